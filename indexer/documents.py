@@ -1,0 +1,139 @@
+"""Record → search document: the only projection.
+
+Pure: a document depends on its record and on the code of ``mappings`` alone (whose ``PROJECTION_VERSION`` is raised
+when this changes). What a document may hold is read from the index body, so a field is added in the registry only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from mappings.index import index_body
+from mappings.projection import fold_object
+from service.ports.search import BulkItem, Json
+from service.ports.store import Record
+
+EPOCH_BITS = 40
+"""A rev takes the low 40 bits of an index version, the epoch of the store the bits above."""
+
+MAX_REV = 2**EPOCH_BITS - 1
+
+SQUARE = 0.05
+"""Sides that differ by less than this share make a square."""
+
+PANORAMA = 2.0
+"""A picture at least this many times as wide as it is high is a panorama."""
+
+_SIDEWAYS = frozenset({"5", "6", "7", "8"})
+"""EXIF orientations (CIPA DC-008, tag 0x0112) that are shown turned by 90 degrees."""
+
+_ROOT: Mapping[str, Any] = index_body()["mappings"]
+_DERIVED = frozenset({"asset_id", "deleted", "fold", "org_id", "rev"})
+"""Fields of the index that are no part of a record's body."""
+
+
+def version(record: Record, epoch: int = 0) -> int:
+    """Return the external version of a record's document: ``epoch · 2^40 + rev``.
+
+    The epoch is raised when a store is restored from a backup, so that its old revs win over the lost ones.
+    """
+    return (epoch << EPOCH_BITS) + record.rev
+
+
+def bulk_item(record: Record, epoch: int = 0) -> BulkItem:
+    """Return what to write for a record or tombstone. Raises ValueError, TypeError or the like for a poison record."""
+    document = tombstone_document(record) if record.tombstone else search_document(record)
+    return BulkItem(record.key, version(record, epoch), orjson.dumps(document))
+
+
+def vanished_item(key: str, epoch: int = 0) -> BulkItem:
+    """Return what to write for a key without any record: a removal that nothing but a new epoch outranks.
+
+    Only a store that was changed behind Assetry's back has such keys; ids are never used again.
+    """
+    document: Json = {"asset_id": key, "deleted": True, "rev": MAX_REV}
+    return BulkItem(key, (epoch << EPOCH_BITS) + MAX_REV, orjson.dumps(document))
+
+
+def tombstone_document(record: Record) -> Json:
+    """Return the document of a removed record: hidden by the alias, but its version keeps older writes out."""
+    return {"asset_id": record.key, "org_id": record.org_id, "rev": record.rev, "deleted": True}
+
+
+def search_document(record: Record) -> Json:
+    """Return the document of a record: what searches show, what they look at (``fold``), and whose it is.
+
+    Raises ValueError for a record that belongs to no organization: no search could ever show it.
+    """
+    if record.org_id is None:
+        raise ValueError(f"the asset {record.key!r} has no org_id")
+    body = {"id": record.key, **record.body, "updated_at": record.updated_at}
+    metadata = body.get("metadata")
+    if isinstance(metadata, Mapping):
+        body["metadata"] = {**metadata, **derived_metadata(metadata)}
+    document: Json = {name: value for name, value in mapped(body, _ROOT).items() if name not in _DERIVED}
+    return {
+        **document,
+        "fold": fold_object(body),
+        "asset_id": record.key,
+        "org_id": record.org_id,
+        "rev": record.rev,
+        "deleted": False,
+    }
+
+
+def mapped(value: Mapping[str, Any], node: Mapping[str, Any]) -> Json:
+    """Return the part of an object that a mapping node has a place for.
+
+    A strict object keeps its own properties only; one that is not parsed, or not dynamic, keeps all it is given.
+    """
+    properties: Mapping[str, Any] = node.get("properties", {})
+    keeps_all = node.get("dynamic") in (False, "false")
+    kept: Json = {}
+    for name, part in value.items():
+        child = properties.get(name)
+        if child is None:
+            if keeps_all:
+                kept[name] = part
+        elif "properties" in child and isinstance(part, Mapping):
+            kept[name] = mapped(part, child)
+        else:
+            kept[name] = part
+    return kept
+
+
+def derived_metadata(metadata: Mapping[str, Any]) -> Json:
+    """Return the leaves of ``metadata`` that follow from others and are not given: ``aspect``, ``camera``."""
+    derived: Json = {}
+    if metadata.get("aspect") is None and (shape := aspect(metadata)) is not None:
+        derived["aspect"] = shape
+    if metadata.get("camera") is None and (camera := _camera(metadata)) is not None:
+        derived["camera"] = camera
+    return derived
+
+
+def aspect(metadata: Mapping[str, Any]) -> str | None:
+    """Return the shape as shown: square, panorama, landscape or portrait; None without a width and a height."""
+    width, height = metadata.get("width"), metadata.get("height")
+    if not isinstance(width, int | float) or not isinstance(height, int | float) or width <= 0 or height <= 0:
+        return None
+    if str(metadata.get("orientation")) in _SIDEWAYS:
+        width, height = height, width
+    if abs(width - height) < SQUARE * max(width, height):
+        return "square"
+    if width >= PANORAMA * height:
+        return "panorama"
+    return "landscape" if width > height else "portrait"
+
+
+def _camera(metadata: Mapping[str, Any]) -> str | None:
+    """Return make and model as one text; models often repeat their make."""
+    make, model = metadata.get("camera_make"), metadata.get("camera_model")
+    if not isinstance(make, str) or not make:
+        return model if isinstance(model, str) and model else None
+    if not isinstance(model, str) or not model:
+        return make
+    return model if model.casefold().startswith(make.casefold()) else f"{make} {model}"

@@ -1,0 +1,50 @@
+"""The change feed, read until a bell rings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.ports.store import Changed, Store
+
+
+class Interrupted(Exception):
+    """The bell rang: the follower is to stop, or to start over."""
+
+
+class Feed:
+    """One open feed of a store."""
+
+    def __init__(self, changes: AsyncIterator[list[Changed]], bell: asyncio.Event) -> None:
+        self._changes = changes
+        self._bell = bell
+
+    async def next(self) -> list[Changed]:
+        """Return the next batch, perhaps an empty one. Raises Interrupted as soon as the bell rings, HistoryLost."""
+        step = asyncio.ensure_future(anext(self._changes))
+        ring = asyncio.ensure_future(self._bell.wait())
+        try:
+            await asyncio.wait({step, ring}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ring.cancel()
+            if not step.done():
+                step.cancel()
+            await asyncio.wait({step, ring})
+        if self._bell.is_set():
+            if not step.cancelled():
+                step.exception()  # looked at, so that asyncio does not report it as lost
+            raise Interrupted
+        return step.result()
+
+
+@asynccontextmanager
+async def opened(store: Store, token: str, *, kind: str, limit: int, bell: asyncio.Event) -> AsyncIterator[Feed]:
+    """Open the feed behind a token, and close it in the end."""
+    changes = store.changes(token, kinds=(kind,), limit=limit)
+    try:
+        yield Feed(changes, bell)
+    finally:
+        close = getattr(changes, "aclose", None)  # an async generator has it, the Protocol does not promise it
+        if close is not None:
+            await close()

@@ -1,0 +1,118 @@
+"""The field registry: the only definition of what a field is for search.
+
+The index body, the names that a query may use, the aliases, the facet and sort lists and `docs/ref-fields.md` all come
+from `REGISTRY`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import replace
+
+from mappings.core import RECORD
+from mappings.field import FOLD, NUMERIC, FacetKind, Field, FieldType, Unit, Visibility
+from mappings.folding import fold_key
+from mappings.metadata import METADATA
+
+__all__ = [
+    "FOLD",
+    "NUMERIC",
+    "REGISTRY",
+    "FacetKind",
+    "Field",
+    "FieldType",
+    "Registry",
+    "Unit",
+    "Visibility",
+]
+
+_OPEN = frozenset({FieldType.FLAT, FieldType.CUSTOM})
+_NONE: frozenset[str] = frozenset()
+_NEAR = 0.6  # difflib's own cutoff; lower ones propose names that share only letters
+
+
+class Registry:
+    """The fields by every name that they answer to. Built once; read-only after that."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.fields: tuple[Field, ...] = tuple(fields)
+        self._by_name: dict[str, Field] = {}
+        for field in self.walk():
+            for name in (field.name, *field.aliases):
+                if self._by_name.setdefault(name, field) is not field:
+                    raise ValueError(f"the name {name!r} stands for {self._by_name[name].name} and {field.name}")
+
+    def walk(self) -> Iterator[Field]:
+        """Yield every field, each nested object before its children."""
+        for field in self.fields:
+            yield field
+            yield from field.children
+
+    def get(self, name: str) -> Field:
+        """Return the field of this exact public name; raise KeyError when there is none."""
+        return self._by_name[name]
+
+    def resolve(self, name: str, roles: Set[str] = _NONE) -> Field | None:
+        """Return the field that a name or alias means to a caller with these roles, or None.
+
+        Case does not matter. `exif.FNumber`, `custom.colour` and the like give a leaf of their open object, with its
+        `key`. Fields that the roles may not see are None, as unknown ones are.
+        """
+        field = self._by_name.get(name) or self._by_name.get(name.lower()) or self._leaf(name)
+        return field if field is not None and visible(field, roles) else None
+
+    def _leaf(self, name: str) -> Field | None:
+        for prefix, owner in self._open.items():
+            if name[: len(prefix)].lower() == prefix:
+                key = fold_key(name[len(prefix) :])
+                if not key:
+                    return None
+                if owner.type is FieldType.FLAT:
+                    return replace(owner, name=f"{owner.name}.{key}", path=f"{owner.path}.{key}", key=key, aliases=())
+                return replace(owner, name=f"{owner.name}.{key}", path=owner.path, key=key, aliases=())
+        return None
+
+    @property
+    def _open(self) -> dict[str, Field]:
+        return _open_prefixes(self)
+
+    def names(self, roles: Set[str] = _NONE) -> list[str]:
+        """Return every name and alias that these roles may use, sorted."""
+        return sorted(name for name, field in self._by_name.items() if visible(field, roles))
+
+    def facets(self, roles: Set[str] = _NONE) -> list[Field]:
+        """Return the fields that can be counted in a facet."""
+        return [f for f in self.walk() if f.facet is not FacetKind.NONE and visible(f, roles)]
+
+    def sortable(self, roles: Set[str] = _NONE) -> list[Field]:
+        """Return the fields that results can be sorted by."""
+        return [f for f in self.walk() if f.sortable and visible(f, roles)]
+
+    def bare(self, roles: Set[str] = _NONE) -> list[Field]:
+        """Return the fields that bare words look in, the heaviest first."""
+        found = [f for f in self.walk() if f.boost is not None and visible(f, roles)]
+        return sorted(found, key=lambda f: -(f.boost or 0.0))
+
+    def near(self, name: str, roles: Set[str] = _NONE, among: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Return up to three names that look like `name`, the likeliest first.
+
+        `among` limits the candidates; by default they are all names that the roles may use.
+        """
+        import difflib  # noqa: PLC0415  (only errors need it)
+
+        candidates = list(among) if among is not None else self.names(roles)
+        return tuple(difflib.get_close_matches(name.lower()[:64], candidates, n=3, cutoff=_NEAR))
+
+
+def visible(field: Field, roles: Set[str]) -> bool:
+    """Return whether a caller with these roles may name the field."""
+    if field.visibility is Visibility.PUBLIC:
+        return True
+    return field.visibility is Visibility.ADMIN and "admin" in roles
+
+
+def _open_prefixes(registry: Registry) -> dict[str, Field]:
+    return {f"{name}.": f for f in registry.fields if f.type in _OPEN for name in (f.name, *f.aliases)}
+
+
+REGISTRY = Registry(RECORD + METADATA)

@@ -1,0 +1,132 @@
+"""The registry as an OpenSearch index body."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+from mappings.analysis import ANALYSIS
+from mappings.field import FOLD, FacetKind, Field, FieldType
+from mappings.fields import REGISTRY
+from mappings.folding import KEYWORD_LENGTH
+
+MAPPING_VERSION = 1  # raised by hand when documents must be indexed anew for a reason that the hash does not show
+PROJECTION_VERSION = 1  # raised when `mappings.projection` or `indexer.documents` makes other documents of a record
+WORDS_PATH = f"{FOLD}.words"  # gathered texts that bare words look in
+
+_DATE_FORMAT = "strict_date_optional_time||epoch_millis"
+_PLAIN: dict[FieldType, dict[str, Any]] = {
+    FieldType.INTEGER: {"type": "long"},
+    FieldType.FLOAT: {"type": "double"},
+    FieldType.DATE: {"type": "date", "format": _DATE_FORMAT},
+    FieldType.BOOLEAN: {"type": "boolean"},
+    FieldType.GEO: {"type": "geo_point"},
+}
+_KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": KEYWORD_LENGTH}
+_RAW: dict[str, Any] = {"type": "keyword", "index": False, "ignore_above": KEYWORD_LENGTH}
+_UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # kept in _source, not indexed
+_CUSTOM: dict[str, Any] = {
+    "key": _KEYWORD,
+    "kind": _KEYWORD,
+    "text": {"type": "text", "analyzer": "words"},
+    "keyword": _KEYWORD,
+    "number": {"type": "double"},
+    "date": {"type": "date", "format": _DATE_FORMAT},
+}
+# Every document has these; no query can name them.
+_SYSTEM: dict[str, dict[str, Any]] = {
+    "org_id": {"type": "keyword"},
+    "deleted": {"type": "boolean"},  # the tombstone of a removed asset
+    "asset_id": {"type": "keyword"},
+    "rev": {"type": "long"},
+    "focus": _UNREAD,
+}
+
+
+def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") -> dict[str, Any]:
+    """Return the body that creates the index: settings, analyzers and mappings.
+
+    `refresh` is the engine's interval (`500ms`); a write is seen by searches at most that much later.
+    """
+    return {
+        "settings": {
+            "index": {
+                "number_of_shards": shards,
+                "number_of_replicas": replicas,
+                "refresh_interval": refresh,
+                "max_result_window": 10_000,
+                "mapping": {"total_fields": {"limit": 1000}},
+            },
+            "analysis": ANALYSIS,
+        },
+        "mappings": _mappings(),
+    }
+
+
+@cache
+def mapping_hash() -> str:
+    """Return 16 hexadecimal digits that change whenever documents have to be indexed anew."""
+    parts = [MAPPING_VERSION, PROJECTION_VERSION, _mappings(), ANALYSIS]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _mappings() -> dict[str, Any]:
+    root: dict[str, Any] = {"dynamic": "strict", "properties": {name: dict(body) for name, body in _SYSTEM.items()}}
+    for field in REGISTRY.fields:
+        for path, body in _engine_fields(field):
+            _place(root, path, body)
+    _place(root, WORDS_PATH, {"type": "text", "analyzer": "words"})
+    # Leaves without a type of their own stay in _source and are searched through `fold.extra`.
+    root["properties"]["metadata"]["dynamic"] = False
+    return root
+
+
+def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
+    """Return the paths and mappings that one field of the registry needs."""
+    match field.type:
+        case FieldType.FLAT:
+            found: list[tuple[str, dict[str, Any]]] = [(field.path, {"type": "flat_object"})]
+            return found if field.name == "extra" else [(field.name, _UNREAD), *found]
+        case FieldType.CUSTOM:
+            return [(field.name, _UNREAD), (field.path, {"type": "nested", "properties": _CUSTOM})]
+        case FieldType.NESTED:
+            leaves = {child.name.rpartition(".")[2]: _leaf(child) for child in field.children}
+            return [(field.name, _UNREAD), (field.path, {"type": "nested", "properties": leaves})]
+        case FieldType.KEYWORD:
+            raw = dict(_RAW)
+            if field.boost is not None:
+                raw["fields"] = {"text": {"type": "text", "analyzer": field.analyzer}}
+            return [(field.name, raw), (field.path, _KEYWORD)]
+        case FieldType.TEXT:
+            return _text(field)
+    return [(field.path, _leaf(field))]
+
+
+def _leaf(field: Field) -> dict[str, Any]:
+    """Return the mapping of a field that needs one path only."""
+    if field.type is FieldType.TEXT:
+        return {"type": "text", "analyzer": field.analyzer}
+    if field.type is FieldType.KEYWORD:
+        return dict(_KEYWORD)
+    return {"type": "unsigned_long"} if field.unsigned else dict(_PLAIN[field.type])
+
+
+def _text(field: Field) -> list[tuple[str, dict[str, Any]]]:
+    body = _leaf(field)
+    if field.facet is not FacetKind.NONE:
+        body["fields"] = {"raw": _RAW}
+    found = [(field.path, body)]
+    if field.folded:
+        found.append((f"{FOLD}.{field.name}", _KEYWORD))
+    return found
+
+
+def _place(root: dict[str, Any], path: str, body: dict[str, Any]) -> None:
+    """Put a mapping at a dotted path, making the objects on the way."""
+    *parents, leaf = path.split(".")
+    node = root
+    for name in parents:
+        node = node["properties"].setdefault(name, {"type": "object", "properties": {}})
+    node["properties"][leaf] = body

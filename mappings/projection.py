@@ -1,0 +1,194 @@
+"""The derived part of a search document: `fold`, a pure function of the record.
+
+`indexer.documents` puts `fold_object(record)` beside the record's own fields; nothing else has to be computed for the
+query side to find what it expects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from mappings.field import FOLD, Field, FieldType
+from mappings.fields import REGISTRY
+from mappings.folding import KEYWORD_LENGTH, fold_key, fold_keyword, fold_sort
+
+OPEN_LEAVES = 512  # leaves of one open object that are indexed; the rest stays readable in the record
+_OPEN_DEPTH = 8
+_UNSIGNED = 2**64
+_PREFIX = f"{FOLD}."
+
+Record = Mapping[str, Any]
+
+
+def projection_paths() -> dict[str, FieldType]:
+    """Return the record's paths whose values have a folded twin at `fold.<path>`, with the type of the field."""
+    return {f.name: f.type for f in REGISTRY.walk() if f.folded}
+
+
+_FOLDED: tuple[tuple[tuple[str, ...], bool], ...] = tuple(
+    (tuple(name.split(".")), kind is FieldType.TEXT) for name, kind in projection_paths().items()
+)
+_FLATS = tuple(f for f in REGISTRY.fields if f.type is FieldType.FLAT and f.name != "extra")
+_NESTED = tuple(f for f in REGISTRY.fields if f.type is FieldType.NESTED)
+_GATHERED = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.gathered)
+_METADATA = frozenset(f.name.partition(".")[2] for f in REGISTRY.walk() if f.name.startswith("metadata."))
+
+
+def fold_object(record: Record) -> dict[str, Any]:
+    """Return the value of `fold` for a record: folded keywords, sortable texts, open objects, custom fields, words."""
+    fold: dict[str, Any] = {}
+    for path, is_text in _FOLDED:
+        value = _at(record, path)
+        if value is not None:
+            _put(fold, path, _folded(value, fold_sort if is_text else fold_keyword))
+    for field in _FLATS:
+        leaves = open_leaves(_at(record, tuple(field.name.split("."))))
+        if leaves:
+            _put(fold, tuple(field.name.split(".")), leaves)
+    extra = open_leaves({k: v for k, v in (_mapping(record.get("metadata"))).items() if k not in _METADATA})
+    if extra:
+        fold["extra"] = extra
+    for field in _NESTED:
+        objects = [_nested(field, item) for item in _items(record.get(field.name)) if isinstance(item, Mapping)]
+        if objects:
+            fold[field.name] = objects
+    custom = custom_values(_mapping(record.get("custom")))
+    if custom:
+        fold["custom"] = custom
+    seed = _at(record, ("metadata", "seed"))
+    if isinstance(seed, int) and 0 <= seed < _UNSIGNED:
+        _put(fold, ("metadata", "seed"), seed)
+    words = list(dict.fromkeys(_words(record, custom)))
+    if words:
+        fold["words"] = words
+    return fold
+
+
+def open_leaves(value: Any) -> dict[str, Any]:
+    """Return an open object as {folded key: folded value or values}, nested keys joined by dots."""
+    found: dict[str, list[str]] = {}
+    for key, leaf in _leaves(value, "", 0):
+        if key not in found and len(found) >= OPEN_LEAVES:
+            break
+        found.setdefault(key, []).append(leaf)
+    return {key: leaves[0] if len(leaves) == 1 else leaves for key, leaves in found.items()}
+
+
+def custom_values(custom: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return an organization's fields as nested objects {key, kind, keyword, text, number, date}.
+
+    Every value is comparable as a keyword; strings are also texts, numbers also numbers, ISO dates also dates.
+    """
+    found: list[dict[str, Any]] = []
+    for name, value in custom.items():
+        key = fold_key(name)
+        if key:
+            found.extend(_custom(key, item) for item in _items(value) if not isinstance(item, Mapping))
+    return found
+
+
+def _custom(key: str, value: Any) -> dict[str, Any]:
+    shown = _text_of(value)
+    entry: dict[str, Any] = {"key": key, "keyword": fold_keyword(shown)}
+    if isinstance(value, bool):
+        return {**entry, "kind": "boolean"}
+    if isinstance(value, int | float):
+        return {**entry, "kind": "number", "number": float(value)} if _finite(value) else {**entry, "kind": "text"}
+    date = _iso_date(shown)
+    if date is not None:
+        return {**entry, "kind": "date", "date": date, "text": shown}
+    return {**entry, "kind": "text", "text": shown}
+
+
+def _nested(field: Field, item: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for child in field.children:
+        leaf = child.name.rpartition(".")[2]
+        value = item.get(leaf)
+        if value is not None:
+            found[leaf] = _folded(value, fold_keyword) if child.type is FieldType.KEYWORD else value
+    return found
+
+
+def _words(record: Record, custom: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for path in _GATHERED:
+        yield from (_text_of(item) for item in _items(_at(record, path)))
+    for person in _items(record.get("people")):
+        if isinstance(person, Mapping) and isinstance(person.get("name"), str):
+            yield person["name"]
+    yield from (entry["text"] for entry in custom if "text" in entry)
+
+
+def _leaves(value: Any, key: str, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        if depth < _OPEN_DEPTH:
+            for name, child in value.items():
+                part = fold_key(str(name))
+                if part:
+                    yield from _leaves(child, f"{key}.{part}" if key else part, depth + 1)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _leaves(child, key, depth)
+    elif value is not None and key:
+        yield key, fold_keyword(_text_of(value))
+
+
+def _folded(value: Any, fold: Any) -> Any:
+    if isinstance(value, list | tuple):
+        # Two spellings of one value are one value: a facet counts a record once.
+        return list(dict.fromkeys(fold(_text_of(item)) for item in value if item is not None))
+    return fold(_text_of(value))
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _iso_date(text: str) -> str | None:
+    """Return an ISO 8601 date or time as one the engine reads; None for everything else."""
+    if len(text) < len("2024-01-01") or text[4:5] != "-":
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed.isoformat()
+
+
+def _at(record: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if not isinstance(record, Mapping):
+            return None
+        record = record.get(name)
+    return record
+
+
+def _put(target: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *parents, leaf = path
+    for name in parents:
+        target = target.setdefault(name, {})
+    target[leaf] = value
+
+
+def _items(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return [item for item in value if item is not None] if isinstance(value, list | tuple) else [value]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,220 @@
+"""The typed clauses: what a query means, after names, types and units are settled.
+
+Frozen, comparable and free of syntax. `span` (offset and length in the text as sent) takes no part in comparing, so
+that a normalised text gives clauses equal to the ones it was rendered from. A `field` of None means bare words: every
+word must be found in one of the fields that the registry gives a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field as member
+from datetime import datetime
+from typing import TypeAlias
+
+from mappings.fields import Field
+
+Scalar: TypeAlias = str | int | float | bool
+Bound: TypeAlias = str | int | float | datetime | None
+Span: TypeAlias = tuple[int, int]
+
+_NOWHERE: Span = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What all clauses share."""
+
+    span: Span = member(default=_NOWHERE, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class All(Clause):
+    """Every asset."""
+
+
+@dataclass(frozen=True, slots=True)
+class And(Clause):
+    """All of the items."""
+
+    items: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Clause):
+    """Any of the items."""
+
+    items: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Clause):
+    """Everything but the item."""
+
+    item: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Boosted(Clause):
+    """The item, its score times `factor`."""
+
+    item: Clause
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Clause):
+    """A word: all its tokens are in the text."""
+
+    field: Field | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase(Clause):
+    """Words in this order, with up to `slop` moves between them."""
+
+    field: Field | None
+    text: str
+    slop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard(Clause):
+    """A word, or a whole keyword, of this pattern: `*` and `?`, literal ones and `\\` escaped by `\\`."""
+
+    field: Field | None
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy(Clause):
+    """A word at most `edits` away; None lets its length decide (0 up to 2 letters, 1 up to 5, else 2)."""
+
+    field: Field | None
+    text: str
+    edits: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Term(Clause):
+    """Exactly this value; keywords whatever their case."""
+
+    field: Field
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class In(Clause):
+    """Any of these values of one field."""
+
+    field: Field
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range(Clause):
+    """Values between the bounds, None being open. Dates are always `low <= value < high`, in UTC."""
+
+    field: Field
+    low: Bound
+    high: Bound
+    include_low: bool = True
+    include_high: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Clause):
+    """Any value."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class Near(Clause):
+    """At most `metres` from a place, given in degrees."""
+
+    field: Field
+    lat: float
+    lon: float
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds(Clause):
+    """In a box of degrees; `west` above `east` means across the date line."""
+
+    field: Field
+    north: float
+    east: float
+    south: float
+    west: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nested(Clause):
+    """One object of the list meets the item."""
+
+    field: Field
+    item: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Is(Clause):
+    """A flag of `query.flags`, such as favorite or deleted."""
+
+    flag: str
+
+
+def conjunction(items: Iterator[Clause] | list[Clause], span: Span = _NOWHERE) -> Clause:
+    """Return the clause that all items hold: nested conjunctions are flattened, `All` left out."""
+    flat: list[Clause] = []
+    for item in items:
+        if isinstance(item, And):
+            flat.extend(item.items)
+        elif not isinstance(item, All):
+            flat.append(item)
+    if len(flat) == 1:
+        return flat[0]
+    return And(tuple(flat), span=span) if flat else All(span=span)
+
+
+def disjunction(items: Iterator[Clause] | list[Clause], span: Span = _NOWHERE) -> Clause:
+    """Return the clause that any item holds: flattened, and values of one field joined to one list."""
+    flat: list[Clause] = []
+    lists: dict[str, int] = {}
+    for item in items:
+        for part in item.items if isinstance(item, Or) else (item,):
+            if isinstance(part, All):
+                return All(span=span)
+            if isinstance(part, Term | In) and not part.field.key:
+                at = lists.setdefault(part.field.name, len(flat))
+                if at < len(flat):
+                    flat[at] = _joined(flat[at], part)
+                    continue
+            flat.append(part)
+    return flat[0] if len(flat) == 1 else Or(tuple(flat), span=span)
+
+
+def _joined(first: Clause, second: Term | In) -> Clause:
+    assert isinstance(first, Term | In)
+    values = dict.fromkeys((*_values(first), *_values(second)))
+    if len(values) == 1:
+        return first
+    end = max(first.span[0] + first.span[1], second.span[0] + second.span[1])
+    return In(first.field, tuple(values), span=(first.span[0], end - first.span[0]))
+
+
+def _values(clause: Term | In) -> tuple[Scalar, ...]:
+    return clause.values if isinstance(clause, In) else (clause.value,)
+
+
+def walk(clause: Clause) -> Iterator[Clause]:
+    """Yield a clause and all inside of it."""
+    yield clause
+    if isinstance(clause, And | Or):
+        for item in clause.items:
+            yield from walk(item)
+    elif isinstance(clause, Not | Boosted | Nested):
+        yield from walk(clause.item)

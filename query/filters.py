@@ -1,0 +1,177 @@
+"""Structured filters: a JSON object to typed clauses, checked like values in a query text.
+
+{field: scalar}, {field: [any, of, these]}, {field: {"gte": …, "gt": …, "lte": …, "lt": …}}, {field: {"not": …}},
+{field: {"exists": true}}, {field: {"all": [every, one]}}. `sort_by` and `sort_order` are read by `query.request`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from mappings.fields import REGISTRY, FacetKind, Field, FieldType
+from query import leaves
+from query.clauses import Clause, Exists, Nested, Not, Term, conjunction, disjunction
+from query.dates import Clock
+from query.errors import BadValue, QueryError, QueryProblem
+from query.flags import PSEUDO, Pseudo
+from query.limits import LIMITS
+from query.weight import of_text
+
+SORT_KEYS = frozenset({"sort_by", "sort_order"})
+_BOUNDS = ("gte", "gt", "lte", "lt")
+_NOWHERE = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One filter: the field it speaks of (None for flags such as is_favorite) and its clause."""
+
+    field: Field | None
+    clause: Clause
+
+
+def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> list[Selection]:
+    """Return the filters as clauses; raise QueryError(field="filters") naming the key at fault."""
+    if not isinstance(filters, Mapping):
+        raise QueryError(QueryProblem("wrong_type", "filters is a JSON object: {\"type\": \"image\"}."), field="filters")
+    found: list[Selection] = []
+    for key, value in filters.items():
+        if key in SORT_KEYS:
+            continue
+        try:
+            found.append(_Filter(str(key), roles, clock).selection(value))
+        except BadValue as error:
+            raise QueryError(error.at(*_NOWHERE), field="filters", key=str(key)) from error
+    return found
+
+
+class _Filter:
+    """One key of the object."""
+
+    def __init__(self, key: str, roles: Set[str], clock: Clock) -> None:
+        self._key = key
+        self._roles = roles
+        self._clock = clock
+        self._weight = 0
+        self._target: Field | Pseudo = self._resolve(key)
+
+    def _resolve(self, key: str) -> Field | Pseudo:
+        target = PSEUDO.get(key.lower()) or REGISTRY.resolve(key, self._roles)
+        if target is None:
+            near = REGISTRY.near(key, self._roles)
+            message = f"There is no field {key[:60]} to filter by."
+            if near:
+                message += f" Did you mean {' or '.join(near)}?"
+            raise BadValue("unknown_field", message, near[0] if near else None)
+        if isinstance(target, Field) and not target.filterable:
+            raise BadValue("unsupported", f"{target.name} can not be filtered by.")
+        return target
+
+    def selection(self, value: Any) -> Selection:
+        """Return the clause of the key's value."""
+        return Selection(None if isinstance(self._target, Pseudo) else self._target, self._clause(value))
+
+    def _one_object(self, clause: Clause) -> Clause:
+        """Wrap the clause of a nested field: one object of the list has to meet it."""
+        target = self._target
+        if isinstance(target, Pseudo) or not (target.nested or target.type is FieldType.NESTED):
+            return clause
+        if target.nested:
+            return Nested(REGISTRY.get(target.name.rpartition(".")[0]), clause)
+        return clause if isinstance(clause, Exists) else Nested(target, clause)
+
+    def _clause(self, value: Any) -> Clause:
+        if isinstance(value, Mapping):
+            return self._object(value)
+        if isinstance(value, list | tuple):
+            return disjunction(self._each(value))
+        return self._scalar(value)
+
+    def _each(self, values: Any) -> list[Clause]:
+        if not isinstance(values, list | tuple) or not values:
+            raise BadValue("wrong_type", f"{self._key} takes a list with at least one value; leave the key out for no "
+                           "filter.")
+        if len(values) > LIMITS.list_values:
+            raise BadValue("limit", f"{self._key} has {len(values)} values; at most {LIMITS.list_values} are allowed "
+                           "(list_values).")
+        return [self._scalar(value) for value in values]
+
+    def _object(self, value: Mapping[str, Any]) -> Clause:
+        if not value:
+            raise BadValue("wrong_type", f"{self._key} has an empty filter; it takes {', '.join(_KNOWN)}.")
+        for name in value:
+            if name not in _KNOWN:
+                near = REGISTRY.near(str(name), among=_KNOWN)
+                raise BadValue("unsupported", f"{self._key} has no operator {str(name)[:40]}; there are "
+                               f"{', '.join(_KNOWN)}.", near[0] if near else None)
+        clauses = [_OPERATORS[name](self, given) for name, given in value.items() if name not in _BOUNDS]
+        bounds = {name: given for name, given in value.items() if name in _BOUNDS}
+        if bounds:
+            clauses.append(self._bounds(bounds))
+        return conjunction(clauses)
+
+    def _bounds(self, bounds: Mapping[str, Any]) -> Clause:
+        if isinstance(self._target, Pseudo):
+            raise BadValue("unsupported", f"{self._key} takes no ranges.")
+        if {"gt", "gte"} <= bounds.keys() or {"lt", "lte"} <= bounds.keys():
+            raise BadValue("wrong_range", f"{self._key} has two bounds on one side; give gt or gte, lt or lte.")
+        low, high = bounds.get("gte", bounds.get("gt")), bounds.get("lte", bounds.get("lt"))
+        if low is None and high is None:
+            raise BadValue("wrong_type", f"{self._key} needs a value for a bound.")
+        include = ("gt" not in bounds, "lt" not in bounds)
+        shown = [None if bound is None else self._text(bound) for bound in (low, high)]
+        return self._one_object(
+            leaves.interval(self._target, shown[0], shown[1], include, _NOWHERE, self._clock)
+        )
+
+    def _exists(self, value: Any) -> Clause:
+        if not isinstance(value, bool):
+            raise BadValue("wrong_type", f"exists of {self._key} is true or false.")
+        if isinstance(self._target, Pseudo):
+            raise BadValue("unsupported", f"{self._key} takes no exists.")
+        found = self._one_object(Exists(self._target))
+        return found if value else Not(found)
+
+    def _not(self, value: Any) -> Clause:
+        return Not(self._clause(value))
+
+    def _any(self, value: Any) -> Clause:
+        return disjunction(self._each(value))
+
+    def _every(self, value: Any) -> Clause:
+        return conjunction(self._each(value))
+
+    def _scalar(self, value: Any) -> Clause:
+        text = self._text(value)
+        target = self._target
+        if isinstance(target, Pseudo):
+            return target.build(text, _NOWHERE, self._roles)
+        if len(text) > LIMITS.characters:
+            raise BadValue("limit", f"{self._key} has {len(text)} characters; at most {LIMITS.characters} are allowed "
+                           "(characters).")
+        self._weight += of_text(target, text)
+        if self._weight > LIMITS.clause_fields:
+            raise BadValue("limit", f"{self._key} has too many words; at most {LIMITS.clause_fields} are allowed "
+                           "(clause_fields).")
+        if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE:
+            return Term(target, text)  # the whole value, as the facet showed it
+        return self._one_object(leaves.value(target, text, False, _NOWHERE, self._clock))
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int | float):
+            return str(value)
+        raise BadValue("wrong_type", f"{self._key} takes a string, a number, true or false, a list of these or an "
+                       f"object with {', '.join(_KNOWN)}; write {{\"exists\": false}} for records without one.")
+
+
+_OPERATORS: dict[str, Callable[[_Filter, Any], Clause]] = {
+    "not": _Filter._not,
+    "exists": _Filter._exists,
+    "any": _Filter._any,
+    "all": _Filter._every,
+}
+_KNOWN = (*_BOUNDS, *_OPERATORS)

@@ -1,0 +1,100 @@
+"""Sort keys: from text to the engine's `sort`, always ending in a unique key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from mappings.fields import REGISTRY, Field
+from query.errors import QueryError, QueryProblem
+
+RELEVANCE = "relevance"
+TIEBREAKER = "number"
+MAX_KEYS = 5
+_SCORE = frozenset({RELEVANCE, "score", "_score"})
+_ORDERS = ("asc", "desc")
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key: the name of a field (or `relevance`) and its order, `asc` or `desc`.
+
+    Without an order, relevance sorts the best first and every field upwards.
+    """
+
+    field: str
+    order: str | None = None
+
+
+def parse_sort(text: str) -> list[SortKey]:
+    """Return the keys of a text such as `-created_at,title` or `title:asc,downloads:desc`."""
+    keys: list[SortKey] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, colon, order = part.partition(":")
+        if part[0] in "+-":
+            name, order = name[1:], order if colon else ("desc" if part[0] == "-" else "asc")
+        keys.append(SortKey(name.strip(), order.strip() if colon or part[0] in "+-" else None))
+    return keys
+
+
+def sort_body(
+    sort: str | Sequence[SortKey], roles: Set[str], *, scored: bool, field: str = "sort"
+) -> list[dict[str, Any]]:
+    """Return the engine's `sort` for keys or their text; `field` names the parameter in errors.
+
+    Without keys: relevance when the query has words that score, else the newest first. Records without a value come
+    last in both orders. Raises QueryError for unknown or unsortable fields and wrong orders.
+    """
+    keys = parse_sort(sort) if isinstance(sort, str) else list(sort)
+    if len(keys) > MAX_KEYS:
+        raise _error(f"At most {MAX_KEYS} sort keys are allowed, not {len(keys)}.", "limit", field)
+    body: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for key in keys:
+        path, entry = _entry(key, roles, scored=scored, field=field)
+        if path not in seen:
+            seen.add(path)
+            body.append(entry)
+    if not body:
+        seen, body = _default(scored=scored)
+    if TIEBREAKER not in seen:
+        body.append({TIEBREAKER: {"order": next(iter(body[0].values()))["order"]}})
+    return body
+
+
+def _default(*, scored: bool) -> tuple[set[str], list[dict[str, Any]]]:
+    if scored:
+        return {"_score"}, [{"_score": {"order": "desc"}}]
+    return {"created_at"}, [_by(REGISTRY.get("created_at"), "desc")]
+
+
+def _entry(key: SortKey, roles: Set[str], *, scored: bool, field: str) -> tuple[str, dict[str, Any]]:
+    name = key.field.lower()
+    order = (key.order or ("desc" if name in _SCORE else "asc")).lower()
+    if order not in _ORDERS:
+        raise _error(f"The order of {key.field[:60]} is asc or desc, not {order[:40]}.", "wrong_type", field)
+    if name in _SCORE:
+        # Without words all scores are equal; the newest first is what people expect to see then.
+        return ("_score", {"_score": {"order": order}}) if scored else ("created_at", _default(scored=False)[1][0])
+    found = REGISTRY.resolve(key.field, roles)
+    if found is None or not found.sortable or found.keyword_path is None:
+        raise _unsortable(key.field, found, roles, field)
+    return found.keyword_path, _by(found, order)
+
+
+def _by(found: Field, order: str) -> dict[str, Any]:
+    return {found.keyword_path or found.path: {"order": order, "missing": "_last"}}
+
+
+def _unsortable(name: str, found: Field | None, roles: Set[str], field: str) -> QueryError:
+    names = [n for f in REGISTRY.sortable(roles) for n in (f.name, *f.aliases)] + [RELEVANCE]
+    near = REGISTRY.near(name, roles, among=names)
+    message = f"Results can not be sorted by {name[:60]}." if found else f"There is no field {name[:60]} to sort by."
+    if near:
+        message += f" Did you mean {' or '.join(near)}?"
+    return _error(message, "unknown_field", field, near[0] if near else None)
+
+
+def _error(message: str, reason: str, field: str, suggestion: str | None = None) -> QueryError:
+    return QueryError(QueryProblem(reason, message, suggestion=suggestion), field=field)

@@ -1,0 +1,1 @@
+"""The ports' adapters, one engine each. They raise the types of ``service.errors`` and nothing of their engine's."""

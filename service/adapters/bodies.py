@@ -1,0 +1,156 @@
+"""Bodies of records: checked, written as JSON text, and changed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from service.errors import InvalidInput, TooLarge
+from service.ports.store import MAX_BODY_BYTES, Body, Change, Index
+
+MAX_DEPTH = 100
+"""Levels of lists and objects in a body (MongoDB's limit; SQLite's and orjson's are higher)."""
+
+PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
+"""A dotted path: names of Assetry's fields, so it can be put into an engine's query as it is."""
+
+
+def check_path(path: str) -> str:
+    """Return ``path``. Raises ValueError when it is not a dotted path of names."""
+    if not PATH.fullmatch(path):
+        raise ValueError(f"{path!r} is not a dotted path of field names")
+    return path
+
+
+def encode(body: Mapping[str, Any], *, kind: str) -> bytes:
+    """Return a body as UTF-8 JSON. Raises InvalidInput and TooLarge as :data:`~service.ports.store.Body` says."""
+    _check_value(body, "", 0)
+    text = dump(body, kind=kind)
+    if b"\\u0000" in text:
+        _refuse_nul(body, "")
+    return text
+
+
+def dump(body: Mapping[str, Any], *, kind: str) -> bytes:
+    """Return a body as UTF-8 JSON whose values are known to be clean. Raises TooLarge, and InvalidInput for org_id."""
+    try:
+        text = orjson.dumps(body)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise InvalidInput(f"The {kind} can not be written as JSON: {error}.") from error
+    if len(text) > MAX_BODY_BYTES:
+        raise TooLarge(f"The {kind} has {len(text):,} bytes as JSON; the limit is {MAX_BODY_BYTES:,}.")
+    org_id = body.get("org_id")
+    if org_id is not None and not isinstance(org_id, str):
+        raise InvalidInput("org_id must be text.", field="org_id", provided=org_id)
+    return text
+
+
+def check_indexed(body: Mapping[str, Any], indexes: tuple[Index, ...]) -> None:
+    """Raise InvalidInput when an indexed path holds a list or an object."""
+    for index in indexes:
+        for path in index.paths:
+            value = lookup(body, path)
+            if isinstance(value, (list, tuple, dict)):
+                raise InvalidInput(f"{path} must be one value, not {type(value).__name__}.", field=path)
+
+
+def lookup(body: Mapping[str, Any], path: str) -> Any:
+    """Return what is at a dotted path, None when nothing is."""
+    value: Any = body
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def check_change(change: Change) -> None:
+    """Raise ValueError when a change names a field twice or malformed."""
+    names = [*change.set, *change.unset]
+    if any("." in check_path(name) for name in names):
+        raise ValueError("set and unset take top-level fields")
+    paths = sorted([*names, *map(check_path, change.increment)])
+    for one, other in pairwise(paths):
+        if other == one or other.startswith(f"{one}."):
+            raise ValueError(f"{one!r} and {other!r} overlap in one change")
+
+
+def applied(body: Body, change: Change) -> Body:
+    """Return ``body`` with ``change`` applied; ``body`` itself is used up.
+
+    Raises InvalidInput for an increment of what is not a number, or out of a number's range.
+    """
+    body.update(change.set)
+    for name in change.unset:
+        body.pop(name, None)
+    for path, amount in change.increment.items():
+        _increment(body, path, amount)
+    return body
+
+
+def _increment(body: Body, path: str, amount: float) -> None:
+    *parents, last = path.split(".")
+    target: Any = body
+    for name in parents:
+        if target.get(name) is None:
+            target[name] = {}
+        target = target[name]
+        if not isinstance(target, dict):
+            raise InvalidInput(f"{path} can not be counted: {name} is not an object.", field=path)
+    value = 0 if target.get(last) is None else target[last]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidInput(f"{path} is not a number.", field=path, provided=value)
+    target[last] = value + amount
+    _check_value(target[last], path, 0)
+
+
+def _check_value(value: Any, path: str, depth: int) -> None:
+    match value:
+        case None | bool() | str():
+            return
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise InvalidInput(f"{path} is an integer beyond 64 bits.", field=path, provided=value)
+        case float():
+            if not math.isfinite(value):
+                raise InvalidInput(f"{path} is not a finite number.", field=path, provided=str(value))
+        case dict():
+            _check_depth(path, depth)
+            for name, item in value.items():
+                if not isinstance(name, str):
+                    raise InvalidInput(
+                        f"{path or 'The body'} has the key {name!r}, which is not text.", field=path or None
+                    )
+                _check_value(item, f"{path}.{name}" if path else name, depth + 1)
+        case list() | tuple():
+            _check_depth(path, depth)
+            for item in value:
+                _check_value(item, path, depth + 1)
+        case _:
+            raise InvalidInput(
+                f"{path or 'The body'} is a {type(value).__name__}, which is not JSON.", field=path or None
+            )
+
+
+def _check_depth(path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise InvalidInput(f"{path[:80]} is nested deeper than {MAX_DEPTH} levels.", field=path[:80])
+
+
+def _refuse_nul(value: Any, path: str) -> None:
+    # Only reached when the text shows an escaped NUL, which may also be an escaped backslash before "u0000".
+    match value:
+        case str() if "\0" in value:
+            raise InvalidInput(f"{path} holds the character NUL.", field=path)
+        case dict():
+            for name, item in value.items():
+                _refuse_nul(name, path or "A key")
+                _refuse_nul(item, f"{path}.{name}" if path else name)
+        case list() | tuple():
+            for item in value:
+                _refuse_nul(item, path)

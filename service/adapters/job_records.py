@@ -1,0 +1,122 @@
+"""The life of an operation as changes to its record; :class:`service.ports.jobs.Jobs` has the fields.
+
+A running operation names its ``worker`` and holds a lease until ``lease_until``, which the worker renews. So every
+process can tell a run that goes on from one whose process died, whichever queue it came by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from service.errors import AssetryError, Unavailable
+from service.ports.store import Change, Record
+from service.times import timestamp
+
+KIND = "operation"
+FINISHED = frozenset({"completed", "failed", "cancelled"})
+
+LOST = {"type": "WorkerLost", "message": "Its process ended during every run."}
+"""The error of an operation that takes its process down each time."""
+
+_RELEASED: dict[str, Any] = {"worker": None, "lease_until": None}
+
+
+def seconds_until_due(operation: Record, now: datetime) -> float:
+    """Return how long a queued operation waits still; 0 when it is due."""
+    after = operation.body.get("run_after")
+    return max(0.0, (datetime.fromisoformat(after) - now).total_seconds()) if after else 0.0
+
+
+def has_lease(operation: Record, now: datetime) -> bool:
+    """Whether a running operation's worker gave a sign of life lately."""
+    until = operation.body.get("lease_until")
+    return until is not None and until > timestamp(now)
+
+
+def asked_to_end(operation: Record, now: datetime) -> Change | None:
+    """Ask for the end; None when there is nothing to ask for (any more)."""
+    if operation.body["status"] in FINISHED or is_asked_to_end(operation):
+        return None
+    return cancelled(now) if operation.body["status"] == "queued" else Change(set={"cancel_requested": True})
+
+
+def is_asked_to_end(operation: Record) -> bool:
+    """Whether somebody asked for the end."""
+    return operation.body.get("cancel_requested") is True
+
+
+def claimed(operation: Record, worker: str, now: datetime, lease: float) -> Change:
+    """Begin a run."""
+    return Change(
+        set={
+            "status": "running",
+            "worker": worker,
+            "lease_until": timestamp(now + timedelta(seconds=lease)),
+            "attempts": attempts(operation) + 1,
+            "run_after": None,
+            "started_at": timestamp(now),
+            "progress": progress(0, 0),
+        }
+    )
+
+
+def renewed(now: datetime, lease: float) -> Change:
+    """Go on with a run."""
+    return Change(set={"lease_until": timestamp(now + timedelta(seconds=lease))})
+
+
+def completed(result: Mapping[str, Any], now: datetime) -> Change:
+    """End a run with its result."""
+    ended = {"status": "completed", "result": dict(result), "error": None, "completed_at": timestamp(now)}
+    return Change(set={**_RELEASED, **ended})
+
+
+def failed(error: Mapping[str, Any], now: datetime) -> Change:
+    """End a run for good with its error."""
+    return Change(set={**_RELEASED, "status": "failed", "error": dict(error), "completed_at": timestamp(now)})
+
+
+def cancelled(now: datetime) -> Change:
+    """End an operation because a cancel was asked for."""
+    return Change(set={**_RELEASED, "status": "cancelled", "run_after": None, "completed_at": timestamp(now)})
+
+
+def retried(error: Mapping[str, Any], now: datetime, delay: float) -> Change:
+    """Put an operation back after a failed run, to wait ``delay`` seconds."""
+    after = timestamp(now + timedelta(seconds=delay))
+    return Change(set={**_RELEASED, "status": "queued", "error": dict(error), "run_after": after})
+
+
+def requeued(operation: Record, *, counted: bool) -> Change:
+    """Put an operation back whose run was broken off; ``counted`` says whether that run counts as an attempt."""
+    left = attempts(operation) - (0 if counted else 1)
+    return Change(set={**_RELEASED, "status": "queued", "run_after": None, "attempts": max(0, left)})
+
+
+def recovered(operation: Record, most: int, now: datetime) -> Change:
+    """Put an operation back whose worker died; end it when a cancel was asked for or it had its ``most`` attempts."""
+    if is_asked_to_end(operation):
+        return cancelled(now)
+    return failed(LOST, now) if attempts(operation) >= most else requeued(operation, counted=True)
+
+
+def attempts(operation: Record) -> int:
+    """Return how many runs have begun."""
+    return int(operation.body.get("attempts") or 0)
+
+
+def progress(done: int, total: int) -> dict[str, int]:
+    """Return a progress as records hold it."""
+    percentage = min(100, max(0, 100 * done // total)) if total > 0 else 0
+    return {"completed": done, "total": total, "percentage": percentage}
+
+
+def described(error: Exception) -> dict[str, str]:
+    """Return an error as records hold it: no engine's message, no stack trace."""
+    if isinstance(error, Unavailable):
+        return {"type": "Unavailable", "message": f"The {error.engine} did not answer."}
+    if isinstance(error, AssetryError):
+        return {"type": type(error).__name__, "message": error.message}
+    return {"type": "InternalError", "message": "It failed unexpectedly; the log says why."}

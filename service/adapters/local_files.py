@@ -1,0 +1,256 @@
+"""The embedded files: a folder of content, by its hash.
+
+::
+
+    <root>/objects/<space>/<ab>/<sha256>            an original
+    <root>/objects/<space>/<ab>/<sha256>.d/<name>   what is derived from it
+    <root>/parts/<uuid>                             a put under way; a crash may leave one
+
+A put writes to ``parts``, in the same file system, and moves the whole and synced file to its place in one step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar
+
+from service.adapters.local_part import Part, sync_folder
+from service.errors import InvalidInput, NotFound, Unavailable
+from service.ports.files import ByteRange, Put, Stat, check_key, original_key
+
+T = TypeVar("T")
+
+CHUNK = 256 * 1024
+"""Bytes in a chunk of :meth:`LocalFiles.open` at most."""
+_BUFFER = 1024 * 1024  # bytes that a put gathers before it goes to a thread, and that put_path reads at once
+_STALE_SECONDS = 86_400.0  # the age at which a part is a leftover
+_THREADS = 4
+_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
+
+
+class LocalFiles:
+    """The files port on a folder; :class:`service.ports.files.Files` says what each method promises.
+
+    Several processes may use one folder. Call :meth:`prepare` first, or use it as a context manager.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._objects = root / "objects"
+        self._parts = root / "parts"
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="assetry-files")
+
+    async def prepare(self) -> None:
+        """Make the folders and remove parts older than a day. Raises Unavailable."""
+        await self._run(self._prepare)
+
+    async def __aenter__(self) -> Self:
+        await self.prepare()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def put(
+        self, space: str, stream: AsyncIterator[bytes], *, expected_sha256: str | None = None, limit: int | None = None
+    ) -> Put:
+        """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
+        check_key(space)
+        part = await self._run(self._new_part, limit)
+        try:
+            buffer = bytearray()
+            async for chunk in stream:
+                buffer += chunk
+                if len(buffer) >= _BUFFER:
+                    await self._run(part.write, bytes(buffer))
+                    buffer.clear()
+            await self._run(part.write, bytes(buffer))
+            return await self._run(self._keep, space, part, expected_sha256)
+        finally:
+            await asyncio.to_thread(part.discard)  # also when the files were closed meanwhile
+
+    async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
+        """Store a local file, streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
+        check_key(space)
+        return await self._run(self._copy, space, path, limit)
+
+    async def put_derived(self, key: str, content: bytes) -> Stat:
+        """Store a derived object, replacing an older one in one step."""
+        return await self._run(self._write_whole, check_key(key), content)
+
+    @asynccontextmanager
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Stream an object or a part of it. Raises NotFound on entry."""
+        file = await self._run(self._open, key)
+        try:
+            yield self._chunks(file, byte_range)
+        finally:
+            await self._run(file.close)
+
+    @asynccontextmanager
+    async def local_path(self, key: str) -> AsyncIterator[str]:
+        """Give the object's own path. Raises NotFound on entry."""
+        await self.stat(key)
+        yield str(self._objects / key)
+
+    async def stat(self, key: str) -> Stat:
+        """Return the object's size and time. Raises NotFound."""
+        return await self._run(self._stat, check_key(key))
+
+    async def delete(self, key: str) -> bool:
+        """Delete the object and what was derived from it; True if there was one."""
+        return await self._run(self._delete, check_key(key))
+
+    async def ping(self) -> Mapping[str, Any]:
+        """Return the engine and the bytes that are free, after a write to the folder. Raises Unavailable."""
+        return {"engine": "folder", "free_bytes": await self._run(self._probe)}
+
+    async def close(self) -> None:
+        """Finish reads and writes under way. Safe to call twice."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run blocking work in a thread. A caller that is cancelled waits for it: none is left behind its back."""
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._pool, self._guarded, work, *arguments)
+        except RuntimeError as error:
+            raise Unavailable("files", "the files are closed") from error
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+    def _guarded(self, work: Callable[..., T], *arguments: Any) -> T:
+        with self._translated():
+            return work(*arguments)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = _DISK.get(error.errno or 0, "it can not be read or written")
+            raise Unavailable("files", f"{self._root}: {reason}") from error
+
+    def _prepare(self) -> None:
+        for folder in (self._objects, self._parts):
+            folder.mkdir(parents=True, exist_ok=True)
+        oldest = time.time() - _STALE_SECONDS
+        for part in self._parts.iterdir():
+            try:
+                if part.stat().st_mtime < oldest:
+                    part.unlink()
+            except FileNotFoundError:  # another process has just kept or discarded it
+                continue
+
+    def _new_part(self, limit: int | None = None) -> Part:
+        return Part(self._parts / str(uuid.uuid4()), limit)
+
+    def _keep(self, space: str, part: Part, expected_sha256: str | None) -> Put:
+        put = part.summary(lambda sha256: original_key(space, sha256))
+        if expected_sha256 is not None and expected_sha256.lower() != put.sha256:
+            raise InvalidInput(
+                f"The content's sha256 is {put.sha256}, not {expected_sha256[:64]}: send it again.",
+                field="sha256",
+                provided=expected_sha256[:64],
+            )
+        target = self._objects / put.key
+        if not (target.is_file() and target.stat().st_size == put.size):
+            self._move(part, target)
+        return put
+
+    def _copy(self, space: str, path: Path, limit: int | None) -> Put:
+        try:
+            source = path.open("rb") if path.is_file() else None
+        except OSError as error:
+            raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error
+        if source is None:
+            raise InvalidInput(f"{path} is not a file.", field="path")
+        with source:
+            part = self._new_part(limit)
+            try:
+                while chunk := _read(source, path):
+                    part.write(chunk)
+                return self._keep(space, part, None)
+            finally:
+                part.discard()
+
+    def _write_whole(self, key: str, content: bytes) -> Stat:
+        part = self._new_part()
+        try:
+            part.write(content)
+            self._move(part, self._objects / key)
+        finally:
+            part.discard()
+        return self._stat(key)
+
+    def _move(self, part: Part, target: Path) -> None:
+        """Move a part to its place; when this returns, the object survives a crash of the machine."""
+        new = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.move_to(target)
+        for folder in (target.parent, *(created.parent for created in new)):
+            sync_folder(folder)
+
+    def _open(self, key: str) -> BinaryIO:
+        try:
+            return (self._objects / check_key(key)).open("rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFound("file", key) from None
+
+    async def _chunks(self, file: BinaryIO, byte_range: ByteRange | None) -> AsyncIterator[bytes]:
+        left = None if byte_range is None else byte_range.last - byte_range.first + 1
+        if byte_range is not None:
+            await self._run(file.seek, byte_range.first)
+        while left is None or left > 0:
+            chunk = await self._run(file.read, CHUNK if left is None else min(CHUNK, left))
+            if not chunk:
+                return
+            left = None if left is None else left - len(chunk)
+            yield chunk
+
+    def _stat(self, key: str) -> Stat:
+        path = self._objects / key
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound("file", key) from None
+        if not path.is_file():
+            raise NotFound("file", key)
+        return Stat(key, found.st_size, found.st_mtime)
+
+    def _delete(self, key: str) -> bool:
+        path = self._objects / key
+        with suppress(FileNotFoundError, NotADirectoryError):  # first: a crash in between leaves nothing out of reach
+            shutil.rmtree(self._objects / f"{key}.d")
+        if not path.is_file():
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
+    def _probe(self) -> int:
+        part = self._new_part()
+        try:
+            part.write(b"ping")
+        finally:
+            part.discard()
+        return shutil.disk_usage(self._root).free
+
+
+def _read(source: BinaryIO, path: Path) -> bytes:
+    try:
+        return source.read(_BUFFER)
+    except OSError as error:  # the source's fault, not the store's
+        raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error

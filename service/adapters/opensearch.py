@@ -1,0 +1,201 @@
+"""The search port on opensearch-py: OpenSearch 2.19 and 3.x, and every server that speaks its API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opensearchpy import AsyncOpenSearch
+
+from service.adapters.opensearch_wire import ENGINE, OrjsonSerializer, bulk_body, bulk_outcome, translated
+from service.errors import Unavailable
+from service.ports.search import BulkItem, BulkOutcome, Json, Rejected
+
+MISSING = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach an engine.
+
+    ``hosts`` are URLs (``https://user:secret@host:9200/prefix``; all must be nodes of one cluster). ``timeout`` is in
+    seconds and holds where a call names none. ``connections`` bounds the open connections to each host.
+    """
+
+    hosts: tuple[str, ...]
+    user: str | None = None
+    password: str | None = None
+    ca_certs: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    verify_certs: bool = True
+    connections: int = 16
+    timeout: float = 10.0
+    bulk_timeout: float = 60.0
+
+    def client(self) -> AsyncOpenSearch:
+        """Build the client. It connects with its first request, on the event loop of that request.
+
+        A lost connection is tried once more on another connection or host: searches only read, and a write with an
+        external version may be repeated. What the engine *answered* (429 above all) is never retried here.
+        """
+        # The client warns of every failed request, with a stack trace: the adapter raises, and its caller knows more.
+        logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+        several = len(self.hosts) > 1
+        return AsyncOpenSearch(
+            hosts=list(self.hosts),
+            http_auth=(self.user, self.password or "") if self.user else None,
+            serializer=OrjsonSerializer(),
+            max_retries=max(1, len(self.hosts) - 1),
+            retry_on_status=(),
+            retry_on_timeout=several,
+            dead_timeout=5,
+            pool_maxsize=self.connections,
+            timeout=self.timeout,
+            **self._tls(),
+        )
+
+    def _tls(self) -> dict[str, Any]:
+        """Return the TLS options that are set, if any host is reached over TLS."""
+        if not any(host.startswith("https://") for host in self.hosts):
+            return {}
+        files = {"ca_certs": self.ca_certs, "client_cert": self.client_cert, "client_key": self.client_key}
+        given = {name: value for name, value in files.items() if value is not None}
+        return {"verify_certs": self.verify_certs, "ssl_show_warn": False, **given}
+
+
+class OpenSearchEngine:
+    """A :class:`~service.ports.search.SearchEngine` on one OpenSearch cluster.
+
+    Every index gets a second name of its own, ``<index>-write``, and bulk goes there with ``require_alias``: so a bulk
+    to an index that was deleted fails, also where the cluster creates missing indexes by itself (its default).
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._client = connection.client()
+
+    async def search(self, index: str, body: Json, *, timeout: float = 10.0) -> Json:
+        """Search an index or alias."""
+        answer = await self._read(self._client.search, index=index, body=body, params={"request_timeout": timeout})
+        if answer["timed_out"] or answer["_shards"]["failed"]:
+            raise Unavailable(ENGINE, "the answer is partial")
+        return answer
+
+    async def count(self, index: str, query: Json) -> int:
+        """Count the documents that match."""
+        answer = await self._read(self._client.count, index=index, body={"query": query})
+        if answer["_shards"]["failed"]:
+            raise Unavailable(ENGINE, "the answer is partial")
+        return int(answer["count"])
+
+    async def _read(self, call: Any, **arguments: Any) -> Json:
+        """Call a reading API; an index or alias that is not there (yet) is Unavailable."""
+        try:
+            with translated():
+                answer: Json = await call(**arguments)
+        except Rejected as error:
+            if error.status == MISSING:
+                raise Unavailable(ENGINE, f"there is no index {arguments['index']!r} (yet)") from error
+            raise
+        return answer
+
+    async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
+        """Index whole documents with ``version_type=external_gte``; outcomes in the order of items."""
+        body, failed = bulk_body(items)
+        sent = [item for position, item in enumerate(items) if position not in failed]
+        params: Json = {"require_alias": "true", "request_timeout": self._connection.bulk_timeout}
+        if refresh:
+            params["refresh"] = "true"
+        answers: list[Json] = []
+        if sent:
+            with translated():
+                answers = (await self._client.bulk(body=body, index=_write_alias(index), params=params))["items"]
+        outcomes = iter([bulk_outcome(item, answer) for item, answer in zip(sent, answers, strict=True)])
+        return [failed[position] if position in failed else next(outcomes) for position in range(len(items))]
+
+    async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
+        """Return the stored version of each id that is there (real-time)."""
+        if not ids:
+            return {}
+        with translated():
+            answer = await self._client.mget(index=index, body={"ids": list(ids)}, params={"_source": "false"})
+        return {found["_id"]: found["_version"] for found in answer["docs"] if found.get("found")}
+
+    async def create_index(self, name: str, body: Json) -> None:
+        """Create an index."""
+        aliases = {**body.get("aliases", {}), _write_alias(name): {}}
+        with translated():
+            await self._client.indices.create(index=name, body={**body, "aliases": aliases})
+
+    async def delete_index(self, name: str) -> None:
+        """Delete an index; one that is absent is fine."""
+        with translated():
+            await self._client.indices.delete(index=name, params={"ignore": MISSING})
+
+    async def index_exists(self, name: str) -> bool:
+        """Whether an index of exactly this name is there."""
+        return name in await self._described("get_settings", name)
+
+    async def mapping_meta(self, name: str) -> Json:
+        """Return the mapping's ``_meta`` of a physical index."""
+        answer = await self._described("get_mapping", name)
+        meta: Json = answer.get(name, {}).get("mappings", {}).get("_meta", {})
+        return meta
+
+    async def put_settings(self, name: str, settings: Json) -> None:
+        """Change dynamic index settings."""
+        with translated():
+            await self._client.indices.put_settings(index=name, body=settings)
+
+    async def resolve_alias(self, alias: str) -> dict[str, Json]:
+        """Return {physical index: alias options}."""
+        with translated():
+            answer = await self._client.indices.get_alias(name=alias, params={"ignore": MISSING})
+        return {index: held["aliases"][alias] for index, held in answer.items() if _holds(held, alias)}
+
+    async def update_aliases(self, actions: Sequence[Json]) -> None:
+        """Do all alias actions in one atomic step."""
+        with translated():
+            await self._client.indices.update_aliases(body={"actions": list(actions)})
+
+    async def refresh(self, index: str) -> None:
+        """Make all earlier writes searchable."""
+        with translated():
+            await self._client.indices.refresh(index=index)
+
+    async def scan_versions(self, index: str, *, after: str | None, limit: int) -> list[tuple[str, int, bool]]:
+        """Return up to ``limit`` (asset id, version, deleted) in order of ``asset_id`` behind ``after``."""
+        body: Json = {"size": limit, "version": True, "_source": ["deleted"], "sort": [{"asset_id": "asc"}]}
+        if after is not None:
+            body["search_after"] = [after]
+        hits = (await self.search(index, body))["hits"]["hits"]
+        return [(hit["_id"], hit["_version"], bool(hit["_source"].get("deleted"))) for hit in hits]
+
+    async def ping(self) -> Mapping[str, Any]:
+        """Return {"engine", "version"}."""
+        with translated():
+            version = (await self._client.info())["version"]
+        return {"engine": version.get("distribution", "opensearch"), "version": version["number"]}
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._client.close()
+
+    async def _described(self, call: str, name: str) -> Json:
+        """Call an API that describes an index; {} if there is none."""
+        with translated():
+            answer: Json = await getattr(self._client.indices, call)(index=name, params={"ignore": MISSING})
+        return {} if "error" in answer else answer
+
+
+def _write_alias(index: str) -> str:
+    """Return the second name of an index, the only one that bulk writes to."""
+    return f"{index}-write"
+
+
+def _holds(held: Any, alias: str) -> bool:
+    """Whether an entry of an alias answer (not the ``error`` and ``status`` beside it) has the alias."""
+    return isinstance(held, dict) and alias in held.get("aliases", {})

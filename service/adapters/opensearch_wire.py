@@ -1,0 +1,106 @@
+"""What goes over the wire to an OpenSearch: JSON by orjson, bulk bodies as bytes, and its errors as ours.
+
+The only place that knows opensearch-py's exceptions and how an engine words its refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from opensearchpy import JSONSerializer
+from opensearchpy.exceptions import ConnectionError as ConnectionFailed
+from opensearchpy.exceptions import ConnectionTimeout, SerializationError, TransportError
+
+from service.errors import Unavailable
+from service.ports.search import BulkItem, BulkOutcome, Rejected
+
+ENGINE = "search"
+"""The port's name, as :class:`~service.errors.Unavailable` reports it."""
+
+UNANSWERED = frozenset({408, 429, 502, 503, 504})
+"""Statuses that say "not now" (as does every other 5xx); any other 4xx is a refusal of what was asked."""
+
+UNENCODABLE = "unencodable_document"
+"""The error type of a bulk item that is no JSON: it never left the process."""
+
+
+class OrjsonSerializer(JSONSerializer):
+    """opensearch-py's JSON serializer on orjson; text and bytes pass as they are."""
+
+    def loads(self, s: str | bytes) -> Any:
+        """Parse an answer. Raises SerializationError."""
+        try:
+            return orjson.loads(s)
+        except orjson.JSONDecodeError as error:
+            raise SerializationError(s, error) from error
+
+    def dumps(self, data: Any) -> Any:
+        """Encode a body. Raises TypeError for what is no JSON."""
+        return data if isinstance(data, (str, bytes)) else orjson.dumps(data)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn opensearch-py's exceptions into Unavailable and Rejected."""
+    try:
+        yield
+    except TransportError as error:
+        raise translate(error) from error
+    except SerializationError as error:
+        raise Unavailable(ENGINE, "the answer is no JSON; is this the address of an OpenSearch?") from error
+
+
+def translate(error: TransportError) -> Unavailable | Rejected:
+    """Return what an opensearch-py error means."""
+    if isinstance(error, ConnectionTimeout):
+        return Unavailable(ENGINE, "no answer in time")
+    if isinstance(error, ConnectionFailed):
+        return Unavailable(ENGINE, f"no connection ({type(error.info).__name__})")
+    status = error.status_code
+    kind, reason = describe(error.info)
+    if not isinstance(status, int) or status in UNANSWERED or status >= 500:
+        return Unavailable(ENGINE, f"answered {status} {kind}")
+    return Rejected(status, kind, reason)
+
+
+def describe(info: Any) -> tuple[str, str]:
+    """Return the type and reason of an error body, an item's ``error`` or a plain text."""
+    error = info.get("error", info) if isinstance(info, Mapping) else info
+    if not isinstance(error, Mapping):
+        return "unknown", str(error)
+    causes = [error]
+    while isinstance(cause := causes[-1].get("caused_by"), Mapping):
+        causes.append(cause)
+    reasons = (str(cause["reason"]) for cause in causes if cause.get("reason"))
+    return str(error.get("type", "unknown")), ": ".join(dict.fromkeys(reasons))
+
+
+def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]:
+    """Return a bulk body of ``index`` actions with external versions, and the outcomes of items that are no JSON.
+
+    Those items (by position) are left out of the body: one bad document never spoils the rest of its batch.
+    """
+    lines: list[bytes] = []
+    failed: dict[int, BulkOutcome] = {}
+    for position, item in enumerate(items):
+        action = {"index": {"_id": item.id, "version": item.version, "version_type": "external_gte"}}
+        try:
+            document = item.document if isinstance(item.document, bytes) else orjson.dumps(item.document)
+        except TypeError as error:
+            failed[position] = BulkOutcome(item.id, item.version, 400, UNENCODABLE, str(error))
+            continue
+        lines += (orjson.dumps(action), document)
+    lines.append(b"")
+    return b"\n".join(lines), failed
+
+
+def bulk_outcome(item: BulkItem, answer: Mapping[str, Any]) -> BulkOutcome:
+    """Read one entry of a bulk answer's ``items``."""
+    result = answer["index"]
+    if (error := result.get("error")) is None:
+        return BulkOutcome(item.id, item.version, result["status"])
+    kind, reason = describe(error)
+    return BulkOutcome(item.id, item.version, result["status"], kind, reason)

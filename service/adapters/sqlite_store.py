@@ -1,0 +1,283 @@
+# ruff: noqa: S608 - the names in the statements are kinds, which are a table of ours
+"""The embedded store: canonical records in one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import orjson
+
+from service.adapters import sqlite_rows
+from service.adapters.bodies import check_change, check_indexed, encode
+from service.adapters.sqlite_errors import translated
+from service.adapters.sqlite_feed import Feed, Token, read_token
+from service.adapters.sqlite_query import COLUMNS, Cursor, page_sql, read_cursor, where_sql, write_cursor
+from service.adapters.sqlite_readers import Readers
+from service.adapters.sqlite_schema import connect, prepare
+from service.adapters.sqlite_writer import Writer
+from service.adapters.wake import Wake
+from service.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
+from service.ports.clock import Clock
+from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, Page, Record
+from service.times import timestamp
+
+T = TypeVar("T")
+_MAX_COUNTER = 2**53
+
+
+class SqliteStore:
+    """The store port on a SQLite file in WAL mode; :class:`service.ports.store.Store` says what each method promises.
+
+    Several processes of one machine may use one file at once. ``path`` is the file; its folder exists.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._writer: Writer | None = None
+        self._readers: Readers | None = None
+        self._wake = Wake()
+        self._database = ""
+
+    async def open(self) -> None:
+        """Open the file and make or upgrade its schema.
+
+        Raises:
+            SettingsError: the file is another program's or a newer Assetry's; names ``--data``.
+            Unavailable: the file can not be opened, or another process holds it.
+        """
+        writer = Writer(self._open_for_writing, self._wake.set)
+        try:
+            await writer.start()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        self._writer = writer
+        self._readers = Readers(self._path)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def get(self, kind: str, key: str) -> Record:
+        """Return the record. Raises NotFound."""
+        _check_kind(kind)
+        _find_key(kind, key)
+        statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key = ? AND tombstone = 0'
+        row = await self._read(lambda connection: connection.execute(statement, (key,)).fetchone())
+        if row is None:
+            raise NotFound(kind, key)
+        return sqlite_rows.record(kind, row)
+
+    async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
+        """Return the records that exist, by key."""
+        _check_kind(kind)
+        if len(keys) > 10_000:
+            raise ValueError(f"get_many takes at most 10,000 keys, not {len(keys):,}")
+        wanted = orjson.dumps([key for key in dict.fromkeys(keys) if _is_key(key)]).decode()
+        live = "" if tombstones else "AND tombstone = 0"
+        statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key IN (SELECT value FROM json_each(?)) {live}'
+
+        def read(connection: sqlite3.Connection) -> dict[str, Record]:
+            return {row[0]: sqlite_rows.record(kind, row) for row in connection.execute(statement, (wanted,))}
+
+        return await self._read(read)
+
+    async def insert(self, kind: str, key: str, body: Body) -> Record:
+        """Write a new record at rev 1. Raises AlreadyExists, InvalidInput."""
+        text = _checked(kind, key, body)
+        return await self._write(lambda connection: sqlite_rows.insert(connection, kind, key, text, self._now()))
+
+    async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
+        """Insert each record by itself, all in one commit."""
+        _check_kind(kind)
+        texts = await asyncio.to_thread(_checked_many, kind, dict(bodies))
+
+        def write(connection: sqlite3.Connection) -> dict[str, Record | Exception]:
+            now = self._now()
+            outcomes: dict[str, Record | Exception] = {}
+            for key, text in texts.items():
+                if isinstance(text, InvalidInput):
+                    outcomes[key] = text
+                    continue
+                try:
+                    outcomes[key] = sqlite_rows.insert(connection, kind, key, text, now)
+                except AlreadyExists as error:
+                    outcomes[key] = error
+            return outcomes
+
+        return await self._write(write)
+
+    async def update(self, kind: str, key: str, change: Change, *, expected_rev: int | None = None) -> Record:
+        """Apply ``change`` and return the record after it. Raises NotFound, Conflict, AlreadyExists, InvalidInput."""
+        _check_kind(kind)
+        _find_key(kind, key)
+        check_change(change)
+        values = orjson.loads(encode(change.set, kind=kind))  # a copy, that no caller can alter while it waits
+        frozen = Change(values, tuple(change.unset), dict(change.increment))
+        return await self._write(
+            lambda connection: sqlite_rows.update(connection, kind, key, frozen, expected_rev, self._now())
+        )
+
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+        """Replace the record by a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
+        _check_kind(kind)
+        _find_key(kind, key)
+        return await self._write(
+            lambda connection: sqlite_rows.remove(connection, kind, key, expected_rev, self._now())
+        )
+
+    async def find(
+        self,
+        kind: str,
+        where: Mapping[str, Condition],
+        *,
+        order: Order | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page:
+        """Return a page of the records that meet every condition. Raises InvalidInput (a value, the cursor)."""
+        _check_kind(kind)
+        _check_range("limit", limit, 1000)
+        parts = page_sql(kind, where_sql(kind, where), order, read_cursor(order, after))
+
+        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            connection.execute("BEGIN")  # one snapshot for both parts
+            rows: list[tuple[Any, ...]] = []
+            for part in parts:  # one row more than asked for tells whether there is a next page
+                rows += connection.execute(part.text, (*part.values, limit + 1 - len(rows)))
+                if len(rows) > limit:
+                    break
+            return rows
+
+        rows = await self._read(read)
+        records = [sqlite_rows.record(kind, row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(records, write_cursor(order, Cursor(rows[limit - 1][-1], rows[limit - 1][0])) if more else None)
+
+    async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
+        """Return up to ``limit`` records behind the key ``after``, in key order, tombstones included."""
+        _check_kind(kind)
+        _check_range("limit", limit, 10_000)
+        statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key > ? ORDER BY key LIMIT ?'
+
+        def read(connection: sqlite3.Connection) -> list[Record]:
+            return [sqlite_rows.record(kind, row) for row in connection.execute(statement, (after or "", limit))]
+
+        return await self._read(read)
+
+    async def count(self, kind: str, where: Mapping[str, Condition]) -> int:
+        """Return how many records meet every condition."""
+        _check_kind(kind)
+        clause = where_sql(kind, where)
+        statement = f'SELECT count(*) FROM "{kind}" WHERE {clause.text}'
+        return await self._read(lambda connection: int(connection.execute(statement, clause.values).fetchone()[0]))
+
+    async def counter(self, name: str, block: int = 1) -> int:
+        """Reserve ``block`` numbers and return the first."""
+        _check_range("block", block, _MAX_COUNTER)
+        return await self._write(lambda connection: sqlite_rows.reserve(connection, name, block))
+
+    def changes(self, after: str | None, *, kinds: Sequence[str], limit: int = 1000) -> AsyncIterator[list[Changed]]:
+        """Yield batches of changes and barriers behind ``after``, for ever. Raises HistoryLost."""
+        for kind in kinds:
+            _check_kind(kind)
+        _check_range("limit", limit, 10_000)
+        return Feed(self._opened_readers(), self._wake, self._database, kinds, limit).batches(after)
+
+    async def barrier(self) -> str:
+        """Write a marker and return its token."""
+        seq = await self._write(sqlite_rows.mark)
+        return str(Token(self._database, seq, seq))
+
+    def passed(self, token: str, mark: str) -> bool:
+        """Whether a feed that stands at ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
+        return read_token(token, self._database).seen >= read_token(mark, self._database).seq
+
+    async def ping(self) -> Mapping[str, Any]:
+        """Return the engine and its version after a read of the file. Raises Unavailable."""
+        await self._read(lambda connection: connection.execute("SELECT value FROM meta").fetchone())
+        return {"engine": "sqlite", "version": sqlite3.sqlite_version}
+
+    async def close(self) -> None:
+        """Finish writes under way and close the file. Safe to call twice."""
+        if self._writer is not None:
+            await self._writer.close()
+        if self._readers is not None:
+            await self._readers.close()
+
+    def _open_for_writing(self) -> sqlite3.Connection:
+        connection = connect(self._path, writer=True)
+        try:
+            self._database = prepare(connection, self._path, self._clock.guid())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _opened_readers(self) -> Readers:
+        if self._readers is None:
+            raise Unavailable("store", "the store is not open")
+        return self._readers
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._opened_readers().run(work)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._writer is None:
+            raise Unavailable("store", "the store is not open")
+        return await self._writer.run(work)
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"there is no kind {kind!r}")
+
+
+def _check_range(name: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} must be from 1 to {most:,}, not {value}")
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return 0 < len(key.encode()) <= 1024 and "\0" not in key
+    except UnicodeEncodeError:
+        return False
+
+
+def _find_key(kind: str, key: str) -> None:
+    """Raise NotFound for what can not be a key; SQLite could not even be asked for it."""
+    if not _is_key(key):
+        raise NotFound(kind, key)
+
+
+def _checked(kind: str, key: str, body: Body) -> bytes:
+    _check_kind(kind)
+    if not _is_key(key):
+        raise InvalidInput("A key is 1 to 1,024 bytes of text without U+0000.", field="key", provided=key[:80])
+    text = encode(body, kind=kind)
+    check_indexed(body, KINDS[kind])
+    return text
+
+
+def _checked_many(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | InvalidInput]:
+    texts: dict[str, bytes | InvalidInput] = {}
+    for key, body in bodies.items():
+        try:
+            texts[key] = _checked(kind, key, body)
+        except InvalidInput as error:
+            texts[key] = error
+    return texts

@@ -1,0 +1,38 @@
+"""What the routes work with: the use cases and the settings, put together once by ``service.bootstrap``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from service.core.access import Keys
+from service.core.assets import Assets
+from service.core.links import Links
+from service.core.renditions import Renditions
+from service.core.search import Searches
+from service.core.views import Views
+from service.settings import Settings
+
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The use cases that the HTTP edge calls."""
+
+    settings: Settings
+    keys: Keys
+    assets: Assets
+    searches: Searches
+    renditions: Renditions
+    views: Views
+    links: Links
+    probes: Mapping[str, Probe]
+    """By engine name: a call that answers {"ready": bool, …} or raises Unavailable."""
+
+    def base(self, request: Request) -> str:
+        """Return the public URL that links in an answer start with."""
+        return self.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"

@@ -1,0 +1,137 @@
+"""Which HTTP status and code each error is: the one table. Dialects choose the shape, not the meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from query.errors import QueryError
+from service import errors as e
+from service.ports.search import Rejected
+
+PROVIDED_LIMIT = 200
+"""Characters of a wrong value that an answer repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as every dialect sees it: status, stable code, words, details and extra headers."""
+
+    status: int
+    code: str
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+CODES: dict[str, tuple[int, str]] = {
+    "VALIDATION_ERROR": (400, "A parameter or the body is wrong; `details` says which field and how to mend it."),
+    "AUTHENTICATION_REQUIRED": (401, "No API key, or one that is not known."),
+    "STORAGE_LIMIT_EXCEEDED": (402, "The organization's storage is full."),
+    "INSUFFICIENT_SCOPE": (403, "The API key lacks the scope that `details` names."),
+    "ASSET_NOT_FOUND": (404, "No such asset in the organization."),
+    "NOT_FOUND": (404, "No such record, rendition or path."),
+    "METHOD_NOT_ALLOWED": (405, "The path is there, the method is not; the header Allow lists them."),
+    "CONFLICT": (409, "Something with this name or key exists already, or another writer was faster."),
+    "PRECONDITION_FAILED": (412, "The asset has changed since: it is not at the rev of If-Match."),
+    "PAYLOAD_TOO_LARGE": (413, "The body or the file is over its limit."),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "The body is neither JSON nor multipart/form-data."),
+    "RANGE_NOT_SATISFIABLE": (416, "The Range lies outside of the file."),
+    "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded; Retry-After says for how long."),
+    "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
+    "INTERNAL_ERROR": (500, "An error of the service itself; it is in the log under the request id."),
+    "SERVICE_UNAVAILABLE": (503, "An engine does not answer; Retry-After says when to try again."),
+}
+"""Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
+
+_BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
+    (e.TooLarge, "PAYLOAD_TOO_LARGE"),
+    (e.InvalidInput, "VALIDATION_ERROR"),
+    (e.NotAuthenticated, "AUTHENTICATION_REQUIRED"),
+    (e.NotAllowed, "INSUFFICIENT_SCOPE"),
+    (e.NotFound, "NOT_FOUND"),
+    (e.AlreadyExists, "CONFLICT"),
+    (e.Conflict, "PRECONDITION_FAILED"),
+    (e.Unavailable, "SERVICE_UNAVAILABLE"),
+    (Rejected, "INTERNAL_ERROR"),
+)
+
+
+class UnsupportedMediaType(e.InvalidInput):
+    """The body's Content-Type is not one that the route takes."""
+
+
+def failure(error: Exception) -> Failure:
+    """Return what an error is over HTTP. One that is not of ours is INTERNAL_ERROR, and says nothing of itself."""
+    if isinstance(error, QueryError):
+        return _query(error)
+    if isinstance(error, UnsupportedMediaType):
+        return _make("UNSUPPORTED_MEDIA_TYPE", error.message, _details(error))
+    code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), "INTERNAL_ERROR")
+    if code == "INTERNAL_ERROR":
+        return _make(code, "The service failed on this request; the log has the details under the request id.", {})
+    if isinstance(error, e.NotFound) and error.kind == "asset":
+        code = "ASSET_NOT_FOUND"
+    return _make(code, _words(error), _details(error), _headers(error))
+
+
+def _make(code: str, message: str, details: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Failure:
+    return Failure(CODES[code][0], code, message, details, headers or {})
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, e.Unavailable):
+        # The engine's own words stay in the log.
+        return f"The {error.engine} engine does not answer right now; try again in {error.retry_after} s."
+    return str(error)
+
+
+def _details(error: Exception) -> dict[str, Any]:
+    match error:
+        case e.InvalidInput():
+            details = {"field": error.field, "provided": shown(error.provided), "expected_format": error.expected}
+            if isinstance(error, e.IngestError):
+                details["reason"] = error.reason
+            found = {name: value for name, value in details.items() if value is not None}
+            return found | ({"problems": list(error.problems)} if len(error.problems) > 1 else {})
+        case e.NotAllowed():
+            return {"scope": error.scope}
+        case e.NotFound():
+            return {"kind": error.kind, "id": error.key[:PROVIDED_LIMIT]}
+        case e.AlreadyExists():
+            return {"field": error.index, "provided": shown(error.value)}
+        case e.Conflict():
+            return {"expected_rev": error.expected, "rev": error.rev}
+        case e.Unavailable():
+            return {"engine": error.engine}
+    return {}
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    match error:
+        case e.Unavailable():
+            return {"Retry-After": str(error.retry_after)}
+        case e.NotAuthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="assetry"'}  # RFC 6750 §3
+        case e.NotAllowed():
+            return {"WWW-Authenticate": f'Bearer realm="assetry", error="insufficient_scope", scope="{error.scope}"'}
+    return {}
+
+
+def _query(error: QueryError) -> Failure:
+    first = error.problem
+    details: dict[str, Any] = {"field": error.field, **({"key": error.key} if error.key else {}), **first.as_dict()}
+    del details["message"]
+    if len(error.problems) > 1:
+        details["problems"] = [problem.as_dict() for problem in error.problems]
+    return _make("VALIDATION_ERROR", first.message, {name: v for name, v in details.items() if v is not None})
+
+
+def shown(value: object) -> object:
+    """Return a wrong value as an answer may repeat it: JSON, and not long."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= PROVIDED_LIMIT else text[: PROVIDED_LIMIT - 1] + "…"

@@ -1,0 +1,105 @@
+"""``GET /files/{asset_id}/{rendition}/{filename}``: originals and pictures of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from service.api.context import Context
+from service.api.errors import CODES, Failure, failure
+from service.api.native.envelope import respond
+from service.api.ranges import NotSatisfiable, read_range
+from service.core.assets import check_id
+from service.core.renditions import Rendition
+from service.errors import AssetryError
+from service.ports.files import ByteRange
+
+_PATH = "/files/{asset_id}/{rendition}/{filename}"
+_SAFE_INLINE = ("image/", "audio/", "video/", "application/pdf", "text/plain")
+"""Media types that a browser may show. Whatever can hold a script (SVG, HTML, XML …) is only ever a download."""
+
+
+def file_routes(context: Context) -> list[Route]:
+    """Return the router's entries for files."""
+
+    async def endpoint(request: Request) -> Response:
+        request.scope["assetry.route"] = _PATH
+        try:
+            return await _serve(context, request)
+        except AssetryError as error:
+            request.scope["assetry.error"] = error
+            return respond(request, failure(error))
+
+    return [Route(_PATH, endpoint, methods=["GET"])]
+
+
+async def _serve(context: Context, request: Request) -> Response:
+    body = await _permitted(context, request)
+    rendition = await context.renditions.find(body, request.path_params["rendition"])
+    etag = f'"{rendition.etag}"'
+    headers = _headers(rendition, etag, download="download" in request.query_params)
+    if etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    wanted = request.headers.get("range")
+    # If-Range: only the very same bytes may be completed; a date is never strong enough here.
+    if request.headers.get("if-range", etag) != etag:
+        wanted = None
+    try:
+        part = read_range(wanted, rendition.size)
+    except NotSatisfiable:
+        status, _ = CODES["RANGE_NOT_SATISFIABLE"]
+        message = f"The file has {rendition.size} bytes."
+        content_range = {"Content-Range": f"bytes */{rendition.size}"}
+        return respond(request, Failure(status, "RANGE_NOT_SATISFIABLE", message, {"field": "Range"}, content_range))
+    length = part.last - part.first + 1 if part else rendition.size
+    headers["Content-Length"] = str(length)
+    if part:
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{rendition.size}"
+    status = 206 if part else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=rendition.mime_type)
+    return StreamingResponse(_stream(context, rendition, part), status, headers, rendition.mime_type)
+
+
+async def _permitted(context: Context, request: Request) -> Mapping[str, Any]:
+    """Return the asset's body if a signed link or an API key allows to read it; another's asset is not found."""
+    asset_id, name = check_id(request.path_params["asset_id"]), request.path_params["rendition"]
+    query = request.query_params
+    if "signature" in query:
+        context.links.check(asset_id, name, query.get("expires", ""), query["signature"])
+        return (await context.assets.get_any(asset_id)).body
+    who = await context.keys.authenticate(request.headers.get("authorization"))
+    who.allow("assets:read")
+    return (await context.assets.get(who, asset_id)).body
+
+
+def _headers(rendition: Rendition, etag: str, *, download: bool) -> dict[str, str]:
+    inline = rendition.mime_type.startswith(_SAFE_INLINE) and rendition.mime_type != "image/svg+xml" and not download
+    return {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=86400, immutable",
+        "Content-Disposition": disposition(rendition.filename, inline=inline),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+
+
+def disposition(filename: str, *, inline: bool) -> str:
+    """Return the Content-Disposition of RFC 6266: an ASCII name for old clients, the real one for the rest."""
+    kind = "inline" if inline else "attachment"
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'{kind}; filename="{plain}"{extended}'
+
+
+async def _stream(context: Context, rendition: Rendition, part: ByteRange | None) -> AsyncIterator[bytes]:
+    async with context.renditions.open(rendition, part) as chunks:
+        async for chunk in chunks:
+            yield chunk

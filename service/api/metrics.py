@@ -1,0 +1,52 @@
+"""``/metrics``: what Prometheus scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+Gauges = Callable[[], Mapping[str, tuple[str, float]]]
+"""Returns {name: (help, value)} at the moment of the scrape."""
+
+
+class _GaugeCollector(Collector):
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Metric]:
+        for name, (doc, value) in self._gauges().items():
+            yield GaugeMetricFamily(f"assetry_{name}", doc, value=value)
+
+
+class Metrics:
+    """The counters of one service; a registry of its own, so that several may live in one process."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter(
+            "assetry_http_requests_total", "Requests by route and status.", labels, registry=self._registry
+        )
+        self._seconds = Histogram(
+            "assetry_http_request_seconds",
+            "Seconds from a request's first byte to its answer's last.",
+            ("method", "route"),
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._registry.register(_GaugeCollector(gauges))
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one finished request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def render(self) -> bytes:
+        """Return the exposition text."""
+        return generate_latest(self._registry)

@@ -1,0 +1,1 @@
+"""The native API under ``/v1/asset-library`` (seed 000)."""

@@ -1,0 +1,86 @@
+"""The native API's routes: one table, from which the router, OpenAPI and ``docs/ref-api.md`` are made."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from query.errors import QueryError
+from service.api.context import Context
+from service.api.errors import failure
+from service.api.inputs import read_query
+from service.api.native import assets, search
+from service.api.native.call import Call, Handler
+from service.api.native.envelope import respond
+from service.api.native.params import AdvancedSearch, BasicSearch, DeleteAsset, FacetSearch, NoParams, ReadAsset
+from service.errors import AssetryError
+from service.model import AssetCreate, AssetPatch
+from service.ports.search import Rejected
+
+PREFIX = "/v1/asset-library"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method of a path: its handler, the scope it needs, and the models that check what comes in."""
+
+    method: str
+    path: str
+    handler: Handler
+    scope: str
+    params: type[BaseModel] = NoParams
+    body: type[BaseModel] | None = None
+    status: int = 200
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/assets/search", search.basic, "assets:read", BasicSearch),
+    Route("GET", "/assets/search/advanced", search.advanced, "assets:read", AdvancedSearch),
+    Route("GET", "/assets/search/facets", search.facets, "assets:read", FacetSearch),
+    Route("POST", "/assets", assets.create, "assets:write", NoParams, AssetCreate, 201),
+    Route("GET", "/assets/{asset_id}", assets.read, "assets:read", ReadAsset),
+    Route("PATCH", "/assets/{asset_id}", assets.update, "assets:write", NoParams, AssetPatch),
+    Route("DELETE", "/assets/{asset_id}", assets.delete, "assets:write", DeleteAsset),
+)
+
+
+def native_routes(context: Context) -> list[StarletteRoute]:
+    """Return the router's entries, one a path: the methods of a path answer 405 together."""
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, {})[route.method] = route
+    return [
+        StarletteRoute(PREFIX + path, _endpoint(context, methods), methods=list(methods))
+        for path, methods in by_path.items()
+    ]
+
+
+def _endpoint(context: Context, methods: dict[str, Route]) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        route = methods["GET" if request.method == "HEAD" else request.method]
+        request.scope["assetry.route"] = PREFIX + route.path
+        try:
+            return await _serve(context, route, request)
+        except ClientDisconnect:
+            raise
+        except (AssetryError, QueryError, Rejected) as error:
+            request.scope["assetry.error"] = error
+            return respond(request, failure(error))
+
+    return endpoint
+
+
+async def _serve(context: Context, route: Route, request: Request) -> Response:
+    who = await context.keys.authenticate(request.headers.get("authorization"))
+    request.scope["assetry.who"] = who
+    who.allow(route.scope)
+    params = read_query(route.params, request)
+    reply = await route.handler(Call(request, context, who, params, context.base(request), PREFIX))
+    headers = {"Cache-Control": "private, no-cache", **reply.headers}
+    return Response(orjson.dumps(reply.body), reply.status, headers, "application/json")

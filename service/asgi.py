@@ -1,0 +1,44 @@
+"""The HTTP application over a set of use cases."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from service.api.context import Context
+from service.api.edge import Edge
+from service.api.errors import Failure
+from service.api.files import file_routes
+from service.api.health import health_routes
+from service.api.metrics import Gauges, Metrics
+from service.api.native.envelope import respond
+from service.api.native.routes import native_routes
+
+_BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+
+
+def create_app(context: Context, gauges: Gauges) -> ASGIApp:
+    """Return the application: the native API, files, and what operators watch."""
+    metrics = Metrics(gauges)
+    app = Starlette(
+        routes=[*native_routes(context), *file_routes(context), *health_routes(context, metrics)],
+        exception_handlers={HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
+    return Edge(app, metrics)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router itself refuses: a path or a method that does not exist."""
+    assert isinstance(error, HTTPException)
+    code = _BY_STATUS.get(error.status_code, "VALIDATION_ERROR")
+    message = {
+        "NOT_FOUND": f"There is nothing at {request.url.path[:200]}.",
+        "METHOD_NOT_ALLOWED": f"{request.method[:20]} is not possible here.",
+    }.get(code, str(error.detail))
+    return respond(
+        request, Failure(error.status_code, code, message, {"path": request.url.path[:200]}, error.headers or {})
+    )

@@ -1,0 +1,147 @@
+"""API keys: who asks, for which organization, and what they may do."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import InvalidInput, NotAllowed, NotAuthenticated
+from service.ports.clock import Clock
+from service.ports.store import Change, Record, Store
+from service.times import timestamp
+
+SCOPES: dict[str, str] = {
+    "assets:read": "search and read assets and their files",
+    "assets:write": "create, change and delete assets",
+    "assets:import": "give `created_at`, `usage_stats` and `cost` on create",
+    "admin": "everything, and what only admins see (tags with a leading `*`)",
+}
+"""Every scope and what it allows."""
+
+TIERS: dict[str, int] = {"free": 1_000, "pro": 10_000, "enterprise": 100_000}
+"""Requests an hour by tier (seed 000)."""
+
+CACHE_SECONDS = 5.0
+"""How long a key that was found good is not looked up again: a revoked key works at most this long."""
+_CACHE_SIZE = 10_000
+_PREFIX = "ak_"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a user of an organization, with the scopes of the key that came."""
+
+    org_id: str
+    user_id: str
+    scopes: frozenset[str]
+    key_id: str = ""
+    tier: str = "enterprise"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the key holds the scope ``admin``."""
+        return "admin" in self.scopes
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that decide which fields a query may name."""
+        return frozenset({"admin"}) if self.is_admin else frozenset()
+
+    def allow(self, scope: str) -> None:
+        """Raise NotAllowed unless the key holds ``scope``."""
+        if scope not in self.scopes and not self.is_admin:
+            raise NotAllowed(f"The API key does not have the scope {scope}.", scope=scope)
+
+
+def parse_scopes(text: str) -> list[str]:
+    """Read scopes separated by commas or spaces; ``*`` means all. Raises InvalidInput for one that does not exist."""
+    given = text.replace(",", " ").split()
+    if given == ["*"]:
+        return list(SCOPES)
+    for scope in given:
+        if scope not in SCOPES:
+            raise InvalidInput(
+                f"There is no scope {scope!r}.", field="scopes", provided=scope, expected="some of " + ", ".join(SCOPES)
+            )
+    if not given:
+        raise InvalidInput(
+            "A key needs a scope.", field="scopes", provided=text, expected="some of " + ", ".join(SCOPES)
+        )
+    return list(dict.fromkeys(given))
+
+
+def _hash(key: str) -> str:
+    # A key has 192 bits of entropy: one plain hash is enough, and no salt is needed to look it up.
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+
+
+class Keys:
+    """Makes, checks and revokes API keys. Only their hashes are stored."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._cache: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+
+    async def create(
+        self, org_id: str, user_id: str, scopes: list[str], tier: str = "enterprise"
+    ) -> tuple[str, Record]:
+        """Make a key and return it with its record. This is the only time that the key itself is seen."""
+        secret = _PREFIX + secrets.token_urlsafe(24)
+        body: dict[str, Any] = {
+            "org_id": org_id,
+            "user_id": user_id,
+            "scopes": scopes,
+            "tier": tier,
+            "hash": _hash(secret),
+            "hint": secret[:7] + "…",
+            "created_at": timestamp(self._clock.now()),
+        }
+        return secret, await self._store.insert("key", f"key_{self._clock.sid()}", body)
+
+    async def list(self, org_id: str | None = None) -> list[Record]:
+        """Return the keys' records, of one organization or of all."""
+        found: list[Record] = []
+        after: str | None = None
+        while True:
+            page = await self._store.find("key", {"org_id": org_id} if org_id else {}, limit=1000, after=after)
+            found += page.records
+            if (after := page.after) is None:
+                return found
+
+    async def revoke(self, key_id: str) -> Record:
+        """Make a key worthless. Raises NotFound."""
+        self._cache.clear()
+        return await self._store.update("key", key_id, Change(set={"revoked_at": timestamp(self._clock.now())}))
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Return who the header ``Authorization: Bearer <key>`` speaks for. Raises NotAuthenticated."""
+        if not authorization:
+            raise NotAuthenticated("No API key came: send the header 'Authorization: Bearer YOUR_API_KEY'.")
+        scheme, _, key = authorization.partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            raise NotAuthenticated("The Authorization header must be 'Bearer YOUR_API_KEY'.")
+        digest = _hash(key)
+        now = self._clock.monotonic()
+        if (known := self._cache.get(digest)) and known[0] > now:
+            return known[1]
+        principal = await self._look_up(digest)
+        self._cache[digest] = (now + CACHE_SECONDS, principal)
+        while len(self._cache) > _CACHE_SIZE:
+            self._cache.popitem(last=False)
+        return principal
+
+    async def _look_up(self, digest: str) -> Principal:
+        page = await self._store.find("key", {"hash": digest}, limit=1)
+        if not page.records or page.records[0].body.get("revoked_at"):
+            self._cache.pop(digest, None)
+            raise NotAuthenticated("The API key is not known, or it was revoked.")
+        record = page.records[0]
+        body = record.body
+        return Principal(
+            body["org_id"], body["user_id"], frozenset(body["scopes"]), record.key, body.get("tier", "enterprise")
+        )

@@ -1,0 +1,108 @@
+"""What can be fetched of an asset's file: the original and pictures made from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.errors import IngestError, NotFound
+from service.ports.files import ByteRange, Files, Stat, derived_key, original_key
+from service.ports.ingest import Reader
+
+SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
+"""Picture renditions and the length of their longer side, in pixels; never larger than the original."""
+
+_ENCODINGS = (("image/jpeg", "jpg"), ("image/webp", "webp"))
+"""What pictures are encoded as: JPEG where nothing is transparent, else WebP."""
+
+PICTURED = frozenset({"image", "pdf"})
+"""Types of assets that a picture can be made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A readable object: its key in the files port, size in bytes, media type, strong entity tag and file name."""
+
+    key: str
+    size: int
+    mime_type: str
+    etag: str
+    filename: str
+
+
+def available(body: Mapping[str, Any]) -> list[str]:
+    """Return the renditions that an asset's record offers, ``original`` first."""
+    if not body.get("sha256"):
+        return []
+    return ["original", *SIZES] if body.get("type") in PICTURED else ["original"]
+
+
+class Renditions:
+    """Finds renditions, and makes those that are not there yet (once, however many ask at the same time)."""
+
+    def __init__(self, files: Files, reader: Reader) -> None:
+        self._files = files
+        self._reader = reader
+        self._making: dict[str, asyncio.Task[None]] = {}
+
+    async def find(self, body: Mapping[str, Any], name: str) -> Rendition:
+        """Return a rendition of an asset. Raises NotFound (no such rendition, or none can be made), Unavailable."""
+        if name not in available(body):
+            raise NotFound("rendition", name)
+        sha256 = body["sha256"]
+        original = original_key(body["org_id"], sha256)
+        filename = body.get("filename") or body["id"]
+        if name == "original":
+            stat = await self._files.stat(original)
+            mime_type = body.get("mime_type") or "application/octet-stream"
+            return Rendition(original, stat.size, mime_type, sha256, filename)
+        stored = await self._stored(original, name)
+        if stored is None:
+            await self._make_once(original, body, name)
+            stored = await self._stored(original, name)
+        if stored is None:
+            raise NotFound("rendition", name)
+        stat, (mime_type, ext) = stored
+        stem = filename.rsplit(".", 1)[0]
+        return Rendition(stat.key, stat.size, mime_type, f"{sha256[:32]}-{name}", f"{stem}-{name}.{ext}")
+
+    async def _stored(self, original: str, name: str) -> tuple[Stat, tuple[str, str]] | None:
+        for mime_type, ext in _ENCODINGS:
+            try:
+                return await self._files.stat(_key(original, name, ext)), (mime_type, ext)
+            except NotFound:
+                continue
+        return None
+
+    def open(
+        self, rendition: Rendition, byte_range: ByteRange | None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Stream a rendition or a part of it."""
+        return self._files.open(rendition.key, byte_range)
+
+    async def _make_once(self, original: str, body: Mapping[str, Any], name: str) -> None:
+        key = f"{original} {name}"
+        task = self._making.get(key)
+        if task is None:
+            task = asyncio.create_task(self._make(original, body, name))
+            self._making[key] = task
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        try:
+            # One who gives up must not take the picture from the others who wait for it.
+            await asyncio.shield(task)
+        except IngestError as error:
+            raise NotFound("rendition", name) from error
+
+    async def _make(self, original: str, body: Mapping[str, Any], name: str) -> None:
+        form = (body.get("metadata") or {}).get("format") or ""
+        async with self._files.local_path(original) as path:
+            picture = await self._reader.thumbnail(Path(path), body.get("filename") or "", form, SIZES[name])
+        await self._files.put_derived(_key(original, name, dict(_ENCODINGS)[picture.mime_type]), picture.content)
+
+
+def _key(original: str, name: str, ext: str) -> str:
+    return derived_key(original, f"{name}-{SIZES[name]}.{ext}")

@@ -1,0 +1,60 @@
+"""The one way from a file to its facts: sniff, check the name's claim, read by format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from service.errors import IngestError
+from service.ingest import image, office, pdf, sound, svg, text, video
+from service.ingest.facts import Extracted, Facts, Sniffed
+from service.ingest.formats import EXTENSIONS, MEDIA
+from service.ingest.guard import guarded
+from service.ingest.limits import DEFAULT, IngestLimits
+from service.ingest.sniff import sniff
+
+Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
+
+# The format's reader, else the type's. A type without one (other) has only its size.
+_BY_FORMAT: dict[str, Reader] = {"svg": lambda path, _, filename, limits: svg.read(path, filename, limits)}
+_BY_TYPE: dict[str, Reader] = {
+    "image": image.read,
+    "pdf": pdf.read,
+    "audio": sound.read,
+    "video": video.read,
+    "text": text.read,
+    "link": text.read_link,
+    "document": office.read,
+}
+
+
+def extract(path: Path, filename: str, limits: IngestLimits = DEFAULT) -> Extracted:
+    """Return what the file at ``path``, named ``filename`` by its owner, is and says about itself.
+
+    Blocking and bounded; meant for a worker process. ``metadata`` always has ``format`` and ``file_size`` (bytes).
+    Raises IngestError: ``mismatch`` (the name claims a picture, sound, film or PDF, the content is none),
+    ``malformed``, ``bomb``, ``limit``, ``memory``; OSError if the file can not be opened.
+    """
+    with guarded("Reading the file", filename):
+        sniffed = sniff(path, filename)
+        check_claim(sniffed, filename)
+        reader = _BY_FORMAT.get(sniffed.format) or _BY_TYPE.get(sniffed.type)
+        facts = reader(path, sniffed, filename, limits) if reader else Facts()
+        metadata = {"format": sniffed.format, "file_size": path.stat().st_size, **facts.metadata}
+        return Extracted.of(sniffed, replace(facts, metadata=metadata))
+
+
+def check_claim(sniffed: Sniffed, filename: str) -> None:
+    """Raise IngestError (``mismatch``) for content that is no kind of media under a name that claims one.
+
+    A JPEG named ``.png`` is a JPEG; an HTML error page or an EPS named ``.png`` is a broken download.
+    """
+    claimed = EXTENSIONS.get(Path(filename).suffix.lstrip(".").lower())
+    if claimed is not None and claimed.type in MEDIA and sniffed.type not in MEDIA:
+        raise IngestError(
+            f"The name says {claimed.name}, the content is {sniffed.mime_type}: "
+            "the file is damaged or wrongly named. Rename it if it is what it is.",
+            reason="mismatch",
+            filename=filename,
+        )

@@ -1,0 +1,61 @@
+"""What a file says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """What a file is, by its content.
+
+    ``type`` is the asset's type (image, video, audio, text, pdf, document, link, other), ``mime_type`` its media type,
+    ``format`` the short lower-case name of the format (``jpg``, ``md``), ``ext`` the name's extension where it is one
+    of that format's spellings (``jpeg``), else ``format``; neither has a dot.
+    """
+
+    type: str
+    mime_type: str
+    format: str
+    ext: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a reader found. Every value is clean JSON: no NaN, no NUL, no lone surrogate, no bytes.
+
+    ``captured_at`` is ISO 8601 with an offset: the file's own, else ``Z`` (a time without a zone is taken as UTC).
+    ``gps`` is ``{"lat": degrees north, "lon": degrees east}`` in WGS 84. ``rating`` is 0 to 5. ``metadata`` has the
+    leaves of the record's ``metadata`` object. ``warnings`` are sentences about what could not be read in a file that
+    is otherwise fine.
+    """
+
+    title: str | None = None
+    description: str | None = None
+    creator: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    license: str | None = None
+    credit: str | None = None
+    captured_at: str | None = None
+    gps: dict[str, float] | None = None
+    rating: int | None = None
+    external_url: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted(Facts):
+    """The facts of a file together with what it is (see :class:`Sniffed`)."""
+
+    type: str
+    mime_type: str
+    format: str
+    ext: str
+
+    @classmethod
+    def of(cls, sniffed: Sniffed, facts: Facts) -> Extracted:
+        """Join what a file is and what it says."""
+        known: dict[str, Any] = {row.name: getattr(facts, row.name) for row in fields(Facts)}
+        return cls(type=sniffed.type, mime_type=sniffed.mime_type, format=sniffed.format, ext=sniffed.ext, **known)

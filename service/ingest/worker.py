@@ -1,0 +1,150 @@
+"""Worker processes for strangers' bytes: each task has a clock, each process a memory limit; a crash costs one file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import multiprocessing
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from service.errors import IngestError
+from service.ingest.extract import extract
+from service.ingest.facts import Extracted
+from service.ingest.limits import DEFAULT, IngestLimits
+from service.ingest.renditions import Rendition, thumbnail
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_GRACE: Final = 5  # seconds after the pool's own limit until a task whose pool is gone ends itself
+_ATTEMPTS: Final = 2  # a pool that broke under somebody else's file is replaced and the task tried again
+
+
+class IngestWorkers:
+    """A pool of processes, started by the first task, so that a service which reads no file pays nothing.
+
+    At most ``limits.queue`` tasks wait or run at once; further callers wait in :meth:`extract` or :meth:`thumbnail`.
+    Cancelling a caller kills its task. Every method is meant for one event loop.
+    """
+
+    def __init__(self, limits: IngestLimits = DEFAULT) -> None:
+        self.limits = limits
+        self._pool: ProcessPool | None = None
+        self._starting = threading.Lock()
+        self._places = asyncio.Semaphore(limits.queue)
+        self._closed = False
+
+    async def extract(self, path: Path, filename: str) -> Extracted:
+        """Return the facts of the file at ``path`` that its owner calls ``filename``.
+
+        Raises IngestError (see :func:`service.ingest.extract.extract`; besides ``timeout``, ``memory`` and ``crash``)
+        and OSError if the file can not be opened. The next call works whatever this one met.
+        """
+        return await self.run(extract, filename, path, filename, self.limits)
+
+    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Rendition:
+        """Return a picture of the file, see :func:`service.ingest.renditions.thumbnail`. Raises as :meth:`extract`."""
+        return await self.run(thumbnail, filename, path, filename, name, size, self.limits)
+
+    async def run(self, function: Callable[P, R], filename: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a function of a module's top level in a worker; errors name ``filename``."""
+        async with self._places:
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    return await self._once(function, filename, args, kwargs)
+                except BrokenProcessPool:
+                    await asyncio.to_thread(self._discard)
+                    if attempt == _ATTEMPTS:
+                        raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def close(self) -> None:
+        """End the processes; running tasks are cut off. May be called twice."""
+        self._closed = True
+        await asyncio.to_thread(self._discard)
+
+    async def _once(self, function: Callable[..., R], filename: str, args: Any, kwargs: Any) -> R:
+        pool = await asyncio.to_thread(self._running_pool)
+        try:
+            task = pool.schedule(
+                _timed, (function, self.limits.task_seconds, args, kwargs), timeout=self.limits.task_seconds
+            )
+            return await asyncio.wrap_future(task)
+        except ProcessExpired as error:
+            raise IngestError(
+                "Reading the file ended its process: it is damaged in a way that no reader survives, "
+                f"or takes more than {self.limits.memory_bytes} bytes (memory_bytes).",
+                reason="crash",
+                filename=filename,
+            ) from error
+        except TimeoutError as error:
+            raise IngestError(
+                f"Reading the file took longer than {self.limits.task_seconds:g} s (task_seconds).",
+                reason="timeout",
+                filename=filename,
+            ) from error
+        except MemoryError as error:
+            raise IngestError(
+                f"Reading the file takes more than {self.limits.memory_bytes} bytes (memory_bytes).",
+                reason="memory",
+                filename=filename,
+            ) from error
+        except RuntimeError as error:  # the pool stopped between two tasks
+            if not pool.active and not self._closed:
+                raise BrokenProcessPool(str(error)) from error
+            raise
+
+    def _running_pool(self) -> ProcessPool:
+        with self._starting:
+            if self._closed:
+                raise RuntimeError("The ingest workers are closed.")
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=self.limits.workers,
+                    max_tasks=self.limits.tasks_per_worker,
+                    initializer=_prepare,
+                    initargs=(self.limits.memory_bytes,),
+                    context=_context(),
+                )
+            return self._pool
+
+    def _discard(self) -> None:
+        with self._starting:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+
+def _context() -> Any:
+    """A fork server: started clean, without the service's threads and sockets, with the readers loaded once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _prepare(memory_bytes: int) -> None:
+    """Bound the process before it meets a file."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What the readers log about damage is in the facts' warnings or in the error.
+    logging.disable(logging.CRITICAL)
+
+
+def _timed(function: Callable[..., R], seconds: float, args: Any, kwargs: Any) -> R:
+    """Run a task with an alarm of its own, so that it ends even if the service was killed meanwhile."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(seconds) + _GRACE)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        signal.alarm(0)

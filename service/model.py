@@ -1,0 +1,242 @@
+"""The canonical asset record, and the bodies that make and change it.
+
+A record's body is a JSON object (see ``docs/ref-record.md``); these models are the only way in. They are strict: an
+unknown field or a wrong type is an error that names the field. The search side of each field is ``mappings.fields``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from service.times import timestamp
+
+ASSET_ID = re.compile(r"^asset_([1-9][0-9]{0,15})$")
+"""A public asset id; the number is below 2^53."""
+
+ASSET_TYPES = (
+    "image", "video", "audio", "text", "pdf", "document", "link", "external_video", "git", "collection", "other",
+)  # fmt: skip
+STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
+MAX_INT = 2**53 - 1
+
+
+def _clean(value: str) -> str:
+    """Refuse what no store and no engine keeps: NUL and lone surrogates."""
+    if "\x00" in value:
+        raise ValueError("must not hold the character NUL")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode, without lone surrogates") from None
+    return value
+
+
+def normal_time(value: str) -> str:
+    """Return a date or date-time in the record's form (UTC, milliseconds). Raises ValueError."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a date or date-time such as 2024-01-15 or 2024-01-15T10:30:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return timestamp(moment)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999") from None
+
+
+def _unique(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _json_value(value: Any, depth: int = 0) -> Any:
+    """Check free JSON: depth at most 8, text clean, numbers finite and within 64 bits."""
+    if depth > 8:
+        raise ValueError("is nested deeper than 8 levels")
+    match value:
+        case None | bool():
+            return value
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise ValueError("holds an integer beyond 64 bits")
+        case float():
+            if not math.isfinite(value):
+                raise ValueError("holds a number that is not finite")
+        case str():
+            _clean(value)
+        case list():
+            for item in value:
+                _json_value(item, depth + 1)
+        case dict():
+            for key, item in value.items():
+                _clean(key)
+                _json_value(item, depth + 1)
+        case _:
+            raise ValueError("must be JSON")
+    return value
+
+
+def _int_as_float(value: Any) -> Any:
+    """Take a whole number where a number is asked for (JSON has one kind of number)."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_clean)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean)]
+Prose = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_clean)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), AfterValidator(_clean)]
+Names = Annotated[list[Name], Field(max_length=1000), AfterValidator(_unique)]
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_clean)]
+Time = Annotated[str, AfterValidator(normal_time)]
+Count = Annotated[int, Field(ge=0, le=MAX_INT)]
+Whole = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
+Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=False)]
+Positive = Annotated[float, BeforeValidator(_int_as_float), Field(ge=0, allow_inf_nan=False)]
+Json = Annotated[Any, AfterValidator(_json_value)]
+CustomKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+CustomValue = str | bool | Whole | Number | Names
+
+
+class Strict(BaseModel):
+    """Exact types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Metadata(BaseModel):
+    """Technical and generation facts. Typed leaves are checked; any other leaf is kept as it is."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Json] = Field(init=False)
+
+    width: Count | None = None
+    height: Count | None = None
+    format: Line | None = None
+    file_size: Count | None = None
+    duration: Positive | None = None
+    frame_rate: Positive | None = None
+    ppi: Positive | None = None
+    page_count: Count | None = None
+    word_count: Count | None = None
+    model: Line | None = None
+    prompt: Prose | None = None
+    negative_prompt: Prose | None = None
+    seed: Whole | None = None
+    steps: Count | None = None
+    guidance_scale: Number | None = None
+    sampler: Line | None = None
+    orientation: Whole | None = None
+    camera: Line | None = None
+    camera_make: Line | None = None
+    camera_model: Line | None = None
+    lens: Line | None = None
+    iso: Count | None = None
+    f_number: Positive | None = None
+    exposure_time: Positive | None = None
+    focal_length: Positive | None = None
+    software: Line | None = None
+    sample_rate: Count | None = None
+    channels: Count | None = None
+    bit_rate: Count | None = None
+    exif: dict[str, Json] | None = None
+    iptc: dict[str, Json] | None = None
+    xmp: dict[str, Json] | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Metadata:
+        if len(self.__pydantic_extra__ or {}) > 200:
+            raise ValueError("holds more than 200 leaves of its own")
+        return self
+
+
+class Cost(Strict):
+    """What an asset cost to make."""
+
+    credits_used: Count = 0
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    amount: Positive = 0.0
+
+
+class UsageStats(Strict):
+    """How often an asset was used."""
+
+    downloads: Count = 0
+    views: Count = 0
+    shares: Count = 0
+    favorites: Count = 0
+
+
+class Gps(Strict):
+    """A place, in degrees (WGS 84)."""
+
+    lat: Annotated[float, BeforeValidator(_int_as_float), Field(ge=-90, le=90)]
+    lon: Annotated[float, BeforeValidator(_int_as_float), Field(ge=-180, le=180)]
+
+
+class Focus(Strict):
+    """The point to keep in view when a picture is cropped, in pixels of the original."""
+
+    x: Count
+    y: Count
+
+
+class Person(Strict):
+    """Somebody shown or named, and in which role."""
+
+    name: Name
+    role: Name | None = None
+
+
+class AssetPatch(Strict):
+    """A change of an asset: absent fields stay, null clears.
+
+    ``metadata`` and ``custom`` are merged leaf by leaf (RFC 7396).
+    """
+
+    title: Title | None = None
+    description: Prose | None = None
+    alt_text: Prose | None = None
+    credit: Line | None = None
+    creator: Names | None = None
+    source_info: Prose | None = None
+    license: Line | None = None
+    rights_code: Line | None = None
+    tags: Names | None = None
+    rating: Annotated[int, Field(ge=0, le=5)] | None = None
+    people: Annotated[list[Person], Field(max_length=200)] | None = None
+    captured_at: Time | None = None
+    expires_at: Time | None = None
+    gps: Gps | None = None
+    colours: Names | None = None
+    focus: Focus | None = None
+    external_url: Url | None = None
+    module: Name | None = None
+    submodule: Name | None = None
+    status: Literal["draft", "pending", "processing", "completed", "failed", "archived"] | None = None
+    is_public: bool | None = None
+    is_favorite: bool | None = None
+    is_deleted: bool | None = None
+    collections: Names | None = None
+    metadata: Metadata | None = None
+    custom: Annotated[dict[CustomKey, CustomValue | None], Field(max_length=100)] | None = None
+
+
+class AssetCreate(AssetPatch):
+    """A new asset. ``created_at``, ``usage_stats`` and ``cost`` need the scope ``assets:import``."""
+
+    type: Literal[ASSET_TYPES] | None = None  # type: ignore[valid-type]
+    filename: Annotated[Name, AfterValidator(lambda name: name.replace("\\", "/").rsplit("/", 1)[-1])] | None = None
+    mime_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=127)] | None = None
+    created_at: Time | None = None
+    usage_stats: UsageStats | None = None
+    cost: Cost | None = None
+    is_deleted: None = Field(default=None, exclude=True)  # a new asset is never in the trash
+
+
+IMPORT_ONLY = ("created_at", "usage_stats", "cost")
+"""Fields of a new asset that only a key with the scope ``assets:import`` may give."""

@@ -1,0 +1,107 @@
+"""The ingest port: what a file says of itself, and pictures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Facts(Protocol):
+    """What was read from a file's content. Texts are clean (no NUL, no lone surrogates), times are RFC 3339."""
+
+    @property
+    def type(self) -> str:
+        """The asset type: image, video, audio, text, pdf, document or other."""
+        ...
+
+    @property
+    def mime_type(self) -> str:
+        """The media type, by content."""
+        ...
+
+    @property
+    def ext(self) -> str:
+        """The usual file-name extension of that type, without the dot."""
+        ...
+
+    @property
+    def title(self) -> str | None:
+        """The title that the file bears."""
+        ...
+
+    @property
+    def description(self) -> str | None:
+        """The description that the file bears."""
+        ...
+
+    @property
+    def creator(self) -> Sequence[str]:
+        """Who made it."""
+        ...
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Its keywords."""
+        ...
+
+    @property
+    def license(self) -> str | None:
+        """Its licence, as a name or URL."""
+        ...
+
+    @property
+    def credit(self) -> str | None:
+        """Its credit line."""
+        ...
+
+    @property
+    def captured_at(self) -> str | None:
+        """When it was taken or recorded."""
+        ...
+
+    @property
+    def rating(self) -> int | None:
+        """Its rating, 0 to 5."""
+        ...
+
+    @property
+    def gps(self) -> dict[str, float] | None:
+        """Where: {lat, lon} in degrees."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Leaves of ``metadata`` (see ``mappings``), ``exif``, ``iptc`` and ``xmp`` among them."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What could not be read, in words."""
+        ...
+
+
+class Picture(Protocol):
+    """An encoded picture."""
+
+    @property
+    def content(self) -> bytes:
+        """The file's bytes."""
+        ...
+
+    @property
+    def mime_type(self) -> str:
+        """image/jpeg or image/webp."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads files in worker processes, within limits of time, memory and pixels."""
+
+    async def extract(self, path: Path, filename: str) -> Facts:
+        """Return what the file says. Raises IngestError (malformed, too large to read …), OSError."""
+        ...
+
+    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Picture:
+        """Return a picture of a file of the format ``name``, at most ``size`` pixels a side. Raises as extract does."""
+        ...

@@ -1,0 +1,121 @@
+"""The search port: bodies in, the engine's answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkItem:
+    """One document to write with its external version; a removal is a document ``{"deleted": true, …}``.
+
+    ``document`` may be JSON encoded already (one line of UTF-8): whoever counts its bytes need not encode it twice.
+    """
+
+    id: str
+    version: int
+    document: Json | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What the engine said of one item: its HTTP status and, when it failed, the error's type and reason."""
+
+    id: str
+    version: int
+    status: int
+    error_type: str | None = None
+    reason: str | None = None
+
+
+class Rejected(Exception):
+    """The engine refused a request (4xx): a bug of ours or a limit of its. ``status``, ``error_type``, ``reason``."""
+
+    def __init__(self, status: int, error_type: str, reason: str) -> None:
+        super().__init__(f"{status} {error_type}: {reason}")
+        self.status = status
+        self.error_type = error_type
+        self.reason = reason
+
+
+class SearchEngine(Protocol):
+    """An OpenSearch-compatible engine.
+
+    Every method raises Unavailable (no connection, a time-out, 429, any 5xx) and Rejected (any other 4xx); the message
+    of neither leaves the service.
+    """
+
+    async def search(self, index: str, body: Json, *, timeout: float = 10.0) -> Json:
+        """Search an index or alias; ``timeout`` is in seconds.
+
+        Raises Unavailable too when the answer is partial (a failed shard or ``timed_out``) and when there is no such
+        index or alias: the alias appears with the first complete index.
+        """
+        ...
+
+    async def count(self, index: str, query: Json) -> int:
+        """Count the documents that match. Raises Unavailable as :meth:`search` does."""
+        ...
+
+    async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
+        """Index whole documents with ``version_type=external_gte``; outcomes in the order of items.
+
+        One failed item stops none. ``index`` is one that :meth:`create_index` made; a bulk never creates an index: each
+        item to one that is not there has the status 404. ``refresh`` makes them searchable before the call returns.
+        """
+        ...
+
+    async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
+        """Return the stored version of each id that is there (real-time get, not search)."""
+        ...
+
+    async def create_index(self, name: str, body: Json) -> None:
+        """Create an index. One that exists already raises Rejected with status 400."""
+        ...
+
+    async def delete_index(self, name: str) -> None:
+        """Delete an index; one that is absent is fine."""
+        ...
+
+    async def index_exists(self, name: str) -> bool:
+        """Whether an index of exactly this name is there."""
+        ...
+
+    async def mapping_meta(self, name: str) -> Json:
+        """Return the mapping's ``_meta`` of a physical index ({} if none)."""
+        ...
+
+    async def put_settings(self, name: str, settings: Json) -> None:
+        """Change dynamic index settings."""
+        ...
+
+    async def resolve_alias(self, alias: str) -> dict[str, Json]:
+        """Return {physical index: alias options (filter …)}; {} if there is no such alias."""
+        ...
+
+    async def update_aliases(self, actions: Sequence[Json]) -> None:
+        """Do all alias actions in one atomic step."""
+        ...
+
+    async def refresh(self, index: str) -> None:
+        """Make all earlier writes searchable."""
+        ...
+
+    async def scan_versions(self, index: str, *, after: str | None, limit: int) -> list[tuple[str, int, bool]]:
+        """Return up to ``limit`` (asset id, version, deleted) in order of ``asset_id`` behind ``after``.
+
+        It is the index's side of a verify; an asset id is the document's id.
+        """
+        ...
+
+    async def ping(self) -> Mapping[str, Any]:
+        """Return {"engine", "version"} after a real round trip."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections. Safe to call twice."""
+        ...

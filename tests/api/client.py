@@ -1,0 +1,80 @@
+"""A client of a whole service in the test's process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.asgi import create_app
+from service.bootstrap import Service, open_service
+from service.settings import load
+
+PREFIX = "/v1/asset-library"
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Api:
+    """A client of a whole service in this process, with the key of one user."""
+
+    service: Service
+    http: httpx.AsyncClient
+    key: str
+
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.key}"} | dict(options.pop("headers", {}))
+        headers = {name: value for name, value in headers.items() if value is not None}
+        url = path if path.startswith(("/files", "/healthz", "/readyz", "/metrics", "http")) else PREFIX + path
+        return await self.http.request(method, url, headers=headers, **options)
+
+    async def ok(self, method: str, path: str, **options: Any) -> Any:
+        response = await self.call(method, path, **options)
+        assert response.status_code < 300, response.text
+        return response.json()
+
+    async def create(self, **fields: Any) -> Any:
+        return await self.ok("POST", "/assets", json={"type": "image", "title": "An asset", **fields})
+
+    async def settled(self) -> None:
+        """Wait until searches see everything that was written so far."""
+        assert await self.service.follower.wait_for(await self.service.base.store.barrier(), PATIENCE)
+
+    async def as_user(self, org: str = "acme", user: str = "user_1", scopes: str = "assets:read,assets:write") -> Api:
+        key, _ = await self.service.base.keys.create(org, user, scopes.split(","))
+        return Api(self.service, self.http, key)
+
+
+def error_of(response: httpx.Response, status: int, code: str) -> Any:
+    """Check the envelope of seed 000 and return its details."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    error = response.json()["error"]
+    assert set(error) == {"code", "message", "details", "request_id", "timestamp"}
+    assert error["code"] == code, error
+    assert error["message"]
+    assert error["request_id"] == response.headers["x-request-id"]
+    return error["details"]
+
+
+@asynccontextmanager
+async def running(data: Path, **settings: Any) -> AsyncIterator[Api]:
+    async with open_service(load(data=data, log_level="error", **settings)) as service:
+        app = create_app(service.context, service.gauges)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://assetry.test", timeout=30) as http:
+            key, _ = await service.base.keys.create(
+                "acme", "user_789", ["assets:read", "assets:write", "assets:import"]
+            )
+            yield Api(service, http, key)
+
+
+async def until_ready(api: Api) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while (await api.http.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.api.client import Api, until_ready
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_ready_names_each_engine(api: Api) -> None:
+    await until_ready(api)
+    body = (await api.http.get("/readyz")).json()
+    assert body["status"] == "ready"
+    assert set(body["engines"]) == {"store", "files", "search", "index"}
+    assert all(engine["ready"] for engine in body["engines"].values())
+    assert body["engines"]["store"]["engine"] == "sqlite"
+    assert body["engines"]["search"]["engine"] == "osmem"
+
+
+async def test_alive(api: Api) -> None:
+    assert (await api.http.get("/healthz")).json() == {"status": "alive"}
+
+
+async def test_metrics_count_requests_by_route(api: Api) -> None:
+    await api.create()
+    await api.call("GET", "/assets/asset_123456")
+    await api.http.get("/random-path-of-a-scanner")
+    text = (await api.http.get("/metrics")).text
+    assert 'route="/v1/asset-library/assets/{asset_id}",status="404"' in text
+    assert "random-path" not in text
+    assert "assetry_index_lag_seconds" in text
+    assert "assetry_index_caught_up" in text

@@ -1,0 +1,53 @@
+"""The adapters of each port. An adapter joins the contract suites by one line in its port's table.
+
+A factory opens the adapter at a *place*: a folder that names its data. What was written at a place is there when the
+same place is opened again, also by another process. A production adapter derives a database, a bucket … from the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from service.adapters.inprocess_jobs import InprocessJobs, JobLimits
+from service.adapters.local_files import LocalFiles
+from service.adapters.sqlite_store import SqliteStore
+from service.ports.clock import SystemClock
+from service.ports.files import Files
+from service.ports.jobs import Jobs
+from service.ports.store import Store
+
+StoreFactory = Callable[[Path], AbstractAsyncContextManager[Store]]
+FilesFactory = Callable[[Path], AbstractAsyncContextManager[Files]]
+JobsFactory = Callable[[Store], AbstractAsyncContextManager[Jobs]]
+
+ATTEMPTS = 3
+"""The attempts that the jobs of the suites allow; they retry within a fraction of a second."""
+
+
+@asynccontextmanager
+async def sqlite_store(place: Path) -> AsyncIterator[Store]:
+    async with SqliteStore(place / "store.sqlite", SystemClock()) as store:
+        yield store
+
+
+@asynccontextmanager
+async def local_files(place: Path) -> AsyncIterator[Files]:
+    async with LocalFiles(place / "files") as files:
+        yield files
+
+
+@asynccontextmanager
+async def inprocess_jobs(store: Store) -> AsyncIterator[Jobs]:
+    limits = JobLimits(concurrency=2, attempts=ATTEMPTS, backoff=0.02, sweep=0.1, lease=0.3)
+    jobs = InprocessJobs(store, SystemClock(), limits)
+    try:
+        yield jobs
+    finally:
+        await jobs.close()
+
+
+STORES: Mapping[str, StoreFactory] = {"sqlite": sqlite_store}
+FILES: Mapping[str, FilesFactory] = {"folder": local_files}
+JOBS: Mapping[str, JobsFactory] = {"inprocess": inprocess_jobs}

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from service.errors import InvalidInput
+from service.ports.store import Body, Change, Condition, Exists, In, Order, Range, Store
+
+RECORDS: dict[str, Body] = {
+    "a": {"org_id": "o", "n": 1, "flag": True, "tags": ["x", "y"], "meta": {"w": 10, "s": "ten"}, "created_at": "2024-01-01"},
+    "b": {"org_id": "o", "n": 1.0, "flag": False, "tags": ["y", 2], "meta": {"w": 20}, "created_at": "2024-02-01"},
+    "c": {"org_id": "o", "n": "1", "flag": None, "tags": "x", "meta": {"w": None}, "created_at": "2024-03-01"},
+    "d": {"org_id": "p", "n": True, "flag": 1, "tags": [], "meta": "w", "created_at": "2024-03-01"},
+    "e": {"org_id": "p", "n": -5, "tags": [["x"], {"x": "y"}], "meta": {"w": "20"}, "created_at": None},
+    "f": {"n": 2.5, "tags": {"x": "y"}, "meta": [{"w": 10}], "created_at": "2023-12-31"},
+    "g": {"org_id": "o", "n": '["x"]', "sha256": "é", "created_at": 20240101},
+    "h": {"org_id": "5", "n": ["x"], "sha256": "h1", "tags": [True, None]},
+}  # fmt: skip
+
+CONDITIONS: list[tuple[Mapping[str, Condition], str]] = [
+    ({}, "abcdefgh"),
+    ({"org_id": "o"}, "abcg"),
+    ({"org_id": 5}, ""),
+    ({"org_id": "5"}, "h"),
+    ({"org_id": In(["o", "p"]), "n": 1}, "ab"),
+    ({"n": 1}, "ab"),
+    ({"n": 1.0}, "ab"),
+    ({"n": "1"}, "c"),
+    ({"n": True}, "d"),
+    ({"n": '["x"]'}, "g"),
+    ({"n": "x"}, "h"),
+    ({"flag": True}, "a"),
+    ({"flag": False}, "b"),
+    ({"flag": 1}, "d"),
+    ({"tags": "x"}, "ac"),
+    ({"tags": "y"}, "ab"),
+    ({"tags": 2}, "b"),
+    ({"tags": True}, "h"),
+    ({"tags": In(["x", 2])}, "abc"),
+    ({"tags": In([])}, ""),
+    ({"n": In([1, "1", True, 99])}, "abcd"),
+    ({"meta.w": 10}, "a"),
+    ({"meta.w": "20"}, "e"),
+    ({"meta.w": In([10, 20])}, "ab"),
+    ({"meta.w.z": 1}, ""),
+    ({"absent": "x"}, ""),
+    ({"sha256": "é"}, "g"),
+    ({"sha256": In(["h1", "h2"])}, "h"),
+    ({"n": Range(gte=1)}, "abf"),
+    ({"n": Range(gt=1)}, "f"),
+    ({"n": Range(lt=1)}, "e"),
+    ({"n": Range(gte=-5, lt=2)}, "abe"),
+    ({"n": Range(lte=2.5)}, "abef"),
+    ({"n": Range(gte="1")}, "cg"),
+    ({"n": Range(lt="Z")}, "c"),
+    ({"n": Range()}, "abcefg"),
+    ({"meta.w": Range(gt=10)}, "b"),
+    ({"created_at": Range(gte="2024-01-01", lt="2024-03")}, "ab"),
+    ({"created_at": Range(gt="2024-03-01")}, ""),
+    ({"created_at": Range(gte=0)}, "g"),
+    ({"flag": Exists()}, "abd"),
+    ({"flag": Exists(present=False)}, "cefgh"),
+    ({"meta.w": Exists()}, "abe"),
+    ({"tags": Exists()}, "abcdefh"),
+    ({"org_id": Exists(present=False)}, "f"),
+    ({"created_at": Exists(present=False)}, "eh"),
+    ({"org_id": "o", "tags": "y", "n": Range(gte=1), "meta.s": Exists()}, "a"),
+    ({"n": "x' OR 1=1 --"}, ""),
+]
+
+
+@pytest.fixture
+async def full(store: Store) -> Store:
+    for key, body in reversed(RECORDS.items()):
+        await store.insert("asset", key, body)
+    await store.insert("asset", "zz", RECORDS["a"])
+    await store.remove("asset", "zz")
+    return store
+
+
+@pytest.mark.parametrize(("where", "keys"), CONDITIONS, ids=lambda value: str(value)[:60])
+async def test_conditions(full: Store, where: Mapping[str, Condition], keys: str) -> None:
+    page = await full.find("asset", where)
+    assert "".join(record.key for record in page.records) == keys
+    assert page.after is None
+    assert await full.count("asset", where) == len(keys)
+
+
+BAD: list[Mapping[str, Any]] = [
+    {"n": Range(gte=1, lt="2")},
+    {"n": Range(gte=True)},
+    {"n": float("nan")},
+    {"n": 2**63},
+    {"n": "\ud800"},
+    {"n": In(list(range(1001)))},
+    {"n": In([None])},
+    {"n": {"$ne": 1}},
+    {"n": ["x"]},
+    {"n": None},
+]
+
+
+@pytest.mark.parametrize("where", BAD, ids=lambda value: str(value)[:40])
+async def test_a_value_that_no_record_can_hold_is_refused(store: Store, where: Mapping[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        await store.find("asset", where)
+    with pytest.raises(InvalidInput):
+        await store.count("asset", where)
+
+
+@pytest.mark.parametrize("path", ["", "a b", "a'b", 'a"', "a..b", ".a", "a.", "$a", "a[0]", "a;--"])
+async def test_a_malformed_path_is_a_bug(store: Store, path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        await store.find("asset", {path: 1})
+    with pytest.raises(ValueError, match="path"):
+        await store.find("asset", {}, order=Order(path))
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+async def test_a_limit_out_of_range_is_a_bug(store: Store, limit: int) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        await store.find("asset", {}, limit=limit)
+
+
+ORDERS: list[tuple[Mapping[str, Condition], Order | None, str]] = [
+    ({}, None, "abcdefgh"),
+    ({"created_at": Range(gte="")}, Order("created_at"), "fabcd"),
+    ({"created_at": Range(gte="")}, Order("created_at", descending=True), "cdbaf"),
+    ({"org_id": In(["o", "p"]), "n": Range(gte=-9)}, Order("meta.w"), "abe"),
+    ({"n": Range(gte=-9)}, Order("n"), "eabf"),
+    ({"n": Range(gte=-9)}, Order("n", descending=True), "fabe"),
+    ({"org_id": "o"}, Order("sha256"), "gabc"),
+    ({"org_id": "o"}, Order("sha256", descending=True), "gabc"),
+    ({"org_id": "o"}, Order("absent", descending=True), "abcg"),
+    ({"org_id": "p"}, Order("created_at"), "de"),
+    ({"org_id": "p"}, Order("created_at", descending=True), "de"),
+    ({"org_id": In(["o", "p"])}, Order("org_id", descending=True), "deabcg"),
+]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize(("where", "order", "keys"), ORDERS, ids=lambda value: str(value)[:60])
+async def test_order_and_pages(
+    full: Store, where: Mapping[str, Condition], order: Order | None, keys: str, limit: int
+) -> None:
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        page = await full.find("asset", where, order=order, limit=limit, after=after)
+        assert len(page.records) <= limit
+        seen += [record.key for record in page.records]
+        if (after := page.after) is None:
+            break
+        assert page.records, "a page that promises more holds something"
+    assert "".join(seen) == keys
+
+
+async def test_pages_under_writes_show_what_stays_once(store: Store) -> None:
+    await store.insert_many("asset", {f"k{n:03}": {"org_id": "o", "v": n % 7} for n in range(100)})
+    seen: list[str] = []
+    after: str | None = None
+    for step in range(1000):
+        page = await store.find("asset", {"org_id": "o"}, order=Order("v"), limit=7, after=after)
+        seen += [record.key for record in page.records]
+        if (after := page.after) is None:
+            break
+        # What was shown and what was not is changed, removed and added while the reader walks.
+        await store.insert("asset", f"new{step:03}", {"org_id": "o", "v": step % 9})
+        await store.remove("asset", page.records[-1].key)
+        await store.update("asset", "k099", Change(increment={"hits": 1}))
+    assert len(seen) == len(set(seen))
+    assert {f"k{n:03}" for n in range(100)} <= set(seen)
+
+
+@pytest.mark.parametrize("after", ["", "x", "€", "W10", "bnVsbA", "eyJhIjogMX0", "WzEsMiwzXQ", "/+/+"])
+async def test_a_bad_cursor_is_refused(store: Store, after: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await store.find("asset", {}, after=after)
+    assert caught.value.field == "after"
+
+
+async def test_a_cursor_is_bound_to_its_order(full: Store) -> None:
+    page = await full.find("asset", {}, order=Order("n"), limit=2)
+    for order in (None, Order("n", descending=True), Order("created_at")):
+        with pytest.raises(InvalidInput):
+            await full.find("asset", {}, order=order, after=page.after)

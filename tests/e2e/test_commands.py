@@ -1,0 +1,192 @@
+"""The command line and the service as a user starts them: real processes, a folder of made files."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.ingest.samples import make_library
+from tests.processes import Served, assetry, printed, served, until
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("library")
+    make_library(target, count=40, seed=3)
+    return target
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Path:
+    data = tmp_path_factory.mktemp("store") / "data"
+    done = printed("import", library, "--data", data)
+    assert done["imported"] == 40
+    assert done["failed"] == []
+    return data
+
+
+@pytest.fixture(scope="module")
+def service(data: Path) -> Iterator[Served]:
+    with served(data) as service:
+        service.until_ready()
+        yield service
+
+
+def test_importing_again_adds_nothing(data: Path, library: Path, tmp_path: Path) -> None:
+    again = printed("import", library, "--data", data)
+    assert (again["imported"], again["duplicates"]) == (0, 40)
+    copy = tmp_path / "renamed.bin"
+    copy.write_bytes(next(path for path in sorted(library.rglob("*")) if path.is_file()).read_bytes())
+    assert printed("import", copy, copy, "--data", data)["duplicates"] == 1
+
+
+def test_files_that_can_not_be_read_stop_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "good.txt").write_text("Some words to be found")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"\0" * 20)
+    (folder / "broken.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'><g></svg>")
+    (folder / "link.txt").symlink_to(folder / "good.txt")
+    done = printed("import", folder, "--data", tmp_path / "data", code=1)
+    assert done["imported"] == 1
+    assert {Path(failed["path"]).name for failed in done["failed"]} == {"broken.jpg", "broken.svg"}
+    assert all(failed["reason"] and failed["message"] for failed in done["failed"])
+    assert done["skipped"] == {"symlink": 1}
+    words = assetry("import", folder, "--data", tmp_path / "data", check=False)
+    assert words.returncode == 1
+    assert "broken.jpg" in words.stdout + words.stderr
+
+
+def test_search_without_a_service(data: Path) -> None:
+    body = printed("search", "type:image", "--facets", "type,tags", "--limit", "3", "--data", data)
+    assert body["total_count"] == body["facets"]["type"]["image"] > 3
+    assert len(body["results"]) == 3
+    assert printed("search", "type:image", "--data", data, "--org", "other")["total_count"] == 0
+
+
+def test_search_by_the_running_service(service: Served) -> None:
+    with service.client("assets:read") as client:
+        over_http = client.get("/assets/search/advanced", params={"query": "mountain OR lake", "limit": 100}).json()
+    by_command = printed("search", "mountain OR lake", "--limit", "100", "--data", service.data)
+    assert by_command["total_count"] == over_http["total_count"] > 0
+    assert [hit["id"] for hit in by_command["results"]] == [hit["id"] for hit in over_http["results"]]
+
+
+def test_an_import_beside_the_service_is_searchable(service: Served, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("Zyzzyva is the last word of many dictionaries")
+    (tmp_path / "zyzzyva.txt").write_text("Zyzzyva again")
+    assert printed("import", tmp_path, "--data", service.data)["imported"] == 2
+    with service.client("assets:read") as client:
+
+        def found() -> bool:
+            return bool(client.get("/assets/search", params={"q": "zyzzyva"}).json()["total_count"] == 1)
+
+        until(found, "the new asset is searchable")
+
+
+def test_keys(service: Served) -> None:
+    made = printed(
+        "keys", "create", "--data", service.data, "--org", "acme", "--user", "kim", "--scopes", "assets:read"
+    )
+    assert re.fullmatch(r"ak_[\w-]{32}", made["key"])
+    listed = {row["id"]: row for row in printed("keys", "list", "--data", service.data, "--org", "acme")}
+    assert listed[made["id"]]["scopes"] == ["assets:read"]
+    assert made["key"] not in str(listed)
+    assert made["key"].encode() not in (service.data / "assetry.db").read_bytes()
+    plain = assetry("keys", "create", "--data", service.data, "--org", "acme", "--user", "kim").stdout
+    assert re.fullmatch(r"ak_[\w-]{32}\n", plain)
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    url = f"{service.url}/v1/asset-library/assets/search"
+    assert httpx.get(url, headers=headers).json()["total_count"] == 0
+    printed("keys", "revoke", made["id"], "--data", service.data)
+    until(lambda: httpx.get(url, headers=headers).status_code == 401, "the revoked key is refused")
+
+
+def test_index_status(service: Served) -> None:
+    status = printed("index", "status", "--data", service.data)
+    assert status["ready"] is True
+    assert status["state"] == "following"
+    assert status["service"] == service.url
+
+
+def test_index_status_without_a_service(tmp_path: Path) -> None:
+    status = printed("index", "status", "--data", tmp_path / "data", code=1)
+    assert status["ready"] is False
+    assert status["service"] is None
+
+
+def test_a_second_service_on_the_same_folder_is_refused(service: Served) -> None:
+    done = assetry("serve", "--data", service.data, "--port", "0", check=False)
+    assert done.returncode == 3
+    assert "--data" in done.stderr
+    assert service.url in done.stderr
+
+
+def test_a_port_that_is_taken(service: Served, tmp_path: Path) -> None:
+    port = service.url.rsplit(":", 1)[-1]
+    done = assetry("serve", "--data", tmp_path / "data", "--port", port, check=False)
+    assert done.returncode == 3
+    assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["search", "tile:x"], 2, "tile"),
+        (["search", "(x"], 2, ""),
+        (["search", "x", "--filters", "{"], 2, "--filters"),
+        (["search", "x", "--limit", "101"], 2, "--limit"),
+        (["import", "/nowhere/at/all"], 2, "/nowhere/at/all"),
+        (["keys", "create", "--org", "a", "--user", "b", "--scopes", "assets:fly"], 2, "assets:fly"),
+        (["keys", "create", "--org", "", "--user", "b"], 2, "--org"),
+        (["keys", "revoke", "key_nobody"], 1, "key_nobody"),
+        (["backups", "restore", "backup_nothing"], 1, "backup_nothing"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_mistakes_are_one_line_and_a_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    data = [] if arguments[0] == "nonsense" else ["--data", str(tmp_path / "data")]
+    done = assetry(*arguments, *data, check=False)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_INDEX_REFRESH", "often")
+    done = assetry("keys", "list", "--data", tmp_path / "data", check=False)
+    assert done.returncode == 3
+    assert "ASSETRY_INDEX_REFRESH" in done.stderr
+
+
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    with served(tmp_path / "data") as service:
+        service.until_ready()
+        os.kill(service.process.pid, signal.SIGINT)
+        assert service.process.wait(timeout=20) == 0
+    assert not (tmp_path / "data" / "run" / "service.json").exists()
+    assert not (tmp_path / "data" / "run" / "engine.json").exists()
+
+
+def test_a_backup_comes_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with served(data) as service, service.client() as client:
+        made = client.post("/assets", files={"file": ("note.txt", b"Keep these words")}).json()
+        backup = client.delete(f"/assets/{made['id']}", params={"permanent": "true"}).json()["backup_id"]
+        assert [row["id"] for row in printed("backups", "list", "--data", data)] == [backup]
+        back = printed("backups", "restore", backup, "--data", data)
+        assert back["restored_from"] == made["id"]
+        asset = client.get(f"/assets/{back['id']}").json()
+        assert asset["title"] == made["title"]
+        assert httpx.get(asset["urls"]["original"]).content == b"Keep these words"
+
+
+def test_python_m_service_is_the_command() -> None:
+    assert "import" in assetry("--help").stdout
+    assert sys.version_info >= (3, 11)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import io
+import struct
+import wave
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.ingest.sniff import HEAD, encoding_of, sniff
+
+from tests.unit.ingest import builders
+
+
+def wav() -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"\x00\x00" * 80)
+    return out.getvalue()
+
+
+def raster(name: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, name)
+    return out.getvalue()
+
+
+ICON = b"\x00\x00\x01\x00\x01\x00" + b"\x10\x10" + b"\x00" * 30
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600
+LONG_PROLOG = "<?xml version='1.0'?><!-- " + "note " * 200 + "--><!DOCTYPE svg [ <!ENTITY a 'b'> ]>\n"
+
+CASES: list[tuple[str, bytes, str, str, str, str]] = [
+    # name, content, type, mime, format, ext
+    ("a.jpg", raster("JPEG"), "image", "image/jpeg", "jpg", "jpg"),
+    ("A.JPEG", raster("JPEG"), "image", "image/jpeg", "jpg", "jpeg"),
+    ("really-a-jpeg.png", raster("JPEG"), "image", "image/jpeg", "jpg", "jpg"),
+    ("no-extension", raster("PNG"), "image", "image/png", "png", "png"),
+    ("a.gif", raster("GIF"), "image", "image/gif", "gif", "gif"),
+    ("a.webp", raster("WEBP"), "image", "image/webp", "webp", "webp"),
+    ("a.tif", raster("TIFF"), "image", "image/tiff", "tiff", "tif"),
+    ("a.bmp", raster("BMP"), "image", "image/bmp", "bmp", "bmp"),
+    ("a.avif", raster("AVIF"), "image", "image/avif", "avif", "avif"),
+    ("a.ico", ICON, "image", "image/vnd.microsoft.icon", "ico", "ico"),
+    ("a.heic", b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heicmif1", "image", "image/heic", "heic", "heic"),
+    ("a.svg", builders.svg().encode(), "image", "image/svg+xml", "svg", "svg"),
+    ("named.txt", builders.svg(prolog=LONG_PROLOG).encode(), "image", "image/svg+xml", "svg", "svg"),
+    ("utf16.svg", builders.svg().encode("utf-16"), "image", "image/svg+xml", "svg", "svg"),
+    ("prefixed.svg", b'<s:svg xmlns:s="http://www.w3.org/2000/svg"/>', "image", "image/svg+xml", "svg", "svg"),
+    ("a.pdf", b"%PDF-1.4\n%\xe2\xe3", "pdf", "application/pdf", "pdf", "pdf"),
+    ("junk-first.pdf", b"mail header\r\n%PDF-1.7\n", "pdf", "application/pdf", "pdf", "pdf"),
+    ("a.wav", wav(), "audio", "audio/wav", "wav", "wav"),
+    ("a.mp3", b"ID3\x04\x00\x00\x00\x00\x00\x00", "audio", "audio/mpeg", "mp3", "mp3"),
+    ("bare.mp3", b"\xff\xfb\x90\x00" + b"\x00" * 64, "audio", "audio/mpeg", "mp3", "mp3"),
+    ("a.flac", b"fLaC\x00\x00\x00\x22", "audio", "audio/flac", "flac", "flac"),
+    ("a.oga", b"OggS" + b"\x00" * 24 + b"\x01vorbis", "audio", "audio/ogg", "ogg", "oga"),
+    ("a.ogv", b"OggS" + b"\x00" * 24 + b"\x80theora", "video", "video/ogg", "ogv", "ogv"),
+    ("a.mp4", builders.mp4(64, 48, 2, 50), "video", "video/mp4", "mp4", "mp4"),
+    ("a.mov", builders.mp4(64, 48, 2, 50, brand=b"qt  "), "video", "video/quicktime", "mov", "mov"),
+    ("a.m4a", builders.mp4(64, 48, 2, 50, brand=b"M4A "), "audio", "audio/mp4", "m4a", "m4a"),
+    ("a.webm", builders.matroska(64, 48, 2), "video", "video/webm", "webm", "webm"),
+    ("a.avi", builders.avi(64, 48, 50, 40_000), "video", "video/x-msvideo", "avi", "avi"),
+    ("a.doc", OLE + "WordDocument".encode("utf-16-le"), "document", "application/msword", "doc", "doc"),
+    ("a.msi", OLE, "other", "application/x-ole-storage", "ole", "ole"),
+    ("a.rtf", b"{\\rtf1 hello}", "document", "application/rtf", "rtf", "rtf"),
+    ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n", "document", "application/postscript", "ps", "eps"),
+    ("a.txt", b"plain words\n", "text", "text/plain", "txt", "txt"),
+    ("empty", b"", "text", "text/plain", "txt", "txt"),
+    ("readme.md", b"# Heading\n", "text", "text/markdown", "md", "md"),
+    ("a.csv", b"a,b\n1,2\n", "text", "text/csv", "csv", "csv"),
+    ("a.json", b'{"a": 1}', "text", "application/json", "json", "json"),
+    ("page.txt", b"<!DOCTYPE html><title>x</title>", "text", "text/html", "html", "html"),
+    ("feed", b"<?xml version='1.0'?><rss/>", "text", "application/xml", "xml", "xml"),
+    ("latin.txt", "naïve café".encode("latin-1"), "text", "text/plain", "txt", "txt"),
+    ("a.url", b"[InternetShortcut]\r\nURL=https://example.org/\r\n", "link", "application/x-url", "url", "url"),
+    ("a.gz", b"\x1f\x8b\x08" + b"\x00" * 20, "other", "application/gzip", "gz", "gz"),
+    ("nul.txt", b"words\x00words", "other", "application/octet-stream", "bin", "bin"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "kind", "mime", "format_", "ext"), CASES, ids=[case[0] for case in CASES])
+def test_content_decides(
+    tmp_path: Path, name: str, content: bytes, kind: str, mime: str, format_: str, ext: str
+) -> None:
+    path = tmp_path / "stored-by-hash"
+    path.write_bytes(content)
+    found = sniff(path, name)
+    assert (found.type, found.mime_type, found.format, found.ext) == (kind, mime, format_, ext)
+
+
+@pytest.mark.parametrize(
+    ("members", "format_"),
+    [
+        ({"[Content_Types].xml": b"", "word/document.xml": b""}, "docx"),
+        ({"[Content_Types].xml": b"", "xl/workbook.xml": b""}, "xlsx"),
+        ({"[Content_Types].xml": b"", "ppt/presentation.xml": b""}, "pptx"),
+        ({"mimetype": b"application/vnd.oasis.opendocument.text", "meta.xml": b""}, "odt"),
+        ({"mimetype": b"application/epub+zip"}, "epub"),
+        ({"mimetype": b"application/x-unheard-of"}, "zip"),
+        ({"word/notes.txt": b"an archive with a folder named word"}, "zip"),
+    ],
+)
+def test_archives_by_their_members(tmp_path: Path, members: dict[str, bytes], format_: str) -> None:
+    assert sniff(builders.archive(tmp_path / "a.zip", members), "a.zip").format == format_
+
+
+def test_a_broken_archive_is_still_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"PK\x03\x04" + b"\x00" * 40)
+    assert sniff(path, "a.docx").format == "zip"
+
+
+def test_a_character_cut_at_the_end_of_the_head_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"x" * (HEAD - 1) + "é".encode() + b" more")
+    assert sniff(path, "long.txt").mime_type == "text/plain"
+
+
+def test_rarer_formats_come_from_the_larger_table(tmp_path: Path) -> None:
+    path = tmp_path / "font"
+    path.write_bytes(b"\x7fELF\x02\x01\x01" + b"\x00" * 64 + struct.pack("<H", 62))
+    assert sniff(path, "program").type == "other"
+
+
+@pytest.mark.parametrize(
+    ("head", "codec"),
+    [
+        (b"abc", "utf-8"),
+        (b"\xef\xbb\xbfabc", "utf-8-sig"),
+        ("abc".encode("utf-16"), "utf-16"),
+        (b"caf\xe9", "cp1252"),
+        (b"\x81\x8d", None),
+        (b"a\x00b", None),
+        (b"\xff\xfe\x00\xd8", None),
+    ],
+)
+def test_encodings(head: bytes, codec: str | None) -> None:
+    assert encoding_of(head) == codec
+
+
+def test_an_unclosed_comment_is_scanned_once(tmp_path: Path) -> None:
+    path = tmp_path / "hostile"
+    path.write_bytes(b"<!--" * 16_000)
+    assert sniff(path, "hostile.txt").format == "txt"
