@@ -90,16 +90,22 @@ class BulkLoop:
         self._window = FailureWindow()
         self.items: Counter[str] = Counter()
 
-    async def write(self, index: str, items: Sequence[BulkItem]) -> None:
+    async def write(self, index: str, items: Sequence[BulkItem], *, bounds: Bounds | None = None) -> None:
         """Return when every item is acknowledged by ``index`` or durably a dead letter.
+
+        ``bounds`` overrides the loop's own.
 
         Raises IndexGone, Halted, and what the flow raises. An engine (or store of dead letters) that does not answer is
         waited for.
         """
-        lanes = [self._lane(index, batch) for batch in requests(items, self._bounds)]
+        lanes = [self._lane(index, batch) for batch in requests(items, bounds or self._bounds)]
         for ended in await asyncio.gather(*lanes, return_exceptions=True):
             if isinstance(ended, BaseException):
                 raise ended
+
+    def forgive(self) -> None:
+        """Forget the failures so far: somebody has looked, and wants another attempt."""
+        self._window = FailureWindow()
 
     async def refuse(self, outcome: BulkOutcome) -> None:
         """Take note of a record that could not be projected. Raises Halted, Unavailable."""
@@ -110,6 +116,7 @@ class BulkLoop:
             attempt = 0
             while items:
                 self._flow.check()
+                self._check_window()
                 try:
                     items, reason = await self._send(index, items)
                 except Unavailable as error:
@@ -174,5 +181,8 @@ class BulkLoop:
             await self._letters.add(outcome)
         else:
             await self._letters.accepted(outcome)
+        self._check_window()
+
+    def _check_window(self) -> None:
         if self._window.tripped:
             raise Halted("more than 20 % of the last 1,000 documents were refused: look at the dead letters' reasons")

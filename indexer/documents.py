@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from mappings.derived import derived_metadata
 from mappings.index import index_body
 from mappings.projection import fold_object
 from service.ports.search import BulkItem, Json
@@ -20,15 +21,6 @@ EPOCH_BITS = 40
 """A rev takes the low 40 bits of an index version, the epoch of the store the bits above."""
 
 MAX_REV = 2**EPOCH_BITS - 1
-
-SQUARE = 0.05
-"""Sides that differ by less than this share make a square."""
-
-PANORAMA = 2.0
-"""A picture at least this many times as wide as it is high is a panorama."""
-
-_SIDEWAYS = frozenset({"5", "6", "7", "8"})
-"""EXIF orientations (CIPA DC-008, tag 0x0112) that are shown turned by 90 degrees."""
 
 _ROOT: Mapping[str, Any] = index_body()["mappings"]
 _DERIVED = frozenset({"asset_id", "deleted", "fold", "org_id", "rev"})
@@ -103,37 +95,3 @@ def mapped(value: Mapping[str, Any], node: Mapping[str, Any]) -> Json:
         else:
             kept[name] = part
     return kept
-
-
-def derived_metadata(metadata: Mapping[str, Any]) -> Json:
-    """Return the leaves of ``metadata`` that follow from others and are not given: ``aspect``, ``camera``."""
-    derived: Json = {}
-    if metadata.get("aspect") is None and (shape := aspect(metadata)) is not None:
-        derived["aspect"] = shape
-    if metadata.get("camera") is None and (camera := _camera(metadata)) is not None:
-        derived["camera"] = camera
-    return derived
-
-
-def aspect(metadata: Mapping[str, Any]) -> str | None:
-    """Return the shape as shown: square, panorama, landscape or portrait; None without a width and a height."""
-    width, height = metadata.get("width"), metadata.get("height")
-    if not isinstance(width, int | float) or not isinstance(height, int | float) or width <= 0 or height <= 0:
-        return None
-    if str(metadata.get("orientation")) in _SIDEWAYS:
-        width, height = height, width
-    if abs(width - height) < SQUARE * max(width, height):
-        return "square"
-    if width >= PANORAMA * height:
-        return "panorama"
-    return "landscape" if width > height else "portrait"
-
-
-def _camera(metadata: Mapping[str, Any]) -> str | None:
-    """Return make and model as one text; models often repeat their make."""
-    make, model = metadata.get("camera_make"), metadata.get("camera_model")
-    if not isinstance(make, str) or not make:
-        return model if isinstance(model, str) and model else None
-    if not isinstance(model, str) or not model:
-        return make
-    return model if model.casefold().startswith(make.casefold()) else f"{make} {model}"

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from indexer.backoff import delay
 from indexer.batch import project
 from indexer.build import KIND, Builder
-from indexer.bulk import BulkLoop, Halted, IndexGone
+from indexer.bulk import Bounds, BulkLoop, Halted, IndexGone
 from indexer.checkpoint import Checkpoints
 from indexer.dead_letters import DeadLetters
 from indexer.feed import Interrupted, opened
@@ -30,6 +30,8 @@ from service.errors import HistoryLost, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected, SearchEngine
 from service.ports.store import Changed, Record, Store
+
+__all__ = ["FollowOptions", "Follower"]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Follower:
         self._letters = DeadLetters(store, clock, opt.alias)
         self._bulk = BulkLoop(engine, self._letters, self, bounds=opt.bounds, lanes=opt.lanes)
         self._refresher = Refresher(self._refresh, clock, seconds=opt.refresh_seconds)
+        self._trickle = opt.bounds if opt.trickle is None else Bounds(opt.trickle, opt.bounds.size)
         self._progress = Progress(clock)
         self._task: asyncio.Task[None] | None = None
         self._bell = asyncio.Event()
@@ -156,9 +159,10 @@ class Follower:
                 log.critical("indexing halted: %s", error)
                 self._progress.error, self._progress.state = str(error), State.HALTED
                 await self._bell.wait()
+                self._bulk.forgive()
             except HistoryLost as error:
                 log.warning("the change feed lost its history (%s): the index is built again", error)
-                self._history_lost = True
+                self._history_lost, self._progress.goal = True, None
             except IndexGone as error:
                 await self._rest(f"the index {error} is gone")
             except (Unavailable, Rejected) as error:
@@ -183,8 +187,9 @@ class Follower:
         await self._engine.refresh(index)
         goal = self._progress.goal or await self._store.barrier()
         self.check()
-        self._progress.index, self._progress.goal, self._saved = index, goal, token
-        self._acknowledge(token, written=False)
+        # The token is not believed before the feed has taken it; what is searchable moves with the feed's first batch.
+        self._progress.index, self._progress.goal, self._progress.token = index, goal, token
+        self._saved = token
         self._progress.state = State.FOLLOWING
         refreshing = asyncio.create_task(self._refresher.run(), name="refresher")
         try:
@@ -234,11 +239,13 @@ class Follower:
         """Write the records behind a batch of changes, then note its last token."""
         self._progress.behind()
         keys = list(dict.fromkeys(change.key for change in batch if change.kind == KIND))
-        for start in range(0, len(keys), self._options.page):
-            part = keys[start : start + self._options.page]
-            await self._write(index, part, await self._store.get_many(KIND, part, tombstones=True))
+        opt = self._options
+        for start in range(0, len(keys), opt.page):
+            part = keys[start : start + opt.page]
+            records = await self._store.get_many(KIND, part, tombstones=True)
+            await self._write(index, part, records, bounds=self._trickle if len(part) < opt.bounds.count else None)
         self._acknowledge(batch[-1].token, written=bool(keys))
-        if len(batch) < self._options.feed_limit:  # the feed had no more
+        if len(batch) < opt.feed_limit:  # the feed had no more
             self._progress.even()
 
     async def _idle(self, index: str) -> None:
@@ -252,12 +259,14 @@ class Follower:
         if found is None or found.name != index:
             raise IndexGone(index)
 
-    async def _write(self, index: str, keys: Sequence[str], records: Mapping[str, Record]) -> None:
+    async def _write(
+        self, index: str, keys: Sequence[str], records: Mapping[str, Record], *, bounds: Bounds | None = None
+    ) -> None:
         """Return when each of these keys is acknowledged by the index or a dead letter."""
         items, refused = await project(keys, records, self._options.epoch)
         for outcome in refused:
             await self._bulk.refuse(outcome)
-        await self._bulk.write(index, items)
+        await self._bulk.write(index, items, bounds=bounds)
 
     def _acknowledge(self, token: str, *, written: bool) -> None:
         """Note that all changes up to the token are settled; unless the index is gone meanwhile."""

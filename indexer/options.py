@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from indexer.bulk import Bounds
+
+MEMORY_RUN = 1000
+"""From this many documents on, a bulk request of the embedded engine makes a run that it never merges again."""
+
+MEMORY_TRICKLE = 10
+"""Documents in one bulk request to the embedded engine where there are fewer than a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,7 @@ class FollowOptions:
         page: Records read and projected at once.
         lanes: Bulk requests under way at once.
         bounds: What one bulk request holds at most.
+        trickle: How many documents one bulk request holds where the feed has fewer than ``bounds.count`` (None: all).
         refresh_seconds: The shortest time between two refreshes while nobody waits for their own write; 0 refreshes
             after each batch, which is right where a refresh is free.
         checkpoint_seconds: How often the token is saved, so also how much is repeated after a crash.
@@ -35,7 +43,19 @@ class FollowOptions:
     page: int = 500
     lanes: int = 2
     bounds: Bounds = field(default_factory=Bounds)
+    trickle: int | None = None
     refresh_seconds: float = 0.5
     checkpoint_seconds: float = 1.0
     check_seconds: float = 10.0
     epoch: int = 0
+
+    @classmethod
+    def embedded(cls, alias: str = "assets") -> Self:
+        """Return what suits the embedded engine, which refreshes for nothing but merges inside a write.
+
+        It indexes ten runs of one size class (1-9, 10-99, 100-999 documents) again as one, and takes no other call
+        meanwhile. Requests of a thousand documents are never merged; requests of ten, the smallest of their class,
+        keep the longest pause at the thousand documents of one merge (measured: 1.7 s, against 4.3 s with forty).
+        """
+        bounds = Bounds(count=MEMORY_RUN, size=50 * 2**20)
+        return cls(alias=alias, page=MEMORY_RUN, bounds=bounds, trickle=MEMORY_TRICKLE, lanes=1, refresh_seconds=0.0)

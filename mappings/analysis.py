@@ -1,6 +1,6 @@
-"""The analyzers of text: built from parts that plain OpenSearch and the embedded engine both have.
+r"""The analyzers of text: built from parts that plain OpenSearch and the embedded engine both have.
 
-Accents, case and width fold. Regular expressions keep to what Java and RE2 share (no look-around, no `\\u` escapes).
+Accents, case and width fold. Regular expressions keep to what Java and RE2 share (no look-around, no `\u` escapes).
 """
 
 from __future__ import annotations

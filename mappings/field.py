@@ -48,6 +48,7 @@ class Visibility(StrEnum):
 
 NUMERIC = frozenset({FieldType.INTEGER, FieldType.FLOAT})
 FOLDED = frozenset({FieldType.KEYWORD, FieldType.NESTED, FieldType.FLAT, FieldType.CUSTOM})
+WORDS_PATH = "fold.words"  # gathered texts that bare words look in
 FOLD = "fold"  # the object of the search document that holds all that is derived; it never leaves the service
 
 

@@ -98,7 +98,7 @@ class Registry:
 
         `among` limits the candidates; by default they are all names that the roles may use.
         """
-        import difflib  # noqa: PLC0415  (only errors need it)
+        import difflib
 
         candidates = list(among) if among is not None else self.names(roles)
         return tuple(difflib.get_close_matches(name.lower()[:64], candidates, n=3, cutoff=_NEAR))

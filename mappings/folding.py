@@ -13,11 +13,33 @@ SORT_LENGTH = 256  # characters of a text that take part in sorting
 KEYWORD_LENGTH = 1024  # characters of a keyword that are compared; Lucene refuses terms over 32,766 bytes
 
 # Letters that Unicode does not decompose but readers take for their base, as Lucene's ASCIIFoldingFilter does.
-_LETTERS = str.maketrans({
-    "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ð": "d",
-    "Ð": "d", "þ": "th", "Þ": "th", "ł": "l", "Ł": "l", "ħ": "h", "Ħ": "h", "ı": "i", "ŧ": "t", "Ŧ": "t", "’": "'",
-    "‘": "'",
-})
+_LETTERS = str.maketrans(
+    {
+        "ß": "ss",
+        "ẞ": "ss",
+        "æ": "ae",
+        "Æ": "ae",
+        "œ": "oe",
+        "Œ": "oe",
+        "ø": "o",
+        "Ø": "o",
+        "đ": "d",
+        "Đ": "d",
+        "ð": "d",
+        "Ð": "d",
+        "þ": "th",
+        "Þ": "th",
+        "ł": "l",
+        "Ł": "l",
+        "ħ": "h",
+        "Ħ": "h",
+        "ı": "i",
+        "ŧ": "t",
+        "Ŧ": "t",
+        "’": "'",
+        "‘": "'",
+    }
+)
 _MARKS = re.compile("[\u0300-\u036f]+")
 _KEY = re.compile(r"[^\w.-]+")
 
@@ -44,7 +66,7 @@ def fold_sort(value: str) -> str:
 
 
 def fold_key(value: str) -> str:
-    """Fold a key of an open object to what a query can name: lower case, other signs than `\\w . -` as `_`.
+    r"""Fold a key of an open object to what a query can name: lower case, other signs than `\w . -` as `_`.
 
     Empty parts between dots are dropped, since the engine refuses them; a key of signs only folds to nothing.
     """

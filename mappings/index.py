@@ -8,13 +8,12 @@ from functools import cache
 from typing import Any
 
 from mappings.analysis import ANALYSIS
-from mappings.field import FOLD, FacetKind, Field, FieldType
+from mappings.field import FOLD, WORDS_PATH, FacetKind, Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import KEYWORD_LENGTH
 
 MAPPING_VERSION = 1  # raised by hand when documents must be indexed anew for a reason that the hash does not show
 PROJECTION_VERSION = 1  # raised when `mappings.projection` or `indexer.documents` makes other documents of a record
-WORDS_PATH = f"{FOLD}.words"  # gathered texts that bare words look in
 
 _DATE_FORMAT = "strict_date_optional_time||epoch_millis"
 _PLAIN: dict[FieldType, dict[str, Any]] = {

@@ -18,8 +18,9 @@ def _number(
 ) -> Field:
     """A number that can be sorted, and counted unless its values hardly repeat."""
     counted = _TERMS if facet else FacetKind.NONE
-    return Field(f"metadata.{leaf}", kind, doc, example, aliases=(leaf, *aliases), facet=counted, sortable=True,
-                 unit=unit)
+    return Field(
+        f"metadata.{leaf}", kind, doc, example, aliases=(leaf, *aliases), facet=counted, sortable=True, unit=unit
+    )
 
 
 DIMENSIONS = (
@@ -39,18 +40,39 @@ DIMENSIONS = (
 GENERATION = (
     _keyword("model", "Model that made it.", "model:stable-diffusion*"),
     Field("metadata.prompt", _T, "Prompt it was made from.", "prompt:lake", aliases=("prompt",), boost=1.0),
-    Field("metadata.negative_prompt", _T, "What the prompt excluded.", "negative_prompt:blurry",
-          aliases=("negative_prompt",)),
-    Field("metadata.seed", _I, "Seed of the generator, up to 2^64-1.", "seed:123456789", aliases=("seed",),
-          sortable=True, unsigned=True, path="fold.metadata.seed"),
+    Field(
+        "metadata.negative_prompt",
+        _T,
+        "What the prompt excluded.",
+        "negative_prompt:blurry",
+        aliases=("negative_prompt",),
+    ),
+    Field(
+        "metadata.seed",
+        _I,
+        "Seed of the generator, up to 2^64-1.",
+        "seed:123456789",
+        aliases=("seed",),
+        sortable=True,
+        unsigned=True,
+        path="fold.metadata.seed",
+    ),
     _number("steps", _I, "Steps of the sampler.", "steps:20"),
     _number("guidance_scale", _F, "Guidance scale.", "guidance_scale:7.5", "cfg", "cfg_scale"),
     _keyword("sampler", "Sampler.", "sampler:euler*"),
 )
 
 CAMERA = (
-    Field("metadata.camera", _T, "Make and model of the camera.", 'camera:"canon eos"', aliases=("camera",),
-          gathered=True, facet=_TERMS, sortable=True),
+    Field(
+        "metadata.camera",
+        _T,
+        "Make and model of the camera.",
+        'camera:"canon eos"',
+        aliases=("camera",),
+        gathered=True,
+        facet=_TERMS,
+        sortable=True,
+    ),
     _keyword("camera_make", "Make of the camera.", "camera_make:canon", "make"),
     _keyword("camera_model", "Model of the camera.", 'camera_model:"Canon EOS 5D"'),
     _keyword("lens", "Lens.", 'lens:"EF50mm f/1.8 STM"'),

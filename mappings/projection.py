@@ -13,7 +13,7 @@ from typing import Any
 
 from mappings.field import FOLD, Field, FieldType
 from mappings.fields import REGISTRY
-from mappings.folding import KEYWORD_LENGTH, fold_key, fold_keyword, fold_sort
+from mappings.folding import fold_key, fold_keyword, fold_sort
 
 OPEN_LEAVES = 512  # leaves of one open object that are indexed; the rest stays readable in the record
 _OPEN_DEPTH = 8

@@ -7,7 +7,7 @@ word must be found in one of the fields that the registry gives a weight.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as member
 from datetime import datetime
@@ -82,7 +82,7 @@ class Phrase(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Wildcard(Clause):
-    """A word, or a whole keyword, of this pattern: `*` and `?`, literal ones and `\\` escaped by `\\`."""
+    r"""A word, or a whole keyword, of this pattern: `*` and `?`, literal ones and `\` escaped by `\`."""
 
     field: Field | None
     pattern: str
@@ -167,7 +167,7 @@ class Is(Clause):
     flag: str
 
 
-def conjunction(items: Iterator[Clause] | list[Clause], span: Span = _NOWHERE) -> Clause:
+def conjunction(items: Iterable[Clause], span: Span = _NOWHERE) -> Clause:
     """Return the clause that all items hold: nested conjunctions are flattened, `All` left out."""
     flat: list[Clause] = []
     for item in items:
@@ -180,7 +180,7 @@ def conjunction(items: Iterator[Clause] | list[Clause], span: Span = _NOWHERE) -
     return And(tuple(flat), span=span) if flat else All(span=span)
 
 
-def disjunction(items: Iterator[Clause] | list[Clause], span: Span = _NOWHERE) -> Clause:
+def disjunction(items: Iterable[Clause], span: Span = _NOWHERE) -> Clause:
     """Return the clause that any item holds: flattened, and values of one field joined to one list."""
     flat: list[Clause] = []
     lists: dict[str, int] = {}
@@ -210,11 +210,17 @@ def _values(clause: Term | In) -> tuple[Scalar, ...]:
     return clause.values if isinstance(clause, In) else (clause.value,)
 
 
-def walk(clause: Clause) -> Iterator[Clause]:
-    """Yield a clause and all inside of it."""
-    yield clause
-    if isinstance(clause, And | Or):
-        for item in clause.items:
-            yield from walk(item)
-    elif isinstance(clause, Not | Boosted | Nested):
-        yield from walk(clause.item)
+_LISTS = frozenset({And, Or})
+_WRAPPERS = frozenset({Not, Boosted, Nested})
+
+
+def walk(clause: Clause) -> list[Clause]:
+    """Return a clause and all inside of it."""
+    found = [clause]
+    for part in found:  # grows while it is read
+        kind = type(part)
+        if kind in _LISTS:
+            found.extend(part.items)  # type: ignore[attr-defined]
+        elif kind in _WRAPPERS:
+            found.append(part.item)  # type: ignore[attr-defined]
+    return found

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from query.errors import BadValue
 
@@ -27,8 +26,8 @@ _MATH_ALL = re.compile(r"(?:[+-]\d{1,6}[yMwdhHms]|/[yMwdhHms])*", re.ASCII)
 _DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
 _PARTS = ("second", "minute", "hour", "day", "month", "year")
 _INSTANT = timedelta(milliseconds=1)  # what the engine can tell apart
-_FIXED = {"w": timedelta(weeks=1), "h": timedelta(hours=1), "H": timedelta(hours=1), "m": timedelta(minutes=1),
-          "s": timedelta(seconds=1)}
+_FIXED = {"h": timedelta(hours=1), "H": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
+_KEPT = {"y": 1, "M": 2, "d": 3, "h": 4, "H": 4, "m": 5, "s": 6}  # parts of a date that rounding to a unit keeps
 _UNIT_OF = {"year": "y", "month": "M", "day": "d", "hour": "h", "minute": "m", "second": "s"}
 FORMS = "2024, 2024-05, 2024-05-31, 2024-05-31T12:30:00Z, now-7d/d, today or yesterday"
 
@@ -54,6 +53,8 @@ def zone_of(name: str) -> tzinfo:
     """Return the time zone of an IANA name (`Europe/Amsterdam`); raise BadValue when there is none."""
     if name in {"UTC", "Z", ""}:
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
@@ -93,8 +94,13 @@ def _date(match: re.Match[str], clock: Clock) -> tuple[datetime, str | None]:
     parts = {name: int(match[name]) for name in _PARTS if match[name]}
     fraction = match["fraction"]
     start = datetime(
-        parts["year"], parts.get("month", 1), parts.get("day", 1), parts.get("hour", 0), parts.get("minute", 0),
-        parts.get("second", 0), int(fraction[:3].ljust(3, "0")) * 1000 if fraction else 0,
+        parts["year"],
+        parts.get("month", 1),
+        parts.get("day", 1),
+        parts.get("hour", 0),
+        parts.get("minute", 0),
+        parts.get("second", 0),
+        int(fraction[:3].ljust(3, "0")) * 1000 if fraction else 0,
         tzinfo=_offset(match["zone"]) if match["zone"] else clock.zone,
     )
     if fraction:
@@ -131,7 +137,7 @@ def _span(start: datetime, unit: str | None) -> Moment:
         return Moment(first, first + _INSTANT)
     try:
         # Days and longer are counted on the local calendar, the rest in real time: a day can have 23 hours.
-        end = _STEPS[unit](start, 1).astimezone(UTC) if unit in "yMd" else first + _FIXED[unit]
+        end = _STEPS[unit](start, 1).astimezone(UTC) if unit in "yMwd" else first + _FIXED[unit]
     except (ValueError, OverflowError):
         end = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
     return Moment(first, end)
@@ -141,10 +147,17 @@ def _floor(at: datetime, unit: str) -> datetime:
     if unit == "w":
         at -= timedelta(days=at.weekday())
         unit = "d"
-    names = {"y": 1, "M": 2, "d": 3, "h": 4, "H": 4, "m": 5, "s": 6}[unit]
-    fields = (at.year, at.month, at.day, at.hour, at.minute, at.second)[:names]
-    year, month, day, *time = (*fields, *(1, 1)[len(fields) - 1 :]) if len(fields) < 3 else fields
-    return datetime(year, month, day, *time, tzinfo=at.tzinfo)
+    year, month, day, hour, minute, second = at.timetuple()[:6]
+    kept = _KEPT[unit]
+    return datetime(
+        year,
+        month if kept > 1 else 1,
+        day if kept > 2 else 1,
+        hour if kept > 3 else 0,
+        minute if kept > 4 else 0,
+        second if kept > 5 else 0,
+        tzinfo=at.tzinfo,
+    )
 
 
 def _months(at: datetime, count: int) -> datetime:
@@ -157,7 +170,10 @@ def _months(at: datetime, count: int) -> datetime:
 _STEPS: dict[str, Callable[[datetime, int], datetime]] = {
     "y": lambda at, n: _months(at, n * 12),
     "M": _months,
+    "w": lambda at, n: at + timedelta(weeks=n),
     "d": lambda at, n: at + timedelta(days=n),
-    **{unit: (lambda at, n, step=step: (at.astimezone(UTC) + n * step).astimezone(at.tzinfo))  # type: ignore[misc]
-       for unit, step in _FIXED.items()},
+    **{
+        unit: (lambda at, n, step=step: (at.astimezone(UTC) + n * step).astimezone(at.tzinfo))  # type: ignore[misc]
+        for unit, step in _FIXED.items()
+    },
 }

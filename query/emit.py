@@ -50,26 +50,27 @@ _FAVORITES = REGISTRY.get("favorited_by").path
 class Context:
     """Who asks, and when: what flags like `is:favorite` and `is:expired` depend on.
 
-    `inside` is the path of the nested objects that the clause at hand speaks of.
+    `inside` is the path of the nested objects that the clause at hand speaks of, `expansions` how
+    many terms a fuzzy word may become in each field.
     """
 
     user_id: str
     now: datetime
     inside: str = ""
+    expansions: int = 50
 
 
-def scores(clause: Clause) -> bool:
+_WORDY = frozenset({Match, Phrase, Wildcard, Fuzzy})
+
+
+def scores(clause: Any) -> bool:
     """Return whether a clause orders results: it holds words that are not negated, or a boost."""
-    match clause:
-        case Boosted():
-            return True
-        case Match() | Phrase() | Wildcard() | Fuzzy():
-            return clause.field is None or clause.field.type is FieldType.TEXT
-        case And() | Or():
-            return any(scores(item) for item in clause.items)
-        case Nested():
-            return scores(clause.item)
-    return False
+    kind = type(clause)
+    if kind in _WORDY:
+        return clause.field is None or clause.field.type is FieldType.TEXT
+    if kind is And or kind is Or:
+        return any(map(scores, clause.items))
+    return kind is Boosted or (kind is Nested and scores(clause.item))
 
 
 class Bool:
@@ -179,9 +180,11 @@ def _fuzzy(clause: Fuzzy, context: Context, scoring: bool) -> Dsl:
     field = clause.field
     edits: int | str = "AUTO" if clause.edits is None else clause.edits
     if field is None or field.type is FieldType.TEXT:
-        return words.match(field, clause.text, edits)
+        return words.match(field, clause.text, edits, context.expansions)
     path = f"{_CUSTOM}.keyword" if field.type is FieldType.CUSTOM else field.path
-    query = {"fuzzy": {path: {"value": fold_keyword(clause.text), "fuzziness": edits}}}
+    query = {
+        "fuzzy": {path: {"value": fold_keyword(clause.text), "fuzziness": edits, "max_expansions": context.expansions}}
+    }
     return _custom(field, query) if field.type is FieldType.CUSTOM else query
 
 
@@ -245,8 +248,10 @@ def _near(clause: Near, context: Context, scoring: bool) -> Dsl:
 
 
 def _bounds(clause: Bounds, context: Context, scoring: bool) -> Dsl:
-    box = {"top_left": {"lat": clause.north, "lon": clause.west},
-           "bottom_right": {"lat": clause.south, "lon": clause.east}}
+    box = {
+        "top_left": {"lat": clause.north, "lon": clause.west},
+        "bottom_right": {"lat": clause.south, "lon": clause.east},
+    }
     return {"geo_bounding_box": {clause.field.path: box}}
 
 

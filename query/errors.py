@@ -58,7 +58,7 @@ class QueryError(Exception):
         return self.problems[0]
 
 
-class BadValue(ValueError):  # noqa: N818  (a value, before it is known where it stands)
+class BadValue(ValueError):
     """A value that does not fit its field; whoever knows its place turns it into a QueryError."""
 
     def __init__(self, reason: str, message: str, suggestion: str | None = None) -> None:

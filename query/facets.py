@@ -37,8 +37,9 @@ def plan_facets(names: Sequence[str], roles: Set[str]) -> tuple[FacetPlan, ...]:
     """Return the facets for names or aliases; raise QueryError(field="facets") for those that can not be counted."""
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     if len(wanted) > MAX_FACETS:
-        raise QueryError(QueryProblem("limit", f"At most {MAX_FACETS} facets are allowed, not {len(wanted)}."),
-                         field="facets")
+        raise QueryError(
+            QueryProblem("limit", f"At most {MAX_FACETS} facets are allowed, not {len(wanted)}."), field="facets"
+        )
     return tuple(FacetPlan(name, _countable(name, roles), f"facet{at}") for at, name in enumerate(wanted))
 
 

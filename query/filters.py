@@ -35,13 +35,22 @@ class Selection:
 def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> list[Selection]:
     """Return the filters as clauses; raise QueryError(field="filters") naming the key at fault."""
     if not isinstance(filters, Mapping):
-        raise QueryError(QueryProblem("wrong_type", "filters is a JSON object: {\"type\": \"image\"}."), field="filters")
+        raise QueryError(QueryProblem("wrong_type", 'filters is a JSON object: {"type": "image"}.'), field="filters")
     found: list[Selection] = []
+    terms = 0
     for key, value in filters.items():
         if key in SORT_KEYS:
             continue
         try:
-            found.append(_Filter(str(key), roles, clock).selection(value))
+            one = _Filter(str(key), roles, clock)
+            found.append(one.selection(value))
+            terms += one.weight
+            if terms > LIMITS.filter_terms:
+                raise BadValue(
+                    "limit",
+                    f"The filters have {terms} words and values; at most {LIMITS.filter_terms} are "
+                    "allowed (filter_terms).",
+                )
         except BadValue as error:
             raise QueryError(error.at(*_NOWHERE), field="filters", key=str(key)) from error
     return found
@@ -54,7 +63,7 @@ class _Filter:
         self._key = key
         self._roles = roles
         self._clock = clock
-        self._weight = 0
+        self.weight = 1  # terms that the engine counts
         self._target: Field | Pseudo = self._resolve(key)
 
     def _resolve(self, key: str) -> Field | Pseudo:
@@ -91,11 +100,14 @@ class _Filter:
 
     def _each(self, values: Any) -> list[Clause]:
         if not isinstance(values, list | tuple) or not values:
-            raise BadValue("wrong_type", f"{self._key} takes a list with at least one value; leave the key out for no "
-                           "filter.")
+            raise BadValue(
+                "wrong_type", f"{self._key} takes a list with at least one value; leave the key out for no filter."
+            )
         if len(values) > LIMITS.list_values:
-            raise BadValue("limit", f"{self._key} has {len(values)} values; at most {LIMITS.list_values} are allowed "
-                           "(list_values).")
+            raise BadValue(
+                "limit",
+                f"{self._key} has {len(values)} values; at most {LIMITS.list_values} are allowed (list_values).",
+            )
         return [self._scalar(value) for value in values]
 
     def _object(self, value: Mapping[str, Any]) -> Clause:
@@ -104,8 +116,11 @@ class _Filter:
         for name in value:
             if name not in _KNOWN:
                 near = REGISTRY.near(str(name), among=_KNOWN)
-                raise BadValue("unsupported", f"{self._key} has no operator {str(name)[:40]}; there are "
-                               f"{', '.join(_KNOWN)}.", near[0] if near else None)
+                raise BadValue(
+                    "unsupported",
+                    f"{self._key} has no operator {str(name)[:40]}; there are {', '.join(_KNOWN)}.",
+                    near[0] if near else None,
+                )
         clauses = [_OPERATORS[name](self, given) for name, given in value.items() if name not in _BOUNDS]
         bounds = {name: given for name, given in value.items() if name in _BOUNDS}
         if bounds:
@@ -122,9 +137,7 @@ class _Filter:
             raise BadValue("wrong_type", f"{self._key} needs a value for a bound.")
         include = ("gt" not in bounds, "lt" not in bounds)
         shown = [None if bound is None else self._text(bound) for bound in (low, high)]
-        return self._one_object(
-            leaves.interval(self._target, shown[0], shown[1], include, _NOWHERE, self._clock)
-        )
+        return self._one_object(leaves.interval(self._target, shown[0], shown[1], include, _NOWHERE, self._clock))
 
     def _exists(self, value: Any) -> Clause:
         if not isinstance(value, bool):
@@ -149,12 +162,11 @@ class _Filter:
         if isinstance(target, Pseudo):
             return target.build(text, _NOWHERE, self._roles)
         if len(text) > LIMITS.characters:
-            raise BadValue("limit", f"{self._key} has {len(text)} characters; at most {LIMITS.characters} are allowed "
-                           "(characters).")
-        self._weight += of_text(target, text)
-        if self._weight > LIMITS.clause_fields:
-            raise BadValue("limit", f"{self._key} has too many words; at most {LIMITS.clause_fields} are allowed "
-                           "(clause_fields).")
+            raise BadValue(
+                "limit",
+                f"{self._key} has {len(text)} characters; at most {LIMITS.characters} are allowed (characters).",
+            )
+        self.weight += of_text(target, text) if target.type is not FieldType.KEYWORD else 0
         if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE:
             return Term(target, text)  # the whole value, as the facet showed it
         return self._one_object(leaves.value(target, text, False, _NOWHERE, self._clock))
@@ -164,8 +176,11 @@ class _Filter:
             return "true" if value else "false"
         if isinstance(value, str | int | float):
             return str(value)
-        raise BadValue("wrong_type", f"{self._key} takes a string, a number, true or false, a list of these or an "
-                       f"object with {', '.join(_KNOWN)}; write {{\"exists\": false}} for records without one.")
+        raise BadValue(
+            "wrong_type",
+            f"{self._key} takes a string, a number, true or false, a list of these or an "
+            f'object with {", ".join(_KNOWN)}; write {{"exists": false}} for records without one.',
+        )
 
 
 _OPERATORS: dict[str, Callable[[_Filter, Any], Clause]] = {

@@ -22,8 +22,12 @@ FLAGS: dict[str, str] = {
     "mine": "added by you",
 }
 _SPELLINGS = {
-    "favourite": "favorite", "favorited": "favorite", "favourited": "favorite", "starred": "favorite",
-    "trashed": "deleted", "trash": "deleted",
+    "favourite": "favorite",
+    "favorited": "favorite",
+    "favourited": "favorite",
+    "starred": "favorite",
+    "trashed": "deleted",
+    "trash": "deleted",
 }
 
 Build: TypeAlias = Callable[[str, Span, Set[str]], Clause]
@@ -44,8 +48,9 @@ def _flag(text: str, span: Span, roles: Set[str]) -> Clause:
     name = _SPELLINGS.get(name, name)
     if name not in FLAGS:
         near = REGISTRY.near(name, among=FLAGS)
-        raise BadValue("unknown_field", f"is: takes {', '.join(FLAGS)}; not {text[:40]}.",
-                       f"is:{near[0]}" if near else None)
+        raise BadValue(
+            "unknown_field", f"is: takes {', '.join(FLAGS)}; not {text[:40]}.", f"is:{near[0]}" if near else None
+        )
     return Is(name, span=span)
 
 
@@ -53,8 +58,9 @@ def _named(text: str, roles: Set[str]) -> Field:
     field = REGISTRY.resolve(text.strip(), roles)
     if field is None:
         near = REGISTRY.near(text, roles)
-        raise BadValue("unknown_field", f"There is no field {text[:40]}." + _did_you_mean(near),
-                       near[0] if near else None)
+        raise BadValue(
+            "unknown_field", f"There is no field {text[:40]}." + _did_you_mean(near), near[0] if near else None
+        )
     return field
 
 

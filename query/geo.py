@@ -20,7 +20,7 @@ def near(field: Field, text: str, span: Span) -> Near:
     match = _NEAR.fullmatch(text)
     factor = _METRES.get(match[4].lower()) if match else None
     if match is None or factor is None:
-        raise BadValue("wrong_type", f"{text[:40]} is not a place and a distance; write \"52.37,4.89 10km\".")
+        raise BadValue("wrong_type", f'{text[:40]} is not a place and a distance; write "52.37,4.89 10km".')
     metres = float(match[3]) * factor
     if not 0 < metres <= _HALF_EARTH:
         raise BadValue("wrong_type", f"The distance {match[3]}{match[4]} is not between 0 and 20,100 km.")
@@ -31,10 +31,10 @@ def bounds(field: Field, text: str, span: Span) -> Bounds:
     """Read `north,east,south,west` in degrees; raise BadValue."""
     match = _BOUNDS.fullmatch(text)
     if match is None:
-        raise BadValue("wrong_type", f"{text[:40]} is not a box; write \"north,east,south,west\" in degrees.")
+        raise BadValue("wrong_type", f'{text[:40]} is not a box; write "north,east,south,west" in degrees.')
     north, south = _latitude(match[1]), _latitude(match[3])
     if north < south:
-        raise BadValue("wrong_range", "The north of the box is below its south; write \"north,east,south,west\".")
+        raise BadValue("wrong_range", 'The north of the box is below its south; write "north,east,south,west".')
     return Bounds(field, north, _longitude(match[2]), south, _longitude(match[4]), span=span)
 
 

@@ -34,8 +34,11 @@ def value(field: Field | None, text: str, quoted: bool, span: Span, clock: Clock
     if field is None:
         return Phrase(None, text, span=span) if quoted else Match(None, text, span=span)
     if not text.strip():
-        raise BadValue("wrong_type", f"{field.name} takes a value, not an empty one; missing:{field.name} finds those "
-                       "without any.", f"missing:{field.name}")
+        raise BadValue(
+            "wrong_type",
+            f"{field.name} takes a value, not an empty one; missing:{field.name} finds those without any.",
+            f"missing:{field.name}",
+        )
     return _VALUES[field.type](field, text, quoted, span, clock)
 
 
@@ -96,8 +99,11 @@ def wildcard(field: Field | None, word: str, span: Span) -> Clause:
     if field is not None and field.type is FieldType.NESTED:
         field = field.children[0]
     if field is not None and (field.type not in _PATTERNED or (field.type is FieldType.CUSTOM and not field.key)):
-        raise BadValue("unsupported", f"{field.name} takes no wildcards; {field.name}:* finds those that have it.",
-                       f"{field.name}:*")
+        raise BadValue(
+            "unsupported",
+            f"{field.name} takes no wildcards; {field.name}:* finds those that have it.",
+            f"{field.name}:*",
+        )
     name = field.name if field is not None else "a word without a field"
     check(pattern, leading=field is not None and field.leading_wildcard, name=name)
     return Wildcard(field, pattern, span=span)
@@ -127,12 +133,15 @@ def proximity(field: Field | None, text: str, slop: int, span: Span) -> Clause:
     if field is not None and field.type is not FieldType.TEXT and not (field.type is FieldType.CUSTOM and field.key):
         raise BadValue("unsupported", f"{field.name} holds whole values, not words: ~ has no meaning after a phrase.")
     if slop > LIMITS.slop:
-        raise BadValue("limit", f"~{slop} is over the limit of {LIMITS.slop} words between those of a phrase (slop).",
-                       f"~{LIMITS.slop}")
+        raise BadValue(
+            "limit",
+            f"~{slop} is over the limit of {LIMITS.slop} words between those of a phrase (slop).",
+            f"~{LIMITS.slop}",
+        )
     return Phrase(field, text, slop, span=span)
 
 
-def interval(  # noqa: PLR0913  (a range has these parts)
+def interval(
     field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
 ) -> Clause:
     """Return the clause of a range, None being an open bound; raise BadValue."""
@@ -198,5 +207,6 @@ def _custom_range(
 
 
 def _reversed(low: object, high: object) -> BadValue:
-    return BadValue("wrong_range", f"The range is reversed: {str(low)[:40]} comes after {str(high)[:40]}.",
-                    f"[{high} TO {low}]")
+    return BadValue(
+        "wrong_range", f"The range is reversed: {str(low)[:40]} comes after {str(high)[:40]}.", f"[{high} TO {low}]"
+    )

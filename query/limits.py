@@ -18,7 +18,8 @@ class Limits:
     characters: int = 4096
     depth: int = 20
     clauses: int = 256
-    clause_fields: int = 1024
+    clause_fields: int = 960  # the engine stops at 1,024, the filters' terms and its own included
+    filter_terms: int = 48
     fuzzies: int = 10
     wildcards: int = 8
     wildcard_literals: int = 2
@@ -31,15 +32,16 @@ class Limits:
 LIMITS = Limits()
 
 WORDING: dict[str, str] = {
-    "characters": "characters in a query",
+    "characters": "characters",
     "depth": "levels of brackets or of repeated negation",
     "clauses": "words and conditions; the values of a list of one field count once",
     "clause_fields": "words times the fields that they are looked up in",
+    "filter_terms": "words and values in filters; a list counts once",
     "fuzzies": "fuzzy words",
     "wildcards": "words with wildcards",
-    "wildcard_literals": "letters or digits that a word with wildcards starts with (at least)",
+    "wildcard_literals": "signs before the first wildcard of a word, at least",
     "slop": "words between those of a phrase",
-    "word_characters": "characters in a word",
+    "word_characters": "characters in one word",
     "list_values": "values in a list of one field",
     "boost": "the largest boost",
 }

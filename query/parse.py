@@ -29,7 +29,13 @@ _POSITION = re.compile(r"at position (\d+)")
 _GLUED_AFTER = frozenset({Kind.FIELD, Kind.COMPARE, Kind.PLUS, Kind.MINUS, Kind.OPEN})
 _GLUED_BEFORE = frozenset({Kind.CLOSE, Kind.APPROX, Kind.BOOST})
 _SIGN = {
-    Kind.AND: "AND", Kind.OR: "OR", Kind.NOT: "NOT", Kind.PLUS: "+", Kind.MINUS: "-", Kind.OPEN: "(", Kind.CLOSE: ")",
+    Kind.AND: "AND",
+    Kind.OR: "OR",
+    Kind.NOT: "NOT",
+    Kind.PLUS: "+",
+    Kind.MINUS: "-",
+    Kind.OPEN: "(",
+    Kind.CLOSE: ")",
 }
 
 
@@ -145,6 +151,7 @@ def _unreadable(error: Exception, tokens: list[Token], starts: list[int], text: 
     token = tokens[max(0, bisect_right(starts, position) - 1)]
     shown = text[token.start : token.end][:40]
     return QueryError(
-        QueryProblem("syntax", f"Unexpected {shown} at character {token.start + 1}.", token.start,
-                     token.end - token.start)
+        QueryProblem(
+            "syntax", f"Unexpected {shown} at character {token.start + 1}.", token.start, token.end - token.start
+        )
     )

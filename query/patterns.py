@@ -20,7 +20,7 @@ def has_wildcard(word: str) -> bool:
 
 
 def canonical(word: str) -> str:
-    """Return a word, escapes kept, as the pattern of a clause: only `*`, `?` and `\\` are escaped, runs of `*` one."""
+    r"""Return a word, escapes kept, as the pattern of a clause: only `*`, `?` and `\` are escaped, runs of `*` one."""
     parts: list[str] = []
     for match in _PIECE.finditer(word):
         literal = match[1] or match[3]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from mappings.fields import Field
+from mappings.fields import Field, FieldType
 from query.clauses import (
     All,
     And,
@@ -88,6 +88,8 @@ def _fuzzy(clause: Fuzzy) -> str:
 
 
 def _term(clause: Term) -> str:
+    if clause.field.type is FieldType.CUSTOM:  # quotes would make it a phrase
+        return _at(clause.field, word(str(clause.value)))
     return _at(clause.field, _value(clause.value))
 
 

@@ -19,12 +19,14 @@ from query.parse import Parsed, parse
 from query.resolve import resolve
 from query.scan import Kind
 from query.sorting import SortKey, sort_body
+from query.weight import expansions
 
 MAX_LIMIT = 100
 WINDOW = 10_000  # how deep offset and limit reach together: the engine's result window
 TIMEOUT = "5s"
 MAX_WARNINGS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_OPERATOR = re.compile(r"[^\w\s]|\b(?:AND|OR|NOT)\b")
 _LOWER_CASE = frozenset({"and", "or", "not"})
 
 
@@ -87,10 +89,14 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
     selected = selections(request.filters, caller.roles, clock)
     plans = plan_facets(request.facets, caller.roles)
     counted = {plan.field.name for plan in plans}
-    context = Context(caller.user_id, clock.now)
+    context = Context(caller.user_id, clock.now, expansions=expansions(clause))
     late = [s for s in selected if s.field is not None and s.field.name in counted]
-    query = _query([clause, *(s.clause for s in selected if s not in late)], caller, context,
-                   trash=any(_speaks_of_trash(c) for c in [clause, *(s.clause for s in selected)]))
+    query = _query(
+        [clause, *(s.clause for s in selected if s not in late)],
+        caller,
+        context,
+        trash=any(_speaks_of_trash(c) for c in [clause, *(s.clause for s in selected)]),
+    )
     body: dict[str, Any] = {
         "query": query,
         "from": request.offset,
@@ -112,14 +118,18 @@ def read_facets(compiled: CompiledSearch, aggregations: Mapping[str, Any]) -> di
     return {plan.name: read_facet(plan, aggregations) for plan in compiled.facets}
 
 
-def _compile_text(
-    text: str, caller: Caller, clock: Clock, *, lenient: bool
-) -> tuple[Clause, tuple[QueryProblem, ...]]:
+def _compile_text(text: str, caller: Caller, clock: Clock, *, lenient: bool) -> tuple[Clause, tuple[QueryProblem, ...]]:
     if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)  # half a character can not be sent to the engine
     found: list[QueryProblem] = []
     report = found.append if lenient else _raise
-    parsed = parse(text, report)
+    try:
+        parsed = parse(text, report)
+    except QueryError as error:
+        if not lenient:
+            raise
+        found.append(error.problem)
+        parsed = parse(_OPERATOR.sub(lambda match: " " * len(match[0]), text), report)
     clause = resolve(parsed, caller.roles, clock, report, lenient=lenient)
     found.extend(_hints(parsed))
     return clause, tuple(dict.fromkeys(found))[:MAX_WARNINGS]
@@ -131,13 +141,20 @@ def _raise(problem: QueryProblem) -> None:
 
 def _hints(parsed: Parsed) -> list[QueryProblem]:
     """Return hints for `and`, `or` and `not` that stand between words."""
-    if len(parsed.tokens) < 2:
-        return []
+    tokens = parsed.tokens
     return [
-        QueryProblem("lowercase_operator", f"{token.text} was read as a word; the operator is {token.text.upper()}.",
-                     token.start, token.end - token.start, token.text.upper())
-        for token in parsed.tokens
-        if token.kind is Kind.WORD and token.text in _LOWER_CASE
+        QueryProblem(
+            "lowercase_operator",
+            f"{token.text} was read as a word; the operator is {token.text.upper()}.",
+            token.start,
+            token.end - token.start,
+            token.text.upper(),
+        )
+        for at, token in enumerate(tokens)
+        if token.text in _LOWER_CASE
+        and token.kind is Kind.WORD
+        and len(tokens) > 1
+        and (at == 0 or tokens[at - 1].kind is not Kind.FIELD)
     ]
 
 
@@ -149,17 +166,20 @@ def _clock(now: datetime, zone: str) -> Clock:
 
 
 def _check_page(request: SearchRequest) -> None:
-    checks = (
-        ("limit", 0 <= request.limit <= MAX_LIMIT, f"limit is between 0 and {MAX_LIMIT}, not {request.limit}."),
-        ("offset", request.offset >= 0, f"offset is 0 or more, not {request.offset}."),
-        ("offset", request.offset + request.limit <= WINDOW,
-         f"offset and limit reach at most {WINDOW} results deep, not {request.offset + request.limit}."),
-        ("facet_size", 1 <= request.facet_size <= MAX_SIZE,
-         f"A facet returns 1 to {MAX_SIZE} values, not {request.facet_size}."),
-    )
-    for name, fits, message in checks:
-        if not fits:
-            raise QueryError(QueryProblem("limit", message), field=name)
+    limit, offset, size = request.limit, request.offset, request.facet_size
+    if not 0 <= limit <= MAX_LIMIT:
+        raise _out_of_range("limit", f"limit is between 0 and {MAX_LIMIT}, not {limit}.")
+    if offset < 0:
+        raise _out_of_range("offset", f"offset is 0 or more, not {offset}.")
+    if offset + limit > WINDOW:
+        reached = offset + limit
+        raise _out_of_range("offset", f"offset and limit reach at most {WINDOW} results deep, not {reached}.")
+    if not 1 <= size <= MAX_SIZE:
+        raise _out_of_range("facet_size", f"A facet returns 1 to {MAX_SIZE} values, not {size}.")
+
+
+def _out_of_range(name: str, message: str) -> QueryError:
+    return QueryError(QueryProblem("limit", message), field=name)
 
 
 def _query(clauses: list[Clause], caller: Caller, context: Context, *, trash: bool) -> dict[str, Any]:
@@ -191,17 +211,16 @@ def _sort(request: SearchRequest, caller: Caller, *, scored: bool) -> list[dict[
             raise QueryError(QueryProblem("wrong_type", f"{key} is a string."), field="filters", key=key)
     if name is None and order is None:
         return sort_body((), caller.roles, scored=scored)
-    assert SORT_KEYS == {"sort_by", "sort_order"}
+    assert {"sort_by", "sort_order"} == SORT_KEYS
     try:
-        return sort_body([SortKey(name or ("relevance" if scored else "created_at"), order)], caller.roles,
-                         scored=scored)
+        return sort_body(
+            [SortKey(name or ("relevance" if scored else "created_at"), order)], caller.roles, scored=scored
+        )
     except QueryError as error:
         raise QueryError(*error.problems, field="filters", key="sort_order" if name is None else "sort_by") from error
 
 
-def _facet(
-    plan: FacetPlan, late: Sequence[Selection], context: Context, request: SearchRequest
-) -> dict[str, Any]:
+def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context, request: SearchRequest) -> dict[str, Any]:
     others = [
         emit(s.clause, context, scoring=False) for s in late if s.field is not None and s.field.name != plan.field.name
     ]

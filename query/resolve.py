@@ -12,18 +12,14 @@ from mappings.fields import REGISTRY, Field, FieldType
 from query import leaves
 from query.clauses import (
     All,
-    And,
     Boosted,
     Clause,
     Exists,
-    In,
     Nested,
     Not,
-    Or,
     Span,
     conjunction,
     disjunction,
-    walk,
 )
 from query.clauses import Fuzzy as FuzzyClause
 from query.clauses import Wildcard as WildcardClause
@@ -35,13 +31,12 @@ from query.parse import Parsed
 from query.patterns import has_wildcard
 from query.scan import unescape
 from query.structure import Report
-from query.weight import of_text
+from query.weight import FUZZY_WEIGHT, cut, excess, of_text
 
-_COMPOUND = (And, Or, Not, Boosted, Nested)
 Scope: TypeAlias = Field | Pseudo | None
 
 _BLANK = All()  # a word without letters or digits: it says nothing, also inside OR and NOT
-_WORDS = re.compile(r"\w+")
+_WORDS = re.compile(r"\w+")  # what is left of a part at fault
 _SUGGESTIONS = 5  # near names are looked up for so many unknown fields; the search through all names is not free
 
 
@@ -56,19 +51,12 @@ def resolve(parsed: Parsed, roles: Set[str], clock: Clock, report: Report, *, le
     clause = resolver.visit(parsed.tree, None)
     if clause is _BLANK:
         return All(span=parsed.span(parsed.tree))
-    count_clauses(clause, report)
+    if resolver.weight + len(parsed.tokens) > LIMITS.clauses:  # less can not pass a limit
+        problem = excess(clause, resolver.weight)
+        if problem is not None:
+            report(problem)
+            return cut(clause)
     return clause
-
-
-def count_clauses(clause: Clause, report: Report) -> None:
-    """Report a clause that holds more conditions, or more values in one list, than the limits allow."""
-    leaf_count = 0
-    for part in walk(clause):
-        leaf_count += not isinstance(part, _COMPOUND)
-        if isinstance(part, In) and len(part.values) > LIMITS.list_values:
-            report(over("list_values", len(part.values), *part.span))
-        if leaf_count == LIMITS.clauses + 1:
-            report(over("clauses", leaf_count, *part.span))
 
 
 class _Resolver:
@@ -80,17 +68,18 @@ class _Resolver:
         self._clock = clock
         self._report = report
         self._lenient = lenient
-        self._weight = 0
+        self.weight = 0
         self._wildcards = 0
         self._fuzzies = 0
         self._unknown = 0
+        self._start: int | None = None  # where the field's name in front of a single value starts
 
     def visit(self, node: Any, scope: Scope) -> Clause:
         """Return the clause of a node; `scope` is the field that it is a value of."""
         rule = _RULES.get(type(node))
         if rule is None:
             raise self._error(node, "unsupported", f"{type(node).__name__} is not part of this language.")
-        if not self._lenient or type(node) not in _TEXTUAL:
+        if not self._lenient or type(node) not in _TEXTUAL or _in_object(scope):
             return rule(self, node, scope)
         try:
             return rule(self, node, scope)
@@ -101,10 +90,10 @@ class _Resolver:
     def _as_text(self, node: luqum.Item) -> Clause:
         """Return the source of a node as bare words: what lenient mode makes of a part at fault."""
         offset, length = self._parsed.span(node)
-        words = _WORDS.finditer(self._parsed.text, offset, offset + length)
+        words = [m for m in _WORDS.finditer(self._parsed.text, offset, offset + length) if not leaves.blank(m[0])]
         try:
-            return conjunction([self._bare(m[0][: LIMITS.word_characters], (m.start(), len(m[0]))) for m in words]
-                               or [_BLANK])
+            found = [self._bare(m[0][: LIMITS.word_characters], (m.start(), len(m[0]))) for m in words]
+            return conjunction(found, (offset, length)) if found else _BLANK
         except QueryError:
             return _BLANK
 
@@ -115,10 +104,10 @@ class _Resolver:
     def _error(self, node: luqum.Item, reason: str, message: str, suggestion: str | None = None) -> QueryError:
         return QueryError(QueryProblem(reason, message, *self._parsed.span(node), suggestion))
 
-    def _weigh(self, field: Field | None, text: str, span: Span) -> None:
-        self._weight += of_text(field, text)
-        if self._weight > LIMITS.clause_fields:
-            raise QueryError(over("clause_fields", self._weight, *span))
+    def _weigh(self, field: Field | None, text: str, span: Span, times: int = 1) -> None:
+        self.weight += of_text(field, text) * times
+        if self.weight > LIMITS.clause_fields:
+            raise QueryError(over("clause_fields", self.weight, *span))
 
     # Operators ------------------------------------------------------------------------------------------------------
 
@@ -150,7 +139,7 @@ class _Resolver:
                 raise problem
             self._report(problem.problem)
             return clause
-        return clause if clause is _BLANK else Boosted(clause, float(node.force), span=self._parsed.span(node))
+        return clause if isinstance(clause, All) else Boosted(clause, float(node.force), span=self._parsed.span(node))
 
     # Fields ---------------------------------------------------------------------------------------------------------
 
@@ -158,9 +147,12 @@ class _Resolver:
         name = unescape(node.name)
         target = self._target(node, name, scope)
         if target is None:
-            if isinstance(node.expr, luqum.Word) and node.expr.value == "*":
+            value = node.expr.expr if isinstance(node.expr, luqum.Boost) else node.expr
+            if isinstance(value, luqum.Word) and value.value == "*":
                 return All(span=self._parsed.span(node))
             raise self._error(node, "unknown_field", "Only *:* is written with * as its name.", "*:*")
+        if type(node.expr) in _VALUES:
+            self._start = self._parsed.span(node)[0]
         clause = self.visit(node.expr, target)
         if clause is _BLANK or not isinstance(target, Field):
             return clause
@@ -179,11 +171,15 @@ class _Resolver:
                 if name.lower() in {child.name, child.name.rpartition(".")[2]}:
                     return child
             leaf_names = [child.name.rpartition(".")[2] for child in scope.children]
-            raise self._unknown_field(node, name, REGISTRY.near(name, among=leaf_names),
-                                      f" {scope.name} has {' and '.join(leaf_names)}.")
+            raise self._unknown_field(
+                node, name, REGISTRY.near(name, among=leaf_names), f" {scope.name} has {' and '.join(leaf_names)}."
+            )
         if scope is not None:
-            raise self._error(node, "syntax", f"{name} stands among the values of {scope.name}; close the brackets "
-                              "before it, or escape its colon.")
+            raise self._error(
+                node,
+                "syntax",
+                f"{name} stands among the values of {scope.name}; close the brackets before it, or escape its colon.",
+            )
         if name == "*":
             return None
         target = PSEUDO.get(name.lower()) or REGISTRY.resolve(name, self._roles)
@@ -200,16 +196,18 @@ class _Resolver:
         if near:
             message += f" Did you mean {' or '.join(near)}?"
         message += f" Write {name[:60]}\\: to find it as text."
-        return QueryError(QueryProblem("unknown_field", message, offset, token.end - token.start - 1,
-                                       near[0] if near else None))
+        return QueryError(
+            QueryProblem("unknown_field", message, offset, token.end - token.start - 1, near[0] if near else None)
+        )
 
     # Values ---------------------------------------------------------------------------------------------------------
 
     def _leaf(self, node: Any, build: Callable[[Span], Clause]) -> Clause:
-        """Return the clause that `build` makes, its faults given the node's span."""
+        """Return the clause that `build` makes; its span takes the field's name in, that of its faults does not."""
         span = self._parsed.span(node)
+        start, self._start = self._start, None
         try:
-            return build(span)
+            return build(span if start is None else (start, span[0] + span[1] - start))
         except BadValue as error:
             raise QueryError(error.at(*span)) from error
 
@@ -243,7 +241,7 @@ class _Resolver:
         if isinstance(clause, WildcardClause):
             self._wildcards += 1
             require("wildcards", self._wildcards, *clause.span)
-            self._weigh(clause.field, word, clause.span)
+            self._weigh(clause.field, clause.pattern, clause.span)
         return clause
 
     def _fuzzy(self, node: Any, scope: Scope) -> Clause:
@@ -262,7 +260,7 @@ class _Resolver:
                 return self._value(node, text, scope, quoted=False)
             self._fuzzies += 1
             require("fuzzies", self._fuzzies, *clause.span)
-            self._weigh(clause.field, text, clause.span)
+            self._weigh(clause.field, text, clause.span, FUZZY_WEIGHT)
         return clause
 
     def _proximity(self, node: Any, scope: Scope) -> Clause:
@@ -308,8 +306,15 @@ def _owner(field: Field) -> Field:
     return REGISTRY.get(field.name.rpartition(".")[0])
 
 
+def _in_object(scope: Scope) -> bool:
+    """Whether the clause is about an object of a list, where bare words have nothing to look in."""
+    return isinstance(scope, Field) and (scope.type is FieldType.NESTED or bool(scope.nested))
+
+
 def _whole(clause: Clause, field: Field) -> bool:
     """Whether a clause speaks of the list as a whole (`people:*`) and not of one of its objects."""
+    while isinstance(clause, Boosted):
+        clause = clause.item
     return isinstance(clause, Exists) and clause.field == field
 
 
@@ -332,6 +337,15 @@ _RULES: dict[type, Callable[[_Resolver, Any, Scope], Clause]] = {
     luqum.From: _Resolver._from,
     luqum.To: _Resolver._to,
 }
-_TEXTUAL = frozenset({
-    luqum.SearchField, luqum.Word, luqum.Phrase, luqum.Fuzzy, luqum.Proximity, luqum.Range, luqum.From, luqum.To,
-})
+_VALUES = frozenset(
+    {
+        luqum.Word,
+        luqum.Phrase,
+        luqum.Fuzzy,
+        luqum.Proximity,
+        luqum.Range,
+        luqum.From,
+        luqum.To,
+    }
+)
+_TEXTUAL = _VALUES | {luqum.SearchField}  # what lenient mode can take as text

@@ -73,6 +73,7 @@ _NAME = re.compile(r"[^\W\d][\w.\-]*|\*")
 _COMPARE = re.compile(r"[<>]=?")
 _NEGATIVE = re.compile(r"[+-]\.?\d")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_QUESTION = re.compile(r"(\\.)|\?", re.DOTALL)
 _WORDS = {"AND": Kind.AND, "OR": Kind.OR, "NOT": Kind.NOT}
 _SIGNS = {"+": Kind.PLUS, "-": Kind.MINUS, "!": Kind.NOT}
 _SIMPLE = {"open": Kind.OPEN, "close": Kind.CLOSE, "and": Kind.AND, "or": Kind.OR, "bad": Kind.BAD}
@@ -103,7 +104,7 @@ def scan(text: str) -> list[Token]:
 
 
 def unescape(text: str) -> str:
-    """Return the text without its escapes: `\\x` is x, whatever x is."""
+    r"""Return the text without its escapes: `\x` is x, whatever x is."""
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
@@ -129,7 +130,7 @@ def _chunk(text: str, start: int, end: int, found: list[Token]) -> None:
     match = _FIELD.match(text, at, end)
     name = unescape(match[1]) if match else ""
     if match is None or not _NAME.fullmatch(name):
-        found.append(Token(Kind.WORD, at, end, text[at:end]))
+        found.append(_word(text, at, end))
         return
     found.append(Token(Kind.FIELD, at, match.end(), name))
     if match.end() < end:
@@ -145,7 +146,15 @@ def _value(text: str, at: int, end: int, found: list[Token]) -> None:
     elif found[-1].kind is Kind.FIELD and not _NEGATIVE.match(text, at, end):
         at = _signs(text, at, end, found)
     if at < end:
-        found.append(Token(Kind.WORD, at, end, text[at:end]))
+        found.append(_word(text, at, end))
+
+
+def _word(text: str, start: int, end: int) -> Token:
+    """Return the token of a word; the `?` of an address is no wildcard."""
+    word = text[start:end]
+    if "://" in word and "?" in word:
+        word = _QUESTION.sub(lambda match: match[1] or r"\?", word)
+    return Token(Kind.WORD, start, end, word)
 
 
 def _signs(text: str, at: int, end: int, found: list[Token]) -> int:

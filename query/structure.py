@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _WHOLE = re.compile(r"\d{0,9}", re.ASCII)
 _REGEX = re.compile(r"/(?:[^/\\]|\\.)+/")
 _BAD = {
-    '"': "The quotation mark has no partner: close it, or write \\\" for the sign itself.",
+    '"': 'The quotation mark has no partner: close it, or write \\" for the sign itself.',
     "[": "A range is written [low TO high], with TO in capitals; write \\[ for the sign itself.",
     "{": "A range is written {low TO high}, with TO in capitals; write \\{ for the sign itself.",
     "]": "The bracket closes no range; write \\] for the sign itself.",
@@ -69,8 +69,12 @@ class Structure:
             self._report(over("word_characters", token.end - token.start, token.start, token.end - token.start))
             token.text = _cut(token.text, LIMITS.word_characters)
         if token.kind is Kind.WORD and _REGEX.fullmatch(token.text):
-            self._fault(token, "Regular expressions are switched off; put the value in quotes to find it as it is.",
-                        "unsupported", f'"{token.text}"')
+            self._fault(
+                token,
+                "Regular expressions are switched off; put the value in quotes to find it as it is.",
+                "unsupported",
+                f'"{token.text}"',
+            )
         if token.kind is Kind.RANGE and not self._after(frozenset({Kind.FIELD})):
             self._fault(token, "A range needs a field in front of it, such as width:[800 TO 2048].")
             token.kind, token.text = Kind.PHRASE, f"{token.text.strip(chr(34))} {token.high.strip(chr(34))}"
@@ -89,7 +93,7 @@ class Structure:
 
     def _binary(self, token: Token) -> None:
         if not self._after(_ENDS):
-            self._fault(token, f"{token.text} has nothing to its left; write \"{token.text}\" in quotes for the word.")
+            self._fault(token, f'{token.text} has nothing to its left; write "{token.text}" in quotes for the word.')
             return
         self._kept.append(token)
 
@@ -98,12 +102,12 @@ class Structure:
         if self._too_deep(token, self._depth + self._unary):
             return
         if self._after(frozenset({Kind.COMPARE})):
-            self._dangling(token)
+            self._trim()
         self._kept.append(token)
 
     def _field(self, token: Token) -> None:
         if self._after(frozenset({Kind.FIELD, Kind.COMPARE})):
-            self._dangling(token)
+            self._trim()
         self._kept.append(token)
 
     def _compare(self, token: Token) -> None:
@@ -137,11 +141,12 @@ class Structure:
         self._lists.pop()
         if not self._after(_ENDS):
             if self._last is opened and opened is not None:
-                self._report(QueryProblem("syntax", "The brackets hold nothing.", opened.start,
-                                          token.end - opened.start))
+                self._report(
+                    QueryProblem("syntax", "The brackets hold nothing.", opened.start, token.end - opened.start)
+                )
                 self._kept.pop()
                 return
-            self._trim(token)
+            self._trim()
         if opened is None:
             return
         if self._last is opened:
@@ -169,17 +174,17 @@ class Structure:
         message = _BAD.get(token.text, _BAD['"'])
         self._fault(token, message)
 
-    def _dangling(self, token: Token) -> None:
-        """Report and repair what stands before `token` and lacks what it works on."""
-        self._trim(token)
-
-    def _trim(self, token: Token | None) -> None:
+    def _trim(self) -> None:
         """Drop the operators at the end that have nothing to work on; a field without value becomes a word."""
         while self._kept and self._kept[-1].kind not in _ENDS and self._kept[-1].kind is not Kind.OPEN:
             last = self._kept.pop()
             if last.kind is Kind.FIELD:
-                self._fault(last, f"The field {last.text} has no value; write {last.text}:* for all that have one, or "
-                            f"{last.text}\\: for the text.", suggestion=f"{last.text}:*")
+                self._fault(
+                    last,
+                    f"The field {last.text} has no value; write {last.text}:* for all that have one, or "
+                    f"{last.text}\\: for the text.",
+                    suggestion=f"{last.text}:*",
+                )
                 word = last.text if last.text != "*" else ""
                 if unescape(word):
                     self._kept.append(Token(Kind.WORD, last.start, last.end, word))
@@ -188,7 +193,7 @@ class Structure:
                 self._fault(last, f"{last.text} has nothing to its right.")
 
     def _finish(self, end: int) -> None:
-        self._trim(None)
+        self._trim()
         while self._open:
             opened, _ = self._open.pop()
             if opened is None:
@@ -196,7 +201,7 @@ class Structure:
             self._fault(opened, "The bracket is not closed; add ) or write \\( for the sign itself.")
             if self._last is opened:
                 self._kept.pop()
-                self._trim(None)
+                self._trim()
             else:
                 self._kept.append(Token(Kind.CLOSE, end, end, ")"))
 

@@ -16,12 +16,30 @@ _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d+)?)", re.ASCII)
 
 # Sizes: kb, mb, gb are powers of 1,000 and kib, mib, gib powers of 1,024, as in IEC 80000-13.
 _BYTES = {
-    "": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12,
-    "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+    "": 1,
+    "b": 1,
+    "k": 10**3,
+    "kb": 10**3,
+    "m": 10**6,
+    "mb": 10**6,
+    "g": 10**9,
+    "gb": 10**9,
+    "t": 10**12,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
 }
 _SECONDS = {
-    "": Decimal(1), "ms": Decimal("0.001"), "s": Decimal(1), "sec": Decimal(1), "m": Decimal(60), "min": Decimal(60),
-    "h": Decimal(3600), "d": Decimal(86400),
+    "": Decimal(1),
+    "ms": Decimal("0.001"),
+    "s": Decimal(1),
+    "sec": Decimal(1),
+    "m": Decimal(60),
+    "min": Decimal(60),
+    "h": Decimal(3600),
+    "d": Decimal(86400),
 }
 UNITS: dict[Unit, dict[str, Decimal]] = {
     Unit.NONE: {"": Decimal(1)},
@@ -69,8 +87,10 @@ def _scaled(field: Field, digits: str, unit: str) -> Decimal:
     factor = UNITS[field.unit].get(unit.lower())
     if factor is None:
         known = ", ".join(name for name in UNITS[field.unit] if name)
-        raise BadValue("wrong_type", f"{field.name} has no unit {unit[:20]}; " +
-                       (f"it takes {known}." if known else "it takes plain numbers."))
+        raise BadValue(
+            "wrong_type",
+            f"{field.name} has no unit {unit[:20]}; " + (f"it takes {known}." if known else "it takes plain numbers."),
+        )
     value = Decimal(digits)
     if value and not -_MAX_DIGITS < value.adjusted() < _MAX_DIGITS:
         raise BadValue("wrong_type", f"{digits[:40]} is out of range for {field.name}.")
@@ -86,8 +106,11 @@ def boolean(field: Field, text: str) -> bool:
     """Return a truth value; raise BadValue."""
     value = _BOOLEANS.get(text.strip().lower())
     if value is None:
-        raise BadValue("wrong_type", f"{field.name} takes true or false, not {text[:40] or 'an empty value'}.",
-                       f"{field.name}:true")
+        raise BadValue(
+            "wrong_type",
+            f"{field.name} takes true or false, not {text[:40] or 'an empty value'}.",
+            f"{field.name}:true",
+        )
     return value
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mappings.field import WORDS_PATH
 from mappings.fields import REGISTRY, Field
 from mappings.folding import fold_sort, fold_text
-from mappings.index import WORDS_PATH
 from query.patterns import folded, pieces, prefix_of
 
 PHRASE_BOOST = 2.0  # how much more a run of words weighs where they stand in this order
 _TIE = 0.2  # what the fields other than the best add to a word's score
-_EXPANSIONS = 50  # terms that a fuzzy word may become
 
 _BARE = REGISTRY.bare()
 _PATHS: tuple[tuple[str, float, str], ...] = (
@@ -21,16 +20,24 @@ _PATHS: tuple[tuple[str, float, str], ...] = (
 )
 BARE_FIELDS: tuple[str, ...] = tuple(path if boost == 1 else f"{path}^{boost:g}" for path, boost, _ in _PATHS)
 
-_BREAKS = {"words": re.compile(r"[^\w*?']+"), "filename": re.compile(r"[^\w*?']+|_")}
+# Where the analyzers part words: the standard tokenizer keeps `example.com`, `it's` and `3.5` whole (UAX #29).
+_JOINED = r"(?<=[^\W\d_])['.](?=[^\W\d_*?])|(?<=\d)['.,](?=[\d*?])"
+_BREAKS = {
+    "words": re.compile(rf"(?:(?!{_JOINED})[^\w*?])+"),
+    "filename": re.compile(r"(?:(?!(?<=[^\W\d_])'(?=[^\W\d_*?]))[^\w*?]|_)+"),
+}
 _JOINTS = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 
-def match(field: Field | None, text: str, edits: int | str = 0) -> dict[str, Any]:
-    """Return the query of a word: all its tokens in one field, each at most `edits` away."""
+def match(field: Field | None, text: str, edits: int | str = 0, expansions: int = 50) -> dict[str, Any]:
+    """Return the query of a word: all its tokens in one field, each at most `edits` away.
+
+    A fuzzy word becomes at most `expansions` terms of each field.
+    """
     body: dict[str, Any] = {"query": text, "operator": "and"}
     if edits:
         body["fuzziness"] = edits
-        body["max_expansions"] = _EXPANSIONS
+        body["max_expansions"] = expansions
     if field is not None:
         return {"match": {field.path: body}}
     return {"multi_match": {**body, "fields": list(BARE_FIELDS), "type": "best_fields", "tie_breaker": _TIE}}
@@ -64,8 +71,7 @@ def pattern(field: Field | None, text: str) -> dict[str, Any]:
     tokens = _tokens(field.path, text, field.analyzer, 1.0)
     if not field.leading_wildcard or field.keyword_path is None:
         return tokens
-    return {"bool": {"should": [whole(field.keyword_path, folded(text, fold_sort)), tokens],
-                     "minimum_should_match": 1}}
+    return {"bool": {"should": [whole(field.keyword_path, folded(text, fold_sort)), tokens], "minimum_should_match": 1}}
 
 
 def whole(path: str, text: str, boost: float = 1.0) -> dict[str, Any]:
@@ -80,8 +86,9 @@ def whole(path: str, text: str, boost: float = 1.0) -> dict[str, Any]:
 def _tokens(path: str, text: str, analyzer: str, boost: float) -> dict[str, Any]:
     """Return the query for the words of a pattern, each a term of this field."""
     parts = [part for part in _BREAKS[analyzer].split(_folded_words(text, analyzer)) if part.strip("'")]
-    queries = [whole(path, part, boost) if "*" in part or "?" in part else {"term": {path: {"value": part}}}
-               for part in parts]
+    queries = [
+        whole(path, part, boost) if "*" in part or "?" in part else {"term": {path: {"value": part}}} for part in parts
+    ]
     if len(queries) == 1:
         return queries[0]
     return {"bool": {"must": queries}} if queries else {"match_none": {}}

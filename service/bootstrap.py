@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from indexer.follow import Follower, FollowOptions
+from indexer.bulk import Bounds
+from indexer.follow import Follower
+from indexer.options import FollowOptions
 from indexer.status import State
 from service.adapters.data_folder import DataFolder
 from service.adapters.embedded_search import EmbeddedSearch, running_engine
@@ -193,7 +195,12 @@ async def _engine(base: Base, stack: AsyncExitStack) -> SearchEngine:
 
 
 def _follower(base: Base, engine: SearchEngine) -> Follower:
-    options = FollowOptions(alias=base.settings.index_prefix, index_refresh=base.settings.index_refresh)
+    chosen = base.settings
+    if isinstance(engine, EmbeddedSearch):
+        options = FollowOptions.embedded(chosen.index_prefix)
+    else:
+        bounds = Bounds(count=chosen.index_batch)
+        options = FollowOptions(alias=chosen.index_prefix, index_refresh=chosen.index_refresh, bounds=bounds)
     return Follower(base.store, engine, base.clock, options)
 
 

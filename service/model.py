@@ -81,6 +81,17 @@ def _json_value(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def stored_seed(value: int | str) -> int | str:
+    """Return a generator's seed as records hold it: an integer, or its digits where stores have no such integers.
+
+    Generators use seeds up to 2^64-1; MongoDB and SQLite hold integers below 2^63.
+    """
+    number = int(value)
+    if not -MAX_INT <= number < 2**64:
+        raise ValueError("must be a whole number below 2^64")
+    return number if number < 2**63 else str(number)
+
+
 def _int_as_float(value: Any) -> Any:
     """Take a whole number where a number is asked for (JSON has one kind of number)."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -96,6 +107,7 @@ Time = Annotated[str, AfterValidator(normal_time)]
 Count = Annotated[int, Field(ge=0, le=MAX_INT)]
 Whole = Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)]
 Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=False)]
+Seed = Annotated[int | Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")], AfterValidator(stored_seed)]
 Positive = Annotated[float, BeforeValidator(_int_as_float), Field(ge=0, allow_inf_nan=False)]
 Json = Annotated[Any, AfterValidator(_json_value)]
 CustomKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -126,7 +138,7 @@ class Metadata(BaseModel):
     model: Line | None = None
     prompt: Prose | None = None
     negative_prompt: Prose | None = None
-    seed: Whole | None = None
+    seed: Seed | None = None
     steps: Count | None = None
     guidance_scale: Number | None = None
     sampler: Line | None = None

@@ -64,6 +64,9 @@ class InprocessJobs:
         self._jobs: dict[str, _Job] = {}
         self._worker = ""
         self._dispatcher: asyncio.Task[None] | None = None
+        self._claims = 0  # tried so far
+        self._claiming = False
+        self._stopping = False
         self._news = Wake()  # something may be due
         self._ends = Wake()  # something has ended
 
@@ -95,14 +98,16 @@ class InprocessJobs:
     async def start(self) -> None:
         """Begin to work, with what an earlier process left first."""
         if self._dispatcher is None:
+            self._stopping = False
             self._worker = workers.enlist(self._clock.guid())
             self._dispatcher = asyncio.create_task(self._dispatch(), name="assetry-jobs")
 
     async def drain(self) -> None:
         """Return when nothing runs, is due or waits for another try; at once if not started."""
         while self._dispatcher is not None:
-            end = self._ends.next()
-            if not self._jobs and not await self._has_work():
+            end, claims = self._ends.next(), self._claims
+            # A run that was claimed or ended while the store was asked may have hidden from the answer.
+            if not await self._has_work() and not self._is_active() and claims == self._claims and not end.is_set():
                 return
             await wait(end, self._limits.sweep)
 
@@ -110,8 +115,9 @@ class InprocessJobs:
         """Cancel the runs, put their operations back, and stop. Safe to call twice."""
         if self._dispatcher is not None:
             dispatcher, self._dispatcher = self._dispatcher, None
-            dispatcher.cancel()
-            await asyncio.gather(dispatcher, return_exceptions=True)  # first: it begins runs
+            self._stopping = True
+            self._news.set()
+            await dispatcher  # not cancelled: a claim under way would be left without its run
             tasks = [job.task for job in self._jobs.values()]
             for task in tasks:
                 task.cancel()
@@ -120,7 +126,7 @@ class InprocessJobs:
             self._ends.set()
 
     async def _dispatch(self) -> None:
-        while True:
+        while not self._stopping:
             news = self._news.next()
             pause = self._limits.sweep
             try:
@@ -134,17 +140,22 @@ class InprocessJobs:
 
     async def _begin_due(self) -> float:
         """Begin what is due, as far as there is room, and return the seconds until there may be more to do."""
-        for condition in (Exists(present=False), Range(lte=timestamp(self._clock.now()))):
+        due = Range(lte=timestamp(self._clock.now()))
+        for condition, order in ((due, Order("run_after")), (Exists(present=False), None)):
             room = self._limits.concurrency - len(self._jobs)
             if room <= 0:
                 return self._limits.sweep  # the end of a run is news
-            where = {"status": "queued", "run_after": condition}
-            page = await self._store.find(life.KIND, where, order=Order("created_at"), limit=room)
+            where: dict[str, Condition] = {"status": "queued", "run_after": condition}
+            page = await self._store.find(life.KIND, where, order=order, limit=room)
             for operation in page.records:
-                await self._begin(operation)
+                if not self._stopping:
+                    await self._begin(operation)
         page = await self._store.find(life.KIND, {"status": "queued"}, order=Order("run_after"), limit=1)
         waits = [max(0.01, life.seconds_until_due(operation, self._clock.now())) for operation in page.records]
         return min([self._limits.sweep, *waits])
+
+    def _is_active(self) -> bool:
+        return self._claiming or bool(self._jobs)
 
     async def _has_work(self) -> bool:
         conditions: tuple[dict[str, Condition], ...] = (
@@ -158,13 +169,18 @@ class InprocessJobs:
         return False
 
     async def _begin(self, operation: Record) -> None:
+        self._claims += 1
+        self._claiming = True
         change = life.claimed(operation, self._worker, self._clock.now(), self._limits.lease)
         try:
             claimed = await self._store.update(life.KIND, operation.key, change, expected_rev=operation.rev)
+            run = Run(self._store, self._clock, claimed, self._worker, self._limits.lease)
+            task = asyncio.create_task(self._perform(run, claimed), name=f"assetry-job-{run.key}")
+            self._jobs[run.key] = _Job(run, task)
         except (Conflict, NotFound):
             return  # another process was faster, or it was cancelled
-        run = Run(self._store, self._clock, claimed, self._worker, self._limits.lease)
-        self._jobs[run.key] = _Job(run, asyncio.create_task(self._perform(run, claimed), name=f"assetry-job-{run.key}"))
+        finally:
+            self._claiming = False
 
     async def _perform(self, run: Run, operation: Record) -> None:
         handler = self._handlers.get(str(operation.body.get("type")))

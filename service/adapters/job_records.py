@@ -89,17 +89,17 @@ def retried(error: Mapping[str, Any], now: datetime, delay: float) -> Change:
     return Change(set={**_RELEASED, "status": "queued", "error": dict(error), "run_after": after})
 
 
-def requeued(operation: Record, *, counted: bool) -> Change:
+def requeued(operation: Record, now: datetime, *, counted: bool) -> Change:
     """Put an operation back whose run was broken off; ``counted`` says whether that run counts as an attempt."""
     left = attempts(operation) - (0 if counted else 1)
-    return Change(set={**_RELEASED, "status": "queued", "run_after": None, "attempts": max(0, left)})
+    return Change(set={**_RELEASED, "status": "queued", "run_after": timestamp(now), "attempts": max(0, left)})
 
 
 def recovered(operation: Record, most: int, now: datetime) -> Change:
     """Put an operation back whose worker died; end it when a cancel was asked for or it had its ``most`` attempts."""
     if is_asked_to_end(operation):
         return cancelled(now)
-    return failed(LOST, now) if attempts(operation) >= most else requeued(operation, counted=True)
+    return failed(LOST, now) if attempts(operation) >= most else requeued(operation, now, counted=True)
 
 
 def attempts(operation: Record) -> int:

@@ -52,7 +52,7 @@ class Run:
                 log.warning("operation %s: another worker has taken it over", self.key)
                 task.uncancel()
                 return
-            await self._finish(life.requeued(self._operation, counted=False))
+            await self._finish(life.requeued(self._operation, self._clock.now(), counted=False))
             raise
         finally:
             heartbeat.cancel()

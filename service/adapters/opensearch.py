@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opensearchpy import AsyncOpenSearch
-
-from service.adapters.opensearch_wire import ENGINE, OrjsonSerializer, bulk_body, bulk_outcome, translated
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Json, Rejected
+
+ENGINE = "search"
+"""The port's name, as :class:`~service.errors.Unavailable` reports it."""
 
 MISSING = 404
 
@@ -35,36 +34,6 @@ class Connection:
     timeout: float = 10.0
     bulk_timeout: float = 60.0
 
-    def client(self) -> AsyncOpenSearch:
-        """Build the client. It connects with its first request, on the event loop of that request.
-
-        A lost connection is tried once more on another connection or host: searches only read, and a write with an
-        external version may be repeated. What the engine *answered* (429 above all) is never retried here.
-        """
-        # The client warns of every failed request, with a stack trace: the adapter raises, and its caller knows more.
-        logging.getLogger("opensearch").setLevel(logging.CRITICAL)
-        several = len(self.hosts) > 1
-        return AsyncOpenSearch(
-            hosts=list(self.hosts),
-            http_auth=(self.user, self.password or "") if self.user else None,
-            serializer=OrjsonSerializer(),
-            max_retries=max(1, len(self.hosts) - 1),
-            retry_on_status=(),
-            retry_on_timeout=several,
-            dead_timeout=5,
-            pool_maxsize=self.connections,
-            timeout=self.timeout,
-            **self._tls(),
-        )
-
-    def _tls(self) -> dict[str, Any]:
-        """Return the TLS options that are set, if any host is reached over TLS."""
-        if not any(host.startswith("https://") for host in self.hosts):
-            return {}
-        files = {"ca_certs": self.ca_certs, "client_cert": self.client_cert, "client_key": self.client_key}
-        given = {name: value for name, value in files.items() if value is not None}
-        return {"verify_certs": self.verify_certs, "ssl_show_warn": False, **given}
-
 
 class OpenSearchEngine:
     """A :class:`~service.ports.search.SearchEngine` on one OpenSearch cluster.
@@ -74,8 +43,12 @@ class OpenSearchEngine:
     """
 
     def __init__(self, connection: Connection) -> None:
+        # The client takes 0.2 s to import: a command that never searches should not wait for it.
+        from service.adapters import opensearch_wire
+
+        self._wire = opensearch_wire
         self._connection = connection
-        self._client = connection.client()
+        self._client = opensearch_wire.client(connection)
 
     async def search(self, index: str, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias."""
@@ -94,7 +67,7 @@ class OpenSearchEngine:
     async def _read(self, call: Any, **arguments: Any) -> Json:
         """Call a reading API; an index or alias that is not there (yet) is Unavailable."""
         try:
-            with translated():
+            with self._wire.translated():
                 answer: Json = await call(**arguments)
         except Rejected as error:
             if error.status == MISSING:
@@ -104,35 +77,35 @@ class OpenSearchEngine:
 
     async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
         """Index whole documents with ``version_type=external_gte``; outcomes in the order of items."""
-        body, failed = bulk_body(items)
+        body, failed = self._wire.bulk_body(items)
         sent = [item for position, item in enumerate(items) if position not in failed]
         params: Json = {"require_alias": "true", "request_timeout": self._connection.bulk_timeout}
         if refresh:
             params["refresh"] = "true"
         answers: list[Json] = []
         if sent:
-            with translated():
+            with self._wire.translated():
                 answers = (await self._client.bulk(body=body, index=_write_alias(index), params=params))["items"]
-        outcomes = iter([bulk_outcome(item, answer) for item, answer in zip(sent, answers, strict=True)])
+        outcomes = iter([self._wire.bulk_outcome(item, answer) for item, answer in zip(sent, answers, strict=True)])
         return [failed[position] if position in failed else next(outcomes) for position in range(len(items))]
 
     async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the stored version of each id that is there (real-time)."""
         if not ids:
             return {}
-        with translated():
+        with self._wire.translated():
             answer = await self._client.mget(index=index, body={"ids": list(ids)}, params={"_source": "false"})
         return {found["_id"]: found["_version"] for found in answer["docs"] if found.get("found")}
 
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""
         aliases = {**body.get("aliases", {}), _write_alias(name): {}}
-        with translated():
+        with self._wire.translated():
             await self._client.indices.create(index=name, body={**body, "aliases": aliases})
 
     async def delete_index(self, name: str) -> None:
         """Delete an index; one that is absent is fine."""
-        with translated():
+        with self._wire.translated():
             await self._client.indices.delete(index=name, params={"ignore": MISSING})
 
     async def index_exists(self, name: str) -> bool:
@@ -147,23 +120,23 @@ class OpenSearchEngine:
 
     async def put_settings(self, name: str, settings: Json) -> None:
         """Change dynamic index settings."""
-        with translated():
+        with self._wire.translated():
             await self._client.indices.put_settings(index=name, body=settings)
 
     async def resolve_alias(self, alias: str) -> dict[str, Json]:
         """Return {physical index: alias options}."""
-        with translated():
+        with self._wire.translated():
             answer = await self._client.indices.get_alias(name=alias, params={"ignore": MISSING})
         return {index: held["aliases"][alias] for index, held in answer.items() if _holds(held, alias)}
 
     async def update_aliases(self, actions: Sequence[Json]) -> None:
         """Do all alias actions in one atomic step."""
-        with translated():
+        with self._wire.translated():
             await self._client.indices.update_aliases(body={"actions": list(actions)})
 
     async def refresh(self, index: str) -> None:
         """Make all earlier writes searchable."""
-        with translated():
+        with self._wire.translated():
             await self._client.indices.refresh(index=index)
 
     async def scan_versions(self, index: str, *, after: str | None, limit: int) -> list[tuple[str, int, bool]]:
@@ -176,17 +149,24 @@ class OpenSearchEngine:
 
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""
-        with translated():
-            version = (await self._client.info())["version"]
+        with self._wire.translated():
+            answer = await self._client.info()
+        version = answer.get("version") if isinstance(answer, dict) else None
+        if not isinstance(version, dict) or "number" not in version:
+            raise Unavailable(ENGINE, "what answers is no OpenSearch")
         return {"engine": version.get("distribution", "opensearch"), "version": version["number"]}
 
     async def close(self) -> None:
         """Close connections."""
+        pool = self._client.transport.connection_pool
+        # The client forgets those that it holds for dead at the moment.
+        for connection in getattr(pool, "orig_connections", ()):
+            await connection.close()
         await self._client.close()
 
     async def _described(self, call: str, name: str) -> Json:
         """Call an API that describes an index; {} if there is none."""
-        with translated():
+        with self._wire.translated():
             answer: Json = await getattr(self._client.indices, call)(index=name, params={"ignore": MISSING})
         return {} if "error" in answer else answer
 

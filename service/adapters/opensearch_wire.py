@@ -1,24 +1,23 @@
-"""What goes over the wire to an OpenSearch: JSON by orjson, bulk bodies as bytes, and its errors as ours.
+"""What goes over the wire to an OpenSearch: the client, JSON by orjson, bulk bodies as bytes, and its errors as ours.
 
-The only place that knows opensearch-py's exceptions and how an engine words its refusals.
+The only module that imports opensearch-py and knows how an engine words its refusals.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from opensearchpy import JSONSerializer
+from opensearchpy import AsyncOpenSearch, JSONSerializer
 from opensearchpy.exceptions import ConnectionError as ConnectionFailed
 from opensearchpy.exceptions import ConnectionTimeout, SerializationError, TransportError
 
+from service.adapters.opensearch import ENGINE, Connection
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Rejected
-
-ENGINE = "search"
-"""The port's name, as :class:`~service.errors.Unavailable` reports it."""
 
 UNANSWERED = frozenset({408, 429, 502, 503, 504})
 """Statuses that say "not now" (as does every other 5xx); any other 4xx is a refusal of what was asked."""
@@ -40,6 +39,42 @@ class OrjsonSerializer(JSONSerializer):
     def dumps(self, data: Any) -> Any:
         """Encode a body. Raises TypeError for what is no JSON."""
         return data if isinstance(data, (str, bytes)) else orjson.dumps(data)
+
+
+def client(connection: Connection) -> AsyncOpenSearch:
+    """Build the client. It connects with its first request, on the event loop of that request.
+
+    A lost connection is tried once more on another connection or host: searches only read, and a write with an
+    external version may be repeated. What the engine *answered* (429 above all) is never retried here.
+    """
+    # The client warns of every failed request, with a stack trace: the adapter raises, and its caller knows more.
+    logging.getLogger("opensearch").setLevel(logging.CRITICAL)
+    hosts = list(connection.hosts)
+    return AsyncOpenSearch(
+        hosts=hosts,
+        http_auth=(connection.user, connection.password or "") if connection.user else None,
+        serializer=OrjsonSerializer(),
+        max_retries=max(1, len(hosts) - 1),
+        retry_on_status=(),
+        retry_on_timeout=len(hosts) > 1,
+        dead_timeout=5,
+        pool_maxsize=connection.connections,
+        timeout=connection.timeout,
+        **_tls(connection),
+    )
+
+
+def _tls(connection: Connection) -> dict[str, Any]:
+    """Return the TLS options that are set, if any host is reached over TLS."""
+    if not any(host.startswith("https://") for host in connection.hosts):
+        return {}
+    files = {
+        "ca_certs": connection.ca_certs,
+        "client_cert": connection.client_cert,
+        "client_key": connection.client_key,
+    }
+    given = {name: value for name, value in files.items() if value is not None}
+    return {"verify_certs": connection.verify_certs, "ssl_show_warn": False, **given}
 
 
 @contextmanager

@@ -89,14 +89,15 @@ def _any_of(path: str, values: Sequence[Any], *, scalar: bool) -> Sql:
 
 def _typed(path: str, types: tuple[str, ...], values: list[Any], *, scalar: bool) -> Sql:
     marks = ", ".join("?" * len(values))
+    among = f"= {marks}" if len(values) == 1 else f"IN ({marks})"
     if path == "org_id":  # a column of its own, always text; its affinity would make text of a number
-        return Sql(f"org_id IN ({marks})", tuple(values)) if types == ("text",) else Sql("FALSE")
+        return Sql(f"org_id {among}", tuple(values)) if types == ("text",) else Sql("FALSE")
     place = json_path(path)
     if scalar:  # written so that an expression index serves it
-        return Sql(f"({column(path)} IN ({marks}) AND json_type(body, '{place}') IN {_literals(types)})", tuple(values))
+        return Sql(f"({column(path)} {among} AND json_type(body, '{place}') IN {_literals(types)})", tuple(values))
     return Sql(
         f"(json_type(body, '{place}') <> 'object' AND EXISTS (SELECT 1 FROM json_each(body, '{place}') AS item"
-        f" WHERE item.type IN {_literals(types)} AND item.value IN ({marks})))",
+        f" WHERE item.type IN {_literals(types)} AND item.value {among}))",
         tuple(values),
     )
 

@@ -28,6 +28,14 @@ OLDEST_SQLITE = (3, 38, 0)
 BUSY_SECONDS = 5.0
 """How long a connection waits for another process's lock."""
 
+_PRAGMAS = (
+    "synchronous = FULL",  # a commit returns once it is on the disk
+    "fullfsync = ON",  # on macOS a plain fsync does not reach the disk
+    "cache_size = -16000",  # 16 MB a connection
+)
+_WRITER_PRAGMA = "journal_size_limit = 67108864"  # 64 MiB: a log that grew longer is cut
+_READER_PRAGMA = "query_only = ON"
+
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID",
@@ -38,15 +46,19 @@ _TABLES = (
 
 
 def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
-    """Open a connection in autocommit mode; transactions are begun by hand."""
+    """Open a connection in autocommit mode; transactions are begun by hand.
+
+    Raises SettingsError when the file is no database.
+    """
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA fullfsync = ON")  # on macOS a plain fsync does not reach the disk
-    connection.execute("PRAGMA cache_size = -16000")  # 16 MB a connection
-    if writer:
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-    else:
-        connection.execute("PRAGMA query_only = ON")
+    try:
+        for pragma in (*_PRAGMAS, _WRITER_PRAGMA if writer else _READER_PRAGMA):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if code_of(error) == "SQLITE_NOTADB":
+            raise SettingsError("--data", f"{path} is not a SQLite database: choose another folder.") from error
+        raise
     return connection
 
 
@@ -114,20 +126,20 @@ def index_sql(kind: str, index: Index) -> str:
     return f'CREATE UNIQUE INDEX "{name}" ON "{kind}" ({columns}) WHERE tombstone = 0 AND {last} IS NOT NULL'
 
 
+def org_index_sql(kind: str) -> str:
+    """Return the statement that makes the index of every kind by organization and key: its pages need no sort."""
+    return f'CREATE INDEX "{kind}:" ON "{kind}" (org_id, key) WHERE tombstone = 0'
+
+
 def index_name(kind: str, index: Index) -> str:
     """Return an index's name in the database, where names are global."""
     return f"{kind}:{index.name}"
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        owner = connection.execute("PRAGMA application_id").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        if code_of(error) == "SQLITE_NOTADB":
-            raise SettingsError("--data", f"{path} is not a SQLite database: choose another folder.") from error
-        raise
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and tables:
         raise SettingsError("--data", f"{path} is a database of another program: choose another folder.")
     if version > SCHEMA_VERSION:
@@ -156,6 +168,7 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
 def _sync_indexes(connection: sqlite3.Connection, path: Path) -> None:
     wanted = {index_name(kind, index): index_sql(kind, index) for kind, indexes in KINDS.items() for index in indexes}
+    wanted |= {f"{kind}:": org_index_sql(kind) for kind in KINDS}
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE '%:%'")
     present = dict(rows.fetchall())
     for name in present.keys() - wanted.keys():

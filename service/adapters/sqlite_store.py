@@ -150,19 +150,18 @@ class SqliteStore:
         _check_range("limit", limit, 1000)
         parts = page_sql(kind, where_sql(kind, where), order, read_cursor(order, after))
 
-        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        def read(connection: sqlite3.Connection) -> Page:
             connection.execute("BEGIN")  # one snapshot for both parts
             rows: list[tuple[Any, ...]] = []
             for part in parts:  # one row more than asked for tells whether there is a next page
                 rows += connection.execute(part.text, (*part.values, limit + 1 - len(rows)))
                 if len(rows) > limit:
                     break
-            return rows
+            records = [sqlite_rows.record(kind, row) for row in rows[:limit]]
+            last = Cursor(rows[limit - 1][-1], rows[limit - 1][0]) if len(rows) > limit else None
+            return Page(records, None if last is None else write_cursor(order, last))
 
-        rows = await self._read(read)
-        records = [sqlite_rows.record(kind, row) for row in rows[:limit]]
-        more = len(rows) > limit
-        return Page(records, write_cursor(order, Cursor(rows[limit - 1][-1], rows[limit - 1][0])) if more else None)
+        return await self._read(read)
 
     async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
         """Return up to ``limit`` records behind the key ``after``, in key order, tombstones included."""

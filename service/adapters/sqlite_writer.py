@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -129,8 +130,9 @@ def _commit(connection: sqlite3.Connection, group: list[_Job]) -> list[_Outcome]
         outcomes = [_attempt(connection, job) for job in group]
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # then the next group fails, too, and tries again: the thread must live
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         return [_Outcome(job, error=_copy(error)) for job in group]
     return outcomes
 

@@ -154,7 +154,7 @@ async def _chunks(part: UploadFile) -> AsyncIterator[bytes]:
 
 
 def expected_rev(request: Request) -> int | None:
-    """Return the rev that ``If-Match`` names; None when any will do, 0 (matching nothing) for tags that are not ours."""
+    """Return the rev that ``If-Match`` names; None when any will do, 0 (no record has it) for a tag not of ours."""
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*":
         return None

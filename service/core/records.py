@@ -9,7 +9,7 @@ from typing import Any
 
 from service.core.access import Principal
 from service.errors import InvalidInput, NotAllowed
-from service.model import IMPORT_ONLY, AssetCreate, AssetPatch, normal_time
+from service.model import IMPORT_ONLY, AssetCreate, AssetPatch, normal_time, stored_seed
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
@@ -155,6 +155,8 @@ def _complete(
     for name, value in facts.metadata.items():
         if name in _TECHNICAL or name not in metadata:
             metadata[name] = value
+    if "seed" in metadata:
+        metadata["seed"] = stored_seed(metadata["seed"])
     metadata["file_size"] = put.size
     body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
     body.setdefault("type", facts.type)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mappings.derived import derived_metadata
 from service.core.access import Principal
 from service.core.links import Links
 from service.core.renditions import SIZES, available
@@ -88,7 +89,7 @@ class Views:
 
 
 def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a record or a search document, its untyped leaves among the typed ones."""
+    """Return the metadata of a record or a search document alike, with the leaves that follow from others."""
     own: dict[str, Any] = body.get("metadata") or {}
     extra = body.get("metadata_extra")
-    return {**own, **extra} if extra else own
+    return {**own, **(extra or {}), **derived_metadata(own)}

@@ -19,6 +19,7 @@ _NOISE = frozenset({
     "TileByteCounts", "JpegIFOffset", "JpegIFByteCount", "XMLPacket", "IPTCNAA", "ImageResources", "InterColorProfile",
     "ExifInteroperabilityOffset", "JPEGTables", "XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject",
 })  # fmt: skip
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error)
 _UNICODE, _ASCII = b"UNICODE\x00", b"ASCII\x00\x00\x00"
 _CAMERA_DEFAULTS = frozenset({"olympus digital camera", "default", "sony dsc", "samsung", "digital camera", "untitled"})
 
@@ -26,10 +27,10 @@ _CAMERA_DEFAULTS = frozenset({"olympus digital camera", "default", "sony dsc", "
 def read(image: Image.Image, limits: IngestLimits) -> Facts:
     """Return what EXIF says; all tags by their names under ``metadata.exif``. A damaged block is a warning."""
     try:
-        block = image.getexif()
+        block = _block(image)
         tags = _named(block, _TAGS) | _named(block.get_ifd(ExifTags.IFD.Exif), _TAGS)
         place = _named(block.get_ifd(ExifTags.IFD.GPSInfo), _GPS_TAGS)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error) as error:
+    except _DAMAGE as error:
         return Facts(warnings=(f"The EXIF block is damaged and ignored ({type(error).__name__}).",))
     tags["UserComment"] = _comment(tags.get("UserComment"))
     windows = {name: _utf16(tags.get(name)) for name in ("XPTitle", "XPComment", "XPAuthor", "XPKeywords")}
@@ -53,11 +54,24 @@ def read(image: Image.Image, limits: IngestLimits) -> Facts:
     )
 
 
+def user_comment(image: Image.Image) -> str | None:
+    """Return the whole UserComment, which generators use for their parameters; None without one or if it is damaged."""
+    try:
+        return _comment(_block(image).get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))
+    except _DAMAGE:
+        return None
+
+
 def gps(place: Mapping[str, Any]) -> dict[str, float] | None:
     """Return degrees north and east out of the GPS tags; None without both or beyond the globe."""
     lat = _degrees(place.get("GPSLatitude"), place.get("GPSLatitudeRef"), "S", 90)
     lon = _degrees(place.get("GPSLongitude"), place.get("GPSLongitudeRef"), "W", 180)
     return None if lat is None or lon is None else {"lat": lat, "lon": lon}
+
+
+def _block(image: Image.Image) -> Image.Exif:
+    """The EXIF block of the header. PNG's own method would decode all pixels to look for one behind them."""
+    return Image.Image.getexif(image)
 
 
 def _named(values: Mapping[int, Any], names: Mapping[int, str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from service.ingest.formats import EXTENSIONS, MEDIA
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
 from service.ingest.sniff import sniff
+from service.ingest.whole import check_whole
 
 Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
 
@@ -39,6 +40,7 @@ def extract(path: Path, filename: str, limits: IngestLimits = DEFAULT) -> Extrac
     with guarded("Reading the file", filename):
         sniffed = sniff(path, filename)
         check_claim(sniffed, filename)
+        check_whole(path, sniffed.format, filename)
         reader = _BY_FORMAT.get(sniffed.format) or _BY_TYPE.get(sniffed.type)
         facts = reader(path, sniffed, filename, limits) if reader else Facts()
         metadata = {"format": sniffed.format, "file_size": path.stat().st_size, **facts.metadata}

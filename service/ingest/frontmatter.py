@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 from service.ingest import clean, when
 from service.ingest.facts import Facts
@@ -40,7 +39,7 @@ def read(start: str, limits: IngestLimits) -> Facts:
 def _fields(block: str) -> dict[str, list[str]]:
     """Each name with its values: one scalar, ``[a, b]``, or the ``- a`` lines that follow."""
     lines = list(_LINE.finditer(block))
-    ends = [after.start() for _, after in pairwise(lines)] + [len(block)]
+    ends = [*(line.start() for line in lines[1:]), len(block)] if lines else []
     said: dict[str, list[str]] = {}
     for line, end in zip(lines, ends, strict=True):
         name, value = line[1].lower(), line[2].strip()

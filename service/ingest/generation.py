@@ -22,15 +22,14 @@ _MAX_HOPS = 20
 _MAX_JSON = 8 * 1024 * 1024
 
 
-def read(texts: Mapping[str, str], exif: Mapping[str, Any], limits: IngestLimits) -> Facts:
-    """Return the generation parameters among a picture's text chunks, or in EXIF's UserComment (JPEG, WebP)."""
+def read(texts: Mapping[str, str], comment: str | None, limits: IngestLimits) -> Facts:
+    """Return the parameters among a picture's text chunks, or in EXIF's UserComment (as in JPEG and WebP)."""
     for key, parse in _READERS.items():
         source = texts.get(key)
         found = _fit(parse(source), limits) if source else {}
         if found:
             return Facts(metadata=found)
-    comment = exif.get("UserComment")
-    if isinstance(comment, str) and "Steps: " in comment:
+    if comment and "Steps: " in comment:
         return Facts(metadata=_fit(webui(comment), limits))
     return Facts()
 

@@ -6,17 +6,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from service.errors import IngestError
 from service.ingest import clean, exif, generation, iptc, rdf
-from service.ingest.aspect import aspect
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
 from service.ingest.markup import parse_bytes
-from service.ingest.whole import check_whole
 
 # Sniffed format → Pillow's reader. No other reader is ever tried: some (EPS, WMF) start programs.
 READERS: dict[str, str] = {
@@ -24,8 +22,19 @@ READERS: dict[str, str] = {
     "avif": "AVIF", "jp2": "JPEG2000", "psd": "PSD",
 }  # fmt: skip
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
-_PNG_TITLES = ("Title", "title")
-_INCH = 2.54
+
+
+@contextmanager
+def _quiet(pixels: int) -> Iterator[None]:
+    """Set Pillow's one global limit while a picture is open; its warnings do not matter: what does is raised."""
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Image.MAX_IMAGE_PIXELS = pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 @contextmanager
@@ -37,12 +46,9 @@ def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterat
     reader = READERS.get(name)
     if reader is None:
         raise IngestError(f"Pictures of the format {name} can not be read.", reason="unsupported", filename=filename)
-    stack: IO[bytes]
-    with path.open("rb") as stack, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns where it mends; what matters is raised or reported
-        Image.MAX_IMAGE_PIXELS = limits.image_pixels  # Pillow's one knob; it raises at twice that
+    with path.open("rb") as source, _quiet(limits.image_pixels):
         try:
-            image = Image.open(stack, formats=[reader])
+            image = Image.open(source, formats=[reader])
         except Image.DecompressionBombError as error:
             raise _bomb(filename, limits) from error
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
@@ -58,25 +64,22 @@ def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterat
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
     """Return the facts of a picture.
 
-    ``width`` and ``height`` are those of the stored pixels, in pixels; ``orientation`` is EXIF's turn (1 to 8) and
-    ``aspect`` the shape after it. Raises IngestError as :func:`opened` does, and ``malformed`` for a file cut short.
+    ``width`` and ``height`` are those of the stored pixels, in pixels; ``orientation`` is EXIF's turn (1 to 8). Raises
+    IngestError as :func:`opened` does.
     """
     if sniffed.format not in READERS:
         return Facts(warnings=(f"Nothing is read from pictures of the format {sniffed.format}.",))
-    check_whole(path, sniffed.format, filename)
     with opened(path, sniffed.format, filename, limits) as image:
         metadata: dict[str, Any] = {"width": image.width, "height": image.height}
         ppi = _ppi(image)
         if ppi:
             metadata["ppi"] = ppi
         camera = exif.read(image, limits)
-        made = generation.read(_texts(image), camera.metadata.get("exif", {}), limits)
+        made = generation.read(_texts(image), exif.user_comment(image), limits)
         embedded = _xmp(image, filename, limits)
         captions = iptc.read(image, limits)
         plain = _plain(image, limits)
-    turn = camera.metadata.get("orientation", 1)
-    shown = (image.height, image.width) if turn >= 5 else (image.width, image.height)
-    facts = Facts(metadata={**metadata, "aspect": aspect(*shown)})
+    facts = Facts(metadata=metadata)
     # XMP is what cataloguing programs write last; EXIF is what the camera wrote first and knows the moment best
     for part in (Facts(captured_at=camera.captured_at, gps=camera.gps), embedded, captions, camera, made, plain):
         facts = rdf.merged(facts, part)

@@ -79,7 +79,7 @@ def facts(found: Mapping[str, Any], limits: IngestLimits) -> Facts:
     rating = clean.whole(found.get("xmp:Rating"))
     return Facts(
         title=_text(found, limits.title_chars, "dc:title", "photoshop:Headline", "Iptc4xmpCore:Headline"),
-        description=_text(found, limits.text_chars, "dc:description", "tiff:ImageDescription", "exif:UserComment"),
+        description=_text(found, limits.text_chars, "dc:description", "tiff:ImageDescription"),
         creator=clean.words(_names(found.get("dc:creator")) or _names(found.get("tiff:Artist")), limits),
         tags=clean.words(_names(found.get("dc:subject")) or _names(found.get("lr:hierarchicalSubject")), limits),
         license=_text(found, limits.title_chars, "cc:license", "xmpRights:WebStatement", "dcterms:license"),

@@ -101,9 +101,10 @@ def bars(size: Size, mood: str, rng: Random) -> Image.Image:
 def atom(size: Size, mood: str, rng: Random) -> Image.Image:
     """A nucleus in its electron shells."""
     width, height = size
-    picture = gradient(size, (22, 28, 56), (46, 60, 104))
+    picture = gradient(size, (22, 28, 56), mixed((46, 60, 104), accents(rng, 1)[0], 0.35))
     centre = (width // 2, height // 2)
     glow(picture, centre, min(size) // 4, (255, 200, 120))
+    phase = rng.uniform(0, math.tau)
     pen = ImageDraw.Draw(picture)
     for shell in range(1, rng.randint(3, 5)):
         radius = min(size) * 0.12 * shell
@@ -113,7 +114,7 @@ def atom(size: Size, mood: str, rng: Random) -> Image.Image:
             width=3,
         )
         for electron in range(2 * shell):
-            angle = math.tau * electron / (2 * shell) + shell
+            angle = math.tau * electron / (2 * shell) + shell + phase
             x, y, dot = centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle), min(size) * 0.014
             pen.ellipse((x - dot, y - dot, x + dot, y + dot), (120, 220, 255))
     nucleus = min(size) * 0.035

@@ -9,7 +9,6 @@ from xml.etree.ElementTree import Element, TreeBuilder
 
 from service.errors import IngestError
 from service.ingest import clean, rdf
-from service.ingest.aspect import aspect
 from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
 from service.ingest.markup import local, parse_file
@@ -82,7 +81,7 @@ def read(path: Path, filename: str, limits: IngestLimits) -> Facts:
     metadata: dict[str, Any] = {"xmp": rdf.leaves(found)} if found else {}
     size = size_of(head.root or {})
     if size is not None:
-        metadata |= {"width": size[0], "height": size[1], "aspect": aspect(*size)}
+        metadata |= {"width": size[0], "height": size[1]}
     return rdf.merged(facts, Facts(title=own.title, description=own.description, metadata=metadata))
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from service.ingest import matroska, mp4, sound
-from service.ingest.aspect import aspect
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
 from service.ingest.rdf import merged
@@ -26,8 +25,6 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
     if parse is not None:
         with path.open("rb") as source:
             found = parse(source, path.stat().st_size)
-        if "width" in found and "height" in found:
-            found["aspect"] = aspect(found["width"], found["height"])
     picture = Facts(metadata=found)
     if sniffed.format in sound.READERS:
         return merged(picture, sound.read(path, sniffed, filename, limits))

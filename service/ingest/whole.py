@@ -1,4 +1,4 @@
-"""Whether a picture's file is whole: a broken transfer keeps the header and loses the end."""
+"""Whether a file is whole: a broken transfer keeps the header and loses the end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from service.errors import IngestError
 
 _JPEG_END = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
+_UNKNOWN = 0xFFFFFFFF
+_MAX_BOXES = 100_000
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 
 def check_whole(path: Path, name: str, filename: str) -> None:
-    """Raise IngestError (``malformed``) if a JPEG, PNG or WebP ends too early; other formats pass. Decodes nothing."""
+    """Raise IngestError (``malformed``) if the file ends too early. Decodes nothing; formats without a check pass."""
     check = _CHECKS.get(name)
     if check is None:
         return
@@ -25,7 +27,7 @@ def check_whole(path: Path, name: str, filename: str) -> None:
         with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if not check(content):
                 raise IngestError(
-                    f"The {name} picture is cut short: it ends before its end marker.",
+                    f"The {name} file is cut short: it ends before its content does.",
                     reason="malformed",
                     filename=filename,
                 )
@@ -62,8 +64,33 @@ def _png(content: mmap.mmap) -> bool:
 
 
 def _riff(content: mmap.mmap) -> bool:
-    """The size in a RIFF header counts what follows it; encoders that forget the padding byte are forgiven."""
-    return len(content) >= 12 and len(content) + 1 >= 8 + int(struct.unpack_from("<I", content, 4)[0])
+    """The size in a RIFF header counts what follows it; a recorder that never came back leaves all ones."""
+    if len(content) < 12:
+        return False
+    size = int(struct.unpack_from("<I", content, 4)[0])
+    return size == _UNKNOWN or len(content) + 1 >= 8 + size  # a forgotten padding byte is forgiven
 
 
-_CHECKS: dict[str, Callable[[mmap.mmap], bool]] = {"jpg": _jpeg, "png": _png, "webp": _riff}
+def _boxes(content: mmap.mmap) -> bool:
+    """Boxes that follow each other to the end (ISO/IEC 14496-12 §4.2); a length of 0 means "to the end"."""
+    at, size = 0, len(content)
+    for _ in range(_MAX_BOXES):
+        if at + 8 > size:
+            return at <= size
+        length = int.from_bytes(content[at : at + 4], "big")
+        if length == 1 and at + 16 <= size:
+            length = int.from_bytes(content[at + 8 : at + 16], "big")
+        if length == 0:
+            return True
+        if length < 8:
+            return False
+        at += length
+    return False
+
+
+_CHECKS: dict[str, Callable[[mmap.mmap], bool]] = {
+    "jpg": _jpeg,
+    "png": _png,
+    **dict.fromkeys(("webp", "wav", "avi"), _riff),
+    **dict.fromkeys(("mp4", "mov", "m4a", "avif", "heic"), _boxes),
+}

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import multiprocessing
+import os
 import resource
 import signal
 import threading
@@ -136,8 +137,12 @@ def _prepare(memory_bytes: int) -> None:
     """Bound the process before it meets a file."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What the readers log about damage is in the facts' warnings or in the error.
+    # What the readers log and C libraries print about damage is in the facts' warnings or in the error.
     logging.disable(logging.CRITICAL)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(quiet, stream)
+    os.close(quiet)
 
 
 def _timed(function: Callable[..., R], seconds: float, args: Any, kwargs: Any) -> R:

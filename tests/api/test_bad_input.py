@@ -194,7 +194,7 @@ async def test_another_organizations_asset_is_not_found(api: Api, method: str) -
     "header", [None, "", "Bearer", "Bearer ", "Bearer ak_wrong", "Basic dXNlcjpwYXNz", "ak_wrong", "Bearer \x80\xff"]
 )
 async def test_missing_and_bad_keys(api: Api, header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+    headers: dict[bytes, bytes] = {} if header is None else {b"Authorization": header.encode("latin-1")}
     response = await api.http.get(f"{PREFIX}/assets/search", headers=headers)
     error_of(response, 401, "AUTHENTICATION_REQUIRED")
     assert response.headers["www-authenticate"].startswith("Bearer")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -74,14 +74,20 @@ async def run_job(store: Store, jobs_name: str) -> None:
 
         async def begun(operation: Record, _: Progress) -> Body:
             say(operation.key)
-            return await asyncio.get_running_loop().create_future()
+            await asyncio.get_running_loop().create_future()
+            return {}
 
         jobs.register("test", begun)
         await jobs.start()
         await asyncio.get_running_loop().create_future()
 
 
-COMMANDS = {"insert": insert, "insert_for_ever": insert_for_ever, "reserve": reserve, "run_job": run_job}
+COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
+    "insert": insert,
+    "insert_for_ever": insert_for_ever,
+    "reserve": reserve,
+    "run_job": run_job,
+}
 
 
 async def main(name: str, place: str, command: str, *arguments: str) -> None:

@@ -290,7 +290,7 @@ async def test_insert_many_has_an_outcome_for_each(store: Store) -> None:
 
 async def test_get_many_takes_many_keys_once_each(store: Store) -> None:
     await store.insert_many("asset", {f"k{number:05}": {"n": number} for number in range(300)})
-    keys = [f"k{number:05}" for number in range(0, 9_000)]
+    keys = [f"k{number:05}" for number in range(9_000)]
     found = await store.get_many("asset", [*keys, *keys[:1000]])
     assert {key: record.body["n"] for key, record in found.items()} == {f"k{n:05}": n for n in range(300)}
     with pytest.raises(ValueError, match=r"10,000"):

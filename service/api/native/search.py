@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from query.request import SearchRequest
+from query.sorting import SortKey
 from service.api.native.call import Call, Reply
 from service.api.native.params import AdvancedSearch, BasicSearch, FacetSearch, Paged
 from service.core.search import Found
@@ -23,7 +24,8 @@ async def basic(call: Call[BasicSearch]) -> Reply:
         filters["module"] = params.module
     request = SearchRequest(
         text=params.q,
-        filters=_with_sort(filters, params),
+        filters=filters,
+        sort=_sort(params, params.q),
         limit=params.limit,
         offset=params.offset,
         lenient=True,
@@ -50,9 +52,9 @@ def _request(params: AdvancedSearch) -> SearchRequest:
         raise InvalidInput("Both sort and sort_by are given.", field="sort", expected="one of sort and sort_by")
     return SearchRequest(
         text=params.query,
-        filters=_with_sort(_filters(params.filters), params),
+        filters=_filters(params.filters),
         facets=names,
-        sort=params.sort or "",
+        sort=params.sort or _sort(params, params.query),
         limit=params.limit,
         offset=params.offset,
         lenient=params.lenient,
@@ -82,12 +84,12 @@ def _filters(text: str) -> dict[str, Any]:
     return filters
 
 
-def _with_sort(filters: dict[str, Any], params: Paged) -> dict[str, Any]:
-    """Hand ``sort_by`` and ``sort_order`` on the way that seed 000's SDKs send them: in the filters."""
-    for name in ("sort_by", "sort_order"):
-        if (value := getattr(params, name)) is not None:
-            filters[name] = value
-    return filters
+def _sort(params: Paged, text: str) -> tuple[SortKey, ...]:
+    """Return the sort key of ``sort_by`` and ``sort_order``; an order alone turns the default order round."""
+    if params.sort_by is None and params.sort_order is None:
+        return ()
+    default = "relevance" if text.strip() else "created_at"
+    return (SortKey(params.sort_by or default, params.sort_order),)
 
 
 def _reply(call: Call[Any], found: Found, *, facets: bool = False) -> Reply:

@@ -98,6 +98,8 @@ def svg(inner: str = "", root: str = 'width="10" height="20"', prolog: str = "")
 
 
 RDF = (
-    '<metadata><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dc="http://purl.org/dc/elements/1.1/" '
-    'xmlns:cc="http://web.resource.org/cc/"><cc:Work rdf:about="">{}</cc:Work></rdf:RDF></metadata>'
+    '<metadata><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:cc="http://web.resource.org/cc/">'
+    '<cc:Work rdf:about="">{}</cc:Work></rdf:RDF></metadata>'
 )
+"""Creative Commons' block around its properties."""

@@ -45,10 +45,21 @@ def test_words_are_trimmed_cut_and_counted_once() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (3, 3), (2.0, 2), (2.5, 2.5), ("7.5", 7.5), (IFDRational(28, 10), 2.8), (Fraction(1, 4), 0.25),
-        (IFDRational(1, 0), None), (math.nan, None), (math.inf, None), ("x", None), (True, None), (None, None), ((1,), None),
+        (3, 3),
+        (2.0, 2),
+        (2.5, 2.5),
+        ("7.5", 7.5),
+        (IFDRational(28, 10), 2.8),
+        (Fraction(1, 4), 0.25),
+        (IFDRational(1, 0), None),
+        (math.nan, None),
+        (math.inf, None),
+        ("x", None),
+        (True, None),
+        (None, None),
+        ((1,), None),
     ],
-)  # fmt: skip
+)
 def test_number(value: object, expected: float | None) -> None:
     assert clean.number(value) == expected
 

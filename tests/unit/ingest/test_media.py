@@ -85,7 +85,6 @@ def test_films(tmp_path: Path, name: str, content: bytes, expected: dict[str, fl
     found = extract(path, name)
     assert found.type == "video"
     assert expected.items() <= found.metadata.items()
-    assert found.metadata["aspect"] in {"landscape", "portrait"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,7 @@ def test_damaged_streams_are_refused(tmp_path: Path, name: str, content: bytes) 
     ("name", "content"),
     [
         ("a.flv", b"FLV\x01\x05\x00\x00\x00\x09"),
-        ("a.avi", b"RIFF\x10\x00\x00\x00AVI LIST"),
+        ("a.avi", b"RIFF\x08\x00\x00\x00AVI LIST"),
         ("a.mkv", b"\x1a\x45\xdf\xa3\x01" + b"\xff" * 40),
         ("b.mkv", b"\x1a\x45\xdf\xa3\x00\x00\x00"),
     ],

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from service.ingest.sniff import HEAD, encoding_of, sniff
-
 from tests.unit.ingest import builders
 
 

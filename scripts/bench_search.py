@@ -1,0 +1,240 @@
+"""Search through the API beside the same body sent straight to the engine; import; memory; cold start.
+
+Both kinds of search run in turn, in one process, on one engine with the same records, by the same HTTP client library
+(aiohttp, which opensearch-py uses too), so whatever else the machine does weighs on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlencode
+
+import aiohttp
+from opensearchpy import AsyncOpenSearch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from query.request import Caller, SearchRequest, compile_search  # noqa: E402
+from service.bootstrap import open_base  # noqa: E402
+from service.core.access import SCOPES, Principal  # noqa: E402
+from service.core.records import new_record  # noqa: E402
+from service.model import AssetCreate  # noqa: E402
+from service.settings import load  # noqa: E402
+
+PREFIX = "/v1/asset-library"
+WORDS = (
+    "mountain lake forest sunset river valley meadow ocean harbour city skyline portrait studio brand campaign poster "
+    "spring autumn winter summer red blue golden quiet ancient modern abstract pattern texture detail aerial night"
+).split()
+MODELS = ("stable-diffusion-xl", "stable-diffusion-1.5", "dalle-3", "midjourney")
+MODULES = ("image_studio", "video_studio", "story_writer", "blog_writer")
+
+QUERIES: dict[str, dict[str, str]] = {
+    "everything + 4 facets": {"query": "", "facets": "type,module,tags,model"},
+    "two words + 4 facets": {"query": "mountain lake", "facets": "type,module,tags,model"},
+    "seed's image query + 2 facets": {
+        "query": "type:image AND (tags:mountain OR tags:lake) AND width:[1024 TO 2048] "
+        "AND created_at:[2024-01-01 TO 2024-06-30] AND model:stable-diffusion*",
+        "facets": "tags,model",
+    },
+    "fuzzy + range, no facets": {"query": "mountan~1 width:>1000", "facets": ""},
+}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one kind of call."""
+
+    times: list[float]
+
+    def at(self, share: float) -> float:
+        """Return the time below which this share of the calls stayed."""
+        return sorted(self.times)[min(len(self.times) - 1, int(len(self.times) * share))]
+
+
+def _asset(rng: random.Random) -> AssetCreate:
+    tags = rng.sample(WORDS, rng.randint(2, 8))
+    moment = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(minutes=rng.randint(0, 60 * 24 * 900))
+    return AssetCreate.model_validate(
+        {
+            "type": rng.choices(("image", "video", "audio", "text"), (70, 15, 5, 10))[0],
+            "module": rng.choice(MODULES),
+            "title": " ".join(rng.sample(WORDS, 4)).capitalize(),
+            "description": " ".join(rng.choices(WORDS, k=25)),
+            "filename": f"{'_'.join(tags[:2])}_{rng.randint(1, 10**6)}.jpg",
+            "tags": tags,
+            "created_at": moment.isoformat(),
+            "cost": {"credits_used": rng.randint(0, 9), "amount": rng.randint(0, 30) / 100},
+            "usage_stats": {"downloads": rng.randint(0, 200), "views": rng.randint(0, 900)},
+            "metadata": {
+                "width": rng.choice((512, 768, 1024, 1536, 2048, 4096)),
+                "height": rng.choice((512, 768, 1024, 1536)),
+                "file_size": rng.randint(10_000, 9_000_000),
+                "format": "jpg",
+                "model": rng.choice(MODELS),
+                "prompt": " ".join(rng.choices(WORDS, k=18)),
+                "steps": rng.randint(10, 50),
+            },
+        }
+    )
+
+
+async def _fill(data: Path, count: int) -> str:
+    """Write the records and a key; return the key."""
+    rng = random.Random(42)
+    who = Principal("bench", "bench", frozenset(SCOPES))
+    async with open_base(load(data=data)) as base:
+        first = await base.store.counter("asset", count)
+        for start in range(0, count, 1000):
+            bodies = {}
+            for number in range(first + start, first + min(start + 1000, count)):
+                body = new_record(_asset(rng), who, number, base.clock)
+                body["slug"] = f"asset-{number}"
+                bodies[body["id"]] = body
+            await base.store.insert_many("asset", bodies)
+        key, _ = await base.keys.create("bench", "bench", list(SCOPES))
+    return key
+
+
+@asynccontextmanager
+async def _service(data: Path) -> AsyncIterator[tuple[str, float]]:
+    """Run ``assetry serve`` and wait until it is ready; give its URL and the seconds that took."""
+    command = [str(Path(sys.executable).with_name("assetry")), "serve", "--data", str(data), "--port", "0"]
+    started = time.perf_counter()
+    environment = {**os.environ, "ASSETRY_LOG_LEVEL": "warning"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: ASYNC220
+    assert process.stdout is not None
+    try:
+        url = (await asyncio.to_thread(process.stdout.readline)).split()[-1]
+        async with aiohttp.ClientSession() as session:
+            while True:
+                async with session.get(f"{url}/readyz") as answer:
+                    if answer.status == 200:
+                        break
+                await asyncio.sleep(0.01)
+        yield url, time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _compare(url: str, engine: str, key: str, rounds: int) -> list[tuple[str, Timing, Timing]]:
+    caller = Caller("bench", "bench", frozenset({"admin"}))
+    results = []
+    client = AsyncOpenSearch(hosts=[engine])
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        for name, params in QUERIES.items():
+            facets = [facet for facet in params["facets"].split(",") if facet]
+            request = SearchRequest(text=params["query"], facets=facets)
+            body = compile_search(request, caller, datetime.now(UTC)).body
+            target = f"{url}{PREFIX}/assets/search/advanced?{urlencode(params)}"
+            api: list[float] = []
+            direct: list[float] = []
+            totals = set()
+            for number in range(rounds + 20):
+                started = time.perf_counter()
+                async with session.get(target) as answer:
+                    found = json.loads(await answer.read())
+                middle = time.perf_counter()
+                straight = await client.search(index="assets", body=body)
+                ended = time.perf_counter()
+                totals.add((found["total_count"], straight["hits"]["total"]["value"]))
+                if number >= 20:  # the first rounds warm both up
+                    api.append((middle - started) * 1000)
+                    direct.append((ended - middle) * 1000)
+            assert len(totals) == 1, totals
+            assert len(set(next(iter(totals)))) == 1, totals
+            results.append((name, Timing(api), Timing(direct)))
+    await client.close()
+    return results
+
+
+async def search(count: int, rounds: int) -> None:
+    """Print the table of searches and the cold start."""
+    with tempfile.TemporaryDirectory() as folder:
+        starts = []
+        for number in range(5):
+            async with _service(Path(folder) / f"empty-{number}") as (_, seconds):
+                starts.append(seconds)
+        data = Path(folder) / "data"
+        key = await _fill(data, count)
+        async with _service(data) as (url, filled):
+            engine = json.loads((data / "run" / "engine.json").read_text())["url"]
+            results = await _compare(url, engine, key, rounds)
+    print(f"\n{count:,} assets, {rounds} rounds each, in turn; milliseconds\n")
+    print("| search | API p50 | API p95 | engine alone p50 | engine alone p95 | API adds at p50 |")
+    print("|---|---|---|---|---|---|")
+    for name, api, direct in results:
+        row = (api.at(0.5), api.at(0.95), direct.at(0.5), direct.at(0.95), api.at(0.5) - direct.at(0.5))
+        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
+    print(f"\nCold start to ready, empty library: median {median(starts):.2f} s, worst of 5 {max(starts):.2f} s")
+    print(f"Start to ready with {count:,} assets (full index build): {filled:.2f} s")
+
+
+def imports(folder: Path, sizes: Sequence[int]) -> None:
+    """Print the table of imports: each in a process of its own, its peak memory as the kernel counted it."""
+    print("\n| files | seconds | files a second | peak memory of the command, MB |")
+    print("|---|---|---|---|")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as place:
+            library = Path(place) / "library"
+            library.mkdir()
+            for number, path in enumerate(paths[:size]):
+                shutil.copyfile(path, library / f"{number:06}{path.suffix}")
+            _import(library, Path(place) / "data", len(paths[:size]))
+
+
+def _import(library: Path, data: Path, size: int) -> None:
+    """Import in a child of a child, so that the peak of this import alone is counted."""
+    code = (
+        "import resource, subprocess, sys;"
+        "out = subprocess.run(sys.argv[1:], capture_output=True, text=True).stdout;"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, out)"
+    )
+    command = [str(Path(sys.executable).with_name("assetry")), "import", str(library), "--data", str(data), "--json"]
+    out = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True).stdout
+    peak, _, report = out.partition(" ")
+    done = json.loads(report)
+    assert done["imported"] == size, done
+    print(f"| {size:,} | {done['seconds']} | {done['files_per_second']} | {int(peak) / 1024:.0f} |")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(prog="scripts/bench search", description=__doc__)
+    parser.add_argument("--assets", type=int, default=10_000, help="records to search in")
+    parser.add_argument("--rounds", type=int, default=300, help="calls of each kind and query")
+    parser.add_argument("--drawings", type=Path, default=Path("/usr/share/openclipart/svg"), help="folder to import")
+    parser.add_argument("--sizes", default="1000,3000,7458", help="how many of its files, by commas")
+    chosen = parser.parse_args()
+    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    asyncio.run(search(chosen.assets, chosen.rounds))
+    if chosen.drawings.is_dir():
+        imports(chosen.drawings, [int(size) for size in chosen.sizes.split(",")])
+    else:
+        print(f"\nNo import measured: {chosen.drawings} is not there (apt-get install openclipart-svg)")
+    print(f"\nPeak memory of this benchmark: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+
+
+if __name__ == "__main__":
+    main()

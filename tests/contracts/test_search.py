@@ -1,0 +1,201 @@
+"""The search port's promises, on every engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mappings.index import index_body
+from service.errors import Unavailable
+from service.ports.search import BulkItem, Json, Rejected, SearchEngine
+from tests.contracts.engines import ENGINES
+
+INDEX = "contract-1"
+ALL: Json = {"match_all": {}}
+
+
+@pytest.fixture(params=ENGINES)
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[SearchEngine]:
+    async with ENGINES[request.param]() as engine:
+        await engine.create_index(INDEX, index_body())
+        yield engine
+        for name in (INDEX, "contract-2", "contract-gone"):
+            await engine.delete_index(name)
+
+
+def item(number: int, version: int = 1, /, **fields: object) -> BulkItem:
+    key = f"asset_{number}"
+    return BulkItem(key, version, {"asset_id": key, "org_id": "acme", "rev": version, "deleted": False, **fields})
+
+
+async def titles(engine: SearchEngine) -> list[str]:
+    body = {"query": ALL, "sort": [{"number": "asc"}], "size": 100}
+    return [hit["_source"]["title"] for hit in (await engine.search(INDEX, body))["hits"]["hits"]]
+
+
+async def test_a_document_is_found_after_a_refresh(engine: SearchEngine) -> None:
+    outcomes = await engine.bulk(INDEX, [item(1, number=1, title="Bergsee")])
+    assert [(outcome.id, outcome.version, outcome.status) for outcome in outcomes] == [("asset_1", 1, 201)]
+    await engine.refresh(INDEX)
+    assert await titles(engine) == ["Bergsee"]
+    assert await engine.count(INDEX, ALL) == 1
+
+
+async def test_a_bulk_that_refreshes_is_found_at_once(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(1, number=1, title="Bergsee")], refresh=True)
+    assert await titles(engine) == ["Bergsee"]
+
+
+async def test_encoded_documents_are_taken_as_they_are(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [BulkItem("asset_1", 1, '{"number":1,"title":"Übersee"}'.encode())], refresh=True)
+    assert await titles(engine) == ["Übersee"]
+
+
+async def test_an_empty_bulk_is_nothing(engine: SearchEngine) -> None:
+    assert await engine.bulk(INDEX, []) == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "status", "title"), [(5, 6, 200, "new"), (5, 5, 200, "new"), (5, 4, 409, "old")]
+)
+async def test_the_version_of_a_document_never_falls(
+    engine: SearchEngine, stored: int, sent: int, status: int, title: str
+) -> None:
+    await engine.bulk(INDEX, [item(1, stored, number=1, title="old")], refresh=True)
+    (outcome,) = await engine.bulk(INDEX, [item(1, sent, number=1, title="new")], refresh=True)
+    assert outcome.status == status
+    assert await titles(engine) == [title]
+
+
+async def test_versions_of_40_bits_and_more_are_kept(engine: SearchEngine) -> None:
+    version = 3 * 2**40 + 7
+    await engine.bulk(INDEX, [item(1, version)])
+    assert await engine.versions(INDEX, ["asset_1", "asset_2"]) == {"asset_1": version}
+
+
+async def test_versions_need_no_refresh(engine: SearchEngine) -> None:
+    assert await engine.versions(INDEX, []) == {}
+    await engine.bulk(INDEX, [item(1, 4), item(2, 8)])
+    assert await engine.versions(INDEX, ["asset_1", "asset_2"]) == {"asset_1": 4, "asset_2": 8}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"created_at": "the day before yesterday"},
+        {"metadata": {"width": "wide"}},
+        {"unknown_field": 1},
+        {"title": "\ud800"},
+    ],
+    ids=["date", "number", "unknown", "surrogate"],
+)
+async def test_one_bad_document_stops_none(engine: SearchEngine, fields: Json) -> None:
+    items = [item(1, number=1, title="a"), item(2, number=2, **fields), item(3, number=3, title="c")]
+    good, bad, other = await engine.bulk(INDEX, items, refresh=True)
+    assert (good.status, bad.status, other.status) == (201, 400, 201)
+    assert (bad.id, bad.version) == ("asset_2", 1)
+    assert bad.error_type
+    assert bad.reason
+    assert await titles(engine) == ["a", "c"]
+
+
+async def test_a_bulk_never_makes_an_index(engine: SearchEngine) -> None:
+    (outcome,) = await engine.bulk("contract-gone", [item(1)])
+    assert outcome.status == 404
+    assert not await engine.index_exists("contract-gone")
+
+
+async def test_a_bulk_to_an_index_deleted_meanwhile_makes_none(engine: SearchEngine) -> None:
+    await engine.create_index("contract-gone", index_body())
+    await engine.delete_index("contract-gone")
+    (outcome,) = await engine.bulk("contract-gone", [item(1)])
+    assert outcome.status == 404
+    assert not await engine.index_exists("contract-gone")
+
+
+async def test_a_search_of_nothing_is_unavailable(engine: SearchEngine) -> None:
+    with pytest.raises(Unavailable):
+        await engine.search("contract-gone", {"query": ALL})
+    with pytest.raises(Unavailable):
+        await engine.count("contract-gone", ALL)
+
+
+async def test_a_wrong_body_is_rejected(engine: SearchEngine) -> None:
+    with pytest.raises(Rejected) as caught:
+        await engine.search(INDEX, {"query": {"no_such_query": {}}})
+    assert caught.value.status == 400
+    assert caught.value.reason
+
+
+async def test_an_index_is_made_once_and_deleted_twice(engine: SearchEngine) -> None:
+    assert await engine.index_exists(INDEX)
+    with pytest.raises(Rejected) as caught:
+        await engine.create_index(INDEX, index_body())
+    assert (caught.value.status, caught.value.error_type) == (400, "resource_already_exists_exception")
+    await engine.delete_index(INDEX)
+    await engine.delete_index(INDEX)
+    assert not await engine.index_exists(INDEX)
+
+
+async def test_the_meta_of_a_mapping_is_kept(engine: SearchEngine) -> None:
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": {"hash": "abc", "build": "b-1"}}
+    await engine.create_index("contract-2", body)
+    assert await engine.mapping_meta("contract-2") == {"hash": "abc", "build": "b-1"}
+    assert await engine.mapping_meta(INDEX) == {}
+    assert await engine.mapping_meta("contract-gone") == {}
+
+
+async def test_an_alias_filters_and_moves_in_one_step(engine: SearchEngine) -> None:
+    assert await engine.resolve_alias("contract") == {}
+    await engine.create_index("contract-2", index_body())
+    await engine.bulk(INDEX, [item(1), item(2, deleted=True)], refresh=True)
+    await engine.bulk("contract-2", [item(3), item(4), item(5, deleted=True)], refresh=True)
+    add = {"alias": "contract", "filter": {"term": {"deleted": False}}}
+    await engine.update_aliases([{"add": {"index": INDEX, **add}}])
+    assert await engine.count("contract", ALL) == 1
+    assert not await engine.index_exists("contract")
+    await engine.update_aliases(
+        [{"remove": {"index": INDEX, "alias": "contract"}}, {"add": {"index": "contract-2", **add}}]
+    )
+    assert await engine.count("contract", ALL) == 2
+    assert list(await engine.resolve_alias("contract")) == ["contract-2"]
+
+
+async def test_settings_change(engine: SearchEngine) -> None:
+    await engine.put_settings(INDEX, {"index": {"refresh_interval": "-1"}})
+    await engine.bulk(INDEX, [item(1)])
+    await engine.refresh(INDEX)
+    assert await engine.count(INDEX, ALL) == 1
+
+
+async def test_a_scan_walks_every_document_in_order_once(engine: SearchEngine) -> None:
+    keys = sorted(f"asset_{number}" for number in range(1, 26))
+    await engine.bulk(INDEX, [item(number, number, deleted=number % 5 == 0) for number in range(1, 26)], refresh=True)
+    found: list[tuple[str, int, bool]] = []
+    while page := await engine.scan_versions(INDEX, after=found[-1][0] if found else None, limit=10):
+        assert len(page) <= 10
+        found += page
+    assert [key for key, _, _ in found] == keys
+    assert all(key == f"asset_{version}" and deleted == (version % 5 == 0) for key, version, deleted in found)
+
+
+async def test_calls_run_side_by_side(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(number) for number in range(50)], refresh=True)
+    counts = await asyncio.gather(*(engine.count(INDEX, ALL) for _ in range(100)))
+    assert counts == [50] * 100
+
+
+async def test_a_ping_names_the_engine(engine: SearchEngine) -> None:
+    answer = await engine.ping()
+    assert answer["engine"]
+    assert answer["version"][0].isdigit()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_a_closed_engine_may_be_closed_again(name: str) -> None:
+    async with ENGINES[name]() as engine:
+        await engine.ping()
+        await engine.close()

@@ -1,0 +1,425 @@
+"""The follower on a real store and a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer import indexes
+from indexer.follow import Follower
+from indexer.options import FollowOptions
+from indexer.status import State
+from service.adapters.embedded_search import EmbeddedSearch
+from service.adapters.sqlite_store import SqliteStore
+from service.errors import HistoryLost
+from service.ports.clock import SystemClock
+from service.ports.search import BulkItem, BulkOutcome
+from service.ports.store import Body, Change
+from tests.waiting import eventually, until
+
+ALIAS = "assets"
+ALL: Body = {"match_all": {}}
+PROMISED = 1.5
+"""Seconds within which a search sees a write."""
+
+OPTIONS = FollowOptions.embedded(ALIAS)
+
+
+def asset(number: int, **fields: Any) -> tuple[str, Body]:
+    body = {"org_id": "acme", "number": number, "guid": f"guid-{number}", "sid": f"sid-{number}", **fields}
+    return f"asset_{number}", body
+
+
+@dataclass
+class Rig:
+    """A store, an engine and the means to run followers between them."""
+
+    place: Path
+    stack: AsyncExitStack
+    store: SqliteStore
+    engine: EmbeddedSearch
+
+    async def follow(self, options: FollowOptions = OPTIONS) -> Follower:
+        """Start a follower and wait until it has caught up."""
+        follower = self.begin(options)
+        await until(lambda: follower.status().caught_up, "the follower has caught up")
+        return follower
+
+    def begin(self, options: FollowOptions = OPTIONS) -> Follower:
+        follower = Follower(self.store, self.engine, SystemClock(), options)
+        self.stack.push_async_callback(follower.stop)
+        self.engine.on_reset = follower.reset
+        follower.start()
+        return follower
+
+    async def fill(self, count: int) -> None:
+        await self.store.insert_many("asset", dict(asset(number, title=f"n{number}") for number in range(1, count + 1)))
+
+    async def seen(self, follower: Follower, timeout: float = PROMISED) -> bool:
+        """Whether searches see all that was written until now."""
+        return await follower.wait_for(await self.store.barrier(), timeout)
+
+    async def count(self, query: Body | None = None) -> int:
+        return await self.engine.count(ALIAS, query or ALL)
+
+    async def titles(self) -> list[str]:
+        body = {"query": ALL, "size": 100, "sort": [{"number": "asc"}]}
+        return [hit["_source"]["title"] for hit in (await self.engine.search(ALIAS, body))["hits"]["hits"]]
+
+    async def physical(self) -> str:
+        (name,) = await self.engine.resolve_alias(ALIAS)
+        return name
+
+    async def letters(self) -> list[Body]:
+        found = await self.store.find("dead_letter", {"index": ALIAS, "open": True})
+        return [record.body for record in found.records]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(SqliteStore(tmp_path / "store.sqlite", SystemClock()))
+        engine = EmbeddedSearch()
+        stack.push_async_callback(engine.close)
+        await engine.start()
+        yield Rig(tmp_path, stack, store, engine)
+
+
+class Tampered(EmbeddedSearch):
+    """An engine whose bulk answers are changed on their way."""
+
+    change: Callable[[Sequence[BulkItem]], dict[str, int]] = staticmethod(lambda items: {})
+
+    async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
+        refused = self.change(items)
+        sent = [item for item in items if item.id not in refused]
+        outcomes = {outcome.id: outcome for outcome in await super().bulk(index, sent, refresh=refresh)}
+        for item in items:
+            if item.id in refused:
+                outcomes[item.id] = BulkOutcome(item.id, item.version, refused[item.id], "tampered", "with")
+        return [outcomes[item.id] for item in items]
+
+
+@pytest.fixture
+async def tampered(rig: Rig) -> Rig:
+    engine = Tampered()
+    rig.stack.push_async_callback(engine.close)
+    await engine.start()
+    return replace(rig, engine=engine)
+
+
+async def test_an_empty_library_is_searchable_when_the_follower_has_caught_up(rig: Rig) -> None:
+    follower = await rig.follow()
+    assert await rig.count() == 0
+    assert follower.status().state is State.FOLLOWING
+
+
+async def test_a_start_indexes_what_is_there(rig: Rig) -> None:
+    await rig.fill(1200)
+    follower = await rig.follow()
+    assert await rig.count() == 1200
+    status = follower.status()
+    assert (status.indexed, status.total, status.dead_letters, status.last_error) == (1200, 1200, 0, None)
+    assert status.items == {"done": 1200}
+
+
+async def test_searches_see_no_index_that_is_half_full(tampered: Rig) -> None:
+    gate, arrived = asyncio.Event(), asyncio.Event()
+    bulk = tampered.engine.bulk
+
+    async def held(index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
+        arrived.set()
+        await gate.wait()
+        return await bulk(index, items, refresh=refresh)
+
+    tampered.engine.bulk = held  # type: ignore[method-assign]
+    await tampered.fill(10)
+    follower = tampered.begin()
+    await asyncio.wait_for(arrived.wait(), 20)
+    assert follower.status().state is State.REINDEXING
+    assert not follower.status().caught_up
+    assert await tampered.engine.resolve_alias(ALIAS) == {}
+    gate.set()
+    await until(lambda: follower.status().caught_up, "the build is complete")
+    assert await tampered.count() == 10
+
+
+async def test_inserts_updates_and_removals_are_searchable_in_time(rig: Rig) -> None:
+    follower = await rig.follow()
+    key, body = asset(1, title="first")
+    await rig.store.insert("asset", key, body)
+    assert await rig.seen(follower)
+    assert await rig.titles() == ["first"]
+    await rig.store.update("asset", key, Change(set={"title": "second"}))
+    assert await rig.seen(follower)
+    assert await rig.titles() == ["second"]
+    await rig.store.remove("asset", key)
+    assert await rig.seen(follower)
+    assert await rig.count() == 0
+    assert await rig.engine.versions(await rig.physical(), [key]) == {key: 3}
+
+
+async def test_a_write_is_searchable_in_time_without_anybody_waiting(rig: Rig) -> None:
+    await rig.follow(replace(OPTIONS, refresh_seconds=0.5))
+    await rig.store.insert("asset", *asset(1, title="first"))
+
+    async def found() -> bool:
+        return await rig.count() == 1
+
+    await eventually(found, "the write is searchable", PROMISED)
+
+
+async def test_many_writers_at_once_lose_nothing(rig: Rig) -> None:
+    follower = await rig.follow()
+    await asyncio.gather(*(rig.store.insert("asset", *asset(number, title="a")) for number in range(1, 301)))
+    changes = [rig.store.update("asset", f"asset_{1 + n % 300}", Change(set={"title": f"t{n}"})) for n in range(900)]
+    await asyncio.gather(*changes)
+    assert await rig.seen(follower, 20)
+    records = await rig.store.scan("asset", limit=1000)
+    assert await rig.engine.versions(await rig.physical(), [record.key for record in records]) == {
+        record.key: record.rev for record in records
+    }
+
+
+async def test_a_token_that_is_not_passed_in_time_is_not_claimed(tampered: Rig) -> None:
+    follower = await tampered.follow()
+    tampered.engine.change = lambda items: {item.id: 429 for item in items}  # type: ignore[attr-defined]
+    await tampered.store.insert("asset", *asset(1))
+    assert not await tampered.seen(follower, 0.2)
+    tampered.engine.change = lambda items: {}  # type: ignore[attr-defined]
+    assert await tampered.seen(follower, 20)
+
+
+async def test_a_foreign_token_is_refused(rig: Rig) -> None:
+    follower = await rig.follow()
+    with pytest.raises(HistoryLost):
+        await follower.wait_for("another:1", 1)
+
+
+async def test_a_dead_engine_is_filled_again_and_says_so_meanwhile(rig: Rig) -> None:
+    await rig.fill(300)
+    follower = await rig.follow()
+    assert rig.engine.pid is not None
+    os.kill(rig.engine.pid, signal.SIGKILL)
+    await until(lambda: not follower.status().caught_up, "the loss is noticed")
+    await rig.store.update("asset", "asset_1", Change(set={"title": "written meanwhile"}))
+    await until(lambda: follower.status().caught_up, "the index is whole again")
+    assert await rig.seen(follower)
+    assert await rig.count() == 300
+    assert await rig.count({"match": {"title": "meanwhile"}}) == 1
+
+
+async def test_a_kill_in_the_middle_of_a_build_is_only_a_delay(rig: Rig) -> None:
+    await rig.fill(2000)
+    follower = rig.begin(replace(OPTIONS, page=50))
+    await until(lambda: follower.status().indexed >= 200, "the build is under way")
+    assert rig.engine.pid is not None
+    os.kill(rig.engine.pid, signal.SIGKILL)
+    await until(lambda: rig.engine.restarts == 1, "the engine is back")
+    await until(lambda: follower.status().caught_up, "the index is whole")
+    assert await rig.count() == 2000
+
+
+async def test_a_follower_goes_on_where_the_last_one_stopped(rig: Rig) -> None:
+    await rig.fill(50)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    assert first.status().state is State.STOPPED
+    await rig.store.update("asset", "asset_7", Change(set={"title": "while nobody looked"}))
+    second = await rig.follow()
+    assert await rig.physical() == index
+    assert second.status().items == {"done": 1}
+    assert await rig.count({"match": {"title": "nobody"}}) == 1
+
+
+async def test_without_its_checkpoint_an_index_is_built_again(rig: Rig) -> None:
+    await rig.fill(5)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    await rig.store.update("checkpoint", ALIAS, Change(set={"build": "somebody else's"}))
+    await rig.follow()
+    assert await rig.physical() != index
+    assert not await rig.engine.index_exists(index)
+    assert await rig.count() == 5
+
+
+async def test_lost_history_is_answered_by_a_build(rig: Rig) -> None:
+    await rig.fill(5)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    await rig.store.update("checkpoint", ALIAS, Change(set={"token": "another-database:5"}))
+    await rig.follow()
+    assert await rig.physical() != index
+    assert await rig.count() == 5
+
+
+async def test_another_mapping_is_answered_by_a_build(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.fill(5)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    monkeypatch.setattr(indexes, "mapping_hash", lambda: "0123456789abcdef")
+    await rig.follow()
+    assert (await rig.physical()).startswith(f"{ALIAS}-0123456789abcdef-")
+    assert not await rig.engine.index_exists(index)
+
+
+async def test_an_index_deleted_by_an_operator_is_built_again(rig: Rig) -> None:
+    await rig.fill(5)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    await rig.engine.delete_index(index)
+    await until(lambda: follower.status().index != index, "the loss is noticed by itself")
+    assert await rig.seen(follower, 20)
+    assert await rig.count() == 5
+
+
+async def test_a_build_that_was_interrupted_leaves_nothing_behind(rig: Rig) -> None:
+    await rig.fill(2000)
+    first = rig.begin(replace(OPTIONS, page=50))
+    await until(lambda: first.status().indexed >= 100, "the build is under way")
+    await first.stop()
+    left = (await rig.store.get("checkpoint", ALIAS)).body["building"]
+    assert await rig.engine.index_exists(left)
+    await rig.follow()
+    assert not await rig.engine.index_exists(left)
+    assert await rig.count() == 2000
+
+
+async def test_poison_is_a_dead_letter_until_a_good_version_comes(rig: Rig) -> None:
+    follower = await rig.follow()
+    await rig.fill(20)
+    await rig.store.insert("asset", *asset(99, created_at="once upon a time"))
+    assert await rig.seen(follower)
+    assert await rig.count() == 20
+    (letter,) = await rig.letters()
+    assert (letter["asset_id"], letter["version"]) == ("asset_99", 1)
+    assert "once upon a time" in letter["reason"]
+    assert follower.status().dead_letters == 1
+
+    await rig.store.update("asset", "asset_99", Change(set={"created_at": "still bad"}))
+    assert await rig.seen(follower)
+    assert [letter["version"] for letter in await rig.letters()] == [2]
+
+    await rig.store.update("asset", "asset_99", Change(set={"created_at": "2024-01-01T00:00:00.000Z"}))
+    assert await rig.seen(follower)
+    assert await rig.letters() == []
+    assert follower.status().dead_letters == 0
+    assert await rig.count() == 21
+
+    await rig.store.update("asset", "asset_99", Change(set={"created_at": "bad again"}))
+    assert await rig.seen(follower)
+    assert [letter["version"] for letter in await rig.letters()] == [4]
+
+
+async def test_a_record_that_can_not_be_projected_is_a_dead_letter_too(rig: Rig) -> None:
+    await rig.store.insert("asset", "asset_1", {"number": 1, "title": "of no organization"})
+    await rig.store.insert("asset", *asset(2))
+    follower = await rig.follow()
+    assert await rig.count() == 1
+    assert [letter["error_type"] for letter in await rig.letters()] == ["projection_error"]
+    await rig.store.update("asset", "asset_1", Change(set={"org_id": "acme"}))
+    assert await rig.seen(follower)
+    assert await rig.letters() == []
+
+
+async def test_dead_letters_are_known_to_the_next_follower(rig: Rig) -> None:
+    await rig.store.insert("asset", *asset(1, created_at="never"))
+    await (await rig.follow()).stop()
+    follower = await rig.follow()
+    assert follower.status().dead_letters == 1
+    await rig.store.remove("asset", "asset_1")
+    assert await rig.seen(follower)
+    assert follower.status().dead_letters == 0
+
+
+async def test_what_the_engine_can_not_take_now_is_sent_again(tampered: Rig) -> None:
+    refusals = iter([429, 503, 403])
+
+    def now_and_then(items: Sequence[BulkItem]) -> dict[str, int]:
+        status = next(refusals, None)
+        return {} if status is None else {items[0].id: status}
+
+    tampered.engine.change = now_and_then  # type: ignore[attr-defined]
+    await tampered.fill(30)
+    follower = await tampered.follow()
+    assert await tampered.count() == 30
+    assert follower.status().items == {"done": 30, "retry": 3}
+    assert follower.status().dead_letters == 0
+
+
+async def test_it_says_what_it_waits_for(tampered: Rig) -> None:
+    follower = await tampered.follow()
+    tampered.engine.change = lambda items: {item.id: 429 for item in items}  # type: ignore[attr-defined]
+    await tampered.store.insert("asset", *asset(1))
+    await until(lambda: follower.status().state is State.WAITING, "it waits")
+    status = follower.status()
+    assert status.last_error is not None
+    assert "429" in status.last_error
+    await until(lambda: follower.status().lag_seconds > 0.1, "the lag grows")
+    tampered.engine.change = lambda items: {}  # type: ignore[attr-defined]
+    assert await tampered.seen(follower, 20)
+    assert follower.status().state is State.FOLLOWING
+    assert follower.status().last_error is None
+    assert follower.status().lag_seconds == 0
+
+
+async def test_a_bad_mapping_halts_until_somebody_looks(tampered: Rig) -> None:
+    tampered.engine.change = lambda items: {item.id: 400 for item in items}  # type: ignore[attr-defined]
+    await tampered.fill(300)
+    follower = tampered.begin()
+    await until(lambda: follower.status().state is State.HALTED, "it halts")
+    assert not follower.status().caught_up
+    assert follower.status().dead_letters == 201
+    tampered.engine.change = lambda items: {}  # type: ignore[attr-defined]
+    follower.reset()
+    await until(lambda: follower.status().caught_up, "it goes on")
+    assert follower.status().dead_letters == 0
+    assert await tampered.count() == 300
+
+
+async def test_a_stale_writer_never_overwrites(rig: Rig) -> None:
+    follower = await rig.follow()
+    key, body = asset(1, title="old")
+    await rig.store.insert("asset", key, body)
+    await rig.store.update("asset", key, Change(set={"title": "new"}))
+    await rig.store.remove("asset", key)
+    assert await rig.seen(follower)
+    index = await rig.physical()
+    late = BulkItem(key, 1, {"asset_id": key, "org_id": "acme", "rev": 1, "deleted": False, "title": "old"})
+    (outcome,) = await rig.engine.bulk(index, [late], refresh=True)
+    assert outcome.status == 409
+    assert await rig.count() == 0
+
+
+async def test_an_index_ahead_of_its_store_is_no_error(rig: Rig) -> None:
+    follower = await rig.follow()
+    ahead = BulkItem("asset_1", 50, {"asset_id": "asset_1", "org_id": "acme", "rev": 50, "deleted": False})
+    await rig.engine.bulk(await rig.physical(), [ahead])
+    await rig.store.insert("asset", *asset(1))
+    assert await rig.seen(follower)
+    assert follower.status().items == {"stale": 1}
+
+
+async def test_two_followers_of_one_store_agree(rig: Rig) -> None:
+    await rig.fill(100)
+    first, second = rig.begin(), rig.begin(replace(OPTIONS, check_seconds=0.0))
+    await until(lambda: first.status().caught_up and second.status().caught_up, "both have caught up")
+    await rig.store.update("asset", "asset_1", Change(set={"title": "again"}))
+
+    async def found() -> bool:
+        return await rig.count({"match": {"title": "again"}}) == 1
+
+    await eventually(found, "the write is searchable")
+    assert await rig.count() == 100

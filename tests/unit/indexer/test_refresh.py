@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from indexer.refresh import Refresher
+from service.errors import Unavailable
+from service.ports.clock import SystemClock
+from tests.waiting import until
+
+
+class Index:
+    """Counts refreshes; fails as often as told; can be held up."""
+
+    def __init__(self) -> None:
+        self.refreshes = 0
+        self.failures = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def refresh(self) -> None:
+        self.refreshes += 1
+        await self.open.wait()
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("search", "away")
+
+
+@asynccontextmanager
+async def running(index: Index, seconds: float) -> AsyncIterator[Refresher]:
+    refresher = Refresher(index.refresh, SystemClock(), seconds=seconds)
+    task = asyncio.create_task(refresher.run())
+    try:
+        yield refresher
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_what_wrote_nothing_is_searchable_without_a_refresh() -> None:
+    index = Index()
+    async with running(index, 0) as refresher:
+        refresher.acknowledged("5", written=False)
+        assert refresher.searchable == "5"
+    assert index.refreshes == 0
+
+
+async def test_a_write_is_searchable_once_it_is_refreshed() -> None:
+    index = Index()
+    async with running(index, 0) as refresher:
+        refresher.acknowledged("5", written=True)
+        assert refresher.searchable is None
+        await until(lambda: refresher.searchable == "5", "the refresh")
+
+
+async def test_a_marker_behind_a_write_that_is_being_refreshed_waits_for_it() -> None:
+    index = Index()
+    index.open.clear()
+    async with running(index, 0) as refresher:
+        refresher.acknowledged("5", written=True)
+        await until(lambda: index.refreshes == 1, "the refresh begins")
+        refresher.acknowledged("6", written=False)
+        assert refresher.searchable is None
+        index.open.set()
+        await until(lambda: refresher.searchable == "6", "both")
+
+
+async def test_a_stream_of_writes_shares_refreshes_until_somebody_waits() -> None:
+    index = Index()
+    async with running(index, 3600) as refresher:
+        refresher.acknowledged("1", written=True)
+        await until(lambda: refresher.searchable == "1", "the first is at once")
+        refresher.acknowledged("2", written=True)
+        waiting = asyncio.create_task(refresher.wait(lambda searchable: int(searchable) >= 2))
+        await asyncio.wait_for(waiting, 10)
+        assert index.refreshes == 2
+
+
+async def test_a_failed_refresh_is_tried_again() -> None:
+    index = Index()
+    index.failures = 1
+    async with running(index, 0) as refresher:
+        refresher.acknowledged("1", written=True)
+        await until(lambda: refresher.searchable == "1", "the second attempt")
+    assert index.refreshes == 2
+
+
+async def test_a_refresh_of_a_lost_index_moves_nothing() -> None:
+    index = Index()
+    index.open.clear()
+    async with running(index, 0) as refresher:
+        refresher.acknowledged("1", written=True)
+        await until(lambda: index.refreshes == 1, "the refresh begins")
+        refresher.forget()
+        index.open.set()
+        refresher.acknowledged("0", written=True)
+        await until(lambda: refresher.searchable == "0", "the new life's token")

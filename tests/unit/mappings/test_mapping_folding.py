@@ -1,0 +1,62 @@
+"""Folding: the same for documents and queries."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mappings.folding import KEYWORD_LENGTH, SORT_LENGTH, fold_key, fold_keyword, fold_sort, fold_text
+
+
+@pytest.mark.parametrize(
+    ("value", "keyword", "text"),
+    [
+        ("Nature", "nature", "nature"),
+        ("Café", "café", "cafe"),
+        ("Cafe\u0301", "café", "cafe"),
+        ("STRASSE", "strasse", "strasse"),
+        ("Straße", "strasse", "strasse"),
+        ("ＡＢＣ", "ａｂｃ", "abc"),
+        ("Ægir Øst Łódź", "ægir øst łódź", "aegir ost lodz"),
+        ("O’Neil", "o’neil", "o'neil"),
+        ("ΣΑΣ", "σασ", "σας"),
+    ],
+)
+def test_folds(value: str, keyword: str, text: str) -> None:
+    assert fold_keyword(value) == keyword
+    assert fold_text(value) == text
+
+
+@given(st.text())
+def test_folding_twice_changes_nothing(value: str) -> None:
+    assert fold_keyword(fold_keyword(value)) == fold_keyword(value)
+    assert fold_key(fold_key(value)) == fold_key(value)
+
+
+@given(st.text())
+def test_case_does_not_matter_to_keywords(value: str) -> None:
+    assert fold_keyword(value.casefold()) == fold_keyword(value)
+
+
+def test_lengths() -> None:
+    assert len(fold_keyword("a" * 5000)) == KEYWORD_LENGTH
+    assert len(fold_keyword("é" * 5000)) == KEYWORD_LENGTH
+    assert len(fold_sort("ß" * 5000)) == SORT_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("key", "folded"),
+    [
+        ("FNumber", "fnumber"),
+        ("Image Make", "image_make"),
+        ("a..b", "a.b"),
+        (".a.", "a"),
+        ("dc:title", "dc_title"),
+        ("...", ""),
+        ("größe", "grösse"),
+        ("a-b", "a-b"),
+    ],
+)
+def test_keys(key: str, folded: str) -> None:
+    assert fold_key(key) == folded
