@@ -65,7 +65,8 @@ def search_document(record: Record) -> Json:
     body = {"id": record.key, **record.body, "updated_at": record.updated_at}
     metadata = body.get("metadata")
     if isinstance(metadata, Mapping):
-        body["metadata"] = {**metadata, **derived_metadata(metadata)}
+        derived = derived_metadata(metadata)
+        body |= {"metadata": {**metadata, **derived}, "derived": list(derived)}
     document: Json = {name: value for name, value in mapped(body, _ROOT).items() if name not in _DERIVED}
     return {
         **document,

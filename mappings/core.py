@@ -26,6 +26,7 @@ DESCRIPTION = (
         aliases=("asset_type", "kind"),
         facet=_TERMS,
         sortable=True,
+        cased=False,
     ),
     Field("module", _K, "Module of the application that made it.", "module:image_studio", facet=_TERMS, sortable=True),
     Field("submodule", _K, "Part of the module that made it.", "submodule:create_studio", facet=_TERMS, sortable=True),
@@ -48,6 +49,7 @@ DESCRIPTION = (
         aliases=("extension",),
         facet=_TERMS,
         sortable=True,
+        cased=False,
     ),
     Field(
         "mime_type",
@@ -57,6 +59,7 @@ DESCRIPTION = (
         aliases=("mime", "content_type", "media_type"),
         facet=_TERMS,
         sortable=True,
+        cased=False,
     ),
     Field("title", _T, "Title.", "title:mountain", aliases=("image_title", "headline"), boost=4.0, sortable=True),
     Field("description", _T, "Description.", "description:landscape", aliases=("caption", "desc"), boost=1.0),
@@ -252,6 +255,7 @@ STATE = (
         "status:completed",
         facet=_TERMS,
         sortable=True,
+        cased=False,
     ),
     Field(
         "state",
@@ -261,6 +265,7 @@ STATE = (
         aliases=("aasm_state",),
         facet=_TERMS,
         sortable=True,
+        cased=False,
     ),
     Field(
         "is_public",

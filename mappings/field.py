@@ -59,8 +59,9 @@ class Field:
     `name` is the public dotted name and the path in the record. `path` is where the engine keeps what is queried: for
     keywords the case-folded twin `fold.<name>`, while the raw value at `name` serves display alone. `boost` is the
     weight of bare words in this field, None when they do not look there by itself; `gathered` fields are searched by
-    bare words through the one field `fold.words`. `nested` is the path of the list of objects that holds the field.
-    `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
+    bare words through the one field `fold.words`. `cased` says that the case in which values are written is worth
+    showing; values of the others (types, formats, hashes) are in lower case anyway. `nested` is the path of the list of
+    objects that holds the field. `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Field:
     multi: bool = False
     analyzer: str = "words"
     unsigned: bool = False
+    cased: bool = True
     children: tuple[Field, ...] = ()
     nested: str = ""
     key: str = ""
@@ -110,10 +112,12 @@ class Field:
 
     @property
     def raw_path(self) -> str | None:
-        """Where a facet reads a value as files write it; None where the bucket's key is that already."""
+        """Where a facet reads how files write a value; None where the folded value is that already."""
+        if self.facet is FacetKind.NONE or not self.cased or self.nested:
+            return None
         if self.type is FieldType.KEYWORD:
             return self.name
-        return f"{self.name}.raw" if self.type is FieldType.TEXT and self.facet is not FacetKind.NONE else None
+        return f"{self.name}.raw" if self.type is FieldType.TEXT else None
 
     @property
     def text_path(self) -> str | None:

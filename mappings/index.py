@@ -8,12 +8,17 @@ from functools import cache
 from typing import Any
 
 from mappings.analysis import ANALYSIS
-from mappings.field import FOLD, WORDS_PATH, FacetKind, Field, FieldType
+from mappings.field import FOLD, WORDS_PATH, Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import KEYWORD_LENGTH
 
 MAPPING_VERSION = 1  # raised by hand when documents must be indexed anew for a reason that the hash does not show
 PROJECTION_VERSION = 1  # raised when `mappings.projection` or `indexer.documents` makes other documents of a record
+
+MAX_OFFSET = 10_000
+MAX_PAGE = 100
+RESULT_WINDOW = MAX_OFFSET + MAX_PAGE
+"""How deep offset and limit reach together: a whole page behind the last offset."""
 
 _DATE_FORMAT = "strict_date_optional_time||epoch_millis"
 _PLAIN: dict[FieldType, dict[str, Any]] = {
@@ -25,6 +30,7 @@ _PLAIN: dict[FieldType, dict[str, Any]] = {
 }
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": KEYWORD_LENGTH}
 _RAW: dict[str, Any] = {"type": "keyword", "index": False, "ignore_above": KEYWORD_LENGTH}
+_SHOWN: dict[str, Any] = {"type": "keyword", "index": False, "doc_values": False}  # a value that is only in _source
 _UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # kept in _source, not indexed
 _CUSTOM: dict[str, Any] = {
     "key": _KEYWORD,
@@ -41,6 +47,7 @@ _SYSTEM: dict[str, dict[str, Any]] = {
     "asset_id": {"type": "keyword"},
     "rev": {"type": "long"},
     "focus": _UNREAD,
+    "derived": _SHOWN,  # the leaves of metadata that the projection added: answers leave them out
 }
 
 
@@ -55,7 +62,7 @@ def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") ->
                 "number_of_shards": shards,
                 "number_of_replicas": replicas,
                 "refresh_interval": refresh,
-                "max_result_window": 10_000,
+                "max_result_window": RESULT_WINDOW,
                 "mapping": {"total_fields": {"limit": 1000}},
             },
             "analysis": ANALYSIS,
@@ -94,7 +101,7 @@ def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
             leaves = {child.name.rpartition(".")[2]: _leaf(child) for child in field.children}
             return [(field.name, _UNREAD), (field.path, {"type": "nested", "properties": leaves})]
         case FieldType.KEYWORD:
-            raw = dict(_RAW)
+            raw = dict(_RAW if field.raw_path is not None else _SHOWN)
             if field.boost is not None:
                 raw["fields"] = {"text": {"type": "text", "analyzer": field.analyzer}}
             return [(field.name, raw), (field.path, _KEYWORD)]
@@ -114,7 +121,7 @@ def _leaf(field: Field) -> dict[str, Any]:
 
 def _text(field: Field) -> list[tuple[str, dict[str, Any]]]:
     body = _leaf(field)
-    if field.facet is not FacetKind.NONE:
+    if field.raw_path is not None:
         body["fields"] = {"raw": _RAW}
     found = [(field.path, body)]
     if field.folded:

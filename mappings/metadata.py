@@ -8,9 +8,11 @@ _K, _T, _I, _F = FieldType.KEYWORD, FieldType.TEXT, FieldType.INTEGER, FieldType
 _TERMS = FacetKind.TERMS
 
 
-def _keyword(leaf: str, doc: str, example: str, *aliases: str) -> Field:
+def _keyword(leaf: str, doc: str, example: str, *aliases: str, cased: bool = True) -> Field:
     """A keyword that can be counted and sorted."""
-    return Field(f"metadata.{leaf}", _K, doc, example, aliases=(leaf, *aliases), facet=_TERMS, sortable=True)
+    return Field(
+        f"metadata.{leaf}", _K, doc, example, aliases=(leaf, *aliases), facet=_TERMS, sortable=True, cased=cased
+    )
 
 
 def _number(
@@ -26,15 +28,17 @@ def _number(
 DIMENSIONS = (
     _number("width", _I, "Width.", "width:[800 TO 2048]", "w", unit=Unit.PIXELS),
     _number("height", _I, "Height.", "height:>1000", "h", unit=Unit.PIXELS),
-    _keyword("format", "Format of the file.", "format:jpg"),
+    _keyword("format", "Format of the file.", "format:jpg", cased=False),
     _number("file_size", _I, "Size of the file.", "file_size:>5mb", "size", "filesize", "bytes", unit=Unit.BYTES),
     _number("duration", _F, "Length of a sound or a video.", "duration:[30 TO 120]", "length", unit=Unit.SECONDS),
     _number("frame_rate", _F, "Frames a second.", "frame_rate:>=24", "fps"),
     _number("ppi", _F, "Resolution in pixels per inch.", "ppi:300", "dpi"),
     _number("page_count", _I, "Number of pages.", "page_count:>10", "pages"),
     _number("word_count", _I, "Number of words.", "word_count:>500", "words"),
-    _keyword("aspect", "Shape: square, portrait, landscape or panorama.", "aspect:landscape", "aspect_ratio"),
-    _keyword("orientation", "Orientation that the file gives.", "orientation:1"),
+    _keyword(
+        "aspect", "Shape: square, portrait, landscape or panorama.", "aspect:landscape", "aspect_ratio", cased=False
+    ),
+    _keyword("orientation", "Orientation that the file gives.", "orientation:1", cased=False),
 )
 
 GENERATION = (

@@ -17,11 +17,10 @@ from query.errors import QueryError, QueryProblem
 DEFAULT_SIZE = 50  # values of a facet that are returned
 MAX_SIZE = 1000
 MAX_FACETS = 32
-# Spellings looked at to show a bucket's value as files write it. A record with many values lists them all here, so
-# fields of several values need more to find the one that was counted.
-_SPELLINGS_ONE, _SPELLINGS_MANY = 1, 10
+_SPELLINGS = 2  # spellings counted for each value returned, so that each value finds the one it is written in
 
 Dsl = dict[str, Any]
+Bucket = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,13 @@ def _countable(name: str, roles: Set[str]) -> Field:
 
 def facet_body(plan: FacetPlan, others: Sequence[Dsl], *, size: int, zone: str) -> Dsl:
     """Return the aggregation of a facet that counts the records which meet `others`, the selections in other fields."""
-    values = _histogram(plan.field, zone) if plan.field.facet is FacetKind.DATE else _terms(plan.field, size)
+    date = plan.field.facet is FacetKind.DATE
+    aggs: Dsl = {"values": _histogram(plan.field, zone) if date else _terms(plan.field.keyword_path, size)}
+    if plan.field.raw_path is not None:
+        # Beside the values and not below each: a count a spelling and value would cost a pass over all values again.
+        aggs["spellings"] = _terms(plan.field.raw_path, min(MAX_SIZE, _SPELLINGS * size))
     condition: Dsl = {"bool": {"filter": list(others)}} if others else {"match_all": {}}
-    return {"filter": condition, "aggs": {"values": values}}
+    return {"filter": condition, "aggs": aggs}
 
 
 def _histogram(field: Field, zone: str) -> Dsl:
@@ -69,45 +72,41 @@ def _histogram(field: Field, zone: str) -> Dsl:
     return {"date_histogram": body}
 
 
-def _terms(field: Field, size: int) -> Dsl:
-    body: Dsl = {"terms": {"field": field.keyword_path, "size": size}}
-    if field.raw_path is not None:
-        spellings = _SPELLINGS_MANY if field.multi else _SPELLINGS_ONE
-        body["aggs"] = {"raw": {"terms": {"field": field.raw_path, "size": spellings}}}
-    return body
+def _terms(path: str | None, size: int) -> Dsl:
+    return {"terms": {"field": path, "size": size}}
 
 
 def read_facet(plan: FacetPlan, aggregations: Mapping[str, Any]) -> dict[str, int]:
     """Return {value: count} of one facet: the most frequent first, months in their order."""
-    buckets = aggregations.get(plan.id, {}).get("values", {}).get("buckets", ())
-    show = _SHOW.get(plan.field.type, _as_written)
+    answer = aggregations.get(plan.id, {})
+    show = _SHOW.get(plan.field.type) or _as_written(plan.field, answer.get("spellings", {}).get("buckets", ()))
     counts: dict[str, int] = {}
-    for bucket in buckets:
+    for bucket in answer.get("values", {}).get("buckets", ()):
         if bucket["doc_count"]:
-            counts.setdefault(show(plan.field, bucket), bucket["doc_count"])
+            counts.setdefault(show(bucket), bucket["doc_count"])
     return counts
 
 
-def _as_written(field: Field, bucket: Mapping[str, Any]) -> str:
-    """Return the most frequent spelling whose fold is the bucket's key."""
-    key = str(bucket["key"])
+def _as_written(field: Field, spellings: Sequence[Bucket]) -> Callable[[Bucket], str]:
+    """Return what shows a folded value in its most frequent spelling (as it is, where none was counted)."""
     fold = fold_sort if field.type is FieldType.TEXT else fold_keyword
-    for spelling in bucket.get("raw", {}).get("buckets", ()):
-        if fold(spelling["key"]) == key:
-            return str(spelling["key"])
-    return key
+    written: dict[str, str] = {}
+    for spelling in spellings:
+        text = str(spelling["key"])
+        written.setdefault(fold(text), text)
+    return lambda bucket: written.get(str(bucket["key"]), str(bucket["key"]))
 
 
-def _formatted(field: Field, bucket: Mapping[str, Any]) -> str:
+def _formatted(bucket: Bucket) -> str:
     return str(bucket.get("key_as_string", bucket["key"]))
 
 
-def _number(field: Field, bucket: Mapping[str, Any]) -> str:
+def _number(bucket: Bucket) -> str:
     value = bucket["key"]
     return str(int(value)) if float(value).is_integer() else f"{value:.15g}"
 
 
-_SHOW: dict[FieldType, Callable[[Field, Mapping[str, Any]], str]] = {
+_SHOW: dict[FieldType, Callable[[Bucket], str]] = {
     FieldType.DATE: _formatted,
     FieldType.BOOLEAN: _formatted,
     FieldType.INTEGER: _number,

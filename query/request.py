@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mappings.fields import FOLD
+from mappings.index import MAX_OFFSET, MAX_PAGE
 from query.clauses import Clause, Exists, Is, Range, conjunction, walk
 from query.dates import Clock, zone_of
 from query.emit import Bool, Context, emit, scores
@@ -21,8 +22,6 @@ from query.scan import Kind
 from query.sorting import SortKey, sort_body
 from query.weight import expansions
 
-MAX_LIMIT = 100
-WINDOW = 10_000  # how deep offset and limit reach together: the engine's result window
 TIMEOUT = "5s"
 MAX_WARNINGS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -103,7 +102,7 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
         "size": request.limit,
         "sort": _sort(request, caller, scored=scores(clause)),
         "timeout": TIMEOUT,
-        "track_total_hits": True if request.total_exact else WINDOW,
+        "track_total_hits": True if request.total_exact else MAX_OFFSET,
         "_source": {"excludes": [FOLD, *request.source]},
     }
     if late:
@@ -167,13 +166,10 @@ def _clock(now: datetime, zone: str) -> Clock:
 
 def _check_page(request: SearchRequest) -> None:
     limit, offset, size = request.limit, request.offset, request.facet_size
-    if not 0 <= limit <= MAX_LIMIT:
-        raise _out_of_range("limit", f"limit is between 0 and {MAX_LIMIT}, not {limit}.")
-    if offset < 0:
-        raise _out_of_range("offset", f"offset is 0 or more, not {offset}.")
-    if offset + limit > WINDOW:
-        reached = offset + limit
-        raise _out_of_range("offset", f"offset and limit reach at most {WINDOW} results deep, not {reached}.")
+    if not 0 <= limit <= MAX_PAGE:
+        raise _out_of_range("limit", f"limit is between 0 and {MAX_PAGE}, not {limit}.")
+    if not 0 <= offset <= MAX_OFFSET:
+        raise _out_of_range("offset", f"offset is between 0 and {MAX_OFFSET}, not {offset}.")
     if not 1 <= size <= MAX_SIZE:
         raise _out_of_range("facet_size", f"A facet returns 1 to {MAX_SIZE} values, not {size}.")
 

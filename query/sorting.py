@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.fields import REGISTRY, Field
+from mappings.fields import REGISTRY, Field, FieldType
 from query.errors import QueryError, QueryProblem
 
 RELEVANCE = "relevance"
@@ -14,13 +14,15 @@ TIEBREAKER = "number"
 MAX_KEYS = 5
 _SCORE = frozenset({RELEVANCE, "score", "_score"})
 _ORDERS = ("asc", "desc")
+_HIGHEST_FIRST = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE})
+_SAME_ORDER = {"id": TIEBREAKER, "asset_id": TIEBREAKER}  # as people count: asset_9 before asset_10
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
     """One key: the name of a field (or `relevance`) and its order, `asc` or `desc`.
 
-    Without an order, relevance sorts the best first and every field upwards.
+    Without an order, relevance, numbers and dates sort the highest first and everything else from a to z.
     """
 
     field: str
@@ -28,13 +30,15 @@ class SortKey:
 
 
 def parse_sort(text: str) -> list[SortKey]:
-    """Return the keys of a text such as `-created_at,title` or `title:asc,downloads:desc`."""
+    """Return the keys of a text such as `-created_at,title` or `title:asc,downloads:desc`; no sign means upwards."""
     keys: list[SortKey] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, colon, order = part.partition(":")
-        if part[0] in "+-":
-            name, order = name[1:], order if colon else ("desc" if part[0] == "-" else "asc")
-        keys.append(SortKey(name.strip(), order.strip() if colon or part[0] in "+-" else None))
+        sign = part[0] if part[0] in "+-" else ""
+        name = name.removeprefix(sign).strip()
+        if not colon:
+            order = "desc" if sign == "-" or (not sign and name.lower() in _SCORE) else "asc"
+        keys.append(SortKey(name, order.strip()))
     return keys
 
 
@@ -66,21 +70,26 @@ def sort_body(
 def _default(*, scored: bool) -> tuple[set[str], list[dict[str, Any]]]:
     if scored:
         return {"_score"}, [{"_score": {"order": "desc"}}]
-    return {"created_at"}, [_by(REGISTRY.get("created_at"), "desc")]
+    path, body = _newest(None)
+    return {path}, [body]
 
 
 def _entry(key: SortKey, roles: Set[str], *, scored: bool, field: str) -> tuple[str, dict[str, Any]]:
     name = key.field.lower()
-    order = (key.order or ("desc" if name in _SCORE else "asc")).lower()
-    if order not in _ORDERS:
+    order = key.order.lower() if key.order is not None else None
+    if order not in (*_ORDERS, None):
         raise _error(f"The order of {key.field[:60]} is asc or desc, not {order[:40]}.", "wrong_type", field)
     if name in _SCORE:
         # Without words all scores are equal; the newest first is what people expect to see then.
-        return ("_score", {"_score": {"order": order}}) if scored else ("created_at", _default(scored=False)[1][0])
-    found = REGISTRY.resolve(key.field, roles)
+        return ("_score", {"_score": {"order": order or "desc"}}) if scored else _newest(order)
+    found = REGISTRY.resolve(_SAME_ORDER.get(name, key.field), roles)
     if found is None or not found.sortable or found.keyword_path is None:
         raise _unsortable(key.field, found, roles, field)
-    return found.keyword_path, _by(found, order)
+    return found.keyword_path, _by(found, order or ("desc" if found.type in _HIGHEST_FIRST else "asc"))
+
+
+def _newest(order: str | None) -> tuple[str, dict[str, Any]]:
+    return "created_at", _by(REGISTRY.get("created_at"), order or "desc")
 
 
 def _by(found: Field, order: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.derived import derived_metadata
 from service.core.access import Principal
 from service.core.links import Links
 from service.core.renditions import SIZES, available
@@ -89,7 +88,7 @@ class Views:
 
 
 def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a record or a search document alike, with the leaves that follow from others."""
+    """Return the metadata of a record or a search document alike: what was given, without what the index derives."""
     own: dict[str, Any] = body.get("metadata") or {}
-    extra = body.get("metadata_extra")
-    return {**own, **(extra or {}), **derived_metadata(own)}
+    derived = body.get("derived")
+    return {name: value for name, value in own.items() if name not in derived} if derived else own

@@ -42,14 +42,16 @@ async def test_every_record_and_tombstone_is_given_once(store: SqliteStore) -> N
 
 async def test_no_more_pages_than_lanes_are_under_way(store: SqliteStore) -> None:
     under_way = most = 0
+    full = asyncio.Event()
 
     async def sink(records: list[Record]) -> None:
         nonlocal under_way, most
         assert len(records) <= 2
         under_way += 1
         most = max(most, under_way)
-        for _ in range(20):
-            await asyncio.sleep(0)
+        if under_way == 3:
+            full.set()
+        await full.wait()  # nobody goes on before the third is here, so the lanes must be used
         under_way -= 1
 
     await scan(store, sink, page=2, lanes=3)
