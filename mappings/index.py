@@ -30,8 +30,7 @@ _PLAIN: dict[FieldType, dict[str, Any]] = {
 }
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": KEYWORD_LENGTH}
 _RAW: dict[str, Any] = {"type": "keyword", "index": False, "ignore_above": KEYWORD_LENGTH}
-_SHOWN: dict[str, Any] = {"type": "keyword", "index": False, "doc_values": False}  # a value that is only in _source
-_UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # kept in _source, not indexed
+_UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # any JSON value, kept in _source, not indexed
 _CUSTOM: dict[str, Any] = {
     "key": _KEYWORD,
     "kind": _KEYWORD,
@@ -47,7 +46,7 @@ _SYSTEM: dict[str, dict[str, Any]] = {
     "asset_id": {"type": "keyword"},
     "rev": {"type": "long"},
     "focus": _UNREAD,
-    "derived": _SHOWN,  # the leaves of metadata that the projection added: answers leave them out
+    "derived": _UNREAD,  # the leaves of metadata that the projection added: answers leave them out
 }
 
 
@@ -101,7 +100,7 @@ def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
             leaves = {child.name.rpartition(".")[2]: _leaf(child) for child in field.children}
             return [(field.name, _UNREAD), (field.path, {"type": "nested", "properties": leaves})]
         case FieldType.KEYWORD:
-            raw = dict(_RAW if field.raw_path is not None else _SHOWN)
+            raw = dict(_RAW if field.raw_path is not None else _UNREAD)
             if field.boost is not None:
                 raw["fields"] = {"text": {"type": "text", "analyzer": field.analyzer}}
             return [(field.name, raw), (field.path, _KEYWORD)]

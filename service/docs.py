@@ -121,8 +121,8 @@ def _commands(path: str, command: Any) -> list[tuple[str, Any]]:
 
 
 def _parameter(parameter: Any) -> str:
-    names = "`, `".join(parameter.opts) if parameter.param_type_name == "option" else parameter.human_readable_name
     if "--help" in parameter.opts:
         return ""
+    names = "`, `".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name.upper()
     default = "" if parameter.default in (None, "", False) or parameter.required else f"`{parameter.default}`"
     return f"| `{names}` | {default} | {getattr(parameter, 'help', '') or ''} |"

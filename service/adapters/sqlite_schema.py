@@ -31,7 +31,7 @@ BUSY_SECONDS = 5.0
 _PRAGMAS = (
     "synchronous = FULL",  # a commit returns once it is on the disk
     "fullfsync = ON",  # on macOS a plain fsync does not reach the disk
-    "cache_size = -16000",  # 16 MB a connection
+    "cache_size = -2000",  # 2 MB a connection: the system caches the file for all of them
 )
 _WRITER_PRAGMA = "journal_size_limit = 67108864"  # 64 MiB: a log that grew longer is cut
 _READER_PRAGMA = "query_only = ON"
