@@ -16,6 +16,7 @@ from service.api.health import health_routes
 from service.api.metrics import Gauges, Metrics
 from service.api.native.envelope import respond
 from service.api.native.routes import native_routes
+from service.api.openapi import openapi_routes
 
 _BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
@@ -24,7 +25,12 @@ def create_app(context: Context, gauges: Gauges) -> ASGIApp:
     """Return the application: the native API, files, and what operators watch."""
     metrics = Metrics(gauges)
     app = Starlette(
-        routes=[*native_routes(context), *file_routes(context), *health_routes(context, metrics)],
+        routes=[
+            *native_routes(context),
+            *file_routes(context),
+            *health_routes(context, metrics),
+            *openapi_routes(),
+        ],
         exception_handlers={HTTPException: _http_error},
     )
     app.router.redirect_slashes = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from indexer.bulk import Bounds
@@ -22,12 +22,15 @@ from service.api.context import Context
 from service.core.access import Keys
 from service.core.assets import Assets
 from service.core.backups import Backups
+from service.core.consistency import Consistency
 from service.core.garbage import OPERATION, Garbage
 from service.core.imports import Imports
 from service.core.links import Links
 from service.core.operations import Operations
 from service.core.renditions import Renditions
+from service.core.saved_searches import SavedSearches
 from service.core.search import Searches
+from service.core.signing import derive
 from service.core.views import Views
 from service.ingest.limits import DEFAULT
 from service.ingest.worker import IngestWorkers
@@ -50,6 +53,7 @@ class Base:
     keys: Keys
     views: Views
     links: Links
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,9 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore(folder.database, clock))
         files = await stack.enter_async_context(LocalFiles(folder.files))
-        links = Links(settings.secret or folder.secret(), settings.link_ttl)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), Views(links), links)
+        secret = settings.secret or folder.secret()
+        links = Links(secret, settings.link_ttl)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), Views(links), links, secret)
 
 
 @asynccontextmanager
@@ -112,7 +117,7 @@ async def open_search(base: Base) -> AsyncIterator[Searches]:
             stack.push_async_callback(follower.stop)
             follower.start()
             await follower.wait_for(await base.store.barrier(), timeout=600)
-        yield Searches(engine, base.settings.index_prefix, base.clock)
+        yield _searches(base, engine)
 
 
 @asynccontextmanager
@@ -131,11 +136,14 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
         jobs.register(OPERATION, garbage.run)
         assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=settings.upload_limit)
+        searches = _searches(base, engine)
         context = Context(
             settings=settings,
             keys=base.keys,
             assets=assets,
-            searches=Searches(engine, settings.index_prefix, base.clock),
+            searches=searches,
+            saved_searches=SavedSearches(base.store, searches, base.clock),
+            consistency=Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens")),
             renditions=Renditions(base.files, workers),
             views=base.views,
             links=base.links,
@@ -202,6 +210,10 @@ def _follower(base: Base, engine: SearchEngine) -> Follower:
         bounds = Bounds(count=chosen.index_batch)
         options = FollowOptions(alias=chosen.index_prefix, index_refresh=chosen.index_refresh, bounds=bounds)
     return Follower(base.store, engine, base.clock, options)
+
+
+def _searches(base: Base, engine: SearchEngine) -> Searches:
+    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"))
 
 
 def _workers(settings: Settings) -> IngestWorkers:

@@ -128,12 +128,15 @@ def import_(
 @app.command()
 def search(
     query: Annotated[str, typer.Argument(help="Query text, such as: mountain type:image width:>1000")] = "",
-    facets: Annotated[str, typer.Option(help="Fields to count values of, by commas: type,tags")] = "",
+    facets: Annotated[
+        str, typer.Option(help='Fields to count values of: type,tags or JSON: [{"field": "tags", "size": 5}]')
+    ] = "",
     filters: Annotated[str, typer.Option(help='JSON, such as: {"type": "image", "width": {"gte": 800}}')] = "",
     sort: Annotated[str, typer.Option(help="Sort keys: -created_at,title")] = "",
     limit: Annotated[int, typer.Option(help="Results to show, at most 100.", min=0, max=100)] = 20,
     offset: Annotated[int, typer.Option(help="Results to skip.", min=0, max=10_000)] = 0,
     lenient: Annotated[bool, typer.Option("--lenient", help="Take what can not be read as plain words.")] = False,
+    highlight: Annotated[bool, typer.Option("--highlight", help="Show where the words were found.")] = False,
     org: Org = "default",
     data: Data = None,
     json: Json = False,
@@ -141,7 +144,7 @@ def search(
     """Search from the command line: by the running service's engine, or by one started for this search alone."""
     from service.commands import searching
 
-    options = searching.Options(query, facets, filters, sort, limit, offset, lenient)
+    options = searching.Options(query, facets, filters, sort, limit, offset, lenient, highlight)
     _run(searching.search(data, org, options, as_json=json))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.api.errors import CODES
-from service.api.native.routes import PREFIX, ROUTES, Route
+from service.api.native.routes import INDEX_TOKEN, PREFIX, ROUTES, Route
 from service.cli import app
 from service.core.access import SCOPES
 from service.exits import EXITS
@@ -48,6 +48,9 @@ def render_api() -> str:
 
 {_NOTE}
 All paths are below `{PREFIX}`. Every call needs `Authorization: Bearer <API key>`; `assetry keys create` makes keys.
+
+A write answers `{INDEX_TOKEN}`, which `wait_for` of a search takes: the search then sees that write. The same as
+OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search.md).
 
 ## Scopes
 

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     secret: Annotated[
         str | None,
         Field(
-            description="Key that signs file links, 32 characters or more; unset: made and kept in the data folder.",
+            description="Signs links, cursors and tokens, 32 characters or more; unset: one kept in the data folder.",
             min_length=32,
         ),
     ] = None

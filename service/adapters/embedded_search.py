@@ -14,6 +14,7 @@ import orjson
 
 from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.osmem import OsmemProcess
+from service.adapters.osmem_scores import WINDOW, page_by_score, sorts_by_score
 from service.errors import AssetryError, Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Json
 
@@ -132,9 +133,20 @@ class EmbeddedSearch:
             raise Unavailable("search", "the embedded engine is being started again")
         return self._engine
 
-    async def search(self, index: str, body: Json, *, timeout: float = 10.0) -> Json:
-        """Search an index or alias."""
-        return await self._live().search(index, body, timeout=timeout)
+    async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
+        """Search an index or alias, or a PIT."""
+        engine = self._live()
+        if sorts_by_score(body):
+            return await page_by_score(lambda changed: engine.search(index, changed, timeout=timeout), body)
+        return await engine.search(index, body, timeout=timeout)
+
+    async def open_pit(self, index: str, keep_alive: str) -> str:
+        """Return the id of a PIT."""
+        return await self._live().open_pit(index, keep_alive)
+
+    async def close_pit(self, pit: str) -> None:
+        """Let go of a PIT; one that is gone already is fine."""
+        await self._live().close_pit(pit)
 
     async def count(self, index: str, query: Json) -> int:
         """Count the documents that match."""
@@ -150,7 +162,9 @@ class EmbeddedSearch:
 
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""
-        await self._live().create_index(name, body)
+        settings = body.get("settings", {})
+        index = {**settings.get("index", {}), "max_result_window": WINDOW}
+        await self._live().create_index(name, {**body, "settings": {**settings, "index": index}})
 
     async def delete_index(self, name: str) -> None:
         """Delete an index; one that is absent is fine."""

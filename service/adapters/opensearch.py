@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Unavailable
-from service.ports.search import BulkItem, BulkOutcome, Json, Rejected
+from service.ports.search import BulkItem, BulkOutcome, Json, PitGone, Rejected
 
 ENGINE = "search"
 """The port's name, as :class:`~service.errors.Unavailable` reports it."""
@@ -50,8 +50,8 @@ class OpenSearchEngine:
         self._connection = connection
         self._client = opensearch_wire.client(connection)
 
-    async def search(self, index: str, body: Json, *, timeout: float = 10.0) -> Json:
-        """Search an index or alias."""
+    async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
+        """Search an index or alias, or a PIT."""
         answer = await self._read(self._client.search, index=index, body=body, params={"request_timeout": timeout})
         if answer["timed_out"] or answer["_shards"]["failed"]:
             raise Unavailable(ENGINE, "the answer is partial")
@@ -64,15 +64,27 @@ class OpenSearchEngine:
             raise Unavailable(ENGINE, "the answer is partial")
         return int(answer["count"])
 
-    async def _read(self, call: Any, **arguments: Any) -> Json:
-        """Call a reading API; an index or alias that is not there (yet) is Unavailable."""
+    async def open_pit(self, index: str, keep_alive: str) -> str:
+        """Return the id of a PIT."""
+        answer = await self._read(self._client.create_pit, index=index, params={"keep_alive": keep_alive})
+        return str(answer["pit_id"])
+
+    async def close_pit(self, pit: str) -> None:
+        """Let go of a PIT; one that is gone already is fine."""
+        with self._wire.translated():
+            await self._client.delete_pit(body={"pit_id": [pit]}, params={"ignore": MISSING})
+
+    async def _read(self, call: Any, *, index: str | None, **arguments: Any) -> Json:
+        """Call a reading API. An index that is not there (yet) is Unavailable, a PIT that is not is PitGone."""
         try:
             with self._wire.translated():
-                answer: Json = await call(**arguments)
+                answer: Json = await call(index=index, **arguments)
         except Rejected as error:
-            if error.status == MISSING:
-                raise Unavailable(ENGINE, f"there is no index {arguments['index']!r} (yet)") from error
-            raise
+            if error.status != MISSING:
+                raise
+            if index is None:
+                raise PitGone(error.reason) from error
+            raise Unavailable(ENGINE, f"there is no index {index!r} (yet)") from error
         return answer
 
     async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:

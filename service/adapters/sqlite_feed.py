@@ -108,3 +108,16 @@ class Feed:
 
 def _end(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT ifnull(max(seq), 0) FROM changes").fetchone()[0])
+
+
+def newest(connection: sqlite3.Connection, kinds: Sequence[str]) -> int:
+    """Return the place of the newest change of these kinds or barrier, 0 if there is none.
+
+    It walks the log backwards. Other kinds' rows at its end are few (a row a record, and records of other kinds are
+    few beside assets), and the index holds all that is looked at.
+    """
+    wanted = tuple(dict.fromkeys([*kinds, MARKER]))
+    marks = ", ".join("?" * len(wanted))
+    statement = f"SELECT seq FROM changes INDEXED BY changes_seq WHERE kind IN ({marks}) ORDER BY seq DESC LIMIT 1"
+    row = connection.execute(statement, wanted).fetchone()
+    return 0 if row is None else int(row[0])

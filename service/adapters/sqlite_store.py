@@ -15,7 +15,7 @@ import orjson
 from service.adapters import sqlite_rows
 from service.adapters.bodies import check_change, check_indexed, encode
 from service.adapters.sqlite_errors import translated
-from service.adapters.sqlite_feed import Feed, Token, read_token
+from service.adapters.sqlite_feed import Feed, Token, newest, read_token
 from service.adapters.sqlite_query import COLUMNS, Cursor, page_sql, read_cursor, where_sql, write_cursor
 from service.adapters.sqlite_readers import Readers
 from service.adapters.sqlite_schema import connect, prepare
@@ -196,6 +196,13 @@ class SqliteStore:
     async def barrier(self) -> str:
         """Write a marker and return its token."""
         seq = await self._write(sqlite_rows.mark)
+        return str(Token(self._database, seq, seq))
+
+    async def position(self, kinds: Sequence[str]) -> str:
+        """Return the token of the newest write to these kinds, or of the newest barrier."""
+        for kind in kinds:
+            _check_kind(kind)
+        seq = await self._read(lambda connection: newest(connection, kinds))
         return str(Token(self._database, seq, seq))
 
     def passed(self, token: str, mark: str) -> bool:

@@ -10,8 +10,10 @@ from starlette.requests import Request
 
 from service.core.access import Keys
 from service.core.assets import Assets
+from service.core.consistency import Consistency
 from service.core.links import Links
 from service.core.renditions import Renditions
+from service.core.saved_searches import SavedSearches
 from service.core.search import Searches
 from service.core.views import Views
 from service.settings import Settings
@@ -27,6 +29,8 @@ class Context:
     keys: Keys
     assets: Assets
     searches: Searches
+    saved_searches: SavedSearches
+    consistency: Consistency
     renditions: Renditions
     views: Views
     links: Links

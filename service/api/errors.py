@@ -34,7 +34,7 @@ CODES: dict[str, tuple[int, str]] = {
     "NOT_FOUND": (404, "No such record, rendition or path."),
     "METHOD_NOT_ALLOWED": (405, "The path is there, the method is not; the header Allow lists them."),
     "CONFLICT": (409, "Something with this name or key exists already, or another writer was faster."),
-    "PRECONDITION_FAILED": (412, "The asset has changed since: it is not at the rev of If-Match."),
+    "PRECONDITION_FAILED": (412, "The record has changed since: it is not at the rev of If-Match."),
     "PAYLOAD_TOO_LARGE": (413, "The body or the file is over its limit."),
     "UNSUPPORTED_MEDIA_TYPE": (415, "The body is neither JSON nor multipart/form-data."),
     "RANGE_NOT_SATISFIABLE": (416, "The Range lies outside of the file."),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
+from service.core.signing import derive
 from service.errors import NotAuthenticated
 
 
@@ -20,7 +21,7 @@ class Links:
     """
 
     def __init__(self, secret: str, ttl: int, now: Callable[[], float] = time.time) -> None:
-        self._key = hashlib.sha256(b"assetry links\0" + secret.encode()).digest()
+        self._key = derive(secret, "links")
         self._ttl = ttl
         self._now = now
 

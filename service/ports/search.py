@@ -42,6 +42,10 @@ class Rejected(Exception):
         self.reason = reason
 
 
+class PitGone(Exception):
+    """A search named a PIT that has expired, was closed, or whose index was deleted or lost."""
+
+
 class SearchEngine(Protocol):
     """An OpenSearch-compatible engine.
 
@@ -49,12 +53,24 @@ class SearchEngine(Protocol):
     of neither leaves the service.
     """
 
-    async def search(self, index: str, body: Json, *, timeout: float = 10.0) -> Json:
-        """Search an index or alias; ``timeout`` is in seconds.
+    async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
+        """Search an index or alias, or None with a body that names a ``pit``; ``timeout`` is in seconds.
 
         Raises Unavailable too when the answer is partial (a failed shard or ``timed_out``) and when there is no such
-        index or alias: the alias appears with the first complete index.
+        index or alias: the alias appears with the first complete index. Raises PitGone for a PIT that is no more.
         """
+        ...
+
+    async def open_pit(self, index: str, keep_alive: str) -> str:
+        """Return the id of a PIT: an index or alias (with its filter) as searches see it now, whatever comes later.
+
+        It is gone when no search names it for ``keep_alive`` (``2m``), and with its index. Ids are long (hundreds of
+        characters). Raises Unavailable as :meth:`search` does.
+        """
+        ...
+
+    async def close_pit(self, pit: str) -> None:
+        """Let go of a PIT; one that is gone already is fine."""
         ...
 
     async def count(self, index: str, query: Json) -> int:

@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[Index, ...]] = {
     ),
     "key": (Index("hash", ("hash",), unique=True), Index("org", ("org_id",))),
     "operation": (Index("status", ("status", "run_after")), Index("org", ("org_id", "created_at"))),
+    "saved_search": (Index("created", ("org_id", "created_at")),),
     "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
     "checkpoint": (),
     "dead_letter": (Index("index", ("index",)),),
@@ -252,10 +253,20 @@ class Store(Protocol):
         """
         ...
 
-    def passed(self, token: str, mark: str) -> bool:
-        """Whether a feed that stands at ``token``, the last it gave out, has passed the barrier ``mark``.
+    async def position(self, kinds: Sequence[str]) -> str:
+        """Return the token of the newest write to these kinds, or of the newest barrier if that is newer.
 
-        A token has passed itself when it is a barrier's. Raises HistoryLost for a token of another database.
+        A feed of (at least) these kinds that has passed it has seen every write to them that returned before; an open
+        one passes it without another write. It only reads, in well under a millisecond: what a :meth:`barrier` says by
+        a write, for whoever asks often.
+        """
+        ...
+
+    def passed(self, token: str, mark: str) -> bool:
+        """Whether a feed that stands at ``token``, the last it gave out, has passed ``mark``.
+
+        A mark comes from :meth:`barrier` or :meth:`position`. A token has passed itself when it is a barrier's. Raises
+        HistoryLost for a token of another database.
         """
         ...
 

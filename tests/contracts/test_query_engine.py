@@ -1,214 +1,15 @@
-"""Compiled queries against the embedded engine: the result sets are worked out by hand from `RECORDS`."""
+"""Compiled queries against the engines: the result sets are worked out by hand from `RECORDS`."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import urllib.request
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from osmem_server import resolve_binary
 
-from mappings.index import index_body
-from mappings.projection import fold_object
-from query.request import Caller, CompiledSearch, SearchRequest, compile_search, read_facets
+from query.request import SearchRequest, read_facets
+from tests.contracts.querying import ADMIN, LIVE, Json, engine, numbers, put, search, send
 
-NOW = datetime(2024, 6, 15, 12, 0, tzinfo=UTC)
-ME = Caller("org_a", "user_1")
-ADMIN = Caller("org_a", "user_1", frozenset({"admin"}))
-
-Json = dict[str, Any]
-
-
-def _image(number: int, title: str, **more: Any) -> Json:
-    return {"number": number, "id": f"asset_{number}", "type": "image", "title": title, **more}
-
-
-RECORDS: list[Json] = [
-    _image(
-        1,
-        "Stunning mountain landscape",
-        module="image_studio",
-        filename="ai_generated_image_123456.jpg",
-        description="A beautiful mountain landscape generated with Stable Diffusion",
-        tags=["mountain", "Landscape", "Nature", "outdoor"],
-        created_at="2024-01-15T10:30:00Z",
-        user_id="user_1",
-        collections=["favorites", "landscapes"],
-        favorited_by=["user_1"],
-        is_public=True,
-        rating=5,
-        usage_stats={"downloads": 12, "views": 45},
-        cost={"credits_used": 5, "currency": "USD", "amount": 0.05},
-        metadata={
-            "width": 1024,
-            "height": 1024,
-            "file_size": 245760,
-            "model": "stable-diffusion-xl",
-            "prompt": "majestic mountain landscape with lake and forest",
-            "seed": 18446744073709551615,
-            "aspect": "square",
-        },
-    ),
-    _image(
-        2,
-        "Forest at dawn",
-        module="image_studio",
-        filename="forest-dawn.png",
-        tags=["forest", "nature"],
-        created_at="2024-01-31T23:59:59Z",
-        user_id="user_2",
-        usage_stats={"downloads": 5},
-        metadata={"width": 2048, "height": 1000, "file_size": 6_000_000, "model": "Stable-Diffusion-1.5"},
-    ),
-    _image(
-        3,
-        "Café crème in the landscape",
-        filename="IMG20240201.JPG",
-        tags=["coffee", "nature"],
-        created_at="2024-02-01T00:00:00Z",
-        user_id="user_1",
-        gps={"lat": 52.37, "lon": 4.89},
-        captured_at="2023-05-31T22:30:00Z",
-        creator=["Jane Doe"],
-        metadata={
-            "width": 4000,
-            "camera": "Canon EOS 5D",
-            "camera_make": "Canon",
-            "camera_model": "EOS 5D",
-            "iso": 400,
-            "f_number": 2.8,
-            "exif": {"FNumber": "2.8", "Image Make": "Canon"},
-            "codec": "raw",
-        },
-    ),
-    {
-        "number": 4,
-        "id": "asset_4",
-        "type": "video",
-        "module": "video_studio",
-        "title": "How to paint a river",
-        "filename": "tutorial.mp4",
-        "tags": ["educational"],
-        "created_at": "2024-03-10T08:00:00Z",
-        "user_id": "user_2",
-        "usage_stats": {"downloads": 40},
-        "metadata": {"duration": 90.0, "width": 1920},
-        "expires_at": "2024-06-01T00:00:00Z",
-        "people": [{"name": "Ann Lee", "role": "speaker"}, {"name": "Bob Ray", "role": "editor"}],
-    },
-    {
-        "number": 5,
-        "id": "asset_5",
-        "type": "video",
-        "module": "video_studio",
-        "title": "River tutorial, blurry",
-        "filename": "river_v2.mp4",
-        "tags": ["tutorial"],
-        "created_at": "2024-03-11T08:00:00Z",
-        "user_id": "user_1",
-        "metadata": {"duration": 121.5},
-        "people": [{"name": "Ann Ray", "role": "editor"}],
-        "custom": {"Colour": "Dark Red", "weight": 7, "due": "2024-05-01", "ok": True},
-    },
-    {
-        "number": 6,
-        "id": "asset_6",
-        "type": "text",
-        "module": "blog_writer",
-        "title": "Fair-trade coffee at 12:30",
-        "description": "See https://example.com/coffee?x=1, doi 10.5281/zenodo.1 and C++",
-        "tags": ["marketing", "brand"],
-        "created_at": "2024-01-20T00:00:00Z",
-        "user_id": "user_2",
-        "source_info": "Archive of Zürich",
-        "cost": {"amount": 0.1},
-        "usage_stats": {"downloads": 6},
-        "custom": {"colour": "red", "weight": 4},
-    },
-    _image(
-        7,
-        "Deleted hill",
-        tags=["hill"],
-        created_at="2024-01-02T00:00:00Z",
-        deleted_at="2024-02-02T00:00:00Z",
-        user_id="user_1",
-    ),
-    _image(
-        8,
-        "東京タワー ＡＢＣ",
-        tags=["Nature"],
-        filename="caf\u0065\u0301_photo.png",
-        user_id="user_1",
-        created_at="2023-12-31T23:30:00Z",
-        gps={"lat": 35.66, "lon": 139.75},
-        admin_tags=["review"],
-        colours=["teal", "#ffffff"],
-        metadata={"width": 800, "camera": "Canon EOS 5D Mark II"},
-    ),
-    _image(
-        9,
-        "Brand*new logo",
-        tags=["brand"],
-        filename="logo.svg",
-        user_id="user_2",
-        created_at="2024-04-01T00:00:00Z",
-        suggested_tags=[{"tag": "water", "confidence": 83.7}, {"tag": "river", "confidence": 12.0}],
-    ),
-]
-FOREIGN = {"number": 100, "id": "asset_100", "type": "image", "title": "Foreign mountain landscape", "tags": ["nature"]}
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[str]:
-    """The address of an engine with `RECORDS` of org_a and one record of org_b."""
-    command = [resolve_binary(), "-no-ja", "-parent-pid", str(os.getpid())]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"]
-        try:
-            _send(url, "PUT", "/assets", index_body())
-            for record in RECORDS:
-                _send(url, "PUT", f"/assets/_doc/{record['number']}?refresh=true", _document(record, "org_a"))
-            _send(url, "PUT", "/assets/_doc/100?refresh=true", _document(FOREIGN, "org_b"))
-            yield url
-        finally:
-            process.kill()
-
-
-def _document(record: Mapping[str, Any], org_id: str) -> Json:
-    return {
-        **record,
-        "fold": fold_object(record),
-        "org_id": org_id,
-        "asset_id": record["id"],
-        "rev": 1,
-        "deleted": False,
-    }
-
-
-def _send(url: str, method: str, path: str, body: Any) -> Json:
-    request = urllib.request.Request(url + path, json.dumps(body).encode(), method=method)
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request) as answer:
-        found: Json = json.loads(answer.read())
-    return found
-
-
-def _search(engine: str, request: SearchRequest, caller: Caller = ME) -> tuple[CompiledSearch, Json]:
-    compiled = compile_search(request, caller, NOW)
-    return compiled, _send(engine, "POST", "/assets/_search", compiled.body)
-
-
-def _numbers(answer: Json) -> list[int]:
-    return [hit["_source"]["number"] for hit in answer["hits"]["hits"]]
-
-
-LIVE = {1, 2, 3, 4, 5, 6, 8, 9}
+__all__ = ["engine"]  # the fixture
 
 COMPLEX_IMAGE = (
     "type:image AND (tags:mountain OR tags:landscape) AND width:[1024 TO 2048] "
@@ -385,8 +186,8 @@ QUERIES: list[tuple[str, set[int]]] = [
 
 @pytest.mark.parametrize(("text", "expected"), QUERIES, ids=[text or "empty" for text, _ in QUERIES])
 def test_query_selects(engine: str, text: str, expected: set[int]) -> None:
-    _, answer = _search(engine, SearchRequest(text=text, limit=100))
-    assert set(_numbers(answer)) == expected
+    _, answer = search(engine, SearchRequest(text=text, limit=100))
+    assert set(numbers(answer)) == expected
     assert answer["hits"]["total"] == {"value": len(expected), "relation": "eq"}
 
 
@@ -412,8 +213,8 @@ FILTERS: list[tuple[Json, set[int]]] = [
 @pytest.mark.parametrize(("filters", "expected"), FILTERS, ids=[json.dumps(filters) for filters, _ in FILTERS])
 @pytest.mark.parametrize("facets", [(), ("type", "tags", "width", "camera", "created_at", "rating", "is_public")])
 def test_filters_select(engine: str, filters: Json, expected: set[int], facets: tuple[str, ...]) -> None:
-    _, answer = _search(engine, SearchRequest(filters=filters, facets=facets))
-    assert set(_numbers(answer)) == expected
+    _, answer = search(engine, SearchRequest(filters=filters, facets=facets))
+    assert set(numbers(answer)) == expected
     assert answer["hits"]["total"]["value"] == len(expected)
 
 
@@ -423,8 +224,8 @@ def test_facets_show_values_as_written_and_ignore_their_own_selection(engine: st
         filters={"tags": "NATURE", "type": "image"},
         facets=["type", "tags", "model", "created_at", "rating", "is_public", "camera", "amount"],
     )
-    compiled, answer = _search(engine, request)
-    assert set(_numbers(answer)) == {1, 2, 3, 8}
+    compiled, answer = search(engine, request)
+    assert set(numbers(answer)) == {1, 2, 3, 8}
     facets = read_facets(compiled, answer["aggregations"])
     assert facets["type"] == {"image": 4}
     assert facets["tags"] == {
@@ -445,16 +246,16 @@ def test_facets_show_values_as_written_and_ignore_their_own_selection(engine: st
 
 
 def test_a_selected_facet_still_counts_the_other_values(engine: str) -> None:
-    compiled, answer = _search(engine, SearchRequest(filters={"type": "video"}, facets=["type", "module"]))
+    compiled, answer = search(engine, SearchRequest(filters={"type": "video"}, facets=["type", "module"]))
     facets = read_facets(compiled, answer["aggregations"])
-    assert set(_numbers(answer)) == {4, 5}
+    assert set(numbers(answer)) == {4, 5}
     assert facets == {"type": {"image": 5, "video": 2, "text": 1}, "module": {"video_studio": 2}}
 
 
 def test_months_follow_the_zone(engine: str) -> None:
     request = SearchRequest(text="created_at:2024-01-01", facets=["created_at"], zone="Asia/Tokyo")
-    compiled, answer = _search(engine, request)
-    assert set(_numbers(answer)) == {8}
+    compiled, answer = search(engine, request)
+    assert set(numbers(answer)) == {8}
     assert read_facets(compiled, answer["aggregations"]) == {"created_at": {"2024-01": 1}}
 
 
@@ -472,32 +273,32 @@ SORTS: list[tuple[str, str, list[int]]] = [
 
 @pytest.mark.parametrize(("text", "sort", "expected"), SORTS)
 def test_sorts(engine: str, text: str, sort: str, expected: list[int]) -> None:
-    _, answer = _search(engine, SearchRequest(text=text, sort=sort))
-    assert _numbers(answer) == expected
+    _, answer = search(engine, SearchRequest(text=text, sort=sort))
+    assert numbers(answer) == expected
 
 
 def test_pages_do_not_overlap(engine: str) -> None:
-    pages = [_numbers(_search(engine, SearchRequest(limit=3, offset=at))[1]) for at in (0, 3, 6)]
+    pages = [numbers(search(engine, SearchRequest(limit=3, offset=at))[1]) for at in (0, 3, 6)]
     assert [number for page in pages for number in page] == [9, 5, 4, 3, 2, 6, 1, 8]
 
 
 def test_exact_clauses_leave_the_order_to_the_words(engine: str) -> None:
-    _, plain = _search(engine, SearchRequest(text="landscape"))
-    _, tagged = _search(engine, SearchRequest(text="landscape tags:nature"))
-    _, lifted = _search(engine, SearchRequest(text="landscape (tags:coffee^50 OR type:image)"))
+    _, plain = search(engine, SearchRequest(text="landscape"))
+    _, tagged = search(engine, SearchRequest(text="landscape tags:nature"))
+    _, lifted = search(engine, SearchRequest(text="landscape (tags:coffee^50 OR type:image)"))
     scores = [[hit["_score"] for hit in answer["hits"]["hits"]] for answer in (plain, tagged)]
     assert scores[0] == scores[1]
-    assert _numbers(plain) == [1, 3]
-    assert _numbers(lifted) == [3, 1]
+    assert numbers(plain) == [1, 3]
+    assert numbers(lifted) == [3, 1]
 
 
 def test_words_in_order_come_first(engine: str) -> None:
-    _, answer = _search(engine, SearchRequest(text="river tutorial"))
-    assert _numbers(answer) == [5, 4]
+    _, answer = search(engine, SearchRequest(text="river tutorial"))
+    assert numbers(answer) == [5, 4]
 
 
 def test_results_never_hold_derived_fields(engine: str) -> None:
-    _, answer = _search(engine, SearchRequest(source=["org_id", "metadata.exif"]))
+    _, answer = search(engine, SearchRequest(source=["org_id", "metadata.exif"]))
     for hit in answer["hits"]["hits"]:
         assert "fold" not in hit["_source"]
         assert "org_id" not in hit["_source"]
@@ -505,17 +306,17 @@ def test_results_never_hold_derived_fields(engine: str) -> None:
 
 
 def test_admin_tags_are_for_administrators(engine: str) -> None:
-    compiled, answer = _search(engine, SearchRequest(text="admin_tags:review", facets=["admin_tags"]), ADMIN)
-    assert _numbers(answer) == [8]
+    compiled, answer = search(engine, SearchRequest(text="admin_tags:review", facets=["admin_tags"]), ADMIN)
+    assert numbers(answer) == [8]
     assert read_facets(compiled, answer["aggregations"]) == {"admin_tags": {"review": 1}}
 
 
 def test_lenient_takes_unknown_fields_as_text(engine: str) -> None:
-    compiled, answer = _search(engine, SearchRequest(text="river foo:tutorial", lenient=True))
+    compiled, answer = search(engine, SearchRequest(text="river foo:tutorial", lenient=True))
     assert [warning.reason for warning in compiled.warnings] == ["unknown_field"]
-    assert _numbers(answer) == []
-    _, answer = _search(engine, SearchRequest(text="(river OR", lenient=True))
-    assert set(_numbers(answer)) == {4, 5}
+    assert numbers(answer) == []
+    _, answer = search(engine, SearchRequest(text="(river OR", lenient=True))
+    assert set(numbers(answer)) == {4, 5}
 
 
 def test_the_longest_queries_pass_the_engine(engine: str) -> None:
@@ -523,5 +324,29 @@ def test_the_longest_queries_pass_the_engine(engine: str) -> None:
     values = " OR ".join(f"t{n}" for n in range(500))
     deep = "(" * 20 + "river" + ")" * 20
     for text, expected in ((words, 0), (f"tags:({values})", 0), (deep, 2)):
-        _, answer = _search(engine, SearchRequest(text=text))
+        _, answer = search(engine, SearchRequest(text=text))
         assert answer["hits"]["total"]["value"] == expected
+
+
+@pytest.mark.parametrize(
+    ("lift", "expected"),
+    [((), [402, 401, 400]), (("recency",), [401, 402, 400]), (("popularity",), [400, 402, 401])],
+)
+def test_lifts(engine: str, lift: tuple[str, ...], expected: list[int]) -> None:
+    for number, age, downloads in ((400, "2022", 500), (401, "2024-06-14", 0), (402, "2024-03-01", 3)):
+        stats = {"usage_stats": {"downloads": downloads}, "created_at": age}
+        put(engine, {"number": number, "id": f"asset_{number}", "type": "image", "title": "zebra", **stats})
+    _, answer = search(engine, SearchRequest(text="zebra", lift=lift))
+    for number in (400, 401, 402):
+        send(engine, "DELETE", f"/_doc/{number}?refresh=true")
+    assert numbers(answer) == expected
+
+
+def test_partial_codes_are_found(engine: str) -> None:
+    for text in ("filename:*0240201*", "filename:IMG2024*", "stable-diff*", "model:stable*xl"):
+        assert numbers(search(engine, SearchRequest(text=text))[1])
+
+
+def test_words_may_stand_in_different_fields(engine: str) -> None:
+    assert numbers(search(engine, SearchRequest(text="dawn nature"))[1]) == [2]
+    assert numbers(search(engine, SearchRequest(text="title:(dawn nature)"))[1]) == []

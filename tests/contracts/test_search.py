@@ -9,7 +9,7 @@ import pytest
 
 from mappings.index import index_body
 from service.errors import Unavailable
-from service.ports.search import BulkItem, Json, Rejected, SearchEngine
+from service.ports.search import BulkItem, Json, PitGone, Rejected, SearchEngine
 from tests.contracts.engines import ENGINES
 
 INDEX = "contract-1"
@@ -180,6 +180,85 @@ async def test_a_scan_walks_every_document_in_order_once(engine: SearchEngine) -
         found += page
     assert [key for key, _, _ in found] == keys
     assert all(key == f"asset_{version}" and deleted == (version % 5 == 0) for key, version, deleted in found)
+
+
+async def numbers(engine: SearchEngine, pit: str, **more: object) -> tuple[list[int], Json]:
+    body = {"query": ALL, "sort": [{"number": "asc"}], "pit": {"id": pit, "keep_alive": "1m"}, **more}
+    answer = await engine.search(None, body)
+    return [hit["_source"]["number"] for hit in answer["hits"]["hits"]], answer
+
+
+async def test_a_pit_shows_what_was_there_whatever_is_written_later(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(number, number=number) for number in range(10)], refresh=True)
+    pit = await engine.open_pit(INDEX, "1m")
+    later = [item(number, 2, number=number + 0.5) for number in range(3)]
+    await engine.bulk(INDEX, [*later, item(10, number=4)], refresh=True)
+    seen: list[int] = []
+    after: dict[str, object] = {}
+    while True:
+        page, answer = await numbers(engine, pit, size=4, track_total_hits=True, **after)
+        assert answer["hits"]["total"]["value"] == 10
+        if not page:
+            break
+        seen += page
+        pit = answer.get("pit_id", pit)
+        after = {"search_after": answer["hits"]["hits"][-1]["sort"]}
+    assert seen == list(range(10))
+    await engine.close_pit(pit)
+
+
+# A bare osmem compares scores more exactly than it answers them; the embedded engine mends that.
+@pytest.mark.parametrize("name", [name for name in ENGINES if name != "osmem"])
+@pytest.mark.parametrize("order", ["desc", "asc"])
+async def test_a_walk_by_score_sees_equal_scores_once(name: str, order: str) -> None:
+    """Three scores, each of many documents: more than are read at once behind a page."""
+    async with ENGINES[name]() as engine:
+        await engine.create_index(INDEX, index_body())
+        titles = [f"lake{' shore' * (number % 3)}" for number in range(240)]
+        await engine.bulk(INDEX, [item(n, number=n, title=title) for n, title in enumerate(titles)], refresh=True)
+        sort = [{"_score": {"order": order}}, {"number": {"order": order}}]
+        body: Json = {"query": {"match": {"title": "lake"}}, "sort": sort}
+        whole = (await engine.search(INDEX, {**body, "size": 300}))["hits"]["hits"]
+        for size in (7, 100):
+            seen: list[Json] = []
+            after: Json = {}
+            while hits := (await engine.search(INDEX, {**body, "size": size, **after}))["hits"]["hits"]:
+                assert len(hits) <= size
+                seen += hits
+                assert len(seen) <= len(whole) == 240
+                after = {"search_after": hits[-1]["sort"]}
+            assert [hit["_id"] for hit in seen] == [hit["_id"] for hit in whole]
+        await engine.delete_index(INDEX)
+
+
+async def test_a_pit_keeps_the_filter_of_its_alias(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(1, number=1), item(2, number=2, deleted=True)], refresh=True)
+    alias = {"index": INDEX, "alias": "contract", "filter": {"term": {"deleted": False}}}
+    await engine.update_aliases([{"add": alias}])
+    pit = await engine.open_pit("contract", "1m")
+    assert (await numbers(engine, pit))[0] == [1]
+    await engine.close_pit(pit)
+
+
+async def test_a_pit_of_nothing_is_unavailable(engine: SearchEngine) -> None:
+    with pytest.raises(Unavailable):
+        await engine.open_pit("contract-gone", "1m")
+
+
+async def test_a_pit_that_is_closed_is_gone(engine: SearchEngine) -> None:
+    pit = await engine.open_pit(INDEX, "1m")
+    await engine.close_pit(pit)
+    await engine.close_pit(pit)
+    with pytest.raises(PitGone):
+        await numbers(engine, pit)
+
+
+async def test_a_pit_is_gone_with_its_index(engine: SearchEngine) -> None:
+    await engine.create_index("contract-gone", index_body())
+    pit = await engine.open_pit("contract-gone", "1m")
+    await engine.delete_index("contract-gone")
+    with pytest.raises(PitGone):
+        await numbers(engine, pit)
 
 
 async def test_calls_run_side_by_side(engine: SearchEngine) -> None:

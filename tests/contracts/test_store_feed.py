@@ -193,6 +193,45 @@ async def test_barriers_under_load(store: Store) -> None:
     assert (await store.get("asset", "hot")).rev == 161
 
 
+async def test_a_position_is_passed_like_a_barrier(store: Store) -> None:
+    """By a feed that is open and idle, too, and without a write of its own."""
+    start = await store.barrier()
+    await store.insert("asset", "a", {})
+    mark = await store.position(("asset",))
+    await store.insert("key", "k", {})
+    assert not store.passed(start, mark)
+    async with feed(store, start) as changes:
+        seen = await until(changes, lambda seen: bool(seen) and store.passed(seen[-1].token, mark))
+        assert keys(seen) == ["a"]
+    assert await store.position(("asset",)) == mark, "it writes nothing, and other kinds do not move it"
+
+
+async def test_a_position_without_changes_is_passed_by_every_feed(store: Store) -> None:
+    start = await store.barrier()
+    await store.insert("key", "k", {})
+    assert store.passed(start, await store.position(("asset",)))
+    with pytest.raises(ValueError, match="no kind"):
+        await store.position(("nonsense",))
+
+
+async def test_a_position_of_a_new_database(store: Store) -> None:
+    mark = await store.position(("asset",))
+    assert store.passed(await store.barrier(), mark)
+
+
+async def test_a_feed_that_passed_a_position_has_seen_every_write_before_it(store: Store) -> None:
+    """Also when the record that the position names is written again before the feed comes to it."""
+    start = await store.barrier()
+    await store.insert_many("asset", {f"k{number}": {} for number in range(20)})
+    await store.update("asset", "k3", Change())
+    mark = await store.position(("asset",))
+    for number in (3, *range(0, 20, 2)):
+        await store.update("asset", f"k{number}", Change())
+    async with feed(store, start, limit=3) as changes:
+        seen = await until(changes, lambda seen: bool(seen) and store.passed(seen[-1].token, mark))
+    assert {f"k{number}" for number in range(20)} <= set(keys(seen))
+
+
 async def test_several_feeds_see_the_same(store: Store) -> None:
     start = await store.barrier()
     async with feed(store, start) as one, feed(store, start) as other:

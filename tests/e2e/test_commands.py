@@ -109,6 +109,26 @@ def test_keys(service: Served) -> None:
     until(lambda: httpx.get(url, headers=headers).status_code == 401, "the revoked key is refused")
 
 
+def test_search_marks_what_it_found_and_proposes_spellings(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "one.md").write_text("# The lighthouse keeper & his dog")
+    (folder / "two.md").write_text("# Boats in the harbour")
+    data = ("--data", tmp_path / "data")
+    printed("import", folder, *data)
+    facets = '[{"field": "word_count", "ranges": [{"to": 5}, {"from": 5}]}]'
+    body = printed("search", "keeper", "--highlight", "--facets", facets, *data)
+    (result,) = body["results"]
+    assert any("<em>keeper</em>" in text for texts in result["highlights"].values() for text in texts)
+    assert body["facets"] == {"word_count": {"*-5": 0, "5-*": 1}}
+    assert printed("search", "lighthose", *data)["suggestion"] == "lighthouse"
+    assert "did you mean: lighthouse" in assetry("search", "lighthose", *data).stdout
+    shown = assetry("search", "keeper", "--highlight", *data).stdout
+    assert "*keeper* & his" in shown
+    wrong = assetry("search", "x", "--facets", "[{]", *data, check=False)
+    assert (wrong.returncode, "facets" in wrong.stderr) == (2, True)
+
+
 def test_index_status(service: Served) -> None:
     status = printed("index", "status", "--data", service.data)
     assert status["ready"] is True

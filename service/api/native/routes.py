@@ -15,20 +15,37 @@ from query.errors import QueryError
 from service.api.context import Context
 from service.api.errors import failure
 from service.api.inputs import read_query
-from service.api.native import assets, search
+from service.api.native import assets, explain, search, searches, suggest
 from service.api.native.call import Call, Handler
 from service.api.native.envelope import respond
-from service.api.native.params import AdvancedSearch, BasicSearch, DeleteAsset, FacetSearch, NoParams, ReadAsset
-from service.errors import AssetryError
+from service.api.native.explain import ExplainQuery
+from service.api.native.params import (
+    AdvancedSearch,
+    BasicSearch,
+    DeleteAsset,
+    ExecuteSearch,
+    FacetSearch,
+    ListSearches,
+    NoParams,
+    ReadAsset,
+    Suggest,
+)
+from service.core.saved_searches import SearchCreate, SearchPatch
+from service.errors import AssetryError, Unavailable
 from service.model import AssetCreate, AssetPatch
 from service.ports.search import Rejected
 
 PREFIX = "/v1/asset-library"
+INDEX_TOKEN = "X-Index-Token"  # noqa: S105 - a header's name
+"""The header of a write's answer that a later search may wait for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of a path: its handler, the scope it needs, and the models that check what comes in."""
+    """A method of a path: its handler, the scope it needs, and the models that check what comes in.
+
+    ``form`` says that the body may come as multipart/form-data with a file, too.
+    """
 
     method: str
     path: str
@@ -37,16 +54,30 @@ class Route:
     params: type[BaseModel] = NoParams
     body: type[BaseModel] | None = None
     status: int = 200
+    form: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes records: its answers then carry ``X-Index-Token``."""
+        return self.scope.endswith(":write")
 
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/assets/search", search.basic, "assets:read", BasicSearch),
     Route("GET", "/assets/search/advanced", search.advanced, "assets:read", AdvancedSearch),
     Route("GET", "/assets/search/facets", search.facets, "assets:read", FacetSearch),
-    Route("POST", "/assets", assets.create, "assets:write", NoParams, AssetCreate, 201),
+    Route("POST", "/assets", assets.create, "assets:write", NoParams, AssetCreate, 201, form=True),
     Route("GET", "/assets/{asset_id}", assets.read, "assets:read", ReadAsset),
     Route("PATCH", "/assets/{asset_id}", assets.update, "assets:write", NoParams, AssetPatch),
     Route("DELETE", "/assets/{asset_id}", assets.delete, "assets:write", DeleteAsset),
+    Route("GET", "/suggest", suggest.suggest, "assets:read", Suggest),
+    Route("POST", "/query/explain", explain.explain, "assets:read", NoParams, ExplainQuery),
+    Route("POST", "/searches", searches.create, "assets:write", NoParams, SearchCreate, 201),
+    Route("GET", "/searches", searches.listing, "assets:read", ListSearches),
+    Route("GET", "/searches/{search_id}", searches.read, "assets:read"),
+    Route("PATCH", "/searches/{search_id}", searches.update, "assets:write", NoParams, SearchPatch),
+    Route("DELETE", "/searches/{search_id}", searches.delete, "assets:write"),
+    Route("GET", "/searches/{search_id}/execute", searches.execute, "assets:read", ExecuteSearch),
 )
 
 
@@ -83,4 +114,13 @@ async def _serve(context: Context, route: Route, request: Request) -> Response:
     params = read_query(route.params, request)
     reply = await route.handler(Call(request, context, who, params, context.base(request), PREFIX))
     headers = {"Cache-Control": "private, no-cache", **reply.headers}
+    if route.writes:
+        headers |= await _index_token(context)
     return Response(orjson.dumps(reply.body), reply.status, headers, "application/json")
+
+
+async def _index_token(context: Context) -> dict[str, str]:
+    try:
+        return {INDEX_TOKEN: await context.consistency.token()}
+    except Unavailable:
+        return {}  # the write is done: its answer must not become an error for want of a header

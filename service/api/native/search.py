@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from query.facets import parse_facets
 from query.request import SearchRequest
 from query.sorting import SortKey
 from service.api.native.call import Call, Reply
-from service.api.native.params import AdvancedSearch, BasicSearch, FacetSearch, Paged
+from service.api.native.params import AdvancedSearch, Answered, BasicSearch, FacetSearch, Paged
 from service.core.search import Found
 from service.errors import InvalidInput
 
@@ -26,40 +28,69 @@ async def basic(call: Call[BasicSearch]) -> Reply:
         text=params.q,
         filters=filters,
         sort=_sort(params, params.q),
-        limit=params.limit,
-        offset=params.offset,
         lenient=True,
-        zone=params.zone,
+        suggest=params.suggest,
     )
-    return _reply(call, await call.context.searches.run(call.who, request))
+    return await answer(call, paged(call, request))
 
 
 async def advanced(call: Call[AdvancedSearch]) -> Reply:
     """Search by a query text, filters and facets."""
-    request = _request(call.params)
-    found = await call.context.searches.run(call.who, request)
-    return _reply(call, found, facets=bool(request.facets))
+    return await answer(call, _request(call))
 
 
 async def facets(call: Call[FacetSearch]) -> Reply:
     """Search, and count the values of fields."""
-    return _reply(call, await call.context.searches.run(call.who, _request(call.params)), facets=True)
+    return await answer(call, _request(call), facets=True)
 
 
-def _request(params: AdvancedSearch) -> SearchRequest:
-    names = [name.strip() for name in params.facets.split(",") if name.strip()]
+def _request(call: Call[Any]) -> SearchRequest:
+    params: AdvancedSearch = call.params
     if params.sort and params.sort_by:
         raise InvalidInput("Both sort and sort_by are given.", field="sort", expected="one of sort and sort_by")
-    return SearchRequest(
+    request = SearchRequest(
         text=params.query,
         filters=_filters(params.filters),
-        facets=names,
+        facets=parse_facets(params.facets),
         sort=params.sort or _sort(params, params.query),
-        limit=params.limit,
-        offset=params.offset,
         lenient=params.lenient,
-        zone=params.zone,
+        suggest=params.suggest,
     )
+    return paged(call, request)
+
+
+def paged(call: Call[Any], request: SearchRequest) -> SearchRequest:
+    """Return the request with the page, the zone and the highlights that the parameters ask for."""
+    params: Answered = call.params
+    return replace(request, limit=params.limit, offset=params.offset, zone=params.zone, highlight=params.highlight)
+
+
+async def answer(call: Call[Any], request: SearchRequest, *, facets: bool = False) -> Reply:
+    """Run a search and answer it; ``facets`` shows them also when none was asked for."""
+    params: Answered = call.params
+    caught_up = None
+    if params.wait_for is not None:
+        caught_up = await call.context.consistency.caught_up(params.wait_for, params.wait_timeout)
+    found = await call.context.searches.run(call.who, request, cursor=params.cursor)
+    body = {"results": _results(call, found, request)}
+    if facets or request.facets:
+        body["facets"] = found.facets
+    body |= {"total_count": found.total, "limit": params.limit}
+    if params.cursor is None:
+        body["offset"] = params.offset
+    if found.warnings:
+        body["warnings"] = [warning.as_dict() for warning in found.warnings]
+    extra = {"next_cursor": found.next_cursor, "suggestion": found.suggestion, "index_caught_up": caught_up}
+    return Reply(body | {name: value for name, value in extra.items() if value is not None})
+
+
+def _results(call: Call[Any], found: Found, request: SearchRequest) -> Any:
+    view, who, base = call.context.views.asset, call.who, call.base
+    results = [view(hit.document, who, base) for hit in found.hits]
+    if request.highlight:
+        for result, hit in zip(results, found.hits, strict=True):
+            result["highlights"] = hit.highlights
+    return results
 
 
 def _filters(text: str) -> dict[str, Any]:
@@ -90,16 +121,3 @@ def _sort(params: Paged, text: str) -> tuple[SortKey, ...]:
         return ()
     default = "relevance" if text.strip() else "created_at"
     return (SortKey(params.sort_by or default, params.sort_order),)
-
-
-def _reply(call: Call[Any], found: Found, *, facets: bool = False) -> Reply:
-    view, who, base = call.context.views.asset, call.who, call.base
-    body: dict[str, Any] = {"results": [view(document, who, base) for document in found.documents]}
-    if facets:
-        body["facets"] = found.facets
-    body["total_count"] = found.total
-    body["limit"] = call.params.limit
-    body["offset"] = call.params.offset
-    if found.warnings:
-        body["warnings"] = [warning.as_dict() for warning in found.warnings]
-    return Reply(body)

@@ -1,0 +1,72 @@
+"""Paging by score on the embedded engine, which answers scores less exactly than it compares them.
+
+It computes scores in double precision and answers them in single, so a ``search_after`` with a score that it answered
+leaves out or repeats the hits of equal score. So the search starts just before all hits that may have that score, and
+the page begins behind the last hit seen, which the sort's last key, a unique one, tells. OpenSearch itself computes in
+single precision and needs none of this.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from service.ports.search import Json
+
+Ask = Callable[[Json], Awaitable[Json]]
+
+WINDOW = 1_000_000
+"""The ``max_result_window`` that an index needs for this: the most hits of one score that can be passed."""
+
+_MORE = 64
+"""Hits of one score that the first try reads beyond the page; each further try reads four times as many."""
+
+
+def sorts_by_score(body: Json) -> bool:
+    """Whether a body goes on behind a hit in an order that has the score in it."""
+    return "search_after" in body and _place(body) is not None
+
+
+async def page_by_score(ask: Ask, body: Json) -> Json:
+    """Answer such a body with the page that ``search_after`` means; ``ask`` sends a body to the engine."""
+    place, after = _place(body), list(body["search_after"])
+    assert place is not None
+    last, after[place] = after[-1], _beyond(after[place], rising=_order(body["sort"][place]) == "desc")
+    bare = {name: value for name, value in body.items() if name not in ("highlight", "search_after")}
+    answer, page = await _locate(ask, {**bare, "search_after": after, "_source": False}, last)
+    if not page:
+        return {**answer, "hits": {**answer["hits"], "hits": []}}
+    chosen = {"bool": {"must": [body["query"]], "filter": [{"ids": {"values": page}}]}}
+    whole = {name: value for name, value in body.items() if name not in ("aggs", "search_after")}
+    hits = (await ask({**whole, "query": chosen}))["hits"]["hits"]
+    return {**answer, "hits": {**answer["hits"], "hits": hits}}
+
+
+async def _locate(ask: Ask, body: Json, last: Any) -> tuple[Json, list[str]]:
+    """Return the first answer, and the ids of the page behind the hit whose last sort key is ``last``."""
+    size, count = body["size"], body["size"] + _MORE
+    first = answer = await ask({**body, "size": count})
+    without = {name: value for name, value in body.items() if name != "aggs"}
+    while True:
+        hits = answer["hits"]["hits"]
+        start = next((at + 1 for at, hit in enumerate(hits) if hit["sort"][-1] == last), None)
+        if len(hits) < count or count == WINDOW or (start is not None and start + size <= count):
+            return first, [] if start is None else [hit["_id"] for hit in hits[start : start + size]]
+        count = min(4 * count, WINDOW)
+        answer = await ask({**without, "size": count})
+
+
+def _place(body: Json) -> int | None:
+    """Return which sort key is the score."""
+    return next((at for at, key in enumerate(body.get("sort", ())) if "_score" in key), None)
+
+
+def _order(key: Any) -> str:
+    return str(key["_score"]["order"])
+
+
+def _beyond(score: float, *, rising: bool) -> float:
+    """Return the next single-precision number above (``rising``) or below a score, which is never negative."""
+    bits = struct.unpack("<i", struct.pack("<f", score))[0] + (1 if rising else -1)
+    return -1.0 if bits < 0 else float(struct.unpack("<f", struct.pack("<i", bits))[0])

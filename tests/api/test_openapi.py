@@ -1,0 +1,78 @@
+"""``/openapi.json``: every route and every parameter is in it, and it holds together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.routing import Route as StarletteRoute
+
+from service.api.files import file_routes
+from service.api.health import health_routes
+from service.api.metrics import Metrics
+from service.api.native.routes import PREFIX, ROUTES, native_routes
+from service.api.openapi import describe, openapi_routes
+from tests.api.client import Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_it_is_served_without_a_key(api: Api) -> None:
+    response = await api.http.get("/openapi.json")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == describe()
+    assert response.json()["openapi"] == "3.1.0"
+
+
+async def test_every_route_of_the_router_is_in_it(api: Api) -> None:
+    context = api.service.context
+    metrics = Metrics(api.service.gauges)
+    routes = [*native_routes(context), *file_routes(context), *health_routes(context, metrics), *openapi_routes()]
+    served = {(route.path, method.lower()) for route in routes for method in methods(route)}
+    described = {(path, method) for path, operations in describe()["paths"].items() for method in operations}
+    assert described == served
+
+
+def methods(route: StarletteRoute) -> set[str]:
+    return {method for method in route.methods or () if method != "HEAD"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_every_parameter_is_in_it(route: Any) -> None:
+    operation = describe()["paths"][PREFIX + route.path][route.method.lower()]
+    given = {(parameter["in"], parameter["name"]) for parameter in operation.get("parameters", ())}
+    assert {name for place, name in given if place == "query"} == set(route.params.model_fields)
+    assert {name for place, name in given if place == "path"} == set(re.findall(r"{(\w+)}", route.path))
+    assert all(parameter["description"] and parameter["schema"] for parameter in operation.get("parameters", ()))
+    assert operation["summary"]
+    assert str(route.status) in operation["responses"]
+    assert ("requestBody" in operation) == (route.body is not None)
+    headers = operation["responses"][str(route.status)]["headers"]
+    assert ("X-Index-Token" in headers) == (route.method != "GET" and route.path != "/query/explain")
+    if route.body is not None:
+        schemas = describe()["components"]["schemas"]
+        assert set(schemas[route.body.__name__]["properties"]) == set(route.body.model_fields)
+
+
+async def test_it_holds_together() -> None:
+    document = describe()
+    for reference in references(document):
+        target: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+    ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
+    assert len(ids) == len(set(ids))
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
