@@ -61,7 +61,8 @@ class Field:
     weight of bare words in this field, None when they do not look there by itself; `gathered` fields are searched by
     bare words through the one field `fold.words`. `cased` says that the case in which values are written is worth
     showing; values of the others (types, formats, hashes) are in lower case anyway. `nested` is the path of the list of
-    objects that holds the field. `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
+    objects that holds the field. Values of a `hierarchical` field are paths with `/`: each also counts for the paths
+    above it. `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Field:
     analyzer: str = "words"
     unsigned: bool = False
     cased: bool = True
+    hierarchical: bool = False
     children: tuple[Field, ...] = ()
     nested: str = ""
     key: str = ""

@@ -76,6 +76,10 @@ class Registry:
     def _open(self) -> dict[str, Field]:
         return _open_prefixes(self)
 
+    def visible(self, roles: Set[str] = _NONE) -> list[Field]:
+        """Return the fields that these roles may name."""
+        return [field for field in self.walk() if visible(field, roles)]
+
     def names(self, roles: Set[str] = _NONE) -> list[str]:
         """Return every name and alias that these roles may use, sorted."""
         return sorted(name for name, field in self._by_name.items() if visible(field, roles))

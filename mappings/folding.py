@@ -53,6 +53,11 @@ def fold_keyword(value: str) -> str:
     return unicodedata.normalize("NFC", folded.casefold())[:KEYWORD_LENGTH]
 
 
+def fold_path(value: str) -> str:
+    """Fold a path as a keyword, without empty parts: `/A//b/` is `a/b`."""
+    return "/".join(part for part in fold_keyword(value).split("/") if part)
+
+
 def fold_text(value: str) -> str:
     """Fold a text as the analyzers do: width, accents and case."""
     if value.isascii():

@@ -13,10 +13,11 @@ from typing import Any
 
 from mappings.field import FOLD, Field, FieldType
 from mappings.fields import REGISTRY
-from mappings.folding import fold_key, fold_keyword, fold_sort
+from mappings.folding import fold_key, fold_keyword, fold_path, fold_sort
 
 OPEN_LEAVES = 512  # leaves of one open object that are indexed; the rest stays readable in the record
 _OPEN_DEPTH = 8
+_PATH_DEPTH = 32  # levels above a path that are indexed
 _UNSIGNED = 2**64
 _PREFIX = f"{FOLD}."
 
@@ -29,8 +30,9 @@ def projection_paths() -> dict[str, FieldType]:
 
 
 _FOLDED: tuple[tuple[tuple[str, ...], bool], ...] = tuple(
-    (tuple(name.split(".")), kind is FieldType.TEXT) for name, kind in projection_paths().items()
+    (tuple(f.name.split(".")), f.type is FieldType.TEXT) for f in REGISTRY.walk() if f.folded and not f.hierarchical
 )
+_PATHS = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.hierarchical)
 _FLATS = tuple(f for f in REGISTRY.fields if f.type is FieldType.FLAT and f.name != "extra")
 _NESTED = tuple(f for f in REGISTRY.fields if f.type is FieldType.NESTED)
 _GATHERED = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.gathered)
@@ -44,13 +46,11 @@ def fold_object(record: Record) -> dict[str, Any]:
         value = _at(record, path)
         if value is not None:
             _put(fold, path, _folded(value, fold_sort if is_text else fold_keyword))
-    for field in _FLATS:
-        leaves = open_leaves(_at(record, tuple(field.name.split("."))))
-        if leaves:
-            _put(fold, tuple(field.name.split(".")), leaves)
-    extra = open_leaves({k: v for k, v in (_mapping(record.get("metadata"))).items() if k not in _METADATA})
-    if extra:
-        fold["extra"] = extra
+    for path in _PATHS:
+        found = paths_of(_at(record, path))
+        if found:
+            _put(fold, path, found)
+    _put_open(fold, record)
     for field in _NESTED:
         objects = [_nested(field, item) for item in _items(record.get(field.name)) if isinstance(item, Mapping)]
         if objects:
@@ -65,6 +65,29 @@ def fold_object(record: Record) -> dict[str, Any]:
     if words:
         fold["words"] = words
     return fold
+
+
+def _put_open(fold: dict[str, Any], record: Record) -> None:
+    """Add the leaves of the open objects, and those of metadata that have no type."""
+    for field in _FLATS:
+        path = tuple(field.name.split("."))
+        leaves = open_leaves(_at(record, path))
+        if leaves:
+            _put(fold, path, leaves)
+    extra = open_leaves({k: v for k, v in (_mapping(record.get("metadata"))).items() if k not in _METADATA})
+    if extra:
+        fold["extra"] = extra
+
+
+def paths_of(value: Any) -> list[str]:
+    """Return the folded paths of a value or values with all that lie above them: `A/b` gives `a` and `a/b`."""
+    found: dict[str, None] = {}
+    for item in _items(value):
+        parts = fold_path(_text_of(item)).split("/")
+        for count in (*range(1, min(len(parts), _PATH_DEPTH)), len(parts)):
+            found["/".join(parts[:count])] = None
+    found.pop("", None)
+    return list(found)
 
 
 def open_leaves(value: Any) -> dict[str, Any]:

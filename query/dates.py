@@ -20,6 +20,7 @@ _DATE = re.compile(
     r"\s?(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?",
     re.IGNORECASE | re.ASCII,
 )
+_CALENDAR = re.compile(r"(\d{4})-(?:Q([1-4])|W(\d{2}))", re.IGNORECASE | re.ASCII)  # quarters and ISO weeks
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?", re.ASCII)
 _MATH = re.compile(r"(?:([+-])(\d{1,6})([yMwdhHms]))|(?:/([yMwdhHms]))", re.ASCII)
 _MATH_ALL = re.compile(r"(?:[+-]\d{1,6}[yMwdhHms]|/[yMwdhHms])*", re.ASCII)
@@ -29,7 +30,7 @@ _INSTANT = timedelta(milliseconds=1)  # what the engine can tell apart
 _FIXED = {"h": timedelta(hours=1), "H": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 _KEPT = {"y": 1, "M": 2, "d": 3, "h": 4, "H": 4, "m": 5, "s": 6}  # parts of a date that rounding to a unit keeps
 _UNIT_OF = {"year": "y", "month": "M", "day": "d", "hour": "h", "minute": "m", "second": "s"}
-FORMS = "2024, 2024-05, 2024-05-31, 2024-05-31T12:30:00Z, now-7d/d, today or yesterday"
+FORMS = "2024, 2024-05, 2024-Q2, 2024-W22, 2024-05-31, 2024-05-31T12:30:00Z, now-7d/d, today or yesterday"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ def _moment(text: str, clock: Clock) -> Moment:
     if match is not None:
         start, unit = _date(match, clock)
         return _math(start, unit, math, clock, text) if bars else _span(start, unit)
+    match = _CALENDAR.fullmatch(base)
+    if match is not None:
+        start, unit = _calendar(match, clock)
+        return _math(start, unit, math, clock, text) if bars else _span(start, unit)
     if _EPOCH.fullmatch(text):
         return _span(datetime.fromtimestamp(int(text) / (1 if len(text) == 10 else 1000), UTC), None)
     raise BadValue("wrong_type", f"{text[:40] or 'An empty value'} is not a date; write {FORMS}.")
@@ -106,6 +111,15 @@ def _date(match: re.Match[str], clock: Clock) -> tuple[datetime, str | None]:
     if fraction:
         return start, None
     return start, _UNIT_OF[next(name for name in _PARTS if name in parts)]
+
+
+def _calendar(match: re.Match[str], clock: Clock) -> tuple[datetime, str]:
+    """Return the start of a quarter or an ISO week, and which of them it is."""
+    year, quarter, week = match.groups()
+    if quarter:
+        return datetime(int(year), int(quarter) * 3 - 2, 1, tzinfo=clock.zone), "q"
+    monday = date.fromisocalendar(int(year), int(week), 1)
+    return datetime(monday.year, monday.month, monday.day, tzinfo=clock.zone), "w"
 
 
 def _offset(text: str) -> tzinfo:
@@ -137,7 +151,7 @@ def _span(start: datetime, unit: str | None) -> Moment:
         return Moment(first, first + _INSTANT)
     try:
         # Days and longer are counted on the local calendar, the rest in real time: a day can have 23 hours.
-        end = _STEPS[unit](start, 1).astimezone(UTC) if unit in "yMwd" else first + _FIXED[unit]
+        end = _STEPS[unit](start, 1).astimezone(UTC) if unit in "yqMwd" else first + _FIXED[unit]
     except (ValueError, OverflowError):
         end = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
     return Moment(first, end)
@@ -169,6 +183,7 @@ def _months(at: datetime, count: int) -> datetime:
 
 _STEPS: dict[str, Callable[[datetime, int], datetime]] = {
     "y": lambda at, n: _months(at, n * 12),
+    "q": lambda at, n: _months(at, n * 3),
     "M": _months,
     "w": lambda at, n: at + timedelta(weeks=n),
     "d": lambda at, n: at + timedelta(days=n),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from query.errors import REASONS
-from query.examples import SECTIONS, Section
+from query.examples import FACETS, FILTERS, SECTIONS, SORTS, Example, Section
 from query.flags import FLAGS, PSEUDO
 from query.limits import LIMITS, WORDING
 
@@ -25,6 +25,7 @@ def render_syntax() -> str:
     names = ((f"`{p.name}:`", p.doc, f"`{p.example}`") for p in pseudo)
     parts.append("## Names that are no fields\n\n" + _table(("name", "meaning", "example"), names))
     parts.append("## What `is:` takes\n\n" + _table(("flag", "meaning"), ((f"`{k}`", v) for k, v in FLAGS.items())))
+    parts += _around()
     limits = ((f"`{name}`", f"{getattr(LIMITS, name):,}", doc) for name, doc in WORDING.items())
     parts.append(
         "## Limits\n\nPast one of them a query is an error that names it.\n\n"
@@ -36,6 +37,28 @@ def render_syntax() -> str:
         + _table(("reason", "meaning"), ((f"`{k}`", v) for k, v in REASONS.items()))
     )
     return "\n".join(parts)
+
+
+_FACETS = """\
+A facet is a name, or a JSON object with `field` and any of `size` (50), `order` (`count`, `-count`, `value`,
+`-value`), `prefix`, `missing`, `ranges`, `interval`, `zone`, `hierarchy` and `name` (its key in the answer). A facet
+ignores the filter on its own field, also a negative one, and honours all others. A value as a facet shows it can be
+sent back as a filter.
+"""
+
+
+def _around() -> list[str]:
+    """Return the sections on what stands beside a query text."""
+    return [
+        f"## Filters\n\nA JSON object; all its conditions hold.\n\n{_examples('filters', 'finds', FILTERS)}",
+        f"## Facets\n\n{_FACETS}\n{_examples('facets', 'counts', FACETS)}",
+        "## Sort\n\nUp to 5 keys, `-` for downwards. Records without a value come last in both orders.\n\n"
+        + _examples("sort", "order", SORTS),
+    ]
+
+
+def _examples(name: str, verb: str, examples: tuple[Example, ...]) -> str:
+    return _table((name, verb), ((_code(example.query), example.doc) for example in examples))
 
 
 def _section(section: Section) -> str:

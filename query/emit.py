@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from mappings.fields import REGISTRY, Field, FieldType
-from mappings.folding import fold_keyword, fold_sort
+from mappings.folding import fold_keyword, fold_path, fold_sort
 from query import words
 from query.clauses import (
     All,
@@ -173,7 +173,8 @@ def _wildcard(clause: Wildcard, context: Context, scoring: bool) -> Dsl:
         return words.pattern(field, clause.pattern)
     if field.type is FieldType.CUSTOM:
         return _custom(field, words.whole(f"{_CUSTOM}.keyword", folded(clause.pattern, fold_keyword)))
-    return words.whole(field.path, folded(clause.pattern, fold_keyword))
+    pattern = clause.pattern.lstrip("/") if field.hierarchical else clause.pattern
+    return words.whole(field.path, folded(pattern, fold_keyword))
 
 
 def _fuzzy(clause: Fuzzy, context: Context, scoring: bool) -> Dsl:
@@ -203,6 +204,8 @@ def _in(clause: In, context: Context, scoring: bool) -> Dsl:
 def _folded(field: Field, value: Scalar) -> Scalar:
     if not isinstance(value, str):
         return value
+    if field.hierarchical:
+        return fold_path(value)
     return fold_sort(value) if field.type is FieldType.TEXT else fold_keyword(value)
 
 

@@ -16,6 +16,7 @@ REASONS: dict[str, str] = {
     "boost": "A boost is not a number above 0 and up to 100.",
     "fuzzy": "A fuzziness is not 0 to 2 edits, nor a similarity below 1.",
     "limit": "The text is larger or more complicated than allowed.",
+    "cursor": "The cursor was not made by this service, or for another search.",
     "lowercase_operator": "A hint: `and`, `or` and `not` are words; the operators are written in capitals.",
 }
 
@@ -42,8 +43,8 @@ class QueryProblem:
 class QueryError(Exception):
     """A search request that can not be compiled.
 
-    `field` says which part is at fault: query, filters, facets, sort, limit or offset. `key` is the name inside of it
-    (the key of `filters`, the facet), empty for the query text.
+    `field` says which part is at fault: query, filters, facets, sort, limit, offset, cursor or lift. `key` is the name
+    inside of it (the key of `filters`, the facet), empty for the query text.
     """
 
     def __init__(self, problem: QueryProblem, *more: QueryProblem, field: str = "query", key: str = "") -> None:

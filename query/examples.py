@@ -120,6 +120,8 @@ SECTIONS: tuple[Section, ...] = (
         ("updated_at:>=now-7d/d", "the last seven days"),
         ("captured_at:2024-05-31T12:30:00Z", "a second"),
         ("created_at:[2024-01-31||-1M TO today]", "date math on a date"),
+        ("created_at:2024-Q2", "a quarter"),
+        ("created_at:2024-W22", "a week of ISO 8601"),
     ),
     _section(
         "Presence",
@@ -148,6 +150,13 @@ SECTIONS: tuple[Section, ...] = (
         ("suggested_tags:(tag:water AND confidence:>80)", "proposed with this confidence"),
     ),
     _section(
+        "Paths",
+        "Values of taxonomy and storage_folder are paths with `/`: each finds all below it.",
+        ("taxonomy:nature", "nature, nature/animals, nature/animals/cats"),
+        ("storage_folder:campaigns/2024", "a folder and all in it"),
+        ("storage_folder:campaigns/20*", "folders that begin so"),
+    ),
+    _section(
         "Places",
         "Degrees; the distance in m, km, mi, nmi or ft.",
         ('near:"52.37,4.89 10km"', "at most so far away"),
@@ -173,4 +182,42 @@ SECTIONS: tuple[Section, ...] = (
         (_MODULES, "what two modules made"),
         ("cost.amount:[0.01 TO 0.10] AND usage_stats.downloads:>5", "what cost little and is used"),
     ),
+)
+
+FILTERS: tuple[Example, ...] = (
+    Example('{"type": "image"}', "this value"),
+    Example('{"tags": ["nature", "landscape"]}', "any of these"),
+    Example('{"tags": {"all": ["nature", "landscape"]}}', "every one of these"),
+    Example('{"width": {"gte": 800, "lt": 2048}}', "a range; gt, gte, lt and lte are bounds"),
+    Example('{"created_at": "2024-05", "file_size": {"gt": "5mb"}}', "values as in a query, both conditions"),
+    Example('{"type": {"not": ["video", "audio"]}}', "none of these"),
+    Example('{"gps": {"exists": false}}', "no value"),
+    Example('{"is_favorite": true}', "marked by you"),
+    Example('{"sort_by": "created_at", "sort_order": "desc"}', "no condition but an order"),
+)
+FACETS: tuple[Example, ...] = (
+    Example("type,tags,created_at", "each value with its count, dates by month"),
+    Example('[{"field": "tags", "size": 10, "order": "value"}]', "ten tags from a to z"),
+    Example('[{"field": "tags", "prefix": "na", "order": "-count"}]', "tags that begin so, the rarest first"),
+    Example('["type", {"field": "module", "missing": true}]', "and how many have none, as `(missing)`"),
+    Example(
+        '[{"field": "width", "ranges": [{"to": 1024}, {"key": "large", "from": 1024}]}]',
+        "by range: from is in it, to is not; the first is called `*-1024`",
+    ),
+    Example('[{"field": "created_at", "ranges": [{"key": "this week", "from": "now/w"}]}]', "dates as in a query"),
+    Example(
+        '[{"field": "created_at", "interval": "day", "zone": "Europe/Amsterdam"}]',
+        "by year, quarter, month, week, day or hour of a zone",
+    ),
+    Example('[{"field": "taxonomy", "hierarchy": true}]', "the first level of paths"),
+    Example('[{"field": "taxonomy", "hierarchy": true, "prefix": "nature"}]', "the level below `nature`"),
+    Example(
+        '["created_at", {"field": "created_at", "interval": "year", "name": "years"}]',
+        "a field counted twice, under two names",
+    ),
+)
+SORTS: tuple[Example, ...] = (
+    Example("relevance", "the best match first"),
+    Example("-created_at,title", "the newest first, then by title"),
+    Example("downloads:desc,title:asc", "the same with words"),
 )

@@ -1,114 +1,127 @@
-"""Facets: what is counted, and the counts read back.
-
-A facet ignores the selection made in its own field and honours all others: the selections are the `post_filter` of the
-hits, and each facet counts under a filter of the others.
-"""
+"""Facets as they are asked for: names, or objects that say how to count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
-from mappings.fields import REGISTRY, FacetKind, Field, FieldType
-from mappings.folding import fold_keyword, fold_sort
 from query.errors import QueryError, QueryProblem
 
 DEFAULT_SIZE = 50  # values of a facet that are returned
 MAX_SIZE = 1000
 MAX_FACETS = 32
-_SPELLINGS = 2  # spellings counted for each value returned, so that each value finds the one it is written in
-
-Dsl = dict[str, Any]
-Bucket = Mapping[str, Any]
+MAX_RANGES = 64
+MISSING = "(missing)"
+ORDERS = ("count", "-count", "value", "-value")
+INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 
 
 @dataclass(frozen=True, slots=True)
-class FacetPlan:
-    """One facet of a search: `name` as asked for, its field, and the aggregation `id` that holds its counts."""
+class FacetRequest:
+    """One facet: a field, and how its values are counted.
 
-    name: str
-    field: Field
-    id: str
+    `size` is the most values returned. `order` is `count` (the most frequent first), `-count`, `value` (from a to z,
+    from low to high) or `-value`; without one, dates come in their order and everything else by count. `prefix` keeps
+    the values that begin so, in any case. `missing` adds how many records have no value, as `(missing)`. `ranges` are
+    objects {key?, from?, to?}, the lower bound included and the upper one not, for numbers and dates. `interval` is one
+    of `INTERVALS`, for dates, counted on the calendar of `zone` (that of the request if empty). `hierarchy` counts the
+    values of a field of paths that lie directly below the path `prefix`. `name` is the key in the answer: the field as
+    asked for, if empty.
+    """
 
+    field: str
+    size: int = DEFAULT_SIZE
+    order: str | None = None
+    prefix: str = ""
+    missing: bool = False
+    ranges: Sequence[Mapping[str, Any]] = ()
+    interval: str | None = None
+    zone: str = ""
+    hierarchy: bool = False
+    name: str = ""
 
-def plan_facets(names: Sequence[str], roles: Set[str]) -> tuple[FacetPlan, ...]:
-    """Return the facets for names or aliases; raise QueryError(field="facets") for those that can not be counted."""
-    wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
-    if len(wanted) > MAX_FACETS:
-        raise QueryError(
-            QueryProblem("limit", f"At most {MAX_FACETS} facets are allowed, not {len(wanted)}."), field="facets"
-        )
-    return tuple(FacetPlan(name, _countable(name, roles), f"facet{at}") for at, name in enumerate(wanted))
-
-
-def _countable(name: str, roles: Set[str]) -> Field:
-    field = REGISTRY.resolve(name, roles)
-    if field is not None and field.facet is not FacetKind.NONE:
-        return field
-    near = REGISTRY.near(name, roles, among=[n for f in REGISTRY.facets(roles) for n in (f.name, *f.aliases)])
-    message = f"{field.name} can not be counted in a facet." if field else f"There is no field {name[:60]} to count."
-    if near:
-        message += f" Did you mean {' or '.join(near)}?"
-    problem = QueryProblem("unsupported" if field else "unknown_field", message, suggestion=near[0] if near else None)
-    raise QueryError(problem, field="facets", key=name)
-
-
-def facet_body(plan: FacetPlan, others: Sequence[Dsl], *, size: int, zone: str) -> Dsl:
-    """Return the aggregation of a facet that counts the records which meet `others`, the selections in other fields."""
-    date = plan.field.facet is FacetKind.DATE
-    aggs: Dsl = {"values": _histogram(plan.field, zone) if date else _terms(plan.field.keyword_path, size)}
-    if plan.field.raw_path is not None:
-        # Beside the values and not below each: a count a spelling and value would cost a pass over all values again.
-        aggs["spellings"] = _terms(plan.field.raw_path, min(MAX_SIZE, _SPELLINGS * size))
-    condition: Dsl = {"bool": {"filter": list(others)}} if others else {"match_all": {}}
-    return {"filter": condition, "aggs": aggs}
+    @property
+    def label(self) -> str:
+        """The key of the facet in the answer."""
+        return self.name or self.field
 
 
-def _histogram(field: Field, zone: str) -> Dsl:
-    body: Dsl = {"field": field.path, "calendar_interval": "month", "format": "yyyy-MM", "min_doc_count": 1}
-    if zone != "UTC":
-        body["time_zone"] = zone
-    return {"date_histogram": body}
+def parse_facets(text: str) -> list[FacetRequest]:
+    """Return the facets of a text: names between commas, or a JSON list of names and of objects.
+
+    An object has the members of `FacetRequest`. Raises QueryError(field="facets").
+    """
+    text = text.strip()
+    if text[:1] not in {"[", "{"}:
+        return [FacetRequest(name) for name in map(str.strip, text.split(",")) if name]
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise facet_error("syntax", "facets is neither a list of names nor JSON.") from error
+    return [read_request(item) for item in (items if isinstance(items, list) else [items])]
 
 
-def _terms(path: str | None, size: int) -> Dsl:
-    return {"terms": {"field": path, "size": size}}
+def read_request(item: Any) -> FacetRequest:
+    """Return the facet of one item of a JSON list. Raises QueryError(field="facets")."""
+    if isinstance(item, str):
+        return FacetRequest(item.strip())
+    if not isinstance(item, Mapping) or not isinstance(item.get("field"), str):
+        raise facet_error("wrong_type", 'A facet is the name of a field or an object: {"field": "tags", "size": 10}.')
+    name = item["field"].strip()
+    for key, value in item.items():
+        check = _MEMBERS.get(str(key))
+        if check is None:
+            known = ", ".join(_MEMBERS)
+            raise facet_error("unsupported", f"A facet has no {str(key)[:40]}; it takes {known}.", name)
+        if not check(value):
+            raise facet_error("wrong_type", f"{key} of the facet {name[:60]} is not {_WANTED[check]}.", name)
+    return FacetRequest(**{**item, "field": name})
 
 
-def read_facet(plan: FacetPlan, aggregations: Mapping[str, Any]) -> dict[str, int]:
-    """Return {value: count} of one facet: the most frequent first, months in their order."""
-    answer = aggregations.get(plan.id, {})
-    show = _SHOW.get(plan.field.type) or _as_written(plan.field, answer.get("spellings", {}).get("buckets", ()))
-    counts: dict[str, int] = {}
-    for bucket in answer.get("values", {}).get("buckets", ()):
-        if bucket["doc_count"]:
-            counts.setdefault(show(bucket), bucket["doc_count"])
-    return counts
+def facet_error(reason: str, message: str, key: str = "", suggestion: str | None = None) -> QueryError:
+    """Return the error of a facet, `key` being its name."""
+    return QueryError(QueryProblem(reason, message, suggestion=suggestion), field="facets", key=key)
 
 
-def _as_written(field: Field, spellings: Sequence[Bucket]) -> Callable[[Bucket], str]:
-    """Return what shows a folded value in its most frequent spelling (as it is, where none was counted)."""
-    fold = fold_sort if field.type is FieldType.TEXT else fold_keyword
-    written: dict[str, str] = {}
-    for spelling in spellings:
-        text = str(spelling["key"])
-        written.setdefault(fold(text), text)
-    return lambda bucket: written.get(str(bucket["key"]), str(bucket["key"]))
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
-def _formatted(bucket: Bucket) -> str:
-    return str(bucket.get("key_as_string", bucket["key"]))
+def _text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
-def _number(bucket: Bucket) -> str:
-    value = bucket["key"]
-    return str(int(value)) if float(value).is_integer() else f"{value:.15g}"
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
-_SHOW: dict[FieldType, Callable[[Bucket], str]] = {
-    FieldType.DATE: _formatted,
-    FieldType.BOOLEAN: _formatted,
-    FieldType.INTEGER: _number,
-    FieldType.FLOAT: _number,
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
+
+
+_WANTED: dict[Callable[[Any], bool], str] = {
+    _text: "a string",
+    _text_or_none: "a string",
+    _flag: "true or false",
+    _count: "a whole number",
+    _objects: "a list of objects with from and to",
 }
+_MEMBERS: dict[str, Callable[[Any], bool]] = {
+    "field": _text,
+    "size": _count,
+    "order": _text_or_none,
+    "prefix": _text,
+    "missing": _flag,
+    "ranges": _objects,
+    "interval": _text_or_none,
+    "zone": _text,
+    "hierarchy": _flag,
+    "name": _text,
+}
+assert set(_MEMBERS) == {member.name for member in fields(FacetRequest)}

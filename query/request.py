@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,22 +10,23 @@ from typing import Any
 from mappings.fields import FOLD
 from mappings.index import MAX_OFFSET, MAX_PAGE
 from query.clauses import Clause, Exists, Is, Range, conjunction, walk
+from query.cursors import Cursor, check_cursor, fingerprint, page_of
 from query.dates import Clock, zone_of
 from query.emit import Bool, Context, emit, scores
 from query.errors import BadValue, QueryError, QueryProblem
-from query.facets import DEFAULT_SIZE, MAX_SIZE, FacetPlan, facet_body, plan_facets, read_facet
+from query.facet_body import facet_body
+from query.facet_plans import FacetPlan, plan_facets
+from query.facet_read import read_facet
+from query.facets import DEFAULT_SIZE, MAX_SIZE, FacetRequest
 from query.filters import SORT_KEYS, Selection, selections
-from query.parse import Parsed, parse
-from query.resolve import resolve
-from query.scan import Kind
+from query.highlights import highlight_body
+from query.ranking import check_lifts, lifted
 from query.sorting import SortKey, sort_body
+from query.spelling import Spelling, plan_spelling
+from query.text import read_text
 from query.weight import expansions
 
 TIMEOUT = "5s"
-MAX_WARNINGS = 20
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_OPERATOR = re.compile(r"[^\w\s]|\b(?:AND|OR|NOT)\b")
-_LOWER_CASE = frozenset({"and", "or", "not"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,15 @@ class SearchRequest:
 
     `filters` is the JSON object as sent (see `query.filters`), with `sort_by` and `sort_order` in it. `sort` is a text
     (`-created_at,title`) or keys; it wins over those in `filters`. `zone` is the IANA name of the time zone of dates
-    that name none. `source` lists paths of the document to leave out of the results.
+    that name none. `facet_size` is the size of facets given by name. `cursor` is the place where the page begins, in
+    place of `offset`. `highlight` marks the words found; `suggest` makes ready to correct those that are not. `lift`
+    names what else raises the score of words: `recency`, `popularity` (see `query.ranking`).
+    `source` lists paths of the document to leave out of the results.
     """
 
     text: str = ""
     filters: Mapping[str, Any] = field(default_factory=dict)
-    facets: Sequence[str] = ()
+    facets: Sequence[str | FacetRequest] = ()
     sort: str | Sequence[SortKey] = ()
     limit: int = 20
     offset: int = 0
@@ -58,103 +61,95 @@ class SearchRequest:
     facet_size: int = DEFAULT_SIZE
     total_exact: bool = True
     source: Sequence[str] = ()
+    cursor: Cursor | None = None
+    highlight: bool = False
+    suggest: bool = False
+    lift: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledSearch:
     """The body for the engine, with what is needed to explain it and to read its answer.
 
-    `clause` is the meaning of the text alone; the filters are in the body only.
+    `clause` is the meaning of the text alone; the filters are in the body only. `cursor` is that of this page, bound to
+    the search. A body with a cursor names its point in time and is sent without an index. `spelling` holds the body of
+    a second search that checks the spelling of the words, worth sending when the first one found little.
     """
 
     body: dict[str, Any]
     clause: Clause
     warnings: tuple[QueryProblem, ...]
     facets: tuple[FacetPlan, ...]
+    text: str = ""
+    cursor: Cursor | None = None
+    spelling: Spelling | None = None
 
 
 def compile_text(
     text: str, caller: Caller, now: datetime, *, lenient: bool = False, zone: str = "UTC"
 ) -> tuple[Clause, tuple[QueryProblem, ...]]:
     """Return the typed clauses of a query text, and warnings; raise QueryError with a span inside the text."""
-    return _compile_text(text, caller, _clock(now, zone), lenient=lenient)
+    return read_text(text, caller.roles, _clock(now, zone), lenient=lenient)
 
 
 def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> CompiledSearch:
     """Compile a request to an OpenSearch body; raise QueryError naming the part that is at fault."""
     _check_page(request)
-    clock = _clock(now, request.zone)
-    clause, warnings = _compile_text(request.text, caller, clock, lenient=request.lenient)
+    check_lifts(request.lift)
+    check_cursor(request, caller)
+    cursor = _bound_cursor(request, caller, now)
+    clock = _clock(now if cursor is None else _time_of(cursor), request.zone)
+    clause, warnings = read_text(request.text, caller.roles, clock, lenient=request.lenient)
     selected = selections(request.filters, caller.roles, clock)
-    plans = plan_facets(request.facets, caller.roles)
+    plans = plan_facets(request.facets, caller.roles, clock, size=request.facet_size, zone=request.zone)
     counted = {plan.field.name for plan in plans}
     context = Context(caller.user_id, clock.now, expansions=expansions(clause))
     late = [s for s in selected if s.field is not None and s.field.name in counted]
-    query = _query(
-        [clause, *(s.clause for s in selected if s not in late)],
-        caller,
-        context,
-        trash=any(_speaks_of_trash(c) for c in [clause, *(s.clause for s in selected)]),
-    )
+    trash = any(_speaks_of_trash(c) for c in [clause, *(s.clause for s in selected)])
+    sort = _sort(request, caller, scored=scores(clause))
     body: dict[str, Any] = {
-        "query": query,
-        "from": request.offset,
-        "size": request.limit,
-        "sort": _sort(request, caller, scored=scores(clause)),
+        "query": _query([clause, *(s.clause for s in selected if s not in late)], caller, context, trash=trash),
+        **_page(request, cursor, sort),
+        "sort": sort,
         "timeout": TIMEOUT,
         "track_total_hits": True if request.total_exact else MAX_OFFSET,
         "_source": {"excludes": [FOLD, *request.source]},
     }
+    if request.lift and scores(clause):
+        body["query"] = lifted(body["query"], request.lift, clock.now)
     if late:
         body["post_filter"] = emit(conjunction([s.clause for s in late]), context, scoring=False)
     if plans:
-        body["aggs"] = {plan.id: _facet(plan, late, context, request) for plan in plans}
-    return CompiledSearch(body, clause, warnings, plans)
+        body["aggs"] = {plan.id: _facet(plan, late, context) for plan in plans}
+    marks = highlight_body(clause) if request.highlight else None
+    if marks is not None:
+        body["highlight"] = marks
+    spelling = plan_spelling(clause, _query([], caller, context, trash=trash)) if request.suggest else None
+    return CompiledSearch(body, clause, warnings, plans, request.text, cursor, spelling)
 
 
 def read_facets(compiled: CompiledSearch, aggregations: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return {facet as asked for: {value: count}}: the most frequent first, months in their order."""
+    """Return {facet as asked for: {value: count}}, each in the order that was asked for."""
     return {plan.name: read_facet(plan, aggregations) for plan in compiled.facets}
 
 
-def _compile_text(text: str, caller: Caller, clock: Clock, *, lenient: bool) -> tuple[Clause, tuple[QueryProblem, ...]]:
-    if not text.isascii():
-        text = _SURROGATE.sub("\ufffd", text)  # half a character can not be sent to the engine
-    found: list[QueryProblem] = []
-    report = found.append if lenient else _raise
-    try:
-        parsed = parse(text, report)
-    except QueryError as error:
-        if not lenient:
-            raise
-        found.append(error.problem)
-        parsed = parse(_OPERATOR.sub(lambda match: " " * len(match[0]), text), report)
-    clause = resolve(parsed, caller.roles, clock, report, lenient=lenient)
-    found.extend(_hints(parsed))
-    return clause, tuple(dict.fromkeys(found))[:MAX_WARNINGS]
+def _bound_cursor(request: SearchRequest, caller: Caller, now: datetime) -> Cursor | None:
+    """Return the cursor of a request; one at the start is bound to the search and to its time."""
+    cursor = request.cursor
+    if cursor is None or cursor.after is not None:
+        return cursor
+    return Cursor(cursor.pit, None, fingerprint(request, caller), int(now.timestamp() * 1000))
 
 
-def _raise(problem: QueryProblem) -> None:
-    raise QueryError(problem)
+def _time_of(cursor: Cursor) -> datetime:
+    assert cursor.now is not None
+    return datetime.fromtimestamp(cursor.now / 1000, UTC)
 
 
-def _hints(parsed: Parsed) -> list[QueryProblem]:
-    """Return hints for `and`, `or` and `not` that stand between words."""
-    tokens = parsed.tokens
-    return [
-        QueryProblem(
-            "lowercase_operator",
-            f"{token.text} was read as a word; the operator is {token.text.upper()}.",
-            token.start,
-            token.end - token.start,
-            token.text.upper(),
-        )
-        for at, token in enumerate(tokens)
-        if token.text in _LOWER_CASE
-        and token.kind is Kind.WORD
-        and len(tokens) > 1
-        and (at == 0 or tokens[at - 1].kind is not Kind.FIELD)
-    ]
+def _page(request: SearchRequest, cursor: Cursor | None, sort: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if cursor is None:
+        return {"from": request.offset, "size": request.limit}
+    return page_of(cursor, request.limit, scored=any("_score" in key for key in sort))
 
 
 def _clock(now: datetime, zone: str) -> Clock:
@@ -216,8 +211,8 @@ def _sort(request: SearchRequest, caller: Caller, *, scored: bool) -> list[dict[
         raise QueryError(*error.problems, field="filters", key="sort_order" if name is None else "sort_by") from error
 
 
-def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context, request: SearchRequest) -> dict[str, Any]:
+def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context) -> dict[str, Any]:
     others = [
         emit(s.clause, context, scoring=False) for s in late if s.field is not None and s.field.name != plan.field.name
     ]
-    return facet_body(plan, others, size=request.facet_size, zone=request.zone)
+    return facet_body(plan, others)

@@ -84,11 +84,15 @@ _WANTS_VALUE = frozenset({Kind.FIELD, Kind.COMPARE})
 def scan(text: str) -> list[Token]:
     """Return the tokens of a query text, in order. Every text has tokens: what fits nowhere is a BAD one."""
     found: list[Token] = []
+    lists: list[bool] = []  # of each open bracket: whether it holds values of one field
     for match in _TOKEN.finditer(text):
         group = match.lastgroup
         start, end = match.span()
         if group == "chunk":
-            _chunk(text, start, end, found)
+            if lists and lists[-1] and text[start] in "<>" and found[-1].kind is not Kind.COMPARE:
+                _value(text, start, end, found)  # width:(>800 AND <2048)
+            else:
+                _chunk(text, start, end, found)
         elif group == "phrase":
             found.append(Token(Kind.PHRASE, start, end, text[start + 1 : end - 1]))
         elif group in {"boost", "approx"}:
@@ -99,6 +103,10 @@ def scan(text: str) -> list[Token]:
                 Token(Kind.RANGE, start, end, match["low"], high=match["high"], brackets=text[start] + text[end - 1])
             )
         elif group is not None and group != "space":
+            if group == "open":
+                lists.append(bool(found) and (found[-1].kind is Kind.FIELD or (bool(lists) and lists[-1])))
+            elif group == "close" and lists:
+                lists.pop()
             found.append(Token(_SIMPLE[group], start, end, text[start:end]))
     return found
 
@@ -139,7 +147,7 @@ def _chunk(text: str, start: int, end: int, found: list[Token]) -> None:
 
 def _value(text: str, at: int, end: int, found: list[Token]) -> None:
     """Split what directly follows `name:`; its signs are literal unless they compare or negate."""
-    compare = _COMPARE.match(text, at, end) if found[-1].kind is Kind.FIELD else None
+    compare = _COMPARE.match(text, at, end) if found[-1].kind is not Kind.COMPARE else None
     if compare:
         found.append(Token(Kind.COMPARE, at, compare.end(), compare[0]))
         at = compare.end()

@@ -75,7 +75,11 @@ class Structure:
                 "unsupported",
                 f'"{token.text}"',
             )
-        if token.kind is Kind.RANGE and not self._after(frozenset({Kind.FIELD})):
+        if (
+            token.kind is Kind.RANGE
+            and not self._after(frozenset({Kind.FIELD}))
+            and not (self._lists and self._lists[-1])
+        ):
             self._fault(token, "A range needs a field in front of it, such as width:[800 TO 2048].")
             token.kind, token.text = Kind.PHRASE, f"{token.text.strip(chr(34))} {token.high.strip(chr(34))}"
         self._count(token)

@@ -11,6 +11,7 @@ from mappings.folding import fold_sort, fold_text
 from query.patterns import folded, pieces, prefix_of
 
 PHRASE_BOOST = 2.0  # how much more a run of words weighs where they stand in this order
+MARKED = "words"  # the analyzer of the texts that can be highlighted
 _TIE = 0.2  # what the fields other than the best add to a word's score
 
 _BARE = REGISTRY.bare()
@@ -18,6 +19,9 @@ _PATHS: tuple[tuple[str, float, str], ...] = (
     *((field.text_path or field.path, field.boost or 1.0, field.analyzer) for field in _BARE),
     (WORDS_PATH, 1.0, "words"),
 )
+BARE_PATHS: tuple[str, ...] = tuple(path for path, _, _ in _PATHS)
+# File names are left out of highlights: their analyzer adds blanks, which the embedded engine's highlighter fails on.
+MARKED_PATHS: tuple[str, ...] = tuple(path for path, _, analyzer in _PATHS if analyzer == MARKED)
 BARE_FIELDS: tuple[str, ...] = tuple(path if boost == 1 else f"{path}^{boost:g}" for path, boost, _ in _PATHS)
 
 # Where the analyzers part words: the standard tokenizer keeps `example.com`, `it's` and `3.5` whole (UAX #29).
@@ -68,10 +72,15 @@ def pattern(field: Field | None, text: str) -> dict[str, Any]:
     """
     if field is None:
         return {"dis_max": {"queries": [_tokens(path, text, kind, boost) for path, boost, kind in _PATHS]}}
-    tokens = _tokens(field.path, text, field.analyzer, 1.0)
+    parts = tokens(field, text)
     if not field.leading_wildcard or field.keyword_path is None:
-        return tokens
-    return {"bool": {"should": [whole(field.keyword_path, folded(text, fold_sort)), tokens], "minimum_should_match": 1}}
+        return parts
+    return {"bool": {"should": [whole(field.keyword_path, folded(text, fold_sort)), parts], "minimum_should_match": 1}}
+
+
+def tokens(field: Field, text: str) -> dict[str, Any]:
+    """Return the query of a pattern against the words of one text field."""
+    return _tokens(field.path, text, field.analyzer, 1.0)
 
 
 def whole(path: str, text: str, boost: float = 1.0) -> dict[str, Any]:

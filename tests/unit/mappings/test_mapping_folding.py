@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappings.folding import KEYWORD_LENGTH, SORT_LENGTH, fold_key, fold_keyword, fold_sort, fold_text
+from mappings.folding import KEYWORD_LENGTH, SORT_LENGTH, fold_key, fold_keyword, fold_path, fold_sort, fold_text
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,8 @@ def test_lengths() -> None:
 )
 def test_keys(key: str, folded: str) -> None:
     assert fold_key(key) == folded
+
+
+@pytest.mark.parametrize(("value", "path"), [("/A//b/", "a/b"), ("a", "a"), ("//", ""), ("É/Ä b", "é/ä b")])
+def test_paths_fold_without_empty_parts(value: str, path: str) -> None:
+    assert fold_path(value) == fold_path(path) == path

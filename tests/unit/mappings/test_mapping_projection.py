@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mappings.projection import OPEN_LEAVES, custom_values, fold_object, open_leaves, projection_paths
+from mappings.projection import OPEN_LEAVES, custom_values, fold_object, open_leaves, paths_of, projection_paths
 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
@@ -33,6 +33,9 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"suggested_tags": [{"tag": "water", "confidence": 83.5}]},
     ),
     ({"creator": ["Jane"], "credit": "AP", "source_info": "AP"}, {"creator": ["jane"], "words": ["AP", "Jane"]}),
+    ({"taxonomy": ["A/B/C", "a/x"]}, {"taxonomy": ["a", "a/b", "a/b/c", "a/x"]}),
+    ({"storage_folder": "/Été//2024/"}, {"storage_folder": ["été", "été/2024"]}),
+    ({"taxonomy": ["/", ""]}, {}),
     ({"cost": None, "metadata": None, "custom": None, "people": None}, {}),
     ({"cost": "odd", "metadata": 5, "custom": [1]}, {}),
 ]
@@ -53,6 +56,13 @@ def test_custom_values_have_the_type_of_their_json() -> None:
         {"key": "t", "keyword": "x", "kind": "text", "text": "x"},
         {"key": "big", "keyword": str(10**400), "kind": "text"},
     ]
+
+
+def test_deep_paths_are_bounded() -> None:
+    found = paths_of("/".join("abcdefghij" * 10))
+    assert len(found) == 32
+    assert found[-1].count("/") == 99
+    assert paths_of(["a/b", "A/B"]) == ["a", "a/b"]
 
 
 def test_open_objects_are_bounded() -> None:

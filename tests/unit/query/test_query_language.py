@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from query.clauses import All, And, Fuzzy, In, Match, Nested, Not, Or, Phrase
 from query.docs import render_syntax
 from query.errors import REASONS
-from query.examples import SECTIONS
+from query.examples import FACETS, FILTERS, SECTIONS, SORTS
+from query.facets import parse_facets
 from query.flags import FLAGS
 from query.limits import WORDING
 from tests.unit.query.compiling import clause, normalised, search
@@ -181,9 +184,24 @@ def test_every_documented_example_compiles(text: str) -> None:
     assert clause(normalised(text)) == compiled.clause
 
 
+@pytest.mark.parametrize("text", [example.query for example in FILTERS])
+def test_every_documented_filter_compiles(text: str) -> None:
+    assert search(filters=json.loads(text)).body
+
+
+@pytest.mark.parametrize("text", [example.query for example in FACETS])
+def test_every_documented_facet_compiles(text: str) -> None:
+    assert search(facets=parse_facets(text)).facets
+
+
+@pytest.mark.parametrize("text", [example.query for example in SORTS])
+def test_every_documented_sort_compiles(text: str) -> None:
+    assert search("a", sort=text).body["sort"]
+
+
 def test_the_page_shows_every_example_reason_and_limit() -> None:
     page = render_syntax()
-    for example in (example for section in SECTIONS for example in section.examples):
+    for example in (*(e for section in SECTIONS for e in section.examples), *FILTERS, *FACETS, *SORTS):
         assert f"`{example.query.replace('|', chr(92) + '|')}` | {example.doc} |" in page
     for name in (*REASONS, *WORDING, *FLAGS):
         assert f"| `{name}` |" in page

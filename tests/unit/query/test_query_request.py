@@ -207,7 +207,7 @@ def test_a_facet_ignores_its_own_selection_only() -> None:
 def test_dates_are_counted_by_month_in_the_zone() -> None:
     histogram = search(facets=["created_at"], zone="Asia/Tokyo").body["aggs"]["facet0"]["aggs"]["values"]
     assert histogram["date_histogram"]["time_zone"] == "Asia/Tokyo"
-    assert histogram["date_histogram"]["format"] == "yyyy-MM"
+    assert histogram["date_histogram"]["calendar_interval"] == "month"
 
 
 def _answer(
@@ -356,3 +356,14 @@ def test_problems_are_data(make: Callable[[], object]) -> None:
     with pytest.raises(QueryError) as raised:
         make()
     assert set(raised.value.problem.as_dict()) == {"reason", "message", "offset", "length", "suggestion"}
+
+
+def test_lifts_multiply_the_score_of_words_only() -> None:
+    plain = search("a").body["query"]
+    lifted = search("a", lift=["recency", "popularity", "recency"]).body["query"]["function_score"]
+    assert lifted["query"] == plain
+    assert [next(iter(function)) for function in lifted["functions"]] == ["weight", "gauss", "field_value_factor"]
+    assert search("tags:a", lift=["recency"]).body == search("tags:a").body
+    with pytest.raises(QueryError, match="recency and popularity") as raised:
+        search("a", lift=["luck"])
+    assert (raised.value.field, raised.value.key) == ("lift", "luck")

@@ -132,3 +132,28 @@ def test_zones() -> None:
     for name in ("Europe/Nowhere", "../etc/passwd", "/etc/passwd", "a" * 300, "\0"):
         with pytest.raises(BadValue, match="There is no time zone"):
             zone_of(name)
+
+
+CALENDAR: list[tuple[str, str, str]] = [
+    ("2024-Q1", "2024-01-01", "2024-04-01"),
+    ("2024-q4", "2024-10-01", "2025-01-01"),
+    ("2024-W01", "2024-01-01", "2024-01-08"),
+    ("2020-W53", "2020-12-28", "2021-01-04"),
+    ("2024-W01||+1w", "2024-01-08", "2024-01-15"),
+    ("2024-Q1||-1M", "2023-12-01", "2024-03-01"),
+]
+
+
+@pytest.mark.parametrize(("text", "start", "end"), CALENDAR)
+def test_quarters_and_weeks(text: str, start: str, end: str) -> None:
+    found = moment(text, Clock(NOW, UTC))
+    assert found.start == datetime.fromisoformat(start).replace(tzinfo=UTC)
+    assert found.end == datetime.fromisoformat(end).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-Q5", "2024-Q0", "2024-W00", "2024-W54", "2023-W53", "2024-W1", "0000-Q1", "9999-W53"]
+)
+def test_quarters_and_weeks_that_do_not_exist(text: str) -> None:
+    with pytest.raises(BadValue):
+        moment(text, Clock(NOW, UTC))

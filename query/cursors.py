@@ -1,0 +1,145 @@
+"""Cursors: where a page ends, as a text that only this service can make.
+
+A cursor names a point in time of the index (a PIT), the sort values of the last hit, what was asked (`fingerprint`)
+and when (`now`): pages of one walk neither overlap nor leave anything out while writes go on, and `now-7d` means the
+same on all of them. Facets, limit and highlights may change between pages.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mappings.index import RESULT_WINDOW
+from query.errors import QueryError, QueryProblem
+
+if TYPE_CHECKING:
+    from query.request import Caller, CompiledSearch, SearchRequest
+
+START = "*"
+KEEP_ALIVE = "2m"  # how long the engine keeps a point in time between two pages
+MAX_LENGTH = 16_384
+_VERSION = 1
+_SIGNATURE = 16  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the results of one search.
+
+    `pit` is the engine's id of the point in time, None before one was opened. `after` holds the sort values of the last
+    hit seen, None at the start. `now` is the time of the search in milliseconds since 1970, None at the start. `seen`
+    counts the hits before this page.
+    """
+
+    pit: str | None = None
+    after: tuple[Any, ...] | None = None
+    fingerprint: str = ""
+    now: int | None = None
+    seen: int = 0
+
+
+def encode(cursor: Cursor, key: bytes) -> str:
+    """Return a cursor as a text that is safe in URLs and signed with `key`."""
+    after = None if cursor.after is None else list(cursor.after)
+    parts = [_VERSION, cursor.pit, after, cursor.fingerprint, cursor.now, cursor.seen]
+    payload = json.dumps(parts, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_sign(payload, key) + payload).decode().rstrip("=")
+
+
+def decode(text: str, key: bytes) -> Cursor:
+    """Return the cursor of a text; `*` is the start of a walk.
+
+    Raises QueryError(field="cursor") for texts that were not made by `encode` with this key. Whether it belongs to the
+    search at hand is checked by `compile_search`.
+    """
+    if text == START:
+        return Cursor()
+    if len(text) > MAX_LENGTH or not text.isascii():
+        raise _error()
+    try:
+        signed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _error() from error
+    signature, payload = signed[:_SIGNATURE], signed[_SIGNATURE:]
+    if not hmac.compare_digest(signature, _sign(payload, key)):
+        raise _error()
+    version, *parts = json.loads(payload)  # it is ours
+    if version != _VERSION:
+        raise _error()
+    pit, after, mark, now, seen = parts
+    return Cursor(pit, None if after is None else tuple(after), mark, now, seen)
+
+
+def fingerprint(request: SearchRequest, caller: Caller) -> str:
+    """Return what a cursor is bound to: the text, the filters, the sort, the organization and the user."""
+    sort = request.sort if isinstance(request.sort, str) else [[key.field, key.order] for key in request.sort]
+    asked = [
+        request.text,
+        request.filters,
+        sort,
+        request.lenient,
+        request.zone,
+        list(request.lift),
+        caller.org_id,
+        caller.user_id,
+    ]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def check_cursor(request: SearchRequest, caller: Caller) -> None:
+    """Raise QueryError when the cursor of a request belongs to another search, or stands beside an offset."""
+    cursor = request.cursor
+    if cursor is None:
+        return
+    if request.offset:
+        raise _error("A cursor says where the page begins: leave offset out.", "unsupported")
+    if request.limit < 1:
+        raise _error("A page by cursor has at least one result: limit is 1 or more.", "limit")
+    if cursor.after is not None and cursor.fingerprint != fingerprint(request, caller):
+        raise _error("The cursor belongs to another search; start again with cursor=*.")
+
+
+def next_cursor(compiled: CompiledSearch, answer: Mapping[str, Any]) -> Cursor | None:
+    """Return the cursor behind the page that the engine answered; None at the end of the results."""
+    cursor, hits = compiled.cursor, answer["hits"]["hits"]
+    if cursor is None or len(hits) < compiled.body["size"]:
+        return None
+    after = tuple(hits[-1]["sort"])
+    if after == cursor.after:  # no way on: see `page_of`
+        return None
+    pit = answer.get("pit_id", cursor.pit)
+    return replace(cursor, pit=pit, after=after, seen=cursor.seen + len(hits))
+
+
+def page_of(cursor: Cursor, limit: int, *, scored: bool) -> dict[str, Any]:
+    """Return the part of a body that says which hits come next; `scored` if a sort key is the score.
+
+    The embedded engine holds scores in more digits than it answers, so that a page by score would begin with the last
+    hit of the one before. As long as they can, pages by score begin at an offset within the point in time.
+    """
+    page: dict[str, Any] = {"size": limit}
+    if cursor.pit is not None:
+        page["pit"] = {"id": cursor.pit, "keep_alive": KEEP_ALIVE}
+    if cursor.after is not None and scored and cursor.seen + limit <= RESULT_WINDOW:
+        page["from"] = cursor.seen
+    elif cursor.after is not None:
+        page["search_after"] = list(cursor.after)
+    return page
+
+
+def _sign(payload: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, payload, "sha256")[:_SIGNATURE]
+
+
+def _error(
+    message: str = "The cursor can not be read; start again with cursor=*.", reason: str = "cursor"
+) -> QueryError:
+    return QueryError(QueryProblem(reason, message, suggestion=START), field="cursor")

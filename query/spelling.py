@@ -1,0 +1,170 @@
+"""Did-you-mean: words that no asset of the organization holds, replaced by the nearest that one does.
+
+The engine's own suggesters read the terms of all organizations, so they are not used: a second search, sent only when
+the first found little, looks for the words with typing errors allowed, under the same filter as every search, and the
+corrections are read from its highlights.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mappings.fields import FieldType
+from mappings.folding import fold_text
+from query import words
+from query.clauses import And, Boosted, Clause, Match, Or
+
+if TYPE_CHECKING:
+    from query.request import CompiledSearch
+
+MAX_WORDS = 5
+_MIN_LENGTH = 3  # shorter words are within one edit of too many others
+_ONE_EDIT = 5  # words up to this length may have one edit, longer ones two
+_SAMPLE = 20  # hits that the corrections of a word are read from
+_MOST_TERMS = 900  # terms of one query, in all fields; the engine stops at 1,024
+_TIMEOUT = "1s"
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARKED = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
+_WORD = re.compile(r"[^\W\d_]+")
+
+Dsl = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The words to check, in the order of the text, and the body of the search that checks them."""
+
+    words: tuple[Match, ...]
+    body: Dsl
+
+
+def plan_spelling(clause: Clause, base: Dsl) -> Spelling | None:
+    """Return how to check the words of a clause among the assets that meet `base`; None without such words."""
+    found = tuple(_checked(clause))[:MAX_WORDS]
+    if not found:
+        return None
+    terms = _MOST_TERMS // (len(found) * len(words.BARE_PATHS))
+    aggs: Dsl = {}
+    for at, word in enumerate(found):
+        similar = _similar(word, terms)
+        aggs[f"exact{at}"] = {"filter": words.match(word.field, word.text)}
+        aggs[f"near{at}"] = {"filter": similar, "aggs": {"hits": {"top_hits": _sample(word, similar)}}}
+    query = {"bool": {"filter": [base], "should": [_similar(word, terms) for word in found], "minimum_should_match": 1}}
+    return Spelling(found, {"query": query, "size": 0, "aggs": aggs, "timeout": _TIMEOUT, "track_total_hits": False})
+
+
+def read_spelling(compiled: CompiledSearch, answer: Mapping[str, Any]) -> str | None:
+    """Return the query text with the corrected words in place; None when there is nothing to correct.
+
+    `answer` is the engine's to `compiled.spelling.body`, sent to the index like any other search.
+    """
+    spelling, text = compiled.spelling, compiled.text
+    if spelling is None:
+        return None
+    aggregations = answer.get("aggregations") or {}
+    parts: list[str] = []
+    end = 0
+    for at, word in enumerate(spelling.words):
+        better = _better(word.text, at, aggregations)
+        place = _place(text, word)
+        if better is not None and place is not None and place >= end:
+            parts += [text[end:place], better]
+            end = place + len(word.text)
+    return "".join([*parts, text[end:]]) if parts else None
+
+
+def _checked(clause: Clause) -> Iterator[Match]:
+    """Yield the words that are worth checking: required ones, of letters only, and long enough."""
+    if isinstance(clause, And | Or):
+        for item in clause.items:
+            yield from _checked(item)
+    elif isinstance(clause, Boosted):
+        yield from _checked(clause.item)
+    elif isinstance(clause, Match) and _worth_checking(clause):
+        yield clause
+
+
+def _worth_checking(word: Match) -> bool:
+    worded = word.field is None or (word.field.type is FieldType.TEXT and word.field.analyzer == words.MARKED)
+    return worded and len(word.text) >= _MIN_LENGTH and _WORD.fullmatch(word.text) is not None
+
+
+def _similar(word: Match, terms: int) -> Dsl:
+    """Return the query for a word with typing errors behind its first letter; `terms` bounds what it becomes."""
+    query = words.match(word.field, word.text, _edits(word.text), min(terms, 50))
+    body: Dsl = query["multi_match"] if word.field is None else query["match"][word.field.path]
+    body["prefix_length"] = 1
+    return query
+
+
+def _edits(text: str) -> int:
+    return 1 if len(text) <= _ONE_EDIT else 2
+
+
+def _sample(word: Match, similar: Dsl) -> Dsl:
+    paths = words.MARKED_PATHS if word.field is None else (word.field.path,)
+    return {
+        "size": _SAMPLE,
+        "_source": False,
+        "highlight": {
+            "type": "unified",
+            "pre_tags": [_OPEN],
+            "post_tags": [_CLOSE],
+            "max_analyzer_offset": 100_000,
+            "require_field_match": False,
+            "highlight_query": similar,
+            "fields": {path: {"number_of_fragments": 3} for path in paths},
+        },
+    }
+
+
+def _better(word: str, at: int, aggregations: Mapping[str, Any]) -> str | None:
+    """Return the best correction of a word: the nearest, the one in most of the hits, the first."""
+    if aggregations.get(f"exact{at}", {}).get("doc_count"):
+        return None
+    hits = aggregations.get(f"near{at}", {}).get("hits", {}).get("hits", {}).get("hits", ())
+    counts: Counter[str] = Counter()
+    for hit in hits:
+        counts.update(dict.fromkeys(_marked(hit), 1))
+    folded = fold_text(word)
+    ranked = [
+        (far, -count, at)
+        for at, (candidate, count) in enumerate(counts.items())
+        if 0 < (far := distance(folded, candidate)) <= _edits(word)
+    ]
+    return list(counts)[min(ranked)[2]] if ranked else None
+
+
+def _marked(hit: Mapping[str, Any]) -> Iterable[str]:
+    for fragments in (hit.get("highlight") or {}).values():
+        for fragment in fragments:
+            for marked in _MARKED.findall(fragment):
+                folded = fold_text(marked)
+                if _WORD.fullmatch(folded):
+                    yield folded
+
+
+def _place(text: str, word: Match) -> int | None:
+    """Return where a word stands in the text; None when it is written with escapes."""
+    offset, length = word.span
+    start = offset + length - len(word.text)
+    return start if start >= offset and text[start : start + len(word.text)] == word.text else None
+
+
+def distance(first: str, second: str) -> int:
+    """Return the edits between two words, a swap of neighbours being one, as the engine counts them."""
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for i, sign in enumerate(first, 1):
+        last, row = row, [i]
+        for j, other in enumerate(second, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (sign != other))
+            if before and j > 1 and sign == second[j - 2] and first[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before = last
+    return row[-1]

@@ -1,0 +1,162 @@
+"""Texts that broke luqum, other translators, engines and services: copied from their reports, as data."""
+
+from __future__ import annotations
+
+# luqum, and the translators around it.
+TRANSLATORS = (
+    *("a^1.2.3", "a~..", '"a b"~1.5', "a OR /b/", "/a/", "n:>=5", "[-5 TO 5]", "n:[-5 TO 5]", "n:>-5", "n:-5"),
+    *(
+        "a:>(1 OR 2)",
+        "NOT NOT a",
+        "(a OR b)^3",
+        "[* TO *]",
+        "a:[* TO *]",
+        "foo~0.8",
+        "foo~",
+        "a b OR c",
+        "a OR b AND c",
+    ),
+    *(
+        'a"b',
+        'a "b',
+        '"',
+        '""',
+        "a*/.*.*/",
+        "title:a*/.*.*/",
+        "states:nutrition-photo-selected",
+        "choc*",
+        "C++",
+        "12:30",
+    ),
+    *('a" "internal:x" b"', 'a" "org_id:x" b"', "intern\\al:x", "org\\_id:org_b", "_exists_:org_id", "_exists_:"),
+    *("10.5281/zenodo.1", "foo/bar/baz", "a:(^", "a:(^)", "“smart quotes”", "*a", "*", "?", "**", "a:*", "*:*", "*:a"),
+    *("org_id:org_b", "ORG_ID:org_b", "fold.org_id:x", "deleted:true", "fold:x", "fold.words:x", "favorited_by:user_2"),
+    *("rev:1", "asset_id.raw:x", "_id:1", "_index:x", "_source:x", "_all:x", "_score:1", "__proto__:x", "title.raw:x"),
+    *(
+        "admin_tags:x",
+        "has:org_id",
+        "missing:favorited_by",
+        "custom.key:x",
+        "custom.:x",
+        "exif.:x",
+        "exif..:x",
+        "custom:x",
+    ),
+)
+
+# Query, path, template and object injection; what scanners send.
+SERVICES = (
+    *('{"$ne":1}', '{"$gt":""}', "$where", "title:{$ne: 1}", "'; DROP TABLE assets; --", "' OR '1'='1", "1; sleep(5)"),
+    *("../", "..%2f..%2fetc/passwd", "%2e%2e", "%5C", "\x00", "a\x00b", "title:\x00", "%00", "..\\..\\windows"),
+    *(
+        "::ffff:127.0.0.1",
+        "http://127.0.0.1:9200/_search",
+        "http://[::1]/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+    ),
+    *(
+        "<script>alert(1)</script>",
+        "<svg onload=alert(1)>",
+        "{{7*7}}",
+        "${7*7}",
+        "${jndi:ldap://x}",
+        "%n%n%s",
+        "a\r\nb: c",
+    ),
+    *(
+        '{"script":{"source":"1"}}',
+        "script:x",
+        "query_string:x",
+        "regexp:x",
+        "_exists_:script",
+        "alg:none",
+        "?password=x",
+    ),
+    *("from:1000000", "size:1000000", "title:.*.*.*.*.*.*b", "title:/(a+)+$/", "title:/.{1,1000}{1,1000}/", "(a+)+b"),
+)
+
+# Depth, length, numbers past every type, and characters that parsers stumble over.
+LIMITS = (
+    *(
+        "(" * 3000,
+        ")" * 3000,
+        "(" * 3000 + "a" + ")" * 3000,
+        "(" * 21 + "a" + ")" * 21,
+        "NOT " * 1000 + "a",
+        "!" * 4000,
+    ),
+    *(
+        "-" * 4000,
+        "+-!" * 1300,
+        "a:" * 2000,
+        "title:(" * 500,
+        "a OR " * 800,
+        "a AND " * 800 + "b",
+        "a " * 2048,
+        "x" * 4096,
+    ),
+    *("x" * 5000, "x" * 5000 + "~", "title:" + "x" * 300 + "*", "*xy* " * 50, "ab* " * 50, "ab~ " * 50, '"a b"~100000'),
+    *(
+        '"' + "a " * 2000 + '"',
+        '"' * 4000,
+        "\\" * 4095,
+        "\\" * 4096,
+        "^" * 4000,
+        "~" * 4000,
+        "[" * 4000,
+        "{a TO " * 500,
+    ),
+    *("width:" + "9" * 4000, "width:1e99999", "width:1e-99999", "width:>" + "9" * 400, "rating:NaN", "amount:Infinity"),
+    *("width:-0", "width:٣", "duration:99999:99:99", "file_size:1e400tb", "seed:18446744073709551616", "width:0x10"),
+    *(
+        "created_at:0000",
+        "created_at:9999-12-31||+1y",
+        "created_at:now+999999y",
+        "created_at:2024-13-45",
+        "created_at:-1",
+    ),
+    *(
+        "created_at:now" + "/d" * 1500,
+        "created_at:now" + "+1d" * 1300,
+        "created_at:[9999 TO *]",
+        "created_at:10000-01-01",
+    ),
+    *('near:"91,0 1km"', 'near:"0,0 1e9km"', 'near:"NaN,0 1km"', 'bounds:"0,0,1,1"', "near:", "bounds:" + "1," * 1000),
+    *("tags:(" + " OR ".join(f"t{n}" for n in range(700)) + ")", "tags:(" + "a " * 1600 + ")", "é" * 4096, "東" * 4096),
+    *(
+        "\ud800",
+        "a\udfffb",
+        "title:\ud800*",
+        "\ufeff",
+        "\u202e\u202d",
+        "\u200b",
+        "\u0000\u0001\u001f\u007f\u0085\u2028",
+    ),
+    *(
+        "İ" * 2000,
+        "ß" * 4096,
+        "ﷺ" * 4000,
+        "a" + "\u0301" * 4000,
+        "😀" * 4000,
+        "\U0010ffff",
+        "\U000e0041" * 500,
+        "ǅ",
+        "ŉ",
+    ),
+    *(
+        "’" * 4000,
+        "“" * 4000,
+        "a”b“c",
+        "«»" * 2000,
+        "\u3000a\u3000b",
+        "＊",
+        "ｔｉｔｌｅ：x",
+        "a＂b",
+        "ﬁ*",
+        "ıİ:x",
+        "ﬀ:1",
+    ),
+)
+
+ATTACKS: tuple[str, ...] = (*TRANSLATORS, *SERVICES, *LIMITS)
