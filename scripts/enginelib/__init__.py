@@ -1,0 +1,1 @@
+"""Engines started and ended by `scripts/engines`: standard library only."""
