@@ -1,6 +1,6 @@
 """The canonical asset record, and the bodies that make and change it.
 
-A record's body is a JSON object (see ``docs/ref-record.md``); these models are the only way in. They are strict: an
+A record's body is a JSON object; these models are the only way in. They are strict: an
 unknown field or a wrong type is an error that names the field. The search side of each field is ``mappings.fields``.
 """
 
