@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from service.times import timestamp
 
-ASSET_ID = re.compile(r"^asset_([1-9][0-9]{0,15})$")
+ASSET_ID = re.compile(r"asset_([1-9][0-9]{0,15})\Z", re.ASCII)
 """A public asset id; the number is below 2^53."""
 
 ASSET_TYPES = (
