@@ -26,6 +26,7 @@ from service.core.garbage import OPERATION, Garbage
 from service.core.imports import Imports
 from service.core.links import Links
 from service.core.operations import Operations
+from service.core.rates import Rates
 from service.core.renditions import Renditions
 from service.core.search import Searches
 from service.core.views import Views
@@ -134,6 +135,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         context = Context(
             settings=settings,
             keys=base.keys,
+            rates=Rates(base.clock),
             assets=assets,
             searches=Searches(engine, settings.index_prefix, base.clock),
             renditions=Renditions(base.files, workers),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from service.core.access import Keys
 from service.core.assets import Assets
 from service.core.links import Links
+from service.core.rates import Rates
 from service.core.renditions import Renditions
 from service.core.search import Searches
 from service.core.views import Views
@@ -25,6 +26,7 @@ class Context:
 
     settings: Settings
     keys: Keys
+    rates: Rates
     assets: Assets
     searches: Searches
     renditions: Renditions
