@@ -1,7 +1,8 @@
 """Search through the API beside the same body sent straight to the engine; import; memory; cold start.
 
 Both kinds of search run in turn, in one process, on one engine with the same records, by the same HTTP client library
-(aiohttp, which opensearch-py uses too), so whatever else the machine does weighs on both.
+(aiohttp, which opensearch-py uses too), so whatever else the machine does weighs on both. The engine is the embedded
+one, or the one at ASSETRY_OPENSEARCH_URL.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ sys.path.insert(0, str(ROOT))
 
 from query.request import Caller, SearchRequest, compile_search  # noqa: E402
 from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
+
+ENGINE = "ASSETRY_OPENSEARCH_URL"
+INDEX = "assetry-bench"
 
 QUERIES: dict[str, dict[str, str]] = {
     "everything + 4 facets": {"query": "", "facets": "type,module,tags,model"},
@@ -63,7 +67,7 @@ async def _compare(url: str, engine: str, key: str, rounds: int) -> list[tuple[s
                 async with session.get(target) as answer:
                     found = json.loads(await answer.read())
                 middle = time.perf_counter()
-                straight = await client.search(index="assets", body=body)
+                straight = await client.search(index=INDEX, body=body)
                 ended = time.perf_counter()
                 totals.add((found["total_count"], straight["hits"]["total"]["value"]))
                 if number >= 20:  # the first rounds warm both up
@@ -85,14 +89,15 @@ async def search(count: int, rounds: int) -> None:
                 starts.append(seconds)
         data = Path(folder) / "data"
         key = await fill(data, count)
-        async with service(data) as (url, filled):
-            engine = json.loads((data / "run" / "engine.json").read_text())["url"]
+        async with service(data, ASSETRY_INDEX_PREFIX=INDEX) as (url, filled):
+            engine = os.environ.get(ENGINE) or json.loads((data / "run" / "engine.json").read_text())["url"]
             results = await _compare(url, engine, key, rounds)
     print(f"\n{count:,} assets, {rounds} rounds each, in turn; milliseconds\n")
-    print("| search | API p50 | API p95 | engine alone p50 | engine alone p95 | API adds at p50 |")
-    print("|---|---|---|---|---|---|")
+    print("| search | API p50 | API p95 | engine alone p50 | engine alone p95 | API adds at p50 | median of pairs |")
+    print("|---|---|---|---|---|---|---|")
     for name, api, direct in results:
-        row = (api.at(0.5), api.at(0.95), direct.at(0.5), direct.at(0.95), api.at(0.5) - direct.at(0.5))
+        pairs = median(one - other for one, other in zip(api.times, direct.times, strict=True))
+        row = (api.at(0.5), api.at(0.95), direct.at(0.5), direct.at(0.95), api.at(0.5) - direct.at(0.5), pairs)
         print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
     print(f"\nCold start to ready, empty library: median {median(starts):.2f} s, worst of 5 {max(starts):.2f} s")
     print(f"Start to ready with {count:,} assets (full index build): {filled:.2f} s")
@@ -133,10 +138,13 @@ def main() -> None:
     parser.add_argument("--assets", type=int, default=10_000, help="records to search in")
     parser.add_argument("--rounds", type=int, default=300, help="calls of each kind and query")
     parser.add_argument("--drawings", type=Path, default=Path("/usr/share/openclipart/svg"), help="folder to import")
+    parser.add_argument("--no-import", action="store_true", help="measure searches only")
     parser.add_argument("--sizes", default="1000,3000,7458", help="how many of its files, by commas")
     chosen = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     asyncio.run(search(chosen.assets, chosen.rounds))
+    if chosen.no_import:
+        return
     if chosen.drawings.is_dir():
         imports(chosen.drawings, [int(size) for size in chosen.sizes.split(",")])
     else:

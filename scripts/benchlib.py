@@ -86,7 +86,7 @@ async def fill(data: Path, count: int) -> str:
                 body["slug"] = f"asset-{number}"
                 bodies[body["id"]] = body
             await base.store.insert_many("asset", bodies)
-        key, _ = await base.keys.create("bench", "bench", list(SCOPES))
+        key, _ = await base.keys.create("bench", "bench", list(SCOPES), "unlimited")
     return key
 
 

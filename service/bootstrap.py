@@ -27,6 +27,7 @@ from service.core.garbage import OPERATION, Garbage
 from service.core.imports import Imports
 from service.core.links import Links
 from service.core.operations import Operations
+from service.core.rates import Rates
 from service.core.renditions import Renditions
 from service.core.saved_searches import SavedSearches
 from service.core.search import Searches
@@ -140,6 +141,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         context = Context(
             settings=settings,
             keys=base.keys,
+            rates=Rates(base.clock),
             assets=assets,
             searches=searches,
             saved_searches=SavedSearches(base.store, searches, base.clock),

@@ -73,7 +73,9 @@ def keys_create(
     scopes: Annotated[
         str, typer.Option(help="Scopes, by commas: assets:read, assets:write, assets:import, admin; or * for all.")
     ] = "assets:read,assets:write",
-    tier: Annotated[str, typer.Option(help="free, pro or enterprise.")] = "enterprise",
+    tier: Annotated[
+        str, typer.Option(help="Requests an hour: free 1,000, pro 10,000, enterprise 100,000, unlimited.")
+    ] = "enterprise",
     data: Data = None,
     json: Json = False,
 ) -> None:

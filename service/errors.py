@@ -8,6 +8,7 @@
     │   └── IngestError         a file whose content can not be read
     ├── NotAuthenticated        no key, or one that is not known
     ├── NotAllowed              the key lacks a scope
+    ├── TooManyRequests         the key's requests of this hour are used up
     ├── NotFound                no such record (also: another organization's)
     ├── AlreadyExists           a unique key is taken
     ├── Conflict                the record is not at the rev that the caller expected
@@ -90,6 +91,15 @@ class NotAllowed(AssetryError):
     def __init__(self, message: str, *, scope: str) -> None:
         super().__init__(message)
         self.scope = scope
+
+
+class TooManyRequests(AssetryError):
+    """The key's requests are used up for ``retry_after`` seconds; ``headers`` tell its quota."""
+
+    def __init__(self, message: str, *, retry_after: int, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.headers = headers
 
 
 class NotFound(AssetryError):

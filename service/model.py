@@ -1,6 +1,6 @@
 """The canonical asset record, and the bodies that make and change it.
 
-A record's body is a JSON object (see ``docs/ref-record.md``); these models are the only way in. They are strict: an
+A record's body is a JSON object; these models are the only way in. They are strict: an
 unknown field or a wrong type is an error that names the field. The search side of each field is ``mappings.fields``.
 """
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from service.times import timestamp
 
-ASSET_ID = re.compile(r"^asset_([1-9][0-9]{0,15})$")
+ASSET_ID = re.compile(r"asset_([1-9][0-9]{0,15})\Z", re.ASCII)
 """A public asset id; the number is below 2^53."""
 
 ASSET_TYPES = (

@@ -12,6 +12,7 @@ from service.core.access import Keys
 from service.core.assets import Assets
 from service.core.consistency import Consistency
 from service.core.links import Links
+from service.core.rates import Rates
 from service.core.renditions import Renditions
 from service.core.saved_searches import SavedSearches
 from service.core.search import Searches
@@ -27,6 +28,7 @@ class Context:
 
     settings: Settings
     keys: Keys
+    rates: Rates
     assets: Assets
     searches: Searches
     saved_searches: SavedSearches

@@ -72,7 +72,8 @@ class Edge:
             facts |= {"org_id": who.org_id, "user_id": who.user_id}
         if error := scope.get("assetry.error"):
             facts["error"] = str(error)[:500]
-        (_log.warning if status >= 500 else _log.info)("request", **facts)
+        # "Not ready yet" is an answer to a probe, not a failure.
+        (_log.warning if status >= 500 and route != "/readyz" else _log.info)("request", **facts)
 
 
 def _request_id(scope: Scope) -> str:

@@ -50,6 +50,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.InvalidInput, "VALIDATION_ERROR"),
     (e.NotAuthenticated, "AUTHENTICATION_REQUIRED"),
     (e.NotAllowed, "INSUFFICIENT_SCOPE"),
+    (e.TooManyRequests, "RATE_LIMIT_EXCEEDED"),
     (e.NotFound, "NOT_FOUND"),
     (e.AlreadyExists, "CONFLICT"),
     (e.Conflict, "PRECONDITION_FAILED"),
@@ -97,6 +98,8 @@ def _details(error: Exception) -> dict[str, Any]:
             return found | ({"problems": list(error.problems)} if len(error.problems) > 1 else {})
         case e.NotAllowed():
             return {"scope": error.scope}
+        case e.TooManyRequests():
+            return {"retry_after": error.retry_after}
         case e.NotFound():
             return {"kind": error.kind, "id": error.key[:PROVIDED_LIMIT]}
         case e.AlreadyExists():
@@ -112,6 +115,8 @@ def _headers(error: Exception) -> dict[str, str]:
     match error:
         case e.Unavailable():
             return {"Retry-After": str(error.retry_after)}
+        case e.TooManyRequests():
+            return {"Retry-After": str(error.retry_after), **error.headers}
         case e.NotAuthenticated():
             return {"WWW-Authenticate": 'Bearer realm="assetry"'}  # RFC 6750 §3
         case e.NotAllowed():

@@ -21,8 +21,8 @@ SCOPES: dict[str, str] = {
 }
 """Every scope and what it allows."""
 
-TIERS: dict[str, int] = {"free": 1_000, "pro": 10_000, "enterprise": 100_000}
-"""Requests an hour by tier (seed 000)."""
+TIERS: dict[str, int | None] = {"free": 1_000, "pro": 10_000, "enterprise": 100_000, "unlimited": None}
+"""Requests an hour by tier: three of seed 000, and one for an operator's own work."""
 
 CACHE_SECONDS = 5.0
 """How long a key that was found good is not looked up again: a revoked key works at most this long."""

@@ -152,16 +152,22 @@ class Assets:
             if change is None:
                 return record
             try:
-                return await self._store.update("asset", asset_id, change, expected_rev=record.rev)
-            except AlreadyExists as error:
-                if error.index != "slug":
-                    raise
-                change = Change(set=with_number({**record.body, **change.set}, only_slug=True), unset=change.unset)
-                return await self._store.update("asset", asset_id, change, expected_rev=record.rev)
+                return await self._write(record, change)
             except Conflict:
                 if expected_rev is not None or attempt == _RETRIES - 1:
                     raise
         raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _write(self, record: Record, change: Change) -> Record:
+        """Write a change; a slug that is taken gets the asset's number."""
+        try:
+            return await self._store.update("asset", record.key, change, expected_rev=record.rev)
+        except AlreadyExists as error:
+            if error.index != "slug":
+                raise
+        fields = {**change.set, "slug": numbered_slug(change.set["title"], record.body["number"])}
+        numbered = Change(set=fields, unset=change.unset)
+        return await self._store.update("asset", record.key, numbered, expected_rev=record.rev)
 
     def _trash(self, record: Record) -> Change | None:
         return None if record.body.get("deleted_at") else Change(set={"deleted_at": timestamp(self._clock.now())})
@@ -205,10 +211,14 @@ class Assets:
         return backup_id
 
 
-def with_number(body: Mapping[str, Any], *, only_slug: bool = False) -> Body:
-    """Return the body (or just its changed fields) with a slug that the asset's number makes unique."""
-    new = body if not only_slug else {name: value for name, value in body.items() if name != "slug"}
-    return {**new, "slug": f"{slugify(str(body['title']))}-{body['number']}"}
+def numbered_slug(title: str, number: int) -> str:
+    """Return the slug of a title that others bear too."""
+    return f"{slugify(title)}-{number}"
+
+
+def with_number(body: Mapping[str, Any]) -> Body:
+    """Return the body with a slug that the asset's number makes unique."""
+    return {**body, "slug": numbered_slug(body["title"], body["number"])}
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,10 +110,11 @@ def _endpoint(context: Context, methods: dict[str, Route]) -> Callable[[Request]
 async def _serve(context: Context, route: Route, request: Request) -> Response:
     who = await context.keys.authenticate(request.headers.get("authorization"))
     request.scope["assetry.who"] = who
+    quota = context.rates.take(who)
     who.allow(route.scope)
     params = read_query(route.params, request)
     reply = await route.handler(Call(request, context, who, params, context.base(request), PREFIX))
-    headers = {"Cache-Control": "private, no-cache", **reply.headers}
+    headers = {"Cache-Control": "private, no-cache", **(quota.headers if quota else {}), **reply.headers}
     if route.writes:
         headers |= await _index_token(context)
     return Response(orjson.dumps(reply.body), reply.status, headers, "application/json")

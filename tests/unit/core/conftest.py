@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from service.adapters.inprocess_jobs import InprocessJobs
+from service.adapters.local_files import LocalFiles
+from service.adapters.sqlite_store import SqliteStore
+from service.core.access import SCOPES, Principal
+from service.core.assets import Assets
+from service.core.garbage import OPERATION, Garbage
+from service.core.operations import Operations
+from tests.unit.core.fakes import Clock, Reader, Shelf
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def who() -> Principal:
+    return Principal("acme", "kim", frozenset(SCOPES))
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path, clock: Clock) -> AsyncIterator[Shelf]:
+    async with SqliteStore(tmp_path / "a.db", clock) as store, LocalFiles(tmp_path / "files") as files:
+        jobs = InprocessJobs(store, clock)
+        garbage = Garbage(store, files, Operations(store, jobs, clock), clock)
+        jobs.register(OPERATION, garbage.run)
+        reader = Reader()
+        assets = Assets(store, files, reader, clock, garbage, upload_limit=10_000)
+        yield Shelf(store, files, reader, assets, garbage, jobs)
+        await jobs.close()

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from service.core.access import CACHE_SECONDS, SCOPES, Keys, Principal, parse_scopes
+from service.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
+from tests.unit.core.fakes import Clock, Shelf
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("assets:read", ["assets:read"]),
+        ("assets:read,assets:write", ["assets:read", "assets:write"]),
+        (" assets:write  assets:read ,assets:write", ["assets:write", "assets:read"]),
+        ("*", list(SCOPES)),
+    ],
+)
+def test_scopes_are_read(text: str, expected: list[str]) -> None:
+    assert parse_scopes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", " , ", "assets:fly", "assets:read,*", "ADMIN"])
+def test_wrong_scopes_are_named(text: str) -> None:
+    with pytest.raises(InvalidInput, match="scope"):
+        parse_scopes(text)
+
+
+def test_admins_may_do_everything() -> None:
+    Principal("acme", "kim", frozenset({"admin"})).allow("assets:import")
+    with pytest.raises(NotAllowed):
+        Principal("acme", "kim", frozenset({"assets:read"})).allow("assets:write")
+
+
+async def test_a_key_opens_until_it_is_revoked(shelf: Shelf, clock: Clock) -> None:
+    keys = Keys(shelf.store, clock)
+    secret, record = await keys.create("acme", "kim", ["assets:read"])
+    assert secret not in str(record.body)
+    who = await keys.authenticate(f"bearer {secret}")
+    assert (who.org_id, who.user_id, who.scopes, who.key_id) == ("acme", "kim", frozenset({"assets:read"}), record.key)
+    await Keys(shelf.store, clock).revoke(record.key)  # another process does it
+    assert (await keys.authenticate(f"Bearer {secret}")) == who, "known for a few seconds more"
+    clock.pass_(CACHE_SECONDS + 1)
+    with pytest.raises(NotAuthenticated):
+        await keys.authenticate(f"Bearer {secret}")
+    with pytest.raises(NotFound):
+        await keys.revoke("key_nobody")
+
+
+async def test_keys_are_listed_by_organization(shelf: Shelf, clock: Clock) -> None:
+    keys = Keys(shelf.store, clock)
+    for org in ("acme", "acme", "other"):
+        await keys.create(org, "kim", ["admin"])
+    assert len(await keys.list()) == 3
+    assert {record.org_id for record in await keys.list("acme")} == {"acme"}
