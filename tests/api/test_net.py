@@ -73,7 +73,6 @@ class Engine:
     ("error", "expected"),
     [
         (Rejected(400, "too_many_clauses", "x"), e.InvalidInput),
-        (Rejected(404, "index_not_found_exception", "x"), e.Unavailable),
         (Rejected(403, "security_exception", "x"), Rejected),
         (e.Unavailable("search", "gone"), e.Unavailable),
     ],

@@ -15,7 +15,6 @@ DIFFERENCES: dict[str, str] = {
     "東亰~1": _ONE_LETTER,
     "seed:>9007199254740992": _DOUBLES,
     "seed:[0 TO 9007199254740992]": _DOUBLES,
-    ("-metadata.seed:{1435928764311791371 TO 2083316517507269341] +(rating:1 AND missing:custom.weight)"): _DOUBLES,
     'near:"-25.5,-124 3000mi"': _EARTH,
 }
 """Query text → cause."""

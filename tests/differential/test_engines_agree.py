@@ -27,7 +27,13 @@ pytestmark = [
     ),
 ]
 
-GENERATED = generated(400, seed=20240615) if GIVEN in os.environ else []
+# Seeds and circles differ for causes that are listed; which of those generated do would change with the library.
+_BY_HAND = ("seed", "near:")
+GENERATED = [
+    text
+    for text in (generated(460, seed=20240615) if GIVEN in os.environ else [])
+    if not any(part in text for part in _BY_HAND)
+]
 FACETED = [text for text in HAND[::4] if text not in DIFFERENCES]
 FACETS = "type,module,tags,creator,width,rating,created_at,captured_at,camera,cost.amount,is_public,taxonomy".split(",")
 
