@@ -59,6 +59,8 @@ def fold_object(record: Record) -> dict[str, Any]:
     if custom:
         fold["custom"] = custom
     seed = _at(record, ("metadata", "seed"))
+    if isinstance(seed, str) and seed.isascii() and seed.isdecimal():
+        seed = int(seed)  # records keep what is beyond 2^63 as text
     if isinstance(seed, int) and 0 <= seed < _UNSIGNED:
         _put(fold, ("metadata", "seed"), seed)
     words = list(dict.fromkeys(_words(record, custom)))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import OrderedDict
 from dataclasses import dataclass
 from decimal import DecimalException
+from threading import Lock
 
 from luqum.exceptions import ParseError
 from luqum.thread import parse as luqum_parse
@@ -26,6 +28,9 @@ _RESERVED = frozenset({"AND", "OR", "NOT", "TO"})
 _SPECIAL = re.compile(r"\\(.)|([:'\"/+\-<>=!&|^~(){}\[\]\\])", re.DOTALL)
 _IN_PHRASE = re.compile(r'\\(.)|(["\\])', re.DOTALL)
 _POSITION = re.compile(r"at position (\d+)")
+_MOST_KEPT = 256
+_kept: OrderedDict[str, Parsed] = OrderedDict()  # the oldest first
+_keeping = Lock()
 _GLUED_AFTER = frozenset({Kind.FIELD, Kind.COMPARE, Kind.PLUS, Kind.MINUS, Kind.OPEN})
 _GLUED_BEFORE = frozenset({Kind.CLOSE, Kind.APPROX, Kind.BOOST})
 _SIGN = {
@@ -65,7 +70,36 @@ def parse(text: str, report: Report) -> Parsed:
 
     `report` is called with every problem found: it raises QueryError (strict), or notes the problem (lenient), after
     which the problem is repaired. Raises QueryError itself only for what can not be repaired.
+
+    The trees of texts without problems are kept: a front end sends one text again and again, for each page, each facet
+    and each refresh, and luqum takes most of the time of a compilation. Nobody may change a tree.
     """
+    kept = _kept.get(text)
+    if kept is not None:
+        return kept
+    sound = True
+
+    def noting(problem: QueryProblem) -> None:
+        nonlocal sound
+        sound = False
+        report(problem)
+
+    parsed = _parse(text, noting)
+    if sound:
+        with _keeping:
+            _kept[text] = parsed
+            while len(_kept) > _MOST_KEPT:
+                _kept.popitem(last=False)
+    return parsed
+
+
+def forget() -> None:
+    """Drop the trees that are kept, so that a first compilation can be measured."""
+    with _keeping:
+        _kept.clear()
+
+
+def _parse(text: str, report: Report) -> Parsed:
     if len(text) > LIMITS.characters:
         report(over("characters", len(text), LIMITS.characters, len(text) - LIMITS.characters))
         text = text[: LIMITS.characters]

@@ -21,6 +21,7 @@ from tests.library import SIZE
 from tests.queries import generated
 
 pytestmark = [
+    pytest.mark.engines,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(
         GIVEN not in os.environ, reason=f"needs an OpenSearch: export $(scripts/engines up opensearch) sets {GIVEN}"

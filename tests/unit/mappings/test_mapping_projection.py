@@ -17,6 +17,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"type": "Image", "user_id": 7}, {"type": "image", "user_id": "7"}),
     ({"metadata": {"model": "SD-XL", "width": 5}}, {"metadata": {"model": "sd-xl"}}),
     ({"metadata": {"seed": 2**64 - 1}}, {"metadata": {"seed": 2**64 - 1}}),
+    ({"metadata": {"seed": str(2**64 - 1)}}, {"metadata": {"seed": 2**64 - 1}}),
     ({"metadata": {"seed": 2**64}}, {}),
     ({"metadata": {"seed": -1}}, {}),
     (

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from query.errors import QueryError
+from query.parse import forget
 from query.request import CompiledSearch, read_facets
 from query.sorting import SortKey, parse_sort
 from tests.unit.query.compiling import ADMIN, search
@@ -367,3 +368,19 @@ def test_lifts_multiply_the_score_of_words_only() -> None:
     with pytest.raises(QueryError, match="recency and popularity") as raised:
         search("a", lift=["luck"])
     assert (raised.value.field, raised.value.key) == ("lift", "luck")
+
+
+# What is kept between compilations
+
+
+def test_a_text_is_compiled_alike_every_time() -> None:
+    forget()
+    first, again = search("title:lake width:>800"), search("title:lake width:>800")
+    assert (first.body, first.clause, first.warnings) == (again.body, again.clause, again.warnings)
+
+
+def test_problems_are_reported_every_time() -> None:
+    for _ in range(2):
+        with pytest.raises(QueryError):
+            search("(lake")
+        assert search("(lake", lenient=True).warnings
