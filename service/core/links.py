@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from collections.abc import Callable
@@ -49,4 +48,4 @@ class Links:
 
     def _sign(self, asset_id: str, rendition: str, expires: int) -> str:
         message = f"{asset_id}\0{rendition}\0{expires}".encode()
-        return hmac.new(self._key, message, hashlib.sha256).hexdigest()[:40]
+        return hmac.digest(self._key, message, "sha256").hex()[:40]

@@ -178,3 +178,15 @@ async def test_a_walk_to_the_end_leaves_no_pit(walked: Api) -> None:
         await walk(walked, limit=20)
         await walk(walked, query="nothing of the kind")
     assert open_now == set()
+
+
+async def test_what_was_deleted_for_good_is_on_no_page(api: Api) -> None:
+    user = await api.as_user(org="deleters", user="walker")
+    made = [await user.create(title=f"Page {number}", metadata={"width": number}) for number in range(9)]
+    for asset in made[::3]:
+        await user.ok("DELETE", f"/assets/{asset['id']}", params={"permanent": "true"})
+    await api.settled()
+    for params in ({"sort": "width"}, {"sort": "-number"}, {}):
+        widths, pages = await walk(user, **params, limit=4)
+        assert sorted(widths) == [1, 2, 4, 5, 7, 8]
+        assert {page["total_count"] for page in pages} == {6}
