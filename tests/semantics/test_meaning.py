@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from query.clauses import Clause, Near, walk
+from query.clauses import Clause, In, Near, Range, Term, walk
 from query.request import Caller, SearchRequest, compile_search
 from tests.library import NOW, ORG, records
 from tests.queries import Generator, generated
@@ -18,6 +18,7 @@ from tests.semantics.evaluator import Library, metres
 
 SIZE = 400
 ME = Caller(ORG, "user_1")
+SEED = "metadata.seed"
 BORDER = 0.004  # the engine reckons with the Earth's diameter at the latitude, the evaluator with the mean one
 
 HAND = (
@@ -114,7 +115,7 @@ def _agree(engine: Engine, library: Library, text: str) -> int:
     """Compare both ways of one query; return how many records it finds."""
     compiled = compile_search(SearchRequest(text=text), ME, NOW)
     found, selected = engine.select(compiled.body), library.select(compiled.clause)
-    doubtful = _on_a_border(compiled.clause)
+    doubtful = _on_a_border(compiled.clause) | _beyond_doubles(compiled.clause)
     assert sorted((found ^ selected) - doubtful) == [], text
     return len(found)
 
@@ -128,6 +129,14 @@ def _on_a_border(clause: Clause) -> set[int]:
         for circle in circles
         if "gps" in record.body and abs(metres(record.body["gps"], circle) / circle.metres - 1) < BORDER
     }
+
+
+def _beyond_doubles(clause: Clause) -> set[int]:
+    """Return the records whose seed the embedded engine, which compares seeds as doubles, can not tell from others."""
+    if not any(isinstance(part, Range | Term | In) and part.field.name == SEED for part in walk(clause)):
+        return set()
+    seeds = {record.body["number"]: (record.body.get("metadata") or {}).get("seed") for record in records(SIZE)}
+    return {number for number, seed in seeds.items() if seed is not None and int(seed) > 2**53}
 
 
 @pytest.mark.parametrize("text", HAND)
