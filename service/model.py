@@ -229,7 +229,7 @@ class AssetPatch(Strict):
     external_url: Url | None = None
     module: Name | None = None
     submodule: Name | None = None
-    status: Literal["draft", "pending", "processing", "completed", "failed", "archived"] | None = None
+    status: Literal[STATUSES] | None = None  # type: ignore[valid-type]
     is_public: bool | None = None
     is_favorite: bool | None = None
     is_deleted: bool | None = None

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from query.facets import parse_facets
 from query.highlights import CLOSE, OPEN
 from query.request import SearchRequest
@@ -16,8 +14,8 @@ from service import settings
 from service.bootstrap import open_base, open_search
 from service.commands.output import console, print_json, print_table
 from service.core.access import SCOPES, Principal
+from service.core.filters import read_filters
 from service.core.search import Found
-from service.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Options:
         """Return the search request. Raises InvalidInput, QueryError (the facets)."""
         return SearchRequest(
             text=self.query,
-            filters=self._filters(),
+            filters=read_filters(self.filters, "--filters"),
             facets=parse_facets(self.facets),
             sort=self.sort,
             limit=self.limit,
@@ -46,15 +44,6 @@ class Options:
             highlight=self.highlight,
             suggest=True,
         )
-
-    def _filters(self) -> dict[str, Any]:
-        try:
-            filters = orjson.loads(self.filters or "{}")
-        except orjson.JSONDecodeError as error:
-            raise InvalidInput(f"--filters is not JSON: {error}", field="--filters") from None
-        if not isinstance(filters, dict):
-            raise InvalidInput("--filters is not a JSON object.", field="--filters", expected='{"type": "image"}')
-        return filters
 
 
 async def search(data: Path | None, org: str, options: Options, *, as_json: bool) -> None:

@@ -58,7 +58,6 @@ class Summary:
     imported: int = 0
     duplicates: int = 0
     failed: list[Failed] = field(default_factory=list)
-    warnings: int = 0
 
     @property
     def seen(self) -> int:

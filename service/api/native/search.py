@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from query.facets import parse_facets
 from query.request import SearchRequest
 from query.sorting import SortKey
 from service.api.native.call import Call, Reply
 from service.api.native.params import AdvancedSearch, Answered, BasicSearch, FacetSearch, Paged
+from service.core.filters import read_filters
 from service.core.search import Found
 from service.errors import InvalidInput
 
@@ -50,7 +49,7 @@ def _request(call: Call[Any]) -> SearchRequest:
         raise InvalidInput("Both sort and sort_by are given.", field="sort", expected="one of sort and sort_by")
     request = SearchRequest(
         text=params.query,
-        filters=_filters(params.filters),
+        filters=read_filters(params.filters, "filters"),
         facets=parse_facets(params.facets),
         sort=params.sort or _sort(params, params.query),
         lenient=params.lenient,
@@ -91,28 +90,6 @@ def _results(call: Call[Any], found: Found, request: SearchRequest) -> Any:
         for result, hit in zip(results, found.hits, strict=True):
             result["highlights"] = hit.highlights
     return results
-
-
-def _filters(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    try:
-        filters = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(
-            f"filters is not JSON: {error.msg} at character {error.pos}.",
-            field="filters",
-            provided=text,
-            expected='a JSON object such as {"type": "image"}',
-        ) from None
-    if not isinstance(filters, dict):
-        raise InvalidInput(
-            "filters is not an object.",
-            field="filters",
-            provided=text,
-            expected='a JSON object such as {"type": "image"}',
-        )
-    return filters
 
 
 def _sort(params: Paged, text: str) -> tuple[SortKey, ...]:
