@@ -106,6 +106,7 @@ class Follower:
             total=progress.total,
             lag_seconds=progress.lag,
             token=progress.token,
+            searchable=self._refresher.searchable,
             caught_up=self._caught_up(),
             dead_letters=len(self._letters),
             items=dict(self._bulk.items),

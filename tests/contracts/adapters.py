@@ -1,12 +1,14 @@
 """The adapters of each port. An adapter joins the contract suites by one line in its port's table.
 
 A factory opens the adapter at a *place*: a folder that names its data. What was written at a place is there when the
-same place is opened again, also by another process. A production adapter derives a database, a bucket … from the place.
+same place is opened again, also by another process. A production adapter derives a database, a bucket … from the place;
+it is in the tables when its engine's URL is in the environment (``scripts/engines up`` prints it).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -48,6 +50,19 @@ async def inprocess_jobs(store: Store) -> AsyncIterator[Jobs]:
         await jobs.close()
 
 
-STORES: Mapping[str, StoreFactory] = {"sqlite": sqlite_store}
-FILES: Mapping[str, FilesFactory] = {"folder": local_files}
-JOBS: Mapping[str, JobsFactory] = {"inprocess": inprocess_jobs}
+STORES: dict[str, StoreFactory] = {"sqlite": sqlite_store}
+FILES: dict[str, FilesFactory] = {"folder": local_files}
+JOBS: dict[str, JobsFactory] = {"inprocess": inprocess_jobs}
+
+if "ASSETRY_TEST_MONGODB_URL" in os.environ:
+    from tests.contracts.mongo import mongo_store
+
+    STORES["mongodb"] = mongo_store
+if "ASSETRY_TEST_S3_URL" in os.environ:
+    from tests.contracts.s3 import s3_files
+
+    FILES["s3"] = s3_files
+if "ASSETRY_TEST_REDIS_URL" in os.environ:
+    from tests.contracts.arq import arq_jobs
+
+    JOBS["arq"] = arq_jobs
