@@ -16,7 +16,7 @@ from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.osmem import OsmemProcess
 from service.adapters.osmem_scores import WINDOW, page_by_score, sorts_by_score
 from service.errors import AssetryError, Unavailable
-from service.ports.search import BulkItem, BulkOutcome, Json
+from service.ports.search import BulkItem, BulkOutcome, Indexed, Json
 
 log = logging.getLogger(__name__)
 
@@ -194,9 +194,13 @@ class EmbeddedSearch:
         """Make all earlier writes searchable."""
         await self._live().refresh(index)
 
-    async def scan_versions(self, index: str, *, after: str | None, limit: int) -> list[tuple[str, int, bool]]:
-        """Return (asset id, version, deleted) in order of ``asset_id``."""
-        return await self._live().scan_versions(index, after=after, limit=limit)
+    async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
+        """Return the documents of these ids that are there."""
+        return await self._live().documents(index, ids)
+
+    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
+        """Return documents in order of ``asset_id``."""
+        return await self._live().scan_documents(index, after=after, limit=limit, sources=sources)
 
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Unavailable
-from service.ports.search import BulkItem, BulkOutcome, Json, PitGone, Rejected
+from service.ports.search import BulkItem, BulkOutcome, Indexed, Json, PitGone, Rejected
 
 ENGINE = "search"
 """The port's name, as :class:`~service.errors.Unavailable` reports it."""
@@ -109,6 +109,14 @@ class OpenSearchEngine:
             answer = await self._client.mget(index=index, body={"ids": list(ids)}, params={"_source": "false"})
         return {found["_id"]: found["_version"] for found in answer["docs"] if found.get("found")}
 
+    async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
+        """Return the documents of these ids that are there (real-time)."""
+        if not ids:
+            return {}
+        with self._wire.translated():
+            answer = await self._client.mget(index=index, body={"ids": list(ids)})
+        return {found["_id"]: _indexed(found, sources=True) for found in answer["docs"] if found.get("found")}
+
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""
         aliases = {**body.get("aliases", {}), _write_alias(name): {}}
@@ -151,13 +159,21 @@ class OpenSearchEngine:
         with self._wire.translated():
             await self._client.indices.refresh(index=index)
 
-    async def scan_versions(self, index: str, *, after: str | None, limit: int) -> list[tuple[str, int, bool]]:
-        """Return up to ``limit`` (asset id, version, deleted) in order of ``asset_id`` behind ``after``."""
-        body: Json = {"size": limit, "version": True, "_source": ["deleted"], "sort": [{"asset_id": "asc"}]}
+    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
+        """Return up to ``limit`` documents in order of ``asset_id`` behind ``after``."""
+        body: Json = {
+            "query": {"exists": {"field": "asset_id"}},
+            "size": limit,
+            "version": True,
+            "sort": [{"asset_id": "asc"}],
+            "track_total_hits": False,
+        }
+        if not sources:
+            body["_source"] = ["asset_id", "deleted"]
         if after is not None:
             body["search_after"] = [after]
-        hits = (await self.search(index, body))["hits"]["hits"]
-        return [(hit["_id"], hit["_version"], bool(hit["_source"].get("deleted"))) for hit in hits]
+        hits = (await self.search(index, body, timeout=self._connection.bulk_timeout))["hits"]["hits"]
+        return [_indexed(hit, sources=sources) for hit in hits]
 
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""
@@ -181,6 +197,13 @@ class OpenSearchEngine:
         with self._wire.translated():
             answer: Json = await getattr(self._client.indices, call)(index=name, params={"ignore": MISSING})
         return {} if "error" in answer else answer
+
+
+def _indexed(hit: Json, *, sources: bool) -> Indexed:
+    """Return a hit, or what a get found, as a document."""
+    source: Json = hit["_source"]
+    deleted, asset_id = bool(source.get("deleted")), source.get("asset_id")
+    return Indexed(hit["_id"], hit["_version"], deleted, source if sources else None, asset_id)
 
 
 def _write_alias(index: str) -> str:

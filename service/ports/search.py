@@ -32,6 +32,20 @@ class BulkOutcome:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A document as an index holds it: its id, version, whether searches leave it out, and its content if asked for.
+
+    ``asset_id`` is its field of that name, by which an index is walked; in a document of ours it is the id.
+    """
+
+    id: str
+    version: int
+    deleted: bool
+    source: Json | None = None
+    asset_id: str | None = None
+
+
 class Rejected(Exception):
     """The engine refused a request (4xx): a bug of ours or a limit of its. ``status``, ``error_type``, ``reason``."""
 
@@ -89,6 +103,10 @@ class SearchEngine(Protocol):
         """Return the stored version of each id that is there (real-time get, not search)."""
         ...
 
+    async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
+        """Return the documents of these ids that are there, with their content, as of now (real-time get)."""
+        ...
+
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index. One that exists already raises Rejected with status 400."""
         ...
@@ -121,10 +139,11 @@ class SearchEngine(Protocol):
         """Make all earlier writes searchable."""
         ...
 
-    async def scan_versions(self, index: str, *, after: str | None, limit: int) -> list[tuple[str, int, bool]]:
-        """Return up to ``limit`` (asset id, version, deleted) in order of ``asset_id`` behind ``after``.
+    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
+        """Return up to ``limit`` (1-10,000) documents in order of ``asset_id`` behind ``after``, tombstones included.
 
-        It is the index's side of a verify; an asset id is the document's id.
+        It sees what was refreshed, and only documents with an ``asset_id``. Without ``sources`` their contents are left
+        out, which costs far less. It is the index's side of a verify.
         """
         ...
 

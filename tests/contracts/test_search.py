@@ -9,7 +9,7 @@ import pytest
 
 from mappings.index import index_body
 from service.errors import Unavailable
-from service.ports.search import BulkItem, Json, PitGone, Rejected, SearchEngine
+from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
 from tests.contracts.engines import ENGINES
 
 INDEX = "contract-1"
@@ -174,12 +174,30 @@ async def test_settings_change(engine: SearchEngine) -> None:
 async def test_a_scan_walks_every_document_in_order_once(engine: SearchEngine) -> None:
     keys = sorted(f"asset_{number}" for number in range(1, 26))
     await engine.bulk(INDEX, [item(number, number, deleted=number % 5 == 0) for number in range(1, 26)], refresh=True)
-    found: list[tuple[str, int, bool]] = []
-    while page := await engine.scan_versions(INDEX, after=found[-1][0] if found else None, limit=10):
-        assert len(page) <= 10
-        found += page
-    assert [key for key, _, _ in found] == keys
-    assert all(key == f"asset_{version}" and deleted == (version % 5 == 0) for key, version, deleted in found)
+    await engine.bulk(INDEX, [BulkItem("stray", 1, {"deleted": False})], refresh=True)
+    for sources in (True, False):
+        found: list[Indexed] = []
+        while page := await engine.scan_documents(
+            INDEX, after=found[-1].id if found else None, limit=10, sources=sources
+        ):
+            assert len(page) <= 10
+            found += page
+        assert [document.id for document in found] == keys == [document.asset_id for document in found]
+        for document in found:
+            assert document.id == f"asset_{document.version}"
+            assert document.deleted == (document.version % 5 == 0)
+            assert (document.source is not None) == sources
+            assert document.source is None or document.source["rev"] == document.version
+
+
+async def test_documents_are_read_by_id_before_they_are_searchable(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(1, 7, title="Bergsee"), item(2, 3, deleted=True)])
+    found = await engine.documents(INDEX, ["asset_2", "asset_1", "asset_9"])
+    assert set(found) == {"asset_1", "asset_2"}
+    assert (found["asset_1"].version, found["asset_1"].deleted) == (7, False)
+    assert (found["asset_2"].version, found["asset_2"].deleted) == (3, True)
+    assert (found["asset_1"].source or {})["title"] == "Bergsee"
+    assert await engine.documents(INDEX, []) == {}
 
 
 async def numbers(engine: SearchEngine, pit: str, **more: object) -> tuple[list[int], Json]:

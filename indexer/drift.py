@@ -1,0 +1,116 @@
+"""How an index can differ from its store: the classes of drift, and what a verify reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from service.ports.search import BulkItem, Indexed
+
+EXAMPLES = 100
+"""Differences that a report names; all are counted."""
+
+
+class Drift(StrEnum):
+    """A class of difference."""
+
+    MISSING = "missing"  # a live record without a document
+    STALE = "stale"  # the document's version is behind the record's
+    AHEAD = "ahead"  # the document's version is one that the record has not reached
+    ORPHAN = "orphan"  # a document, shown to searches, without a record
+    BODY = "body"  # the version agrees, the content does not
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference: the asset, its class, and both versions (None where there is none)."""
+
+    key: str
+    drift: Drift
+    expected: int | None
+    held: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the difference for reports."""
+        return {"id": self.key, "class": str(self.drift), "expected": self.expected, "held": self.held}
+
+
+@dataclass(slots=True)
+class Report:
+    """What a verify found.
+
+    ``checked`` counts keys of either side. ``found`` counts differences by class, ``repaired`` those that were gone
+    when they were looked at again, ``examples`` names the first :data:`EXAMPLES` of them. ``dead_letters`` counts
+    records that are absent or behind because the engine refuses them, which is known. ``seconds`` is how long it took.
+    """
+
+    index: str
+    checked: int = 0
+    found: dict[Drift, int] = field(default_factory=lambda: dict.fromkeys(Drift, 0))
+    repaired: int = 0
+    dead_letters: int = 0
+    seconds: float = 0.0
+    examples: list[Difference] = field(default_factory=list)
+
+    @property
+    def differences(self) -> int:
+        """How many differences were found."""
+        return sum(self.found.values())
+
+    @property
+    def left(self) -> int:
+        """How many of them are there still."""
+        return self.differences - self.repaired
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return self.differences == 0
+
+    def add(self, difference: Difference) -> None:
+        """Count a difference."""
+        self.found[difference.drift] += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(difference)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report for ``--json`` and for logs."""
+        return {
+            "index": self.index,
+            "clean": self.clean,
+            "checked": self.checked,
+            "differences": {str(drift): count for drift, count in self.found.items()},
+            "repaired": self.repaired,
+            "left": self.left,
+            "dead_letters": self.dead_letters,
+            "seconds": round(self.seconds, 3),
+            "examples": [difference.as_json() for difference in self.examples],
+        }
+
+
+def drift_of(expected: BulkItem | None, held: Indexed | None, *, removed: bool) -> Drift | None:
+    """Return how a document differs from what its record makes of it; None when it does not.
+
+    ``expected`` is what the record's projection would write, None when there is no record at all; ``removed`` says that
+    it is a tombstone, which need not be in the index (a purge takes it out). A document that searches do not see may be
+    there without a record. A ``held`` without a source is compared by version alone.
+    """
+    if expected is None:
+        return None if held is None or held.deleted else Drift.ORPHAN
+    if held is None:
+        return None if removed else Drift.MISSING
+    if held.version != expected.version:
+        return Drift.STALE if held.version < expected.version else Drift.AHEAD
+    if held.source is not None and not same_content(expected.document, held.source):
+        return Drift.BODY
+    return None
+
+
+def same_content(document: Mapping[str, Any] | bytes, source: Mapping[str, Any]) -> bool:
+    """Whether a document as it is written and one as the engine gives it back are the same JSON."""
+    # An engine may give whole floats without their point: 2.0 and 2 are equal here, as they are in JSON.
+    return bool((orjson.loads(document) if isinstance(document, bytes) else document) == source)
