@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from indexer.documents import bulk_item, vanished_item, version
 from indexer.outcomes import permanent
@@ -18,11 +19,12 @@ SLICE = 50
 
 
 async def project(
-    keys: Sequence[str], records: Mapping[str, Record], epoch: int
+    keys: Sequence[str], records: Mapping[str, Record], epoch: int, root: Mapping[str, Any] | None = None
 ) -> tuple[list[BulkItem], list[BulkOutcome]]:
     """Return the bulk items of these keys, and an outcome for each record that can not be projected.
 
-    A key without a record (and without a tombstone) becomes a removal.
+    A key without a record (and without a tombstone) becomes a removal. ``root`` is the mapping of an index that today's
+    registry did not make.
     """
     items: list[BulkItem] = []
     refused: list[BulkOutcome] = []
@@ -33,7 +35,7 @@ async def project(
                 items.append(vanished_item(key, epoch))
                 continue
             try:
-                items.append(bulk_item(record, epoch))
+                items.append(bulk_item(record, epoch, root))
             except Exception as error:
                 # One bad record, whatever is wrong with it, must not stop the feed for all others.
                 log.exception("the asset %s can not be projected", key)

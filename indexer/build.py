@@ -1,68 +1,92 @@
-"""A full build: a new index, filled from the whole store, then put behind the alias."""
+"""A full build by the leader, where the alias shows no index: a new one, filled from the whole store, then shown."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
-from indexer.checkpoint import Checkpoint, Checkpoints
 from indexer.indexes import Indexes
+from indexer.plan import Physical, Plan, Plans
 from indexer.progress import Progress
 from indexer.scan import scan
-from service.ports.clock import Clock
+from indexer.steps import Step, reached
+from indexer.targets import Target
+from indexer.writer import KIND, Writer
 from service.ports.search import SearchEngine
 from service.ports.store import Record, Store
 
 log = logging.getLogger(__name__)
-
-KIND = "asset"
-
-Write = Callable[[str, Sequence[str], Mapping[str, Record]], Awaitable[None]]
-"""``await write(index, keys, records)`` returns when each key is acknowledged by the index or a dead letter."""
 
 
 class Builder:
     """Builds an index. The order of its steps is what makes it lossless.
 
     A write from before the barrier is seen by the scan, one from after it comes by the feed behind the barrier's token.
-    Searches see the new index when it is complete; until then they see the one before, or none.
+    Searches see the new index when it is complete; until then they see none.
     """
 
-    def __init__(
-        self, store: Store, engine: SearchEngine, indexes: Indexes, checkpoints: Checkpoints, clock: Clock
-    ) -> None:
+    def __init__(self, store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans, writer: Writer) -> None:
         self._store = store
         self._engine = engine
         self._indexes = indexes
-        self._checkpoints = checkpoints
-        self._clock = clock
+        self._plans = plans
+        self._writer = writer
 
-    async def build(
-        self, saved: Checkpoint, write: Write, check: Callable[[], None], progress: Progress, *, page: int, lanes: int
-    ) -> tuple[str, str]:
-        """Return the new index's name and the token to follow from.
+    async def fill(self, check: Callable[[], None], progress: Progress, *, lanes: int) -> tuple[Target, str]:
+        """Return a new index that holds the whole store, and the token of the barrier from which to follow.
 
-        ``check`` is called before each page and before the alias moves; it raises to end the build. Interrupted, it
-        leaves an index that the next build drops.
+        ``check`` is called before each page; it raises to end the build. Interrupted, it leaves an index that the plan
+        names, and that the next build drops.
         """
         progress.indexed, progress.total = 0, await self._store.count(KIND, {})
-        build = self._clock.guid()
         token = await self._store.barrier()
-        index = await self._indexes.create(build)
-        await self._checkpoints.building(index)
-        log.info("building the index %s from %d assets", index, progress.total)
+        target = await self._made()
+        log.info("building the index %s from %d assets", target.index, progress.total)
 
         async def sink(records: list[Record]) -> None:
             check()
-            await write(index, [record.key for record in records], {record.key: record for record in records})
+            await self._writer.put(records, [target])
             progress.indexed += sum(not record.tombstone for record in records)
+            reached(Step.BUILD_PAGE)
 
-        await scan(self._store, sink, page=page, lanes=lanes)
-        await self._engine.refresh(index)
+        await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes)
+        await self._engine.refresh(target.index)
+        reached(Step.BUILD_FILLED)
         check()
-        replaced = await self._indexes.promote(index)
-        await self._checkpoints.built(index, build, token)
-        for name in {*replaced, saved.index, saved.building} - {index, None}:
-            await self._indexes.drop(str(name))
-        log.info("the index %s is complete", index)
-        return index, token
+        return target, token
+
+    async def show(self, target: Target) -> Plan:
+        """Put a complete index behind the alias, and write it down."""
+        await self._indexes.promote(target.index)
+        reached(Step.BUILD_PROMOTED)
+        plan = await self._plans.change(lambda plan: plan.settled(target.physical))
+        reached(Step.BUILD_SETTLED)
+        log.info("the index %s is complete", target.index)
+        return plan
+
+    async def _made(self) -> Target:
+        """Return a new, empty index, after the one of an interrupted build is dropped."""
+        while True:
+            left = (await self._plans.load()).making
+            if left is not None and (await self._indexes.described(left.index)).build == left.build:
+                await self._indexes.drop(left.index)
+            wanted = await self._indexes.named()
+            await self._plans.change(partial(_making, wanted))
+            reached(Step.BUILD_NOTED)
+            if await self._indexes.create(wanted):
+                break
+        reached(Step.BUILD_CREATED)
+        return Target(wanted, await self._identity(wanted))
+
+    async def _identity(self, physical: Physical) -> str:
+        identity = await self._engine.identity(physical.index)
+        # One that vanished right after it was made is noticed by the first write to it.
+        return identity or ""
+
+
+def _making(wanted: Physical, plan: Plan) -> Plan:
+    """Return the plan with another index that is being made; the one before is to be forgotten."""
+    left = () if plan.making is None else (plan.making.index,)
+    return replace(plan, making=wanted, abandoned=(*plan.abandoned, *left))

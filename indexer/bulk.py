@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from indexer.backoff import delay
 from indexer.outcomes import FailureWindow, Verdict, rejected, verdict
+from indexer.steps import Step, reached
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Rejected, SearchEngine
 
 
 class IndexGone(Exception):
-    """The index that is written to is not there."""
+    """The ``index`` that is written to is not there."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(f"the index {index} is gone")
+        self.index = index
 
 
 class Halted(Exception):
-    """Too many documents fail for good: going on would only fill the dead letters."""
+    """Too many documents fail for good in one ``index``: going on would only fill the dead letters."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(
+            f"more than 20 % of the last 1,000 documents for {index} were refused: look at the dead letters' reasons"
+        )
+        self.index = index
 
 
 class Flow(Protocol):
@@ -37,12 +48,12 @@ class Flow(Protocol):
 class Letters(Protocol):
     """Where refusals go: see :class:`indexer.dead_letters.DeadLetters`."""
 
-    async def add(self, outcome: BulkOutcome) -> None:
+    async def add(self, index: str, outcome: BulkOutcome) -> None:
         """Record a refusal durably."""
         ...
 
-    async def accepted(self, outcome: BulkOutcome) -> None:
-        """Learn that a document was accepted."""
+    async def accepted(self, index: str, outcome: BulkOutcome) -> None:
+        """Learn that an index accepted a document."""
         ...
 
 
@@ -87,7 +98,7 @@ class BulkLoop:
         self._flow = flow
         self._bounds = bounds or Bounds()
         self._lanes = asyncio.Semaphore(lanes)
-        self._window = FailureWindow()
+        self._windows: defaultdict[str, FailureWindow] = defaultdict(FailureWindow)
         self.items: Counter[str] = Counter()
 
     async def write(self, index: str, items: Sequence[BulkItem], *, bounds: Bounds | None = None) -> None:
@@ -105,18 +116,18 @@ class BulkLoop:
 
     def forgive(self) -> None:
         """Forget the failures so far: somebody has looked, and wants another attempt."""
-        self._window = FailureWindow()
+        self._windows.clear()
 
-    async def refuse(self, outcome: BulkOutcome) -> None:
+    async def refuse(self, index: str, outcome: BulkOutcome) -> None:
         """Take note of a record that could not be projected. Raises Halted, Unavailable."""
-        await self._finish(outcome, Verdict.DEAD)
+        await self._finish(index, outcome, Verdict.DEAD)
 
     async def _lane(self, index: str, items: list[BulkItem]) -> None:
         async with self._lanes:
             attempt = 0
             while items:
                 self._flow.check()
-                self._check_window()
+                self._check_window(index)
                 try:
                     items, reason = await self._send(index, items)
                 except Unavailable as error:
@@ -144,7 +155,7 @@ class BulkLoop:
                 again.append(item)
                 reason = f"the engine answers {outcome.status} {outcome.error_type}"
             else:
-                await self._finish(outcome, what)
+                await self._finish(index, outcome, what)
         return again, reason
 
     async def _rejected(self, index: str, items: list[BulkItem], error: Rejected) -> Again:
@@ -157,7 +168,7 @@ class BulkLoop:
         if len(items) == 1:
             (item,) = items
             outcome = BulkOutcome(item.id, item.version, error.status, error.error_type, error.reason)
-            await self._finish(outcome, Verdict.DEAD)
+            await self._finish(index, outcome, Verdict.DEAD)
             return [], ""
         middle = len(items) // 2
         first, reason = await self._send(index, items[:middle])
@@ -173,16 +184,17 @@ class BulkLoop:
             for outcome, what in zip(outcomes, verdicts, strict=True)
         ]
 
-    async def _finish(self, outcome: BulkOutcome, what: Verdict) -> None:
+    async def _finish(self, index: str, outcome: BulkOutcome, what: Verdict) -> None:
         """Count an item that is settled, and write or clear its dead letter."""
         self.items[what] += 1
-        self._window.add(what)
+        self._windows[index].add(what)
         if what is Verdict.DEAD:
-            await self._letters.add(outcome)
+            await self._letters.add(index, outcome)
+            reached(Step.LETTER_WRITTEN)
         else:
-            await self._letters.accepted(outcome)
-        self._check_window()
+            await self._letters.accepted(index, outcome)
+        self._check_window(index)
 
-    def _check_window(self) -> None:
-        if self._window.tripped:
-            raise Halted("more than 20 % of the last 1,000 documents were refused: look at the dead letters' reasons")
+    def _check_window(self, index: str) -> None:
+        if self._windows[index].tripped:
+            raise Halted(index)

@@ -1,54 +1,102 @@
-"""How far an index has followed the feed, durably."""
+"""What the lease's record says of an alias: how far which indexes have followed the feed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
+from indexer.dead_letters import KIND as LETTER
+from indexer.dead_letters import listed
+from indexer.indexes import Indexes
+from indexer.plan import Plans
+from indexer.reconcile import Repairs
 from indexer.records import upsert
 from service.errors import NotFound
-from service.ports.store import Store
+from service.ports.search import SearchEngine
+from service.ports.store import Body, Store
+
+log = logging.getLogger(__name__)
 
 KIND = "checkpoint"
 
 
+def lease_key(alias: str) -> str:
+    """Return the key of an alias's lease and checkpoint, a record of kind ``checkpoint``."""
+    return f"follow-{alias}"
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Every change up to ``token`` is acknowledged by the physical index ``index`` (or is a dead letter).
+    """Every change up to ``token`` is acknowledged by each of ``indexes`` (name → identity), or a dead letter there.
 
-    ``build`` is the id that the index carries in its mapping: an index of the same name made by somebody else, or by an
-    earlier life of the engine, has another. ``building`` names an index that was being filled when this was written.
+    ``acked_gen`` is the plan's generation by which the leader works; ``repairs`` is what is left of a reconcile.
     """
 
-    index: str | None
-    build: str | None
     token: str | None
-    building: str | None
+    indexes: Mapping[str, str]
+    acked_gen: int
+    repairs: Repairs | None
+
+    @classmethod
+    def read(cls, body: Body) -> Self:
+        """Return what a record says; nothing of a new one."""
+        return cls(
+            body.get("token"),
+            body.get("indexes", {}),
+            body.get("acked_gen", 0),
+            Repairs.read(body.get("reconciling")),
+        )
 
 
-class Checkpoints:
-    """The checkpoint of one alias: a record of kind ``checkpoint``."""
+async def load(store: Store, alias: str) -> Body:
+    """Return the record of an alias's lease, {} if there is none yet: for whoever watches. Raises Unavailable."""
+    try:
+        return (await store.get(KIND, lease_key(alias))).body
+    except NotFound:
+        return {}
 
-    def __init__(self, store: Store, alias: str) -> None:
-        self._store = store
-        self._alias = alias
 
-    async def load(self) -> Checkpoint:
-        """Return what was saved last; all None if nothing was. Raises Unavailable."""
-        try:
-            body = (await self._store.get(KIND, self._alias)).body
-        except NotFound:
-            body = {}
-        return Checkpoint(body.get("index"), body.get("build"), body.get("token"), body.get("building"))
+async def inherited(store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans) -> Body:
+    """Return what a new record begins with: what the record of an earlier release says, {} if there is none.
 
-    async def building(self, index: str) -> None:
-        """Note that an index is being filled, so that it can be dropped if that does not end."""
-        await upsert(self._store, KIND, self._alias, {"building": index})
+    That one had the alias as its key and held {index, build, token, building}. Its index and its dead letters are
+    taken over; the token is good if the index is still the one that it speaks of.
+    """
+    try:
+        old = (await store.get(KIND, indexes.alias)).body
+    except NotFound:
+        return {}
+    name, token = old.get("index"), old.get("token")
+    if name is None or token is None:
+        return {}
+    described = await indexes.described(name)
+    identity = await engine.identity(name)
+    if identity is None or described.build != old.get("build"):
+        return {}
+    left = old.get("building")
+    making = None if left is None else await indexes.described(left)
+    await plans.change(lambda plan: replace(plan, live=described, making=making) if plan.live is None else plan)
+    await _take_letters(store, indexes.alias, name)
+    log.info("took over the index %s from an earlier release", name)
+    return {"token": token, "indexes": {name: identity}}
 
-    async def built(self, index: str, build: str, token: str) -> None:
-        """Note that the index is complete up to the token and is now the one that is followed."""
-        fields = {"index": index, "build": build, "token": token, "building": None}
-        await upsert(self._store, KIND, self._alias, fields)
 
-    async def save(self, token: str) -> None:
-        """Save a token. Only after every change up to it is acknowledged."""
-        await upsert(self._store, KIND, self._alias, {"token": token})
+async def _take_letters(store: Store, alias: str, index: str) -> None:
+    """Give the open dead letters of an alias to the physical index that refused them."""
+    letters = [letter async for letter in listed(store, alias)]
+    for letter in letters:
+        fields: Body = {
+            "index": index,
+            "asset_id": letter.asset_id,
+            "version": letter.version,
+            "error_type": letter.error_type,
+            "reason": letter.reason,
+            "attempts": letter.attempts,
+            "first_at": letter.first_at,
+            "last_at": letter.last_at,
+            "open": True,
+        }
+        await upsert(store, LETTER, f"{index}:{letter.asset_id}", fields)
+        await upsert(store, LETTER, f"{alias}:{letter.asset_id}", {"open": False})

@@ -1,13 +1,18 @@
-"""Documents that the engine refuses for good: kept in the store until a later version of them is accepted."""
+"""Documents that an index refuses for good: kept in the store until a later version of them is accepted."""
 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from indexer.records import upsert
+from service.errors import AlreadyExists, NotFound
 from service.ports.clock import Clock
 from service.ports.search import BulkOutcome
-from service.ports.store import Condition, Store
+from service.ports.store import Body, Change, Condition, Record, Store
 from service.times import timestamp
 
 log = logging.getLogger(__name__)
@@ -17,57 +22,120 @@ REASON_LENGTH = 2000
 _PAGE = 1000
 
 
-class DeadLetters:
-    """The dead letters of one alias: records of kind ``dead_letter`` under ``<alias>:<asset id>``.
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter: the physical index that refuses the asset, at which version, why, how often and since when."""
 
-    {index, asset_id, version, error_type, reason, at, open}. One that is cleared stays as a record with ``open`` false,
-    since a store never uses a key twice. The open ones are known in memory, so an accepted document costs nothing.
+    index: str
+    asset_id: str
+    version: int
+    error_type: str
+    reason: str
+    attempts: int
+    first_at: str
+    last_at: str
+
+    @classmethod
+    def read(cls, body: Body) -> Self:
+        """Return what a record holds; earlier releases wrote ``at`` alone, and counted nothing."""
+        last: str = body.get("last_at") or body["at"]
+        return cls(
+            index=body["index"],
+            asset_id=body["asset_id"],
+            version=body["version"],
+            error_type=body["error_type"],
+            reason=body["reason"],
+            attempts=body.get("attempts", 1),
+            first_at=body.get("first_at", last),
+            last_at=last,
+        )
+
+
+class DeadLetters:
+    """The dead letters of some indexes: records of kind ``dead_letter`` under ``<index>:<asset id>``.
+
+    {index, asset_id, version, error_type, reason, attempts, first_at, last_at, open}. One that is cleared stays as a
+    record with ``open`` false, since a store never uses a key twice. The open ones are known in memory, so an accepted
+    document costs nothing.
     """
 
-    def __init__(self, store: Store, clock: Clock, alias: str) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._alias = alias
-        self._open: dict[str, int] = {}
+        self._open: defaultdict[str, dict[str, int]] = defaultdict(dict)
 
     def __len__(self) -> int:
-        return len(self._open)
+        return sum(map(len, self._open.values()))
 
-    async def load(self) -> None:
-        """Read the open ones from the store. Raises Unavailable."""
-        found: dict[str, int] = {}
-        after: str | None = None
-        while True:
-            where: dict[str, Condition] = {"index": self._alias, "open": True}
-            page = await self._store.find(KIND, where, limit=_PAGE, after=after)
-            found.update({record.body["asset_id"]: record.body["version"] for record in page.records})
-            after = page.after
-            if after is None:
-                break
+    def open(self, index: str) -> Mapping[str, int]:
+        """Return the refused version of each asset whose letter is open."""
+        return self._open[index]
+
+    async def load(self, indexes: Iterable[str]) -> None:
+        """Read the open ones of these indexes from the store, and forget all others. Raises Unavailable."""
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for index in indexes:
+            async for letter in listed(self._store, index):
+                found[index][letter.asset_id] = letter.version
         self._open = found
 
-    async def add(self, outcome: BulkOutcome) -> None:
+    async def add(self, index: str, outcome: BulkOutcome) -> None:
         """Record an outcome durably. Raises Unavailable."""
-        fields = {
-            "index": self._alias,
-            "asset_id": outcome.id,
+        now = timestamp(self._clock.now())
+        fields: Body = {
             "version": outcome.version,
             "error_type": outcome.error_type or "unknown",
             "reason": (outcome.reason or "")[:REASON_LENGTH],
-            "at": timestamp(self._clock.now()),
+            "last_at": now,
             "open": True,
         }
-        await upsert(self._store, KIND, self._key(outcome.id), fields)
-        self._open[outcome.id] = outcome.version
+        await self._write(index, outcome.id, fields, now)
+        self._open[index][outcome.id] = outcome.version
         log.warning("dead letter: %s at version %d: %s", outcome.id, outcome.version, outcome.error_type)
 
-    async def accepted(self, outcome: BulkOutcome) -> None:
+    async def accepted(self, index: str, outcome: BulkOutcome) -> None:
         """Clear the dead letter of a document that is accepted at its version or a later one. Raises Unavailable."""
-        refused = self._open.get(outcome.id)
+        refused = self._open[index].get(outcome.id)
         if refused is None or outcome.version < refused:
             return
-        await upsert(self._store, KIND, self._key(outcome.id), {"open": False})
-        del self._open[outcome.id]
+        await upsert(self._store, KIND, _key(index, outcome.id), {"open": False})
+        self._open[index].pop(outcome.id, None)
 
-    def _key(self, asset_id: str) -> str:
-        return f"{self._alias}:{asset_id}"
+    async def clear(self, index: str) -> int:
+        """Clear all letters of an index that is no more; return how many were open. Raises Unavailable."""
+        keys = [letter.asset_id async for letter in listed(self._store, index)]
+        for asset_id in keys:
+            await upsert(self._store, KIND, _key(index, asset_id), {"open": False})
+        self._open.pop(index, None)
+        return len(keys)
+
+    async def _write(self, index: str, asset_id: str, fields: Body, now: str) -> Record:
+        """Write one more attempt; a letter that is opened (again) begins to count anew."""
+        key = _key(index, asset_id)
+        if asset_id in self._open[index]:
+            try:
+                return await self._store.update(KIND, key, Change(set=fields, increment={"attempts": 1}))
+            except NotFound:
+                log.debug("the dead letter %s was removed by hand", key)
+        first = {**fields, "index": index, "asset_id": asset_id, "attempts": 1, "first_at": now}
+        try:
+            return await self._store.insert(KIND, key, first)
+        except AlreadyExists:
+            return await self._store.update(KIND, key, Change(set=first))
+
+
+async def listed(store: Store, index: str) -> AsyncIterator[Letter]:
+    """Give the open dead letters of an index, by asset id. Raises Unavailable."""
+    after: str | None = None
+    while True:
+        where: dict[str, Condition] = {"index": index, "open": True}
+        page = await store.find(KIND, where, limit=_PAGE, after=after)
+        for record in page.records:
+            yield Letter.read(record.body)
+        after = page.after
+        if after is None:
+            return
+
+
+def _key(index: str, asset_id: str) -> str:
+    return f"{index}:{asset_id}"

@@ -35,9 +35,14 @@ def version(record: Record, epoch: int = 0) -> int:
     return (epoch << EPOCH_BITS) + record.rev
 
 
-def bulk_item(record: Record, epoch: int = 0) -> BulkItem:
-    """Return what to write for a record or tombstone. Raises ValueError, TypeError or the like for a poison record."""
+def bulk_item(record: Record, epoch: int = 0, root: Mapping[str, Any] | None = None) -> BulkItem:
+    """Return what to write for a record or tombstone, cut to what an index of another mapping (``root``) knows.
+
+    Raises ValueError, TypeError or the like for a poison record.
+    """
     document = tombstone_document(record) if record.tombstone else search_document(record)
+    if root is not None:
+        document = mapped(document, root)
     return BulkItem(record.key, version(record, epoch), orjson.dumps(document))
 
 
@@ -91,8 +96,15 @@ def mapped(value: Mapping[str, Any], node: Mapping[str, Any]) -> Json:
         if child is None:
             if keeps_all:
                 kept[name] = part
-        elif "properties" in child and isinstance(part, Mapping):
-            kept[name] = mapped(part, child)
+        elif "properties" in child:
+            kept[name] = _inside(part, child)
         else:
             kept[name] = part
     return kept
+
+
+def _inside(part: Any, node: Mapping[str, Any]) -> Any:
+    """Return a value of an object or nested field, every object in it cut."""
+    if isinstance(part, Mapping):
+        return mapped(part, node)
+    return [_inside(one, node) for one in part] if isinstance(part, list) else part

@@ -1,35 +1,44 @@
 """The follower: change feed → records read again → documents → bulk → checkpoint, for ever.
 
-The invariants that this file keeps:
+The invariants that it keeps:
 
-- A token is saved only when every change up to it is acknowledged by the index or durably a dead letter.
-- An index that is missing, empty, of another mapping or of another store, and a feed that lost its history, are
-  answered by a full build: barrier, scan, alias, then following from the barrier. Never "from now on".
-- Searches see a new index only when its first scan is complete.
+- One process at a time follows (:mod:`indexer.lease`); the others stand by.
+- A token is saved only by the holder of the lease, and only when every change up to it is acknowledged by every target
+  of the plan or durably a dead letter there.
+- An index that is missing is built: barrier, scan, alias, then following from the barrier. A feed that lost its history
+  and an index that the checkpoint does not speak of are reconciled. Never "from now on".
+- Searches see a new index only when it is complete.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 
+from indexer import checkpoint
 from indexer.backoff import delay
-from indexer.batch import project
-from indexer.build import KIND, Builder
-from indexer.bulk import Bounds, BulkLoop, Halted, IndexGone
-from indexer.checkpoint import Checkpoints
+from indexer.build import Builder
+from indexer.bulk import BulkLoop, Halted, IndexGone
+from indexer.checkpoint import Checkpoint, lease_key
 from indexer.dead_letters import DeadLetters
-from indexer.feed import Interrupted, opened
+from indexer.feed import Interrupted
 from indexer.indexes import Indexes
+from indexer.keeper import Keeper
+from indexer.lease import Candidate, Lease, LeaseLost
+from indexer.opening import Opening
 from indexer.options import FollowOptions
+from indexer.plan import Plans
 from indexer.progress import Progress
 from indexer.refresh import Refresher
-from indexer.status import FollowerStatus, State
+from indexer.session import Session
+from indexer.status import FollowerStatus, Role, State
+from indexer.steps import Step, reached
+from indexer.writer import Writer
 from service.errors import HistoryLost, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected, SearchEngine
-from service.ports.store import Changed, Record, Store
+from service.ports.store import Body, Store
 
 __all__ = ["FollowOptions", "Follower"]
 
@@ -38,47 +47,94 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 15.0
 """How long :meth:`Follower.stop` waits for the batch under way before it is cancelled; it will be repeated."""
 
+AWAITED_LOOK = 0.2
+"""Seconds between two looks of a stand-by while somebody waits for a write to become searchable."""
+
+
+def _unmeasured(seconds: float) -> None:
+    """Learn nothing."""
+
 
 class Follower:
     """Keeps the index behind one alias equal to the assets of a store.
 
-    Any number may run on one store: documents carry their version, so they only repeat each other's work.
+    Any number may run on one store and engine: one of them leads, the others stand by and take over when it ends.
+    ``candidate`` names this one among them, and knows which others are dead; ``observe`` learns of each change how many
+    seconds after its commit searches saw it. ``notes`` is where lease, plan and dead letters are kept, where that is
+    not the store that is followed: an engine of one process alone needs no other's.
     """
 
-    def __init__(self, store: Store, engine: SearchEngine, clock: Clock, options: FollowOptions | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions | None = None,
+        *,
+        candidate: Candidate | None = None,
+        observe: Callable[[float], None] = _unmeasured,
+        notes: Store | None = None,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
         self._options = opt = options or FollowOptions()
         self._indexes = Indexes(
-            engine, store, alias=opt.alias, shards=opt.shards, replicas=opt.replicas, refresh=opt.index_refresh
+            engine, store, clock, alias=opt.alias, shards=opt.shards, replicas=opt.replicas, refresh=opt.index_refresh
         )
-        self._checkpoints = Checkpoints(store, opt.alias)
-        self._builder = Builder(store, engine, self._indexes, self._checkpoints, clock)
-        self._letters = DeadLetters(store, clock, opt.alias)
+        notes = notes or store
+        self._plans = Plans(notes, opt.alias)
+        self._lease = Lease(
+            notes,
+            clock,
+            lease_key(opt.alias),
+            candidate or Candidate(clock.guid()),
+            ttl=opt.ttl_seconds,
+            first=lambda: checkpoint.inherited(notes, engine, self._indexes, self._plans),
+        )
+        self._keeper = Keeper(
+            self._lease,
+            clock,
+            renew=opt.renew_seconds,
+            save=opt.checkpoint_seconds,
+            summary=self._summary,
+            lost=lambda: self._bell.set(),
+        )
+        self._letters = DeadLetters(notes, clock)
         self._bulk = BulkLoop(engine, self._letters, self, bounds=opt.bounds, lanes=opt.lanes)
-        self._refresher = Refresher(self._refresh, clock, seconds=opt.refresh_seconds)
-        self._trickle = opt.bounds if opt.trickle is None else Bounds(opt.trickle, opt.bounds.size)
+        self._writer = Writer(store, self._bulk, opt)
+        self._refresher = Refresher(
+            self._refresh,
+            clock,
+            seconds=opt.refresh_seconds,
+            observe=observe,
+            moved=lambda: self._keeper.note({}),  # stand-bys wait for it, too
+        )
         self._progress = Progress(clock)
+        builder = Builder(store, engine, self._indexes, self._plans, self._writer)
+        self._opening = Opening(
+            store, engine, self._indexes, self._plans, builder, self._keeper, self._letters, self._progress, opt
+        )
+        self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._bell = asyncio.Event()
         self._stopping = False
-        self._history_lost = False
+        self._history_lost: str | None = None
         self._failures = 0
-        self._saved: str | None = None
-        self._saved_at = self._checked_at = clock.monotonic()
+        self._role = Role.NONE
+        self._mirrored: Body = {}
 
     # --- for its owner
 
     def start(self) -> None:
-        """Begin to follow, in a task of its own."""
+        """Begin to follow, or to stand by, in a task of its own."""
         if self._task is None:
             self._stopping = False
-            self._progress.state = State.STARTING
+            self._progress.state = State.STANDBY  # until it knows better: another one may speak for the index
             self._task = asyncio.create_task(self._run(), name="follower")
 
     async def stop(self) -> None:
-        """Finish the batch under way, save the checkpoint and end. Safe to call twice."""
+        """Finish the batch under way, save the checkpoint, let go of the lease and end. Safe to call twice."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -89,6 +145,7 @@ class Follower:
             task.cancel()
             await asyncio.wait([task])
         self._progress.state = State.STOPPED
+        self._role = Role.NONE
 
     def reset(self) -> None:
         """Start over: the engine lost its indexes (or may have). Nothing more is written to the index of before."""
@@ -108,9 +165,18 @@ class Follower:
             token=progress.token,
             searchable=self._refresher.searchable,
             caught_up=self._caught_up(),
-            dead_letters=len(self._letters),
+            dead_letters=self._mirrored.get("dead_letters", 0) if self._mirrored else len(self._letters),
             items=dict(self._bulk.items),
             last_error=progress.error,
+            role=self._role,
+            holder=self._lease.holder,
+            fence=self._lease.fence if self._lease.held else self._lease.body.get("fence", 0),
+            gen=progress.gen,
+            targets=tuple(self._lease.body.get("indexes", {})),
+            outdated=progress.outdated,
+            reconciling=progress.reconciling,
+            last_batch=progress.batch,
+            window_hours=progress.window,
         )
 
     async def wait_for(self, token: str, timeout: float) -> bool:
@@ -125,174 +191,184 @@ class Follower:
             return False
         return True
 
-    # --- for the bulk loop
+    # --- for the bulk loop and the session
 
     def check(self) -> None:
-        """Raise Interrupted when the index that is being written may be gone; a stop lets the batch finish."""
+        """Raise Interrupted when what is being written may be in vain; a stop lets the batch finish."""
         if self._bell.is_set() and not self._stopping:
             raise Interrupted
 
     async def pause(self, seconds: float, reason: str) -> None:
-        """Wait before another attempt, and say so. Raises Interrupted."""
+        """Wait before another attempt, and say so. Raises Interrupted, also when there is another plan to work by."""
         self._progress.pause(reason)
         self._progress.behind()
         try:
-            async with asyncio.timeout(seconds):
-                await self._bell.wait()
-        except TimeoutError:
-            return
+            await self._rest(seconds)
+            # What is waited for may be an index that an operator has just taken out of the plan.
+            if self._session is not None and await self._session.is_overtaken():
+                raise Interrupted
         finally:
             self._progress.resume()
-        raise Interrupted
 
     # --- the work
 
     async def _run(self) -> None:
         """Run sessions until stopped; whatever ends one, the next begins from what is acknowledged."""
-        while not self._stopping:
-            self._bell.clear()
-            self._progress.state = State.STARTING
-            try:
-                await self._session()
-            except Interrupted:
-                continue
-            except Halted as error:
-                log.critical("indexing halted: %s", error)
-                self._progress.error, self._progress.state = str(error), State.HALTED
-                await self._bell.wait()
-                self._bulk.forgive()
-            except HistoryLost as error:
-                log.warning("the change feed lost its history (%s): the index is built again", error)
-                self._history_lost, self._progress.goal = True, None
-            except IndexGone as error:
-                await self._rest(f"the index {error} is gone")
-            except (Unavailable, Rejected) as error:
-                await self._rest(str(error))
-            except Exception as error:
-                log.exception("the follower failed; it starts again")
-                await self._rest(f"{type(error).__name__}: {error}")
+        try:
+            while not self._stopping:
+                self._bell.clear()
+                try:
+                    await self._live()
+                except (Interrupted, LeaseLost):
+                    self._notice_loss()
+                except Exception as error:  # noqa: BLE001 - whatever ends a session, the next begins
+                    await self._recover(error)
+        finally:
+            await self._keeper.stop(release=True)
 
-    async def _rest(self, reason: str) -> None:
-        """Pause after a session that failed; longer each time until one makes progress."""
+    async def _live(self) -> None:
+        """Lead from what is acknowledged, once the lease is held, until interrupted."""
+        if not self._lease.held:
+            await self._stand_by()
+        self._progress.state = State.STARTING
+        saved = Checkpoint.read(self._lease.body)
+        token = self._progress.token or saved.token
+        ground = await self._opening.open(saved, token, self._history_lost, self._check_build)
+        self._history_lost = None
+        session = Session(
+            self._store, self._engine, self._clock, self._options, ground,
+            indexes=self._indexes, plans=self._plans, keeper=self._keeper, letters=self._letters,
+            writer=self._writer, refresher=self._refresher, progress=self._progress, flow=self, bell=self._bell,
+        )  # fmt: skip
+        self._session = session
+        try:
+            await session.run()
+        finally:
+            self._failures = 0 if session.moved else self._failures
+            self._session = None
+
+    async def _stand_by(self) -> None:
+        """Return when the lease is held. Raises Interrupted, Unavailable."""
+        await self._keeper.stop(release=False)
+        while not await self._lease.look():
+            self._role = Role.STANDBY
+            self._progress.state = State.STANDBY
+            self._mirror(self._lease.body)
+            awaited = min(AWAITED_LOOK, self._options.look_seconds)
+            await self._rest(awaited if self._refresher.awaited else self._options.look_seconds)
+        reached(Step.LEASE_TAKEN)
+        log.info("leading the index %s with the fence %d", self._options.alias, self._lease.fence)
+        self._role, self._mirrored = Role.LEADER, {}
+        self._progress.forget()
+        self._refresher.forget()
+        self._keeper.start()
+
+    def _notice_loss(self) -> None:
+        """After a session ended: drop everything if the lease went to somebody else."""
+        if self._role is Role.LEADER and not self._lease.held:
+            self._role = Role.STANDBY
+            self._progress.forget()
+            self._refresher.forget()
+            self._progress.state = State.STANDBY
+
+    async def _recover(self, error: Exception) -> None:
+        """Do what the end of a session asks for, and rest before the next. Unexpected errors are logged."""
+        try:
+            match error:
+                case Halted():
+                    await self._halted(error)
+                case HistoryLost():
+                    log.warning("the change feed lost its history (%s): the index is reconciled", error)
+                    self._history_lost = "the change feed lost its history"
+                    self._progress.forget()
+                    self._refresher.forget()
+                case IndexGone():
+                    await self._gone(error)
+                case Unavailable() | Rejected():
+                    await self._wait(str(error))
+                case _:
+                    log.error("the follower failed; it starts again", exc_info=error)
+                    await self._wait(f"{type(error).__name__}: {error}")
+        except Interrupted:
+            self._notice_loss()
+        except Exception as again:
+            log.warning("indexing waits: %s", again, exc_info=not isinstance(again, Unavailable | Rejected))
+            await asyncio.sleep(delay(1))
+
+    async def _wait(self, reason: str) -> None:
+        """Pause after a session that failed; longer each time until one makes progress. Raises Interrupted."""
         self._failures += 1
         log.warning("indexing waits: %s", reason)
-        try:
-            await self.pause(delay(self._failures), reason)
-        except Interrupted:
-            return
+        await self.pause(delay(self._failures), reason)
 
-    async def _session(self) -> None:
-        """Find or build an index, then follow."""
-        await self._letters.load()
-        index, token = await self._open()
-        await self._engine.refresh(index)
-        goal = self._progress.goal or await self._store.barrier()
-        self.check()
-        # The token is not believed before the feed has taken it; what is searchable moves with the feed's first batch.
-        self._progress.index, self._progress.goal, self._progress.token = index, goal, token
-        self._saved = token
-        self._progress.state = State.FOLLOWING
-        refreshing = asyncio.create_task(self._refresher.run(), name="refresher")
+    async def _halted(self, error: Halted) -> None:
+        """Stop writing to an index that refuses too much; wait for an operator where it is the one searches see."""
+        plan = await self._plans.load()
+        if error.index in [physical.index for physical in (plan.building, plan.previous) if physical is not None]:
+            log.error("%s: nothing more is written to it", error)
+            await self._plans.change(lambda plan: plan.without(error.index, str(error)))
+            self._bulk.forgive()
+            return
+        log.critical("indexing halted: %s", error)
+        self._progress.error, self._progress.state = str(error), State.HALTED
         try:
-            await self._follow(index, token)
+            while (await self._plans.load()).resumes == plan.resumes:
+                await self._rest(self._options.plan_seconds)
         finally:
-            refreshing.cancel()
-            await asyncio.wait([refreshing])
+            self._bulk.forgive()
 
-    async def _open(self) -> tuple[str, str]:
-        """Return the index to write to and the token to follow from, after a build if there is none to go on with."""
-        saved = await self._checkpoints.load()
-        found = await self._indexes.state()
-        if found is not None and found.current and not self._history_lost:
-            ours = (found.name, found.build) == (saved.index, saved.build)
-            token = self._progress.token if found.name == self._progress.index else saved.token
-            if ours and token is not None:
-                return found.name, token
-        if found is not None and not found.current:
-            log.warning("the index %s was made by another mapping or projection: a new one is built", found.name)
-        self._progress.state = State.REINDEXING
-        self._progress.goal = None
-        opt = self._options
-        built = await self._builder.build(
-            saved, self._write, self._check_all, self._progress, page=opt.page, lanes=opt.lanes
-        )
-        self._history_lost = False
-        return built
+    async def _gone(self, error: IndexGone) -> None:
+        """Go on without an index that is gone; one that is there all the same was restored, and is made writable."""
+        if await self._engine.identity(error.index) is not None:
+            await self._engine.adopt_index(error.index)
+        else:
+            await self._plans.change(lambda plan: plan.without(error.index, str(error)))
+        await self._wait(str(error))
 
-    async def _follow(self, index: str, token: str) -> None:
-        """Apply the feed's batches behind the token until interrupted."""
-        async with opened(self._store, token, kind=KIND, limit=self._options.feed_limit, bell=self._bell) as feed:
-            try:
-                while True:
-                    batch = await feed.next()
-                    if batch:
-                        await self._apply(index, batch)
-                    else:
-                        await self._idle(index)
-                    self._failures, self._progress.error = 0, None
-                    await self._save(now=not batch)
-            except Interrupted:
-                if self._stopping:
-                    await self._save(now=True)
-                raise
-
-    async def _apply(self, index: str, batch: Sequence[Changed]) -> None:
-        """Write the records behind a batch of changes, then note its last token."""
-        self._progress.behind()
-        keys = list(dict.fromkeys(change.key for change in batch if change.kind == KIND))
-        opt = self._options
-        for start in range(0, len(keys), opt.page):
-            part = keys[start : start + opt.page]
-            records = await self._store.get_many(KIND, part, tombstones=True)
-            await self._write(index, part, records, bounds=self._trickle if len(part) < opt.bounds.count else None)
-        self._acknowledge(batch[-1].token, written=bool(keys))
-        if len(batch) < opt.feed_limit:  # the feed had no more
-            self._progress.even()
-
-    async def _idle(self, index: str) -> None:
-        """Use the quiet to see that the alias still points to the index that is followed. Raises IndexGone."""
-        self._progress.even()
-        moment = self._clock.monotonic()
-        if moment - self._checked_at < self._options.check_seconds:
+    async def _rest(self, seconds: float) -> None:
+        """Wait. Raises Interrupted as soon as the bell rings."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        except TimeoutError:
             return
-        self._checked_at = moment
-        found = await self._indexes.state()
-        if found is None or found.name != index:
-            raise IndexGone(index)
-
-    async def _write(
-        self, index: str, keys: Sequence[str], records: Mapping[str, Record], *, bounds: Bounds | None = None
-    ) -> None:
-        """Return when each of these keys is acknowledged by the index or a dead letter."""
-        items, refused = await project(keys, records, self._options.epoch)
-        for outcome in refused:
-            await self._bulk.refuse(outcome)
-        await self._bulk.write(index, items, bounds=bounds)
-
-    def _acknowledge(self, token: str, *, written: bool) -> None:
-        """Note that all changes up to the token are settled; unless the index is gone meanwhile."""
-        self.check()
-        self._progress.token = token
-        self._refresher.acknowledged(token, written=written)
-
-    async def _save(self, *, now: bool) -> None:
-        """Save the token, when there is a new one and it is time."""
-        token, moment = self._progress.token, self._clock.monotonic()
-        if token is None or token == self._saved:
-            return
-        if now or moment - self._saved_at > self._options.checkpoint_seconds:
-            await self._checkpoints.save(token)
-            self._saved, self._saved_at = token, moment
+        raise Interrupted
 
     async def _refresh(self) -> None:
-        if self._progress.index is not None:
-            await self._engine.refresh(self._progress.index)
+        if self._session is not None:
+            await self._session.refresh()
 
-    def _check_all(self) -> None:
+    def _check_build(self) -> None:
         """Raise Interrupted also for a stop: a build is long, and is begun again anyway."""
         if self._bell.is_set():
             raise Interrupted
 
     def _caught_up(self) -> bool:
+        if self._mirrored:
+            return bool(self._mirrored.get("caught_up"))
         searchable, goal = self._refresher.searchable, self._progress.goal
         return searchable is not None and goal is not None and self._store.passed(searchable, goal)
+
+    def _summary(self) -> Body:
+        """Return what the lease's record tells the stand-bys, and whoever else looks."""
+        progress = self._progress
+        status: Body = {
+            "state": str(progress.state),
+            "index": progress.index,
+            "searchable": self._refresher.searchable,
+            "caught_up": self._caught_up(),
+            "dead_letters": len(self._letters),
+            "outdated": progress.outdated,
+            "error": progress.error,
+        }
+        return {"status": status}
+
+    def _mirror(self, body: Body) -> None:
+        """Show what the leader says."""
+        self._mirrored = status = body.get("status") or {}
+        self._progress.index = status.get("index")
+        self._progress.outdated = bool(status.get("outdated"))
+        self._progress.error = status.get("error")
+        self._progress.gen = body.get("acked_gen", 0)
+        self._progress.acknowledged.move(body.get("token"))
+        self._refresher.mirror(status.get("searchable"))

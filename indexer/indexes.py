@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from indexer.plan import Physical
 from mappings.index import index_body, mapping_hash
+from service.ports.clock import Clock
 from service.ports.search import Json, Rejected, SearchEngine
 from service.ports.store import Store
 
@@ -12,15 +12,6 @@ ALIVE: Json = {"term": {"deleted": False}}
 """The alias's filter: tombstones are in the index, but no search sees them."""
 
 _TAKEN = "resource_already_exists_exception"
-
-
-@dataclass(frozen=True, slots=True)
-class IndexState:
-    """The index behind the alias: its name, the id of its build, and whether today's mapping and projection made it."""
-
-    name: str
-    build: str | None
-    current: bool
 
 
 class Indexes:
@@ -33,6 +24,7 @@ class Indexes:
         self,
         engine: SearchEngine,
         store: Store,
+        clock: Clock,
         *,
         alias: str = "assets",
         shards: int = 1,
@@ -42,32 +34,48 @@ class Indexes:
         self.alias = alias
         self._engine = engine
         self._store = store
+        self._clock = clock
         self._shards = shards
         self._replicas = replicas
         self._refresh = refresh
 
-    async def state(self) -> IndexState | None:
-        """Return the state of the index behind the alias; None if there is none (or no single one)."""
+    async def shown(self) -> list[Physical]:
+        """Return the indexes behind the alias: one, if all is well. One without a build is not of Assetry's making."""
         held = await self._engine.resolve_alias(self.alias)
-        if len(held) != 1:
-            return None
-        (name,) = held
-        meta = await self._engine.mapping_meta(name)
-        return IndexState(name, meta.get("build"), meta.get("hash") == mapping_hash())
+        return [await self.described(name) for name in held]
 
-    async def create(self, build: str) -> str:
-        """Make a new, empty physical index, not yet behind the alias, and return its name."""
+    async def described(self, name: str) -> Physical:
+        """Return what an index says of itself."""
+        meta = await self._engine.mapping_meta(name)
+        return Physical(name, meta.get("build"), meta.get("hash"))
+
+    async def named(self) -> Physical:
+        """Return a new index by today's mapping that is not made yet: a name and a build that nobody else has."""
+        number = await self._store.counter(f"index-{self.alias}")
+        return Physical(f"{self.alias}-{mapping_hash()}-{number}", self._clock.guid(), mapping_hash())
+
+    async def create(self, physical: Physical, *, filling: bool = False) -> bool:
+        """Make an index, empty and not behind the alias; False if its name is taken by another one.
+
+        One that was made by an earlier call of this is fine. ``filling``: without replicas and refreshes, for a scan
+        that fills it; :meth:`restore` brings them back.
+        """
         body = index_body(shards=self._shards, replicas=self._replicas, refresh=self._refresh)
-        body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": build}}
-        while True:
-            name = f"{self.alias}-{mapping_hash()}-{await self._store.counter(f'index-{self.alias}')}"
-            try:
-                await self._engine.create_index(name, body)
-            except Rejected as error:
-                if error.error_type != _TAKEN:  # taken by another store's index of this name: take the next number
-                    raise
-            else:
-                return name
+        body["mappings"] = {**body["mappings"], "_meta": {"hash": physical.hash, "build": physical.build}}
+        if filling:
+            body["settings"]["index"] |= {"number_of_replicas": 0, "refresh_interval": "-1"}
+        try:
+            await self._engine.create_index(physical.index, body)
+        except Rejected as error:
+            if error.error_type != _TAKEN:
+                raise
+            return (await self.described(physical.index)).build == physical.build
+        return True
+
+    async def restore(self, name: str) -> None:
+        """Give an index the replicas and the refresh interval that searches need."""
+        settings = {"index": {"number_of_replicas": self._replicas, "refresh_interval": self._refresh}}
+        await self._engine.put_settings(name, settings)
 
     async def promote(self, name: str) -> list[str]:
         """Point the alias to this index alone, in one atomic step; return the indexes it pointed to before."""
@@ -76,6 +84,20 @@ class Indexes:
         actions.append({"add": {"index": name, "alias": self.alias, "filter": ALIVE}})
         await self._engine.update_aliases(actions)
         return replaced
+
+    async def swap(self, old: str, new: str) -> bool:
+        """Move the alias from one index to another in one atomic step; False if it is not at ``old`` (any more)."""
+        actions: list[Json] = [
+            {"remove": {"index": old, "alias": self.alias, "must_exist": True}},
+            {"add": {"index": new, "alias": self.alias, "filter": ALIVE}},
+        ]
+        try:
+            await self._engine.update_aliases(actions)
+        except Rejected as error:
+            if error.status != 404:  # no such alias, or no such index
+                raise
+            return False
+        return True
 
     async def drop(self, name: str) -> None:
         """Delete a physical index; one that is absent is fine."""

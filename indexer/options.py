@@ -25,13 +25,18 @@ class FollowOptions:
         replicas: Copies of each shard.
         feed_limit: Changes in one batch of the feed.
         page: Records read and projected at once.
+        page_bytes: How heavy the documents of such a page may be: of heavy ones, fewer are read.
         lanes: Bulk requests under way at once.
         bounds: What one bulk request holds at most.
         trickle: How many documents one bulk request holds where the feed has fewer than ``bounds.count`` (None: all).
         refresh_seconds: The shortest time between two refreshes while nobody waits for their own write; 0 refreshes
             after each batch, which is right where a refresh is free.
         checkpoint_seconds: How often the token is saved, so also how much is repeated after a crash.
-        check_seconds: How often an idle follower looks whether its index is still there.
+        check_seconds: How often the follower looks whether the alias still shows its index.
+        plan_seconds: How often it looks whether the plan asks for other indexes.
+        renew_seconds: How often the leader gives a sign of life.
+        ttl_seconds: How long a stand-by waits for one before it takes over.
+        look_seconds: How often a stand-by looks.
         epoch: Raised when the store is restored from a backup, so that its old revs win over the lost ones.
     """
 
@@ -41,12 +46,17 @@ class FollowOptions:
     replicas: int = 0
     feed_limit: int = 1000
     page: int = 500
+    page_bytes: int = 16 * 2**20
     lanes: int = 2
     bounds: Bounds = field(default_factory=Bounds)
     trickle: int | None = None
     refresh_seconds: float = 0.5
-    checkpoint_seconds: float = 1.0
+    checkpoint_seconds: float = 0.5
     check_seconds: float = 10.0
+    plan_seconds: float = 1.0
+    renew_seconds: float = 3.0
+    ttl_seconds: float = 10.0
+    look_seconds: float = 1.0
     epoch: int = 0
 
     @classmethod

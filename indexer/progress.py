@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from indexer.status import State
+from indexer.moving import Moving
+from indexer.status import Reconciling, State
 from service.ports.clock import Clock
 
 
 class Progress:
-    """What the follower knows of its own work; :meth:`indexer.follow.Follower.status` shows it."""
+    """What the follower knows of its own work; :meth:`indexer.follow.Follower.status` shows it.
+
+    ``acknowledged`` is the token up to which every target has all. ``goal`` is a barrier from the beginning of this
+    life of the index: once searches see all up to it, the index is caught up.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._state = State.STOPPED
         self._paused = 0
         self._behind_since: float | None = None
+        self.acknowledged = Moving()
         self.index: str | None = None
-        self.token: str | None = None
         self.goal: str | None = None
         self.indexed = 0
         self.total = 0
+        self.batch = 0
+        self.gen = 0
+        self.outdated = False
+        self.reconciling: Reconciling | None = None
+        self.window: float | None = None
         self.error: str | None = None
 
     @property
     def state(self) -> State:
         """What the follower is doing; WAITING while any of its lanes waits for an engine."""
-        return State.WAITING if self._paused else self._state
+        if self._paused:
+            return State.WAITING
+        if self._state is State.FOLLOWING and self.reconciling is not None:
+            return State.RECONCILING
+        return self._state
 
     @state.setter
     def state(self, state: State) -> None:
         self._state = state
+
+    @property
+    def token(self) -> str | None:
+        """The change up to which all is acknowledged."""
+        return self.acknowledged.token
 
     def pause(self, reason: str) -> None:
         """Note that something waits, and why. Each call needs its :meth:`resume`."""
@@ -54,6 +73,8 @@ class Progress:
         return 0.0 if self._behind_since is None else self._clock.monotonic() - self._behind_since
 
     def forget(self) -> None:
-        """Note that the index is gone."""
-        self.index = self.token = self.goal = None
+        """Note that the index is gone, or somebody else's to follow."""
+        self.acknowledged.move(None)
+        self.index = self.goal = self.reconciling = None
+        self.even()
         self.state = State.STARTING

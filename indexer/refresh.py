@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from indexer.backoff import delay
+from indexer.moving import Moving
 from service.errors import Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected
@@ -15,80 +16,141 @@ log = logging.getLogger(__name__)
 
 Refresh = Callable[[], Awaitable[None]]
 Passed = Callable[[str], bool]
+Observe = Callable[[float], None]
+
+REST = 0.2
+"""The share of the interval for which the engine is left alone after a refresh that took longer than the interval."""
+
+SAMPLES = 1000
+"""Commits whose way to the searches is measured at once; of more, the first."""
+
+
+def _nobody(seconds: float) -> None:
+    """Learn nothing."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Refresher:
     """Refreshes the index after acknowledged writes: at most every ``seconds``, at once while somebody waits.
 
     A refresh costs an engine a new segment, so a stream of small writes shares one; but whoever reads their own write
-    should not wait for the interval. ``searchable`` is the token up to which searches see every change.
+    should not wait for the interval. ``searchable`` is the token up to which searches see every change; ``observe``
+    learns of each change how many seconds after its commit that was, ``moved`` that there was one.
     """
 
-    def __init__(self, refresh: Refresh, clock: Clock, *, seconds: float) -> None:
-        self.searchable: str | None = None
+    def __init__(
+        self,
+        refresh: Refresh,
+        clock: Clock,
+        *,
+        seconds: float,
+        observe: Observe = _nobody,
+        moved: Callable[[], None] = _nothing,
+    ) -> None:
         self._refresh = refresh
         self._clock = clock
         self._seconds = seconds
+        self._observe = observe
+        self._moved = moved
+        self._searchable = Moving()
         self._acked: str | None = None
+        self._commits: list[float] = []
+        self._held = False
         self._pending = False
         self._refreshing = False
-        self._waiting = 0
         self._life = 0
         self._urgent = asyncio.Event()
         self._wake = asyncio.Event()
-        self._moved = asyncio.Event()
 
-    def acknowledged(self, token: str, *, written: bool) -> None:
-        """Note that all changes up to the token are acknowledged, and whether documents were ``written`` for them."""
+    @property
+    def searchable(self) -> str | None:
+        """The token up to which searches see every change."""
+        return self._searchable.token
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits."""
+        return self._searchable.waiting > 0
+
+    def acknowledged(self, token: str, *, written: bool, commits: Sequence[float] = ()) -> None:
+        """Note that all changes up to the token are acknowledged, and whether documents were ``written`` for them.
+
+        ``commits`` are the times of the changes, in seconds since 1970.
+        """
         self._acked = token
+        self._commits += commits[: SAMPLES - len(self._commits)]
         if written or self._pending or self._refreshing:
             self._pending = True
             self._wake.set()
         else:
             self._move(token)
 
+    def mirror(self, token: str | None) -> None:
+        """Take over what another process says of the same index."""
+        if token != self.searchable:
+            self._searchable.move(token)
+
+    def hold(self) -> None:
+        """Go on refreshing, but claim nothing: earlier changes may be missing from the index."""
+        self._held = True
+        self._searchable.move(None)
+
+    def release(self) -> None:
+        """Claim again what is acknowledged, with the next refresh."""
+        if self._held:
+            self._held, self._pending = False, True
+            self._wake.set()
+
     def forget(self) -> None:
         """Note that the index is gone; a refresh of it that is still under way moves nothing."""
-        self.searchable = self._acked = None
+        self._searchable.move(None)
+        self._acked = None
+        self._held = False
+        self._commits = []
         self._life += 1
 
     async def wait(self, passed: Passed) -> None:
         """Return once ``passed(searchable)``; refreshes are urgent until then."""
-        self._waiting += 1
         self._urgent.set()
         try:
-            while self.searchable is None or not passed(self.searchable):
-                await self._moved.wait()
+            await self._searchable.reach(passed)
         finally:
-            self._waiting -= 1
-            if not self._waiting:
+            if not self.awaited:
                 self._urgent.clear()
 
     async def run(self) -> None:
         """Refresh when it is due, for ever; a failure is logged and tried again."""
         attempt = 0
-        last = self._clock.monotonic() - self._seconds
+        due = self._clock.monotonic()
         while True:
             await self._wake.wait()
-            await self._due(last + self._seconds - self._clock.monotonic())
+            await self._due(due - self._clock.monotonic())
+            began = self._clock.monotonic()
             self._wake.clear()
             token, life = self._acked, self._life
+            commits, self._commits = self._commits, []
             self._pending, self._refreshing = False, True
             try:
                 await self._refresh()
             except (Unavailable, Rejected) as error:
                 attempt += 1
                 self._pending = True
+                self._commits = [*commits, *self._commits][:SAMPLES]
                 self._wake.set()
                 log.warning("the index can not be refreshed: %s", error)
                 await asyncio.sleep(delay(attempt))
             else:
                 attempt = 0
+                self._measure(commits)
                 if token is not None and life == self._life:
                     self._move(token)
             finally:
                 self._refreshing = False
-            last = self._clock.monotonic()
+            # From beginning to beginning, or a slow refresh would add its time twice; but never without a rest.
+            due = max(began + self._seconds, self._clock.monotonic() + self._seconds * REST)
 
     async def _due(self, seconds: float) -> None:
         """Wait for the end of the interval, or until somebody waits."""
@@ -100,7 +162,12 @@ class Refresher:
         except TimeoutError:
             return
 
+    def _measure(self, commits: Sequence[float]) -> None:
+        now = self._clock.now().timestamp()
+        for commit in commits:
+            self._observe(max(now - commit, 0.0))
+
     def _move(self, token: str) -> None:
-        self.searchable = token
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        if not self._held:
+            self._searchable.move(token)
+            self._moved()

@@ -3,39 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from service.ports.store import Record, Store
 
 Sink = Callable[[list[Record]], Awaitable[None]]
+Page = Callable[[], int]
+Done = Callable[[str, int], Awaitable[None]]
+"""``await done(key, live)``: all records up to the key are taken; so many of the last page are no tombstones."""
+
+AHEAD = 4
+"""Pages that may be taken, in pages for each lane, while an earlier one is still under way."""
 
 
-async def scan(store: Store, sink: Sink, *, page: int, lanes: int) -> None:
-    """Give every asset record, tombstones included, to the sink in pages by key; return when all are taken.
+@dataclass(slots=True)
+class _Taken:
+    task: asyncio.Task[None]
+    last: str
+    live: int
 
-    At most ``lanes`` pages are in the sink's hands at once, so memory stays flat. Records that change meanwhile may be
-    given in either state. Raises what the store or the sink raises, after the other pages under way are cancelled.
+
+async def _ignored(key: str, live: int) -> None:
+    """Learn nothing."""
+
+
+async def scan(
+    store: Store, sink: Sink, *, page: Page, lanes: int, after: str | None = None, done: Done = _ignored
+) -> None:
+    """Give every asset record behind ``after``, tombstones included, to the sink in pages by key.
+
+    ``page()`` is the next page's length. At most ``lanes`` pages are in the sink's hands at once, so memory stays flat.
+    Records that change meanwhile may be given in either state. Returns when all are taken. Raises what the store or the
+    sink raises, after the other pages under way are cancelled.
     """
-    under_way: set[asyncio.Task[None]] = set()
-    after: str | None = None
+    pages: deque[_Taken] = deque()
     try:
-        while records := await store.scan("asset", after=after, limit=page):
+        while records := await store.scan("asset", after=after, limit=page()):
             after = records[-1].key
-            under_way.add(asyncio.ensure_future(sink(records)))
-            if len(under_way) >= lanes:
-                under_way = await _settle(under_way, asyncio.FIRST_COMPLETED)
-        await _settle(under_way, asyncio.ALL_COMPLETED)
+            live = sum(not record.tombstone for record in records)
+            pages.append(_Taken(asyncio.ensure_future(sink(records)), after, live))
+            while len(pages) >= AHEAD * lanes or sum(not taken.task.done() for taken in pages) >= lanes:
+                await _settle(pages, done)
+        while pages:
+            await _settle(pages, done)
     finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        for taken in pages:
+            taken.task.cancel()
+        await asyncio.gather(*(taken.task for taken in pages), return_exceptions=True)
 
 
-async def _settle(tasks: set[asyncio.Task[None]], until: str) -> set[asyncio.Task[None]]:
-    """Wait for tasks; return those still under way. Raises what a finished one raised."""
-    if not tasks:
-        return tasks
-    done, rest = await asyncio.wait(tasks, return_when=until)
-    for task in done:
-        task.result()
-    return rest
+async def _settle(pages: deque[_Taken], done: Done) -> None:
+    """Wait until one more page is taken; let go of those that are, in order. Raises what a sink raised."""
+    waiting = [taken.task for taken in pages if not taken.task.done()]
+    if waiting:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for taken in pages:
+        if taken.task.done():
+            taken.task.result()
+    while pages and pages[0].task.done():
+        first = pages.popleft()
+        await done(first.last, first.live)

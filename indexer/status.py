@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -11,22 +11,60 @@ class State(StrEnum):
     """What the follower is doing."""
 
     STARTING = "starting"  # looking for an index and a checkpoint to go on from
+    STANDBY = "standby"  # another process follows; this one takes over when that ends
     REINDEXING = "reindexing"  # filling an index from the whole store; the alias does not show it yet
+    RECONCILING = "reconciling"  # following, and repairing what was missed while the history was lost
     FOLLOWING = "following"
     WAITING = "waiting"  # the engine or the store does not answer; tried again with growing pauses
     HALTED = "halted"  # too many documents are refused; an operator must look
     STOPPED = "stopped"
 
 
+class Role(StrEnum):
+    """What a follower is to its index."""
+
+    NONE = "none"
+    STANDBY = "stand-by"
+    LEADER = "leader"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciling:
+    """How far a reconcile is: why it began, the index at hand, the key up to which it is done, what it found so far."""
+
+    reason: str
+    index: str
+    cursor: str | None = None
+    checked: int = 0
+    drift: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class FollowerStatus:
     """One look at the follower.
 
-    ``caught_up``: the index holds every write from before the follower's start (or the engine's loss), and searches see
-    them; it stays true until the index is lost. ``indexed`` of ``total`` is the progress of the last full build, in
-    live records. ``lag_seconds`` is how long changes have been waiting to be acknowledged (0: none wait). ``token`` is
-    the change up to which all is acknowledged, ``searchable`` the one up to which searches see all. ``items`` counts bulk items by :class:`indexer.outcomes.Verdict`.
-    ``dead_letters`` is how many are open.
+    Attributes:
+        state: What it is doing.
+        index: The physical index that searches see.
+        indexed: Live records written by the last full build.
+        total: Live records that it had to write.
+        lag_seconds: How long changes have been waiting to be acknowledged (0: none wait).
+        token: The change up to which every target has all.
+        searchable: The change up to which searches see all; None while that is not known, as during a reconcile.
+        caught_up: Searches see every write from before the follower's start (or the engine's loss); it stays true until
+            the index is lost, or is to be reconciled.
+        dead_letters: How many are open.
+        items: Bulk items by :class:`indexer.outcomes.Verdict`.
+        last_error: Why it waits or halted.
+        role: Leader, stand-by or none. A stand-by shows the leader's token, searchable and caught_up.
+        holder: Who holds the lease, as far as is known.
+        fence: The number of the lease's present holder; it rises with every change.
+        gen: The generation of the plan that the leader works by.
+        targets: The physical indexes that get every write.
+        outdated: The index was made by another mapping or projection; ``assetry index reindex`` brings it up to date.
+        reconciling: How far a reconcile is, None if there is none.
+        last_batch: Changes in the last batch of the feed.
+        window_hours: How far the change feed reaches back, None if the store can not say.
     """
 
     state: State
@@ -40,3 +78,12 @@ class FollowerStatus:
     dead_letters: int
     items: Mapping[str, int]
     last_error: str | None
+    role: Role = Role.NONE
+    holder: str | None = None
+    fence: int = 0
+    gen: int = 0
+    targets: tuple[str, ...] = ()
+    outdated: bool = False
+    reconciling: Reconciling | None = None
+    last_batch: int = 0
+    window_hours: float | None = None

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from indexer.documents import bulk_item, version
 from indexer.drift import Difference, Drift, Report, drift_of
 from indexer.merge import merged
+from indexer.outcomes import permanent
 from service.errors import Conflict, NotFound
 from service.ports.clock import Clock
-from service.ports.search import BulkItem, Indexed, SearchEngine
+from service.ports.search import BulkItem, BulkOutcome, Indexed, SearchEngine
 from service.ports.store import Change, Record, Store
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ Settle = Callable[[], Awaitable[None]]
 
 Write = Callable[[str, Sequence[BulkItem]], Awaitable[None]]
 """``await write(index, items)`` returns when each item is acknowledged by the index or a dead letter."""
+
+Refuse = Callable[[str, BulkOutcome], Awaitable[None]]
+"""``await refuse(index, outcome)`` notes durably that a record can not be projected."""
 
 Project = Callable[[Record], BulkItem]
 """Makes of a record what this index is given for it; raises for a record that can not be projected."""
@@ -92,6 +96,7 @@ class Verify:
         *,
         settle: Settle,
         repair: Write | None = None,
+        refuse: Refuse | None = None,
         project: Project | None = None,
         dead: Dead = _none_dead,
         options: VerifyOptions | None = None,
@@ -102,6 +107,7 @@ class Verify:
         self._index = index
         self._settle = settle
         self._repair = repair
+        self._refuse = refuse
         self._options = opt = options or VerifyOptions()
         self._project = project or (lambda record: bulk_item(record, opt.epoch))
         self._dead = dead
@@ -252,8 +258,11 @@ class Verify:
             elif record is not None:
                 try:
                     items.append(self._project(record))
-                except Exception:  # one record must not stop the repair of the others; it is counted as left
+                except Exception as error:  # one record must not stop the repair of the others; it is counted as left
                     log.exception("the asset %s can not be projected", record.key)
+                    if self._refuse is not None:
+                        refused = permanent(record.key, version(record, self._options.epoch), error)
+                        await self._refuse(self._index, refused)
         if items:
             await write(self._index, items)
 

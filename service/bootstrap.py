@@ -6,10 +6,13 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from indexer.bulk import Bounds
 from indexer.follow import Follower
+from indexer.lease import Candidate
 from indexer.options import FollowOptions
 from indexer.status import State
 from service.adapters.data_folder import DataFolder
@@ -18,6 +21,7 @@ from service.adapters.inprocess_jobs import InprocessJobs
 from service.adapters.local_files import LocalFiles
 from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.sqlite_store import SqliteStore
+from service.adapters.workers import dismiss, enlist, known_dead
 from service.api.context import Context
 from service.core.access import Keys
 from service.core.assets import Assets
@@ -114,7 +118,9 @@ async def open_search(base: Base) -> AsyncIterator[Searches]:
             stack.push_async_callback(embedded.close)
             await embedded.start()
             engine = embedded
-            follower = _follower(base, engine)
+            # The engine is this process's alone: what is known of its index is nobody else's business.
+            notes = await stack.enter_async_context(_notes(base.clock))
+            follower = _follower(base, engine, stack, notes)
             stack.push_async_callback(follower.stop)
             follower.start()
             await follower.wait_for(await base.store.barrier(), timeout=600)
@@ -130,7 +136,7 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
         workers = _workers(settings)
         stack.push_async_callback(workers.close)
         engine = await _engine(base, stack)
-        follower = _follower(base, engine)
+        follower = _follower(base, engine, stack)
         if isinstance(engine, EmbeddedSearch):
             engine.on_reset = follower.reset
         jobs = InprocessJobs(base.store, base.clock)
@@ -188,6 +194,8 @@ async def index_probe(follower: Follower) -> Mapping[str, Any]:
         "lag_seconds": round(status.lag_seconds, 3),
         "dead_letters": status.dead_letters,
     }
+    if status.outdated:
+        facts |= {"outdated": True, "mend": "assetry index reindex"}
     if status.last_error:
         facts["last_error"] = status.last_error
     return facts
@@ -204,14 +212,24 @@ async def _engine(base: Base, stack: AsyncExitStack) -> SearchEngine:
     return embedded
 
 
-def _follower(base: Base, engine: SearchEngine) -> Follower:
+@asynccontextmanager
+async def _notes(clock: Clock) -> AsyncIterator[Store]:
+    """Give a store that is gone when the block ends."""
+    with TemporaryDirectory(prefix="assetry-") as folder:
+        async with SqliteStore(Path(folder) / "notes.sqlite", clock) as store:
+            yield store
+
+
+def _follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, notes: Store | None = None) -> Follower:
     chosen = base.settings
     if isinstance(engine, EmbeddedSearch):
         options = FollowOptions.embedded(chosen.index_prefix)
     else:
         bounds = Bounds(count=chosen.index_batch)
         options = FollowOptions(alias=chosen.index_prefix, index_refresh=chosen.index_refresh, bounds=bounds)
-    return Follower(base.store, engine, base.clock, options)
+    candidate = Candidate(enlist(f"follower-{base.clock.sid()}"), known_dead)
+    stack.callback(dismiss, candidate.name)
+    return Follower(base.store, engine, base.clock, options, candidate=candidate, notes=notes)
 
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:

@@ -178,6 +178,26 @@ class EmbeddedSearch:
         """Return the mapping's ``_meta`` of a physical index."""
         return await self._live().mapping_meta(name)
 
+    async def mapping(self, name: str) -> Json:
+        """Return the mapping of a physical index."""
+        return await self._live().mapping(name)
+
+    async def identity(self, name: str) -> str | None:
+        """Return what tells this index from another of its name."""
+        return await self._live().identity(name)
+
+    async def index_health(self, name: str) -> str:
+        """Return the index's health."""
+        return await self._live().index_health(name)
+
+    async def adopt_index(self, name: str) -> None:
+        """Let bulk write to an index that was made elsewhere."""
+        await self._live().adopt_index(name)
+
+    async def delete_documents(self, index: str, items: Sequence[tuple[str, int]]) -> list[BulkOutcome]:
+        """Take documents out of an index."""
+        return await self._live().delete_documents(index, items)
+
     async def put_settings(self, name: str, settings: Json) -> None:
         """Change dynamic index settings."""
         await self._live().put_settings(name, settings)

@@ -138,6 +138,41 @@ class OpenSearchEngine:
         meta: Json = answer.get(name, {}).get("mappings", {}).get("_meta", {})
         return meta
 
+    async def mapping(self, name: str) -> Json:
+        """Return the mapping of a physical index."""
+        mapping: Json = (await self._described("get_mapping", name)).get(name, {}).get("mappings", {})
+        return mapping
+
+    async def identity(self, name: str) -> str | None:
+        """Return the index's UUID, and the one of its history: a restore gives one of them anew."""
+        answer = await self._described("get_settings", name)
+        if name not in answer:
+            return None
+        index = answer[name]["settings"]["index"]
+        return ":".join([index["uuid"], *filter(None, [index.get("history", {}).get("uuid")])])
+
+    async def index_health(self, name: str) -> str:
+        """Return the index's health."""
+        if not await self.index_exists(name):  # asked for it, the engine would wait for it to appear
+            return "red"
+        with self._wire.translated():
+            answer = await self._client.cluster.health(index=name, params={"level": "indices"})
+        return str(answer["indices"].get(name, {}).get("status", "red"))
+
+    async def adopt_index(self, name: str) -> None:
+        """Give an index its second name."""
+        await self.update_aliases([{"add": {"index": name, "alias": _write_alias(name)}}])
+
+    async def delete_documents(self, index: str, items: Sequence[tuple[str, int]]) -> list[BulkOutcome]:
+        """Take documents out of an index."""
+        if not items:
+            return []
+        params: Json = {"require_alias": "true", "request_timeout": self._connection.bulk_timeout}
+        body = self._wire.delete_body(items)
+        with self._wire.translated():
+            answers = (await self._client.bulk(body=body, index=_write_alias(index), params=params))["items"]
+        return [self._wire.deletion(item, answer) for item, answer in zip(items, answers, strict=True)]
+
     async def put_settings(self, name: str, settings: Json) -> None:
         """Change dynamic index settings."""
         with self._wire.translated():

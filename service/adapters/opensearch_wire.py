@@ -139,3 +139,18 @@ def bulk_outcome(item: BulkItem, answer: Mapping[str, Any]) -> BulkOutcome:
         return BulkOutcome(item.id, item.version, result["status"])
     kind, reason = describe(error)
     return BulkOutcome(item.id, item.version, result["status"], kind, reason)
+
+
+def delete_body(items: Sequence[tuple[str, int]]) -> bytes:
+    """Return a bulk body of ``delete`` actions with external versions."""
+    actions = [{"delete": {"_id": key, "version": version, "version_type": "external_gte"}} for key, version in items]
+    return b"\n".join([*map(orjson.dumps, actions), b""])
+
+
+def deletion(item: tuple[str, int], answer: Mapping[str, Any]) -> BulkOutcome:
+    """Read one entry of a bulk answer to :func:`delete_body`; a document that was not there is no failure."""
+    result = answer["delete"]
+    if (error := result.get("error")) is None:
+        return BulkOutcome(*item, 200 if result.get("result") == "not_found" else result["status"])
+    kind, reason = describe(error)
+    return BulkOutcome(*item, result["status"], kind, reason)

@@ -123,6 +123,29 @@ class SearchEngine(Protocol):
         """Return the mapping's ``_meta`` of a physical index ({} if none)."""
         ...
 
+    async def mapping(self, name: str) -> Json:
+        """Return the mapping of a physical index ({} if there is none): ``properties``, ``dynamic``, ``_meta``."""
+        ...
+
+    async def identity(self, name: str) -> str | None:
+        """Return what tells this physical index from any other of its name, earlier or restored; None if absent."""
+        ...
+
+    async def index_health(self, name: str) -> str:
+        """Return ``green`` (all copies), ``yellow`` (all primaries) or ``red`` (also: no such index)."""
+        ...
+
+    async def adopt_index(self, name: str) -> None:
+        """Let :meth:`bulk` write to an index that exists but was not made by :meth:`create_index` (a restored one)."""
+        ...
+
+    async def delete_documents(self, index: str, items: Sequence[tuple[str, int]]) -> list[BulkOutcome]:
+        """Take documents (id, version) out of an index with ``version_type=external_gte``; absent ones are fine.
+
+        The engine soon forgets the version: nothing may write an older one any more.
+        """
+        ...
+
     async def put_settings(self, name: str, settings: Json) -> None:
         """Change dynamic index settings."""
         ...

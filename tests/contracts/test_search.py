@@ -11,6 +11,7 @@ from mappings.index import index_body
 from service.errors import Unavailable
 from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
 from tests.contracts.engines import ENGINES
+from tests.waiting import eventually
 
 INDEX = "contract-1"
 ALL: Json = {"match_all": {}}
@@ -296,3 +297,46 @@ async def test_a_closed_engine_may_be_closed_again(name: str) -> None:
     async with ENGINES[name]() as engine:
         await engine.ping()
         await engine.close()
+
+
+async def test_a_mapping_is_read_back(engine: SearchEngine) -> None:
+    mapping = await engine.mapping(INDEX)
+    assert mapping["dynamic"] == "strict"
+    assert set(mapping["properties"]) == set(index_body()["mappings"]["properties"])
+    assert await engine.mapping("contract-gone") == {}
+
+
+async def test_an_index_of_the_same_name_is_another_one(engine: SearchEngine) -> None:
+    first = await engine.identity(INDEX)
+    assert first
+    await engine.put_settings(INDEX, {"index": {"refresh_interval": "5s"}})
+    assert await engine.identity(INDEX) == first
+    await engine.delete_index(INDEX)
+    assert await engine.identity(INDEX) is None
+    await engine.create_index(INDEX, index_body())
+    assert await engine.identity(INDEX) not in (None, first)
+
+
+async def test_an_index_says_whether_all_its_copies_are_there(engine: SearchEngine) -> None:
+    async def green() -> bool:
+        return await engine.index_health(INDEX) == "green"
+
+    await eventually(green, "the primary is there")
+    await engine.put_settings(INDEX, {"index": {"number_of_replicas": 5}})
+    assert await engine.index_health(INDEX) == "yellow"
+    assert await engine.index_health("contract-gone") == "red"
+
+
+async def test_documents_are_taken_out_unless_they_are_newer(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(1, 5), item(2, 5)], refresh=True)
+    gone = await engine.delete_documents(INDEX, [("asset_1", 5), ("asset_2", 4), ("asset_3", 1)])
+    assert [(outcome.id, outcome.status) for outcome in gone] == [("asset_1", 200), ("asset_2", 409), ("asset_3", 200)]
+    assert await engine.versions(INDEX, ["asset_1", "asset_2", "asset_3"]) == {"asset_2": 5}
+    assert await engine.delete_documents(INDEX, []) == []
+
+
+async def test_an_index_can_be_adopted_twice(engine: SearchEngine) -> None:
+    await engine.adopt_index(INDEX)
+    await engine.adopt_index(INDEX)
+    (outcome,) = await engine.bulk(INDEX, [item(1)])
+    assert outcome.status == 201

@@ -5,115 +5,38 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from indexer import indexes
+from indexer import indexes, session, targets
+from indexer.bulk import Halted
 from indexer.follow import Follower
-from indexer.options import FollowOptions
-from indexer.status import State
-from service.adapters.embedded_search import EmbeddedSearch
-from service.adapters.sqlite_store import SqliteStore
+from indexer.retry import resume, retry
+from indexer.status import Role, State
+from indexer.tools import Tools
+from mappings.index import index_body, mapping_hash
 from service.errors import HistoryLost
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
+from tests.e2e.rig import ALIAS, OPTIONS, PROMISED, Rig, Tampered, asset, rigged
+from tests.unit.indexer.memory import Notes
 from tests.waiting import eventually, until
-
-ALIAS = "assets"
-ALL: Body = {"match_all": {}}
-PROMISED = 1.5
-"""Seconds within which a search sees a write."""
-
-OPTIONS = FollowOptions.embedded(ALIAS)
-
-
-def asset(number: int, **fields: Any) -> tuple[str, Body]:
-    body = {"org_id": "acme", "number": number, "guid": f"guid-{number}", "sid": f"sid-{number}", **fields}
-    return f"asset_{number}", body
-
-
-@dataclass
-class Rig:
-    """A store, an engine and the means to run followers between them."""
-
-    place: Path
-    stack: AsyncExitStack
-    store: SqliteStore
-    engine: EmbeddedSearch
-
-    async def follow(self, options: FollowOptions = OPTIONS) -> Follower:
-        """Start a follower and wait until it has caught up."""
-        follower = self.begin(options)
-        await until(lambda: follower.status().caught_up, "the follower has caught up")
-        return follower
-
-    def begin(self, options: FollowOptions = OPTIONS) -> Follower:
-        follower = Follower(self.store, self.engine, SystemClock(), options)
-        self.stack.push_async_callback(follower.stop)
-        self.engine.on_reset = follower.reset
-        follower.start()
-        return follower
-
-    async def fill(self, count: int) -> None:
-        await self.store.insert_many("asset", dict(asset(number, title=f"n{number}") for number in range(1, count + 1)))
-
-    async def seen(self, follower: Follower, timeout: float = PROMISED) -> bool:
-        """Whether searches see all that was written until now."""
-        return await follower.wait_for(await self.store.barrier(), timeout)
-
-    async def count(self, query: Body | None = None) -> int:
-        return await self.engine.count(ALIAS, query or ALL)
-
-    async def titles(self) -> list[str]:
-        body = {"query": ALL, "size": 100, "sort": [{"number": "asc"}]}
-        return [hit["_source"]["title"] for hit in (await self.engine.search(ALIAS, body))["hits"]["hits"]]
-
-    async def physical(self) -> str:
-        (name,) = await self.engine.resolve_alias(ALIAS)
-        return name
-
-    async def letters(self) -> list[Body]:
-        found = await self.store.find("dead_letter", {"index": ALIAS, "open": True})
-        return [record.body for record in found.records]
 
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(SqliteStore(tmp_path / "store.sqlite", SystemClock()))
-        engine = EmbeddedSearch()
-        stack.push_async_callback(engine.close)
-        await engine.start()
-        yield Rig(tmp_path, stack, store, engine)
-
-
-class Tampered(EmbeddedSearch):
-    """An engine whose bulk answers are changed on their way."""
-
-    change: Callable[[Sequence[BulkItem]], dict[str, int]] = staticmethod(lambda items: {})
-
-    async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
-        refused = self.change(items)
-        sent = [item for item in items if item.id not in refused]
-        outcomes = {outcome.id: outcome for outcome in await super().bulk(index, sent, refresh=refresh)}
-        for item in items:
-            if item.id in refused:
-                outcomes[item.id] = BulkOutcome(item.id, item.version, refused[item.id], "tampered", "with")
-        return [outcomes[item.id] for item in items]
+    async with rigged(tmp_path) as rig:
+        yield rig
 
 
 @pytest.fixture
-async def tampered(rig: Rig) -> Rig:
-    engine = Tampered()
-    rig.stack.push_async_callback(engine.close)
-    await engine.start()
-    return replace(rig, engine=engine)
+async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rigged(tmp_path, Tampered()) as rig:
+        yield rig
 
 
 async def test_an_empty_library_is_searchable_when_the_follower_has_caught_up(rig: Rig) -> None:
@@ -241,38 +164,42 @@ async def test_a_follower_goes_on_where_the_last_one_stopped(rig: Rig) -> None:
     assert await rig.count({"match": {"title": "nobody"}}) == 1
 
 
-async def test_without_its_checkpoint_an_index_is_built_again(rig: Rig) -> None:
+@pytest.mark.parametrize(
+    "lost", [{"token": "another-database:5"}, {"token": None}, {"indexes": {}}, {"token": None, "indexes": {}}]
+)
+async def test_what_the_checkpoint_does_not_vouch_for_is_reconciled(rig: Rig, lost: Body) -> None:
+    await rig.fill(20)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    await rig.store.update("asset", "asset_1", Change(set={"title": "while nobody looked"}))
+    await rig.store.remove("asset", "asset_2")
+    await rig.store.insert("asset", *asset(21, title="new"))
+    orphan = BulkItem("asset_99", 1, {"asset_id": "asset_99", "org_id": "acme", "rev": 1, "deleted": False})
+    await rig.engine.bulk(index, [orphan], refresh=True)
+    saved = {"token": await rig.store.barrier()}
+    await rig.store.update("checkpoint", f"follow-{ALIAS}", Change(set={**saved, **lost}))
+    second = await rig.follow()
+    assert await rig.physical() == index
+    assert await rig.seen(second)
+    assert await rig.count() == 20
+    assert await rig.count({"match": {"title": "nobody"}}) == 1
+    assert second.status().reconciling is None
+
+
+async def test_another_mapping_is_said_and_still_followed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     await rig.fill(5)
     first = await rig.follow()
     index = await rig.physical()
     await first.stop()
-    await rig.store.update("checkpoint", ALIAS, Change(set={"build": "somebody else's"}))
-    await rig.follow()
-    assert await rig.physical() != index
-    assert not await rig.engine.index_exists(index)
-    assert await rig.count() == 5
-
-
-async def test_lost_history_is_answered_by_a_build(rig: Rig) -> None:
-    await rig.fill(5)
-    first = await rig.follow()
-    index = await rig.physical()
-    await first.stop()
-    await rig.store.update("checkpoint", ALIAS, Change(set={"token": "another-database:5"}))
-    await rig.follow()
-    assert await rig.physical() != index
-    assert await rig.count() == 5
-
-
-async def test_another_mapping_is_answered_by_a_build(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    await rig.fill(5)
-    first = await rig.follow()
-    index = await rig.physical()
-    await first.stop()
-    monkeypatch.setattr(indexes, "mapping_hash", lambda: "0123456789abcdef")
-    await rig.follow()
-    assert (await rig.physical()).startswith(f"{ALIAS}-0123456789abcdef-")
-    assert not await rig.engine.index_exists(index)
+    for module in (indexes, session, targets):
+        monkeypatch.setattr(module, "mapping_hash", lambda: "0123456789abcdef")
+    second = await rig.follow()
+    assert second.status().outdated
+    assert await rig.physical() == index
+    await rig.store.update("asset", "asset_1", Change(set={"title": "again"}))
+    assert await rig.seen(second)
+    assert await rig.count({"match": {"title": "again"}}) == 1
 
 
 async def test_an_index_deleted_by_an_operator_is_built_again(rig: Rig) -> None:
@@ -290,7 +217,7 @@ async def test_a_build_that_was_interrupted_leaves_nothing_behind(rig: Rig) -> N
     first = rig.begin(replace(OPTIONS, page=50))
     await until(lambda: first.status().indexed >= 100, "the build is under way")
     await first.stop()
-    left = (await rig.store.get("checkpoint", ALIAS)).body["building"]
+    left = (await rig.store.get("checkpoint", f"plan-{ALIAS}")).body["making"]["index"]
     assert await rig.engine.index_exists(left)
     await rig.follow()
     assert not await rig.engine.index_exists(left)
@@ -387,6 +314,166 @@ async def test_a_bad_mapping_halts_until_somebody_looks(tampered: Rig) -> None:
     await until(lambda: follower.status().caught_up, "it goes on")
     assert follower.status().dead_letters == 0
     assert await tampered.count() == 300
+
+
+async def test_an_operator_lifts_a_halt_and_has_letters_written_again(tampered: Rig) -> None:
+    tampered.engine.change = lambda items: {item.id: 400 for item in items}  # type: ignore[attr-defined]
+    follower = await tampered.follow(replace(OPTIONS, plan_seconds=0.05))
+    await tampered.fill(300)
+    await until(lambda: follower.status().state is State.HALTED, "it halts")
+    tools = Tools(tampered.store, tampered.engine, SystemClock(), OPTIONS)
+    refused = follower.status().dead_letters
+    with pytest.raises(Halted):
+        await retry(tools)
+    tampered.engine.change = lambda items: {}  # type: ignore[attr-defined]
+    chosen = await retry(tools, assets=["asset_1", "asset_299"])
+    assert chosen.left == 0
+    retried = await retry(tools)
+    assert (retried.tried + chosen.tried, retried.left) == (refused, 0)
+    assert await tampered.letters() == []
+    await resume(tampered.store, ALIAS)
+    assert await tampered.seen(follower, 20)
+    assert await tampered.count() == 300
+
+
+async def test_what_an_earlier_release_left_is_taken_over(rig: Rig) -> None:
+    await rig.fill(20)
+    await rig.store.insert("asset", *asset(99, created_at="never"))
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    build = (await rig.engine.mapping_meta(index))["build"]
+    old = {"index": index, "build": build, "token": first.status().token, "building": None}
+    await rig.store.insert("checkpoint", ALIAS, old)
+    letter = {"index": ALIAS, "asset_id": "asset_99", "version": 1, "error_type": "e", "reason": "r", "open": True}
+    await rig.store.insert("dead_letter", f"{ALIAS}:asset_99", {**letter, "at": "2024-01-01T00:00:00.000Z"})
+    notes = Notes()
+    notes.records = {
+        (kind, key): await rig.store.get(kind, key)
+        for kind, key in (("checkpoint", ALIAS), ("dead_letter", f"{ALIAS}:asset_99"))
+    }
+    second = Follower(rig.store, rig.engine, SystemClock(), OPTIONS, notes=notes.as_store())
+    rig.stack.push_async_callback(second.stop)
+    second.start()
+    await until(lambda: second.status().caught_up, "it has caught up")
+    assert await rig.physical() == index
+    assert second.status().items == {}
+    assert second.status().dead_letters == 1
+    assert second.status().reconciling is None
+    taken = notes.records["checkpoint", f"follow-{ALIAS}"].body
+    assert taken["indexes"].keys() == {index}
+    assert not notes.records["dead_letter", f"{ALIAS}:asset_99"].body["open"]
+
+
+async def test_an_alias_that_was_deleted_shows_the_index_again(rig: Rig) -> None:
+    await rig.fill(5)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    await rig.engine.update_aliases([{"remove": {"index": index, "alias": ALIAS}}])
+
+    async def shown() -> bool:
+        return list(await rig.engine.resolve_alias(ALIAS)) == [index]
+
+    await eventually(shown, "the alias is back")
+    assert await rig.seen(follower, 20)
+    assert await rig.count() == 5
+
+
+async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig) -> None:
+    await rig.fill(30)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
+    await rig.engine.create_index(f"{ALIAS}-restored", body)
+    await rig.engine.update_aliases(
+        [
+            {"remove": {"index": index, "alias": ALIAS}},
+            {"remove": {"index": f"{ALIAS}-restored", "alias": f"{ALIAS}-restored-write"}},
+            {"add": {"index": f"{ALIAS}-restored", "alias": ALIAS, "filter": {"term": {"deleted": False}}}},
+        ]
+    )
+    await until(lambda: follower.status().index == f"{ALIAS}-restored", "it is adopted")
+    await until(lambda: follower.status().caught_up, "it is whole")
+    assert await rig.count() == 30
+    await rig.store.update("asset", "asset_3", Change(set={"title": "followed"}))
+    assert await rig.seen(follower, 20)
+    assert await rig.count({"match": {"title": "followed"}}) == 1
+
+
+async def test_an_index_of_somebody_else_behind_the_alias_is_replaced_and_left_alone(rig: Rig) -> None:
+    await rig.fill(5)
+    await rig.engine.create_index("foreign", index_body())
+    await rig.engine.update_aliases([{"add": {"index": "foreign", "alias": ALIAS}}])
+    await rig.follow()
+    assert await rig.count() == 5
+    assert await rig.physical() != "foreign"
+    assert await rig.engine.index_exists("foreign")
+
+
+async def test_an_index_that_was_replaced_by_one_of_its_name_is_reconciled(rig: Rig) -> None:
+    await rig.fill(30)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    meta = await rig.engine.mapping_meta(index)
+    await rig.engine.delete_index(index)
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": meta}
+    await rig.engine.create_index(index, body)
+    await rig.engine.update_aliases([{"add": {"index": index, "alias": ALIAS, "filter": {"term": {"deleted": False}}}}])
+    second = await rig.follow()
+    assert await rig.physical() == index
+    assert await rig.count() == 30
+    assert second.status().items["done"] == 30
+
+
+async def test_a_reconcile_goes_on_while_writes_are_followed(tampered: Rig) -> None:
+    await tampered.fill(500)
+    first = await tampered.follow()
+    await first.stop()
+    await asyncio.gather(
+        *(tampered.store.update("asset", f"asset_{n}", Change(set={"title": "missed"})) for n in range(1, 500, 2))
+    )
+    await tampered.store.update("checkpoint", f"follow-{ALIAS}", Change(set={"token": "another:5"}))
+    gate, tries = asyncio.Event(), 0
+
+    async def held(index: str, ids: Sequence[str]) -> object:
+        nonlocal tries
+        tries += 1
+        await gate.wait()
+        return await documents(index, ids)
+
+    documents = tampered.engine.documents
+    tampered.engine.documents = held  # type: ignore[method-assign, assignment]
+    second = tampered.begin()
+    await until(lambda: tries > 0, "the reconcile is under way")
+    assert second.status().state is State.RECONCILING
+    assert not second.status().caught_up
+    assert not await tampered.seen(second, 0.1)
+    await tampered.store.insert("asset", *asset(999, title="meanwhile"))
+
+    async def found() -> bool:
+        return await tampered.count({"match": {"title": "meanwhile"}}) == 1
+
+    await eventually(found, "following goes on")
+    gate.set()
+    await until(lambda: second.status().caught_up, "the reconcile is done")
+    assert second.status().state is State.FOLLOWING
+    assert await tampered.count({"match": {"title": "missed"}}) == 250
+    assert (await tampered.store.get("checkpoint", f"follow-{ALIAS}")).body["fence"] == 2
+
+
+async def test_a_stand_by_says_what_the_leader_says(rig: Rig) -> None:
+    await rig.fill(5)
+    await rig.follow()
+    second = rig.begin(replace(OPTIONS, look_seconds=0.05))
+    await until(lambda: second.status().role is Role.STANDBY, "it stands by")
+    await until(lambda: second.status().caught_up, "it knows")
+    await rig.store.update("asset", "asset_1", Change(set={"title": "seen by both"}))
+    assert await rig.seen(second, 5)
+    assert await rig.count({"match": {"title": "both"}}) == 1
+    assert second.status().state is State.STANDBY
 
 
 async def test_a_stale_writer_never_overwrites(rig: Rig) -> None:

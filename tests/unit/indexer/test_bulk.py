@@ -49,10 +49,10 @@ class Letters:
         self.dead: list[str] = []
         self.good: list[str] = []
 
-    async def add(self, outcome: BulkOutcome) -> None:
+    async def add(self, index: str, outcome: BulkOutcome) -> None:
         self.dead.append(outcome.id)
 
-    async def accepted(self, outcome: BulkOutcome) -> None:
+    async def accepted(self, index: str, outcome: BulkOutcome) -> None:
         self.good.append(outcome.id)
 
 
@@ -189,3 +189,17 @@ async def test_a_bad_mapping_halts_before_it_fills_the_dead_letters() -> None:
     with pytest.raises(Halted, match="dead letters"):
         await bulk.write("i", [item(number) for number in range(1000)])
     assert len(letters.dead) == 201
+
+
+async def test_a_halt_names_the_index_and_stops_no_other() -> None:
+    engine = Engine(status(400))
+    bulk, _, _ = loop(engine)
+    with pytest.raises(Halted) as raised:
+        await bulk.write("bad", [item(number) for number in range(1000)])
+    assert raised.value.index == "bad"
+    with pytest.raises(Halted):
+        await bulk.write("bad", [item(1)])
+    engine.script = [status(201)]
+    await bulk.write("good", [item(1)])
+    bulk.forgive()
+    await bulk.write("bad", [item(1)])

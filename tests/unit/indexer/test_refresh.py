@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from indexer.refresh import Refresher
+from indexer.refresh import SAMPLES, Refresher
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
+from tests.unit.indexer.memory import HandClock
 from tests.waiting import until
 
 
@@ -96,3 +97,42 @@ async def test_a_refresh_of_a_lost_index_moves_nothing() -> None:
         index.open.set()
         refresher.acknowledged("0", written=True)
         await until(lambda: refresher.searchable == "0", "the new life's token")
+
+
+async def test_while_it_is_held_nothing_is_claimed_but_searches_are_served() -> None:
+    index = Index()
+    async with running(index, 0) as refresher:
+        refresher.acknowledged("1", written=True)
+        await until(lambda: refresher.searchable == "1", "the refresh")
+        refresher.hold()
+        refresher.acknowledged("2", written=True)
+        await until(lambda: index.refreshes == 2, "it refreshes all the same")
+        refresher.acknowledged("3", written=False)
+        assert refresher.searchable is None
+        refresher.release()
+        await until(lambda: refresher.searchable == "3", "it is claimed again")
+
+
+async def test_the_way_from_commit_to_search_is_measured() -> None:
+    index, clock, seen = Index(), HandClock(), list[float]()
+    refresher = Refresher(index.refresh, clock, seconds=0, observe=seen.append)
+    task = asyncio.create_task(refresher.run())
+    now = clock.now().timestamp()
+    refresher.acknowledged("1", written=True, commits=[now - 2, now - 1, now + 5])
+    await until(lambda: refresher.searchable == "1", "the refresh")
+    assert seen == [2.0, 1.0, 0.0]
+    refresher.acknowledged("2", written=True, commits=[now] * 5000)
+    await until(lambda: refresher.searchable == "2", "the refresh")
+    assert len(seen) == 3 + SAMPLES
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_stand_by_shows_what_another_process_says() -> None:
+    refresher = Refresher(Index().refresh, SystemClock(), seconds=0)
+    waiting = asyncio.create_task(refresher.wait(lambda searchable: searchable == "7"))
+    refresher.mirror("6")
+    await until(lambda: refresher.awaited, "it waits")
+    assert not waiting.done()
+    refresher.mirror("7")
+    await asyncio.wait_for(waiting, 10)

@@ -35,7 +35,7 @@ async def test_every_record_and_tombstone_is_given_once(store: SqliteStore) -> N
         await asyncio.sleep(0)
         given.extend(records)
 
-    await scan(store, sink, page=4, lanes=3)
+    await scan(store, sink, page=lambda: 4, lanes=3)
     assert sorted(record.key for record in given) == sorted(f"asset_{number}" for number in range(COUNT))
     assert [record.key for record in given if record.tombstone] == ["asset_3"]
 
@@ -54,7 +54,7 @@ async def test_no_more_pages_than_lanes_are_under_way(store: SqliteStore) -> Non
         await full.wait()  # nobody goes on before the third is here, so the lanes must be used
         under_way -= 1
 
-    await scan(store, sink, page=2, lanes=3)
+    await scan(store, sink, page=lambda: 2, lanes=3)
     assert (most, under_way) == (3, 0)
 
 
@@ -71,7 +71,7 @@ async def test_a_failing_sink_ends_the_scan_and_its_other_pages(store: SqliteSto
             ended += 1
 
     with pytest.raises(RuntimeError, match="sink"):
-        await asyncio.wait_for(scan(store, sink, page=2, lanes=3), 10)
+        await asyncio.wait_for(scan(store, sink, page=lambda: 2, lanes=3), 10)
     assert ended == 2
 
 
@@ -80,5 +80,34 @@ async def test_an_empty_store_is_scanned_too(tmp_path: Path) -> None:
         raise AssertionError("nothing to give")
 
     async with SqliteStore(tmp_path / "empty.sqlite", SystemClock()) as store:
-        await scan(store, sink, page=10, lanes=2)
+        await scan(store, sink, page=lambda: 10, lanes=2)
         assert await store.count("asset", {}) == 0
+
+
+async def test_what_is_done_is_told_in_order_whatever_ends_first(store: SqliteStore) -> None:
+    told: list[tuple[str, int]] = []
+    first = asyncio.Event()
+
+    async def sink(records: list[Record]) -> None:
+        if records[0].key == "asset_0":
+            await first.wait()
+        elif records[0].key == "asset_2":
+            assert told == []
+            first.set()
+
+    async def done(key: str, live: int) -> None:
+        told.append((key, live))
+
+    await scan(store, sink, page=lambda: 4, lanes=3, done=done)
+    assert [key for key, _ in told] == sorted(key for key, _ in told)
+    assert sum(live for _, live in told) == COUNT - 1
+
+
+async def test_a_scan_goes_on_behind_a_key(store: SqliteStore) -> None:
+    given: list[str] = []
+
+    async def sink(records: list[Record]) -> None:
+        given.extend(record.key for record in records)
+
+    await scan(store, sink, page=lambda: 4, lanes=2, after="asset_5")
+    assert sorted(given) == ["asset_6", "asset_7", "asset_8", "asset_9"]

@@ -99,6 +99,17 @@ def test_a_tombstone_is_a_document_that_says_so() -> None:
     assert decoded(bulk_item(gone)) == tombstone_document(gone)
 
 
+def test_an_index_of_another_mapping_is_given_what_it_knows() -> None:
+    root = {"dynamic": "strict", "properties": {"asset_id": {}, "title": {}, "fold": {"properties": {"type": {}}}}}
+    item = bulk_item(record({"title": "Bergsee", "type": "image", "tags": ["a"]}), root=root)
+    assert decoded(item) == {"asset_id": "asset_7", "title": "Bergsee", "fold": {"type": "image"}}
+
+
+def test_todays_mapping_cuts_nothing_of_a_document_that_is_cut_to_it() -> None:
+    kept = record({"title": "x", "tags": ["a"], "metadata": {"width": 3, "codec": "h264"}, "custom": {"a": 1}})
+    assert decoded(bulk_item(kept, root=index_body()["mappings"])) == decoded(bulk_item(kept))
+
+
 @pytest.mark.parametrize(
     ("epoch", "rev", "expected"), [(0, 1, 1), (0, 2**40 - 1, 2**40 - 1), (1, 1, 2**40 + 1), (3, 7, 3 * 2**40 + 7)]
 )
@@ -157,6 +168,11 @@ def test_derived_leaves_never_replace_given_ones(metadata: Body, expected: Body)
         ({"a": {"x": 1, "y": 2}}, {"properties": {"a": {"properties": {"x": {"type": "long"}}}}}, {"a": {"x": 1}}),
         ({"a": {"x": {"y": 2}}}, {"properties": {"a": {"type": "object", "enabled": False}}}, {"a": {"x": {"y": 2}}}),
         ({"a": 5}, {"properties": {"a": {"properties": {"x": {"type": "long"}}}}}, {"a": 5}),
+        (
+            {"a": [{"x": 1, "y": 2}, {"y": 3}, 5]},
+            {"properties": {"a": {"type": "nested", "properties": {"x": {"type": "long"}}}}},
+            {"a": [{"x": 1}, {}, 5]},
+        ),
     ],
 )
 def test_an_object_is_cut_to_what_the_mapping_takes(value: Body, node: Body, expected: Body) -> None:

@@ -1,0 +1,260 @@
+"""One session of the leader: it follows the feed, watches the plan, and repairs beside, until something ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+
+from indexer.backoff import delay
+from indexer.bulk import Flow, IndexGone
+from indexer.dead_letters import DeadLetters
+from indexer.feed import opened
+from indexer.indexes import Indexes
+from indexer.keeper import Keeper
+from indexer.opening import Ground, acknowledgement
+from indexer.options import FollowOptions
+from indexer.plan import Plan, Plans
+from indexer.progress import Progress
+from indexer.reconcile import Reconcile, Repairs
+from indexer.refresh import Refresher
+from indexer.retry import rewrite_outdated
+from indexer.status import Reconciling, State
+from indexer.steps import Step, reached
+from indexer.targets import resolved
+from indexer.window import window
+from indexer.writer import KIND, Writer
+from mappings.index import mapping_hash
+from service.errors import Unavailable
+from service.ports.clock import Clock
+from service.ports.search import Rejected, SearchEngine
+from service.ports.store import Changed, Store
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """Follows from one ground. ``moved`` says whether it got anything done."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions,
+        ground: Ground,
+        *,
+        indexes: Indexes,
+        plans: Plans,
+        keeper: Keeper,
+        letters: DeadLetters,
+        writer: Writer,
+        refresher: Refresher,
+        progress: Progress,
+        flow: Flow,
+        bell: asyncio.Event,
+    ) -> None:
+        self.moved = False
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._options = options
+        self._plan = ground.plan
+        self._targets = ground.targets
+        self._token = ground.token
+        self._repairs = ground.repairs
+        self._indexes = indexes
+        self._plans = plans
+        self._keeper = keeper
+        self._letters = letters
+        self._writer = writer
+        self._refresher = refresher
+        self._progress = progress
+        self._flow = flow
+        self._bell = bell
+        self._checked_at = self._planned_at = clock.monotonic()
+
+    async def run(self) -> None:
+        """Follow until interrupted. Raises Interrupted, HistoryLost, IndexGone, Halted and what the ports raise."""
+        await self._letters.load([target.index for target in self._targets])
+        await self.refresh()
+        progress = self._progress
+        goal = progress.goal or await self._store.barrier()
+        self._flow.check()
+        # The token is not believed before the feed has taken it; what is searchable moves with the feed's first batch.
+        progress.goal = goal
+        progress.acknowledged.move(self._token)
+        progress.state = State.FOLLOWING
+        progress.window = await window(self._store)
+        self._work_by(self._plan)
+        works: list[Coroutine[Any, Any, None]] = [self._follow(), self._refresher.run()]
+        if self._repairs is not None:
+            self._refresher.hold()
+            works.append(self._reconcile(self._repairs))
+        else:
+            self._refresher.release()
+        await _first_failure(works)
+
+    async def refresh(self) -> None:
+        """Make what is acknowledged searchable, wherever searches look or may look in a moment."""
+        for name in self._plan.refreshed:
+            await self._engine.refresh(name)
+
+    async def is_overtaken(self) -> bool:
+        """Whether the plan is another one by now; False while the store can not say."""
+        if not self._is_time_for_the_plan():
+            return False
+        try:
+            return (await self._plans.load()).gen != self._plan.gen
+        except Unavailable:
+            return False
+
+    # --- following
+
+    async def _follow(self) -> None:
+        """Apply the feed's batches behind the token, for ever."""
+        opt = self._options
+        async with opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._bell) as feed:
+            while True:
+                batch = await feed.next()
+                if batch:
+                    reached(Step.BATCH_READ)
+                    await self._apply(batch)
+                else:
+                    self._progress.even()
+                self._progress.error, self.moved = None, True
+                await self._look_around()
+
+    async def _apply(self, batch: Sequence[Changed]) -> None:
+        """Write the records behind a batch of changes to every target, then note its last token."""
+        progress = self._progress
+        progress.behind()
+        keys = list(dict.fromkeys(change.key for change in batch if change.kind == KIND))
+        written = await self._writer.apply(keys, self._targets)
+        self._flow.check()
+        reached(Step.BATCH_ACKNOWLEDGED)
+        token = batch[-1].token
+        progress.acknowledged.move(token)
+        self._keeper.note({"token": token})
+        commits = [datetime.fromisoformat(moment).timestamp() for moment in written]
+        self._refresher.acknowledged(token, written=bool(keys), commits=commits)
+        if keys:
+            progress.batch = len(batch)
+        if len(batch) < self._options.feed_limit:  # the feed had no more
+            progress.even()
+
+    # --- what else there is to see to
+
+    async def _look_around(self) -> None:
+        """See, when it is time, whether the plan has changed and whether the alias shows the live index."""
+        if self._is_time_for_the_plan():
+            plan = await self._plans.load()
+            if plan.gen != self._plan.gen:
+                await self._change(plan)
+        now = self._clock.monotonic()
+        if now - self._checked_at >= self._options.check_seconds:
+            self._checked_at = now
+            await self._check_indexes()
+            await self._letters.load([target.index for target in self._targets])
+            await rewrite_outdated(self._store, self._letters, self._writer, self._targets, self._options.epoch)
+            self._progress.window = await window(self._store)
+
+    def _is_time_for_the_plan(self) -> bool:
+        now = self._clock.monotonic()
+        if now - self._planned_at < self._options.plan_seconds:
+            return False
+        self._planned_at = now
+        return True
+
+    async def _change(self, plan: Plan) -> None:
+        """Work by another plan from now on, and acknowledge it."""
+        targets, gone = await resolved(self._engine, plan)
+        if gone:
+            raise IndexGone(gone[0].index)
+        known = {target.index: target.identity for target in self._targets}
+        for target in targets:
+            # What became another index under its name, or was moved to without having been fed, is to be reconciled.
+            if known.get(target.index, None if target is targets[0] else target.identity) != target.identity:
+                raise IndexGone(target.index)
+        self._targets = tuple(targets)
+        self._work_by(plan)
+        await self._letters.load([target.index for target in targets])
+        reached(Step.PLAN_SEEN)
+        await self._keeper.write(acknowledgement(plan, self._targets))
+        reached(Step.PLAN_ACKNOWLEDGED)
+        log.info("writing to %s by the plan's generation %d", [target.index for target in targets], plan.gen)
+
+    def _work_by(self, plan: Plan) -> None:
+        self._plan = plan
+        self._progress.gen = plan.gen
+        live = self._targets[0].physical
+        self._progress.index = live.index
+        outdated = live.hash != mapping_hash()
+        if outdated and not self._progress.outdated:
+            log.warning(
+                "the index %s was made by another mapping or projection: run `assetry index reindex`", live.index
+            )
+        self._progress.outdated = outdated
+
+    async def _check_indexes(self) -> None:
+        """See that searches look at what is followed, and that each target is the index that it was.
+
+        Raises IndexGone, so that the next session settles it.
+        """
+        for target in self._targets:
+            if await self._engine.identity(target.index) != target.identity:
+                raise IndexGone(target.index)
+        live = self._targets[0].index
+        if [physical.index for physical in await self._indexes.shown()] == [live]:
+            return
+        if (await self._plans.load()).gen == self._plan.gen:  # else somebody is about to move the alias
+            raise IndexGone(live)
+
+    # --- reconciling
+
+    async def _reconcile(self, repairs: Repairs) -> None:
+        """Repair what is pending, however often an engine is away; then claim again what searches see."""
+        left = repairs
+
+        def save(repairs: Repairs) -> None:
+            nonlocal left
+            left = repairs
+            self._keeper.note({"reconciling": repairs.as_body() if repairs.pending else None})
+
+        def show(reconciling: Reconciling) -> None:
+            self._progress.reconciling = reconciling
+
+        work = Reconcile(
+            self._store, self._engine, self._clock, self._options, self._letters,
+            settle=self._settle, write=self._writer.write, refuse=self._writer.refuse, save=save, show=show,
+        )  # fmt: skip
+        attempt = 0
+        while left.pending:
+            try:
+                await work.run(left, self._targets)
+            except (Unavailable, Rejected) as error:
+                attempt += 1
+                await self._flow.pause(delay(attempt), str(error))
+        self._progress.reconciling = None
+        self._refresher.release()
+
+    async def _settle(self) -> None:
+        """Return when this session has passed all that was written so far."""
+        mark = await self._store.barrier()
+        await self._progress.acknowledged.reach(lambda token: self._store.passed(token, mark))
+
+
+async def _first_failure(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all until one fails; raise what it raised, after the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome

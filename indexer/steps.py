@@ -1,0 +1,85 @@
+"""The named steps of following, building and reindexing: the points at which a crash must lose nothing.
+
+The code says where it is by :func:`reached`. In production nobody listens; tests install an observer that kills the
+process, raises, or writes the steps down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """Every named step, in the order of a life: a step is reached when what it names has just happened."""
+
+    # leadership
+    LEASE_TAKEN = "lease taken"  # the lease is ours, nothing is read yet
+    SAVE_BEGINS = "save begins"  # a token is acknowledged and about to be saved
+    SAVED = "saved"
+    LEASE_RELEASED = "lease released"
+    # following
+    BATCH_READ = "batch read"  # changes are in memory
+    RECORDS_READ = "records read"  # the records behind them, too
+    TARGET_WRITTEN = "target written"  # one target acknowledged the batch, others may not have
+    LETTER_WRITTEN = "letter written"  # a dead letter is durable
+    BATCH_ACKNOWLEDGED = "batch acknowledged"  # by every target; the token is not saved
+    # the plan
+    PLAN_SEEN = "plan seen"  # new targets are written to, but not acknowledged
+    PLAN_ACKNOWLEDGED = "plan acknowledged"
+    # a build by the leader
+    BUILD_NOTED = "build noted"
+    BUILD_CREATED = "build created"
+    BUILD_PAGE = "build page"
+    BUILD_FILLED = "build filled"
+    BUILD_TOKEN_SAVED = "build token saved"  # noqa: S105 - a name
+    BUILD_PROMOTED = "build promoted"  # the alias points to it, the plan does not say so yet
+    BUILD_SETTLED = "build settled"
+    # reconciling
+    RECONCILE_BEGUN = "reconcile begun"
+    RECONCILE_PAGE = "reconcile page"
+    RECONCILED = "reconciled"
+    # a reindex, by the operator's process
+    REINDEX_NOTED = "reindex noted"
+    REINDEX_CREATED = "reindex created"
+    REINDEX_JOINED = "reindex joined"  # the plan names the new index as a target
+    REINDEX_ACKNOWLEDGED = "reindex acknowledged"  # the follower writes to it
+    REINDEX_PAGE = "reindex page"  # a page is written, the cursor is not saved
+    REINDEX_CURSOR = "reindex cursor"
+    REINDEX_FILLED = "reindex filled"
+    REINDEX_DRAINED = "reindex drained"
+    REINDEX_RESTORED = "reindex restored"
+    REINDEX_VERIFIED = "reindex verified"
+    SWAP_BEGINS = "swap begins"  # the plan says that the alias may move
+    SWAPPED = "swapped"  # the alias has moved, the plan does not say so yet
+    SWAP_SETTLED = "swap settled"
+    ROLLBACK_BEGINS = "rollback begins"
+    ROLLED_BACK = "rolled back"
+    PURGE_NOTED = "purge noted"  # nothing is written to what will be dropped
+    PURGED = "purged"
+
+
+Observer = Callable[[Step], None]
+
+
+def _nobody(step: Step) -> None:
+    """Learn nothing."""
+
+
+_observers: list[Observer] = [_nobody]
+
+
+def reached(step: Step) -> None:
+    """Say that a step has been reached. Raises what the observer raises, if tests installed one."""
+    _observers[-1](step)
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Let an observer learn of each step that this process reaches, until the block ends."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)

@@ -1,0 +1,125 @@
+"""What an operator's process works with, beside the leader's: the same writer and letters, and a view of the leader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from indexer import checkpoint
+from indexer.bulk import BulkLoop
+from indexer.dead_letters import DeadLetters
+from indexer.documents import bulk_item
+from indexer.indexes import Indexes
+from indexer.options import FollowOptions
+from indexer.plan import Plans
+from indexer.targets import Target
+from indexer.verify import Verify, VerifyOptions, Write
+from indexer.writer import Writer
+from service.errors import HistoryLost
+from service.ports.clock import Clock
+from service.ports.search import SearchEngine
+from service.ports.store import Store
+
+POLL_SECONDS = 0.2
+"""How often the leader's record is looked at while it is waited for."""
+
+
+def _carry_on() -> None:
+    """Raise nothing."""
+
+
+class Patience:
+    """A flow (:class:`indexer.bulk.Flow`) that waits for an engine as long as it takes; ``waits`` learns for what."""
+
+    def __init__(self, check: Callable[[], None], waits: Callable[[str], None]) -> None:
+        self._check = check
+        self._waits = waits
+
+    def check(self) -> None:
+        """Raise to end the loop before the next request."""
+        self._check()
+
+    async def pause(self, seconds: float, reason: str) -> None:
+        """Wait before another attempt."""
+        self._waits(reason)
+        await asyncio.sleep(seconds)
+        self._check()
+
+
+class Leader:
+    """The leader of an alias, wherever it runs, seen through the record of its lease."""
+
+    def __init__(self, store: Store, alias: str, *, check: Callable[[], None] = _carry_on) -> None:
+        self._store = store
+        self._alias = alias
+        self._check = check
+
+    async def works_by(self, gen: int) -> bool:
+        """Whether the leader has acknowledged a generation of the plan. Raises Unavailable."""
+        body = await checkpoint.load(self._store, self._alias)
+        return int(body.get("acked_gen", 0)) >= gen
+
+    async def settle(self) -> None:
+        """Return when the saved token has passed every write that returned before the call, also by a later leader.
+
+        Raises Unavailable, and what ``check`` raises.
+        """
+        mark = await self._store.barrier()
+        while not await self._passed(mark):
+            self._check()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _passed(self, mark: str) -> bool:
+        token = (await checkpoint.load(self._store, self._alias)).get("token")
+        try:
+            return token is not None and self._store.passed(token, mark)
+        except HistoryLost:  # it is of another database: the leader is about to notice
+            return False
+
+
+class Tools:
+    """The tools for one alias.
+
+    ``check`` raises to end what is under way, ``waits`` learns what is waited for; ``worker`` is the fence of the process
+    where only one at a time may do this work.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions,
+        *,
+        check: Callable[[], None] = _carry_on,
+        waits: Callable[[str], None] = lambda reason: None,
+        worker: Callable[[], int] | None = None,
+    ) -> None:
+        self.store = store
+        self.engine = engine
+        self.clock = clock
+        self.options = opt = options
+        self.indexes = Indexes(
+            engine, store, clock, alias=opt.alias, shards=opt.shards, replicas=opt.replicas, refresh=opt.index_refresh
+        )
+        self.plans = Plans(store, opt.alias, worker=worker)
+        self.letters = DeadLetters(store, clock)
+        self.bulk = BulkLoop(engine, self.letters, Patience(check, waits), bounds=opt.bounds, lanes=opt.lanes)
+        self.writer = Writer(store, self.bulk, opt)
+        self.leader = Leader(store, opt.alias, check=check)
+
+    def verify(self, target: Target, *, repair: Write | None = None, bodies: bool = True) -> Verify:
+        """Return a verify of an index, which knows its dead letters if they are loaded."""
+        opt = self.options
+        return Verify(
+            self.store,
+            self.engine,
+            self.clock,
+            target.index,
+            settle=self.leader.settle,
+            repair=repair,
+            refuse=None if repair is None else self.bulk.refuse,
+            project=lambda record: bulk_item(record, opt.epoch, target.root),
+            dead=lambda key: self.letters.open(target.index).get(key),
+            options=VerifyOptions(bodies=bodies, epoch=opt.epoch),
+        )

@@ -1,0 +1,291 @@
+"""A reindex beside a follower and a writer: swap, rollback, purge, and what refuses them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from indexer import indexes, steps
+from indexer.bulk import Halted
+from indexer.follow import Follower
+from indexer.options import FollowOptions
+from indexer.plan import Stage
+from indexer.rebuild import Outcome, Reindex
+from indexer.status import State
+from indexer.steps import Step
+from indexer.targets import resolved
+from indexer.tools import Tools
+from mappings.index import index_body
+from service.ports.clock import SystemClock
+from service.ports.search import BulkItem, BulkOutcome
+from service.ports.store import Body, Change
+from tests.e2e.rig import ALIAS, Rig, Tampered, asset, rigged
+from tests.waiting import until
+
+OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05)
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rigged(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rigged(tmp_path, Tampered()) as rig:
+        yield rig
+
+
+def reindex(rig: Rig, follower: Follower | None = None) -> Reindex:
+    return Reindex(rig.store, rig.engine, SystemClock(), OPTIONS, follower=follower, shards_seconds=0.1)
+
+
+class Writing:
+    """Writes, changes and removes assets."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._task = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        store = self._rig.store
+        # So many that there are some at every stage, not so many that the embedded engine can not keep up.
+        for number in range(100_000, 100_400):
+            key, body = asset(number, title="first")
+            await store.insert("asset", key, body)
+            await store.update("asset", key, Change(set={"title": f"n{number}"}))
+            if number % 3 == 0:
+                await store.remove("asset", key)
+            await store.update("asset", f"asset_{1 + number % 100}", Change(set={"title": f"w{number}"}))
+
+    async def end(self) -> None:
+        await self._task
+
+
+async def clean(rig: Rig, index: str) -> None:
+    """Assert that an index is equal to the store."""
+    tools = Tools(rig.store, rig.engine, SystemClock(), OPTIONS)
+    plan = await tools.plans.load()
+    targets, _ = await resolved(rig.engine, plan)
+    (target,) = [one for one in targets if one.index == index]
+    report = await tools.verify(target).run()
+    assert report.clean, report.as_json()
+
+
+async def test_a_reindex_under_writes_loses_nothing_and_can_be_rolled_back(rig: Rig) -> None:
+    await rig.fill(500)
+    follower = await rig.follow(OPTIONS)
+    old = await rig.physical()
+    writing = Writing(rig)
+    outcome = await reindex(rig).run()
+    assert outcome == Outcome(True, outcome.index)
+    assert await rig.physical() == outcome.index != old
+    await until(lambda: follower.status().index == outcome.index, "the follower knows")
+    assert set(follower.status().targets) == {old, outcome.index}
+    assert await rig.seen(follower, 10)
+    back = await reindex(rig).rollback()
+    assert (back.swapped, back.index) == (True, old)
+    assert await rig.physical() == old
+    assert await rig.seen(follower, 10)
+    await writing.end()
+    assert await rig.seen(follower, 30)
+    await clean(rig, old)
+    await clean(rig, str(outcome.index))
+    assert (await reindex(rig).rollback()).reason
+    assert await rig.physical() == old
+
+
+async def test_a_purge_deletes_what_nothing_is_written_to_any_more(rig: Rig) -> None:
+    await rig.fill(30)
+    await rig.store.remove("asset", "asset_1")
+    follower = await rig.follow(OPTIONS)
+    old = await rig.physical()
+    outcome = await reindex(rig).run()
+    await rig.store.remove("asset", "asset_2")
+    assert await rig.seen(follower)
+    purged = await reindex(rig).purge()
+    assert (purged.indexes, purged.tombstones) == ((old,), 0)
+    assert not await rig.engine.index_exists(old)
+    assert await rig.physical() == outcome.index
+    purged = await reindex(rig).purge(tombstones=timedelta(0))
+    assert (purged.indexes, purged.tombstones) == ((), 2)
+    await clean(rig, str(outcome.index))
+    assert not (await reindex(rig).rollback()).swapped
+    await rig.store.update("asset", "asset_3", Change(set={"title": "still followed"}))
+    assert await rig.seen(follower)
+    assert await rig.count({"match": {"title": "followed"}}) == 1
+
+
+async def test_without_a_leader_the_reindex_brings_its_own(rig: Rig) -> None:
+    await rig.fill(20)
+    outcome = await reindex(rig, Follower(rig.store, rig.engine, SystemClock(), OPTIONS)).run()
+    assert outcome.swapped
+    assert await rig.count() == 20
+    follower = await rig.follow(OPTIONS)
+    assert follower.status().index == outcome.index
+
+
+class Cut(BaseException):
+    """Ends a process that is none."""
+
+
+@pytest.mark.parametrize(
+    "step",
+    [step for step in Step if step.name.startswith(("REINDEX", "SWAP"))],
+)
+async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) -> None:
+    await rig.fill(200)
+    follower = await rig.follow(OPTIONS)
+    old = await rig.physical()
+    first = reindex(rig)
+
+    def cut(now: Step) -> None:
+        if now is step:
+            raise Cut
+
+    with steps.observed(cut):
+        ended = asyncio.gather(first.run(), return_exceptions=True)
+        with contextlib.suppress(Cut):
+            await ended
+    await rig.store.insert("asset", *asset(999, title="between"))
+    outcome = await reindex(rig).run()
+    assert outcome.swapped
+    assert await rig.physical() == outcome.index
+    assert await rig.seen(follower, 10)
+    assert await rig.count() == 201
+    await clean(rig, str(outcome.index))
+    await reindex(rig).purge()
+    assert not await rig.engine.index_exists(old)
+
+
+async def test_a_difference_is_refused_until_it_is_repaired(rig: Rig) -> None:
+    await rig.fill(10)
+    await rig.follow(OPTIONS)
+    old = await rig.physical()
+    work = reindex(rig)
+
+    async def spoiled() -> None:
+        plan = await work.status()
+        assert plan.building is not None
+        stray = {"asset_id": "asset_99", "org_id": "acme", "rev": 1, "deleted": False}
+        await rig.engine.bulk(plan.building.index, [BulkItem("asset_99", 1, stray)], refresh=True)
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def spoil(now: Step) -> None:
+        if now is Step.REINDEX_FILLED:
+            tasks.append(asyncio.create_task(spoiled()))
+
+    with steps.observed(spoil):
+        outcome = await work.run()
+    await asyncio.gather(*tasks)
+    assert not outcome.swapped
+    assert outcome.report is not None
+    assert outcome.report.differences == 1
+    assert await rig.physical() == old
+    assert not (await work.run()).swapped
+    await work.purge(unfinished=True)
+    assert (await work.run()).swapped
+
+
+async def test_a_refused_document_is_refused_until_it_is_accepted_or_mended(rig: Rig) -> None:
+    await rig.fill(10)
+    await rig.store.insert("asset", *asset(99, created_at="once upon a time"))
+    await rig.follow(OPTIONS)
+    outcome = await reindex(rig).run()
+    assert (outcome.swapped, outcome.dead_letters) == (False, 1)
+    assert (await reindex(rig).run(accept_dead_letters=True)).swapped
+    await rig.store.update("asset", "asset_99", Change(set={"created_at": "2024-01-01T00:00:00.000Z"}))
+    assert (await reindex(rig).run()).swapped
+
+
+async def test_a_new_index_that_refuses_everything_stops_nobody(tampered: Rig) -> None:
+    await tampered.fill(400)
+    follower = await tampered.follow(OPTIONS)
+    old = await tampered.physical()
+    bulk = tampered.engine.bulk
+
+    async def picky(index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
+        if index == old:
+            return await bulk(index, items, refresh=refresh)
+        return [BulkOutcome(item.id, item.version, 400, "mapper_parsing_exception", "no") for item in items]
+
+    tampered.engine.bulk = picky  # type: ignore[method-assign]
+    with contextlib.suppress(Halted):
+        assert not (await reindex(tampered).run()).swapped
+    for number in range(1, 401):
+        await tampered.store.update("asset", f"asset_{number}", Change(set={"title": "on"}))
+    assert await tampered.seen(follower, 10)
+    assert await tampered.count({"match": {"title": "on"}}) == 400
+    plan = await reindex(tampered).status()
+    assert plan.rebuild is not None
+
+
+async def test_an_index_that_takes_no_writes_can_be_purged(tampered: Rig) -> None:
+    await tampered.fill(10)
+    follower = await tampered.follow(OPTIONS)
+    old = await tampered.physical()
+    assert (await reindex(tampered).run()).swapped
+    bulk = tampered.engine.bulk
+
+    async def blocked(index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
+        if index != old:
+            return await bulk(index, items, refresh=refresh)
+        return [BulkOutcome(item.id, item.version, 403, "cluster_block_exception", "read-only") for item in items]
+
+    tampered.engine.bulk = blocked  # type: ignore[method-assign]
+    await tampered.store.update("asset", "asset_1", Change(set={"title": "on"}))
+    await until(lambda: follower.status().state is State.WAITING, "it waits for the index before")
+    assert (await reindex(tampered).purge()).indexes == (old,)
+    assert await tampered.seen(follower, 20)
+    assert await tampered.count({"match": {"title": "on"}}) == 1
+
+
+async def test_only_one_reindex_at_a_time(rig: Rig) -> None:
+    await rig.fill(10)
+    await rig.follow(OPTIONS)
+    first, second = reindex(rig), reindex(rig)
+    outcomes = await asyncio.gather(first.run(), second.run(), return_exceptions=True)
+    assert sum(isinstance(outcome, Outcome) and outcome.swapped for outcome in outcomes) >= 1
+
+
+async def test_an_index_of_another_mapping_gets_every_write_cut_to_what_it_knows(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def smaller(**settings: object) -> Body:
+        body: Body = index_body()
+        properties = {name: part for name, part in body["mappings"]["properties"].items() if name != "credit"}
+        body["mappings"] = {**body["mappings"], "properties": properties}
+        return body
+
+    with monkeypatch.context() as patch:
+        patch.setattr(indexes, "index_body", smaller)
+        patch.setattr(indexes, "mapping_hash", lambda: "0123456789abcdef")
+        first = await rig.follow(OPTIONS)
+        old = await rig.physical()
+        await first.stop()
+    follower = await rig.follow(OPTIONS)
+    assert follower.status().outdated
+    await rig.store.insert("asset", *asset(1, title="cut", credit="Jane Doe"))
+    assert await rig.seen(follower)
+    assert await rig.titles() == ["cut"]
+    assert follower.status().dead_letters == 0
+    outcome = await reindex(rig).run()
+    assert outcome.swapped
+    await until(lambda: not follower.status().outdated, "the new index is of today")
+    await rig.store.insert("asset", *asset(2, title="both", credit="Ann Lee"))
+    assert await rig.seen(follower)
+    assert await rig.titles() == ["cut", "both"]
+    hits = (await rig.engine.search(ALIAS, {"query": {"match_all": {}}}))["hits"]["hits"]
+    assert {hit["_source"]["credit"] for hit in hits} == {"Jane Doe", "Ann Lee"}
+    back = await reindex(rig).rollback()
+    assert (back.swapped, back.index) == (True, old)
+    assert (await reindex(rig).status()).rebuild is not None
+    assert (await reindex(rig).status()).rebuild.stage is Stage.ROLLED_BACK  # type: ignore[union-attr]
