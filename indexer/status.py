@@ -25,8 +25,8 @@ class FollowerStatus:
     ``caught_up``: the index holds every write from before the follower's start (or the engine's loss), and searches see
     them; it stays true until the index is lost. ``indexed`` of ``total`` is the progress of the last full build, in
     live records. ``lag_seconds`` is how long changes have been waiting to be acknowledged (0: none wait). ``token`` is
-    the change up to which all is acknowledged, ``searchable`` the one up to which searches see all. ``items`` counts bulk items by :class:`indexer.outcomes.Verdict`.
-    ``dead_letters`` is how many are open.
+    the change up to which all is acknowledged, ``searchable`` the one up to which searches see all. ``items`` counts
+    bulk items by :class:`indexer.outcomes.Verdict`. ``dead_letters`` is how many are open.
     """
 
     state: State

@@ -4,6 +4,7 @@
 
     <root>/objects/<space>/<ab>/<sha256>            an original
     <root>/objects/<space>/<ab>/<sha256>.d/<name>   what is derived from it
+    <root>/uploads/<space>/<upload>                 a staged upload that is to be adopted
     <root>/parts/<uuid>                             a put under way; a crash may leave one
 
 A put writes to ``parts``, in the same file system, and moves the whole and synced file to its place in one step.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import shutil
 import time
 import uuid
@@ -25,14 +27,13 @@ from typing import Any, BinaryIO, Self, TypeVar
 
 from service.adapters.local_part import Part, sync_folder
 from service.errors import InvalidInput, NotFound, Unavailable
-from service.ports.files import ByteRange, Put, Stat, check_key, original_key
+from service.ports.files import STALE_SECONDS, ByteRange, Put, Stat, check_key, check_sha256, original_key, staged_name
 
 T = TypeVar("T")
 
 CHUNK = 256 * 1024
 """Bytes in a chunk of :meth:`LocalFiles.open` at most."""
 _BUFFER = 1024 * 1024  # bytes that a put gathers before it goes to a thread, and that put_path reads at once
-_STALE_SECONDS = 86_400.0  # the age at which a part is a leftover
 _THREADS = 4
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
 
@@ -46,12 +47,14 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._objects = root / "objects"
+        self._uploads = root / "uploads"
         self._parts = root / "parts"
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="assetry-files")
 
     async def prepare(self) -> None:
-        """Make the folders and remove parts older than a day. Raises Unavailable."""
+        """Make the folders and remove leftovers older than a day. Raises Unavailable."""
         await self._run(self._prepare)
+        await self.sweep()
 
     async def __aenter__(self) -> Self:
         await self.prepare()
@@ -67,18 +70,40 @@ class LocalFiles:
     ) -> Put:
         """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
         check_key(space)
-        part = await self._run(self._new_part, limit)
-        try:
-            buffer = bytearray()
-            async for chunk in stream:
-                buffer += chunk
-                if len(buffer) >= _BUFFER:
-                    await self._run(part.write, bytes(buffer))
-                    buffer.clear()
-            await self._run(part.write, bytes(buffer))
-            return await self._run(self._keep, space, part, expected_sha256)
-        finally:
-            await asyncio.to_thread(part.discard)  # also when the files were closed meanwhile
+        return await self._receive(stream, limit, lambda part: self._keep(space, part, expected_sha256))
+
+    async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
+        """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
+        target = self._staged(space, upload)
+
+        def keep(part: Part) -> int:
+            self._move(part, target)
+            return part.size
+
+        return await self._receive(stream, limit, keep)
+
+    async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
+        """Return None: no client can reach a folder."""
+        self._staged(space, upload)
+        return None
+
+    async def signed_get(
+        self, key: str, *, seconds: int, filename: str, mime_type: str, attachment: bool
+    ) -> str | None:
+        """Return None: no client can reach a folder."""
+        check_key(key)
+        return None
+
+    async def adopt(
+        self, space: str, upload: str, *, expected_sha256: str | None = None, limit: int | None = None
+    ) -> Put:
+        """Store a staged upload by its content. Raises NotFound, InvalidInput, TooLarge."""
+        staged = self._staged(space, upload)
+        return await self._run(self._adopt, space, staged, expected_sha256, limit)
+
+    async def sweep(self, older_than: float = STALE_SECONDS) -> int:
+        """Remove parts and staged uploads that are older than so many seconds; return how many."""
+        return await self._run(self._sweep, older_than)
 
     async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
         """Store a local file, streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
@@ -144,28 +169,64 @@ class LocalFiles:
             reason = _DISK.get(error.errno or 0, "it can not be read or written")
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
+    async def _receive(self, stream: AsyncIterator[bytes], limit: int | None, keep: Callable[[Part], T]) -> T:
+        """Write the stream to a part, then ``keep`` it; whatever fails, the part is gone."""
+        part = await self._run(self._new_part, limit)
+        try:
+            buffer = bytearray()
+            async for chunk in stream:
+                buffer += chunk
+                if len(buffer) >= _BUFFER:
+                    await self._run(part.write, bytes(buffer))
+                    buffer.clear()
+            await self._run(part.write, bytes(buffer))
+            return await self._run(keep, part)
+        finally:
+            await asyncio.to_thread(part.discard)  # also when the files were closed meanwhile
+
     def _prepare(self) -> None:
-        for folder in (self._objects, self._parts):
+        for folder in (self._objects, self._uploads, self._parts):
             folder.mkdir(parents=True, exist_ok=True)
-        oldest = time.time() - _STALE_SECONDS
-        for part in self._parts.iterdir():
+
+    def _sweep(self, older_than: float) -> int:
+        oldest = time.time() - older_than
+        removed = 0
+        for path in (*self._parts.iterdir(), *self._uploads.rglob("*")):
             try:
-                if part.stat().st_mtime < oldest:
-                    part.unlink()
-            except FileNotFoundError:  # another process has just kept or discarded it
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
+                    removed += 1
+            except FileNotFoundError:  # another process has just kept or removed it
                 continue
+        return removed
+
+    def _staged(self, space: str, upload: str) -> Path:
+        return self._uploads / staged_name(space, upload)
+
+    def _adopt(self, space: str, staged: Path, expected_sha256: str | None, limit: int | None) -> Put:
+        """Copy the stage through a part, so that a client which still writes to it can not change what was hashed."""
+        try:
+            source = staged.open("rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFound("upload", staged.name) from None
+        with source:
+            try:
+                put = self._absorb(space, lambda: source.read(_BUFFER), expected_sha256, limit)
+            except InvalidInput:
+                staged.unlink(missing_ok=True)
+                raise
+            # A new upload may have taken the place of the one that was read: that one stays.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(staged.stat(), os.fstat(source.fileno())):
+                    staged.unlink()
+        return put
 
     def _new_part(self, limit: int | None = None) -> Part:
         return Part(self._parts / str(uuid.uuid4()), limit)
 
     def _keep(self, space: str, part: Part, expected_sha256: str | None) -> Put:
         put = part.summary(lambda sha256: original_key(space, sha256))
-        if expected_sha256 is not None and expected_sha256.lower() != put.sha256:
-            raise InvalidInput(
-                f"The content's sha256 is {put.sha256}, not {expected_sha256[:64]}: send it again.",
-                field="sha256",
-                provided=expected_sha256[:64],
-            )
+        check_sha256(put.sha256, expected_sha256)
         target = self._objects / put.key
         if not (target.is_file() and target.stat().st_size == put.size):
             self._move(part, target)
@@ -179,13 +240,16 @@ class LocalFiles:
         if source is None:
             raise InvalidInput(f"{path} is not a file.", field="path")
         with source:
-            part = self._new_part(limit)
-            try:
-                while chunk := _read(source, path):
-                    part.write(chunk)
-                return self._keep(space, part, None)
-            finally:
-                part.discard()
+            return self._absorb(space, lambda: _read(source, path), None, limit)
+
+    def _absorb(self, space: str, read: Callable[[], bytes], expected_sha256: str | None, limit: int | None) -> Put:
+        part = self._new_part(limit)
+        try:
+            while chunk := read():
+                part.write(chunk)
+            return self._keep(space, part, expected_sha256)
+        finally:
+            part.discard()
 
     def _write_whole(self, key: str, content: bytes) -> Stat:
         part = self._new_part()

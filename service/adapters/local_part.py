@@ -33,6 +33,11 @@ class Part:
         while view:
             view = view[self._file.write(view) :]
 
+    @property
+    def size(self) -> int:
+        """The bytes written so far."""
+        return self._size
+
     def summary(self, key: Callable[[str], str]) -> Put:
         """Return what was written; ``key`` makes the object's key of the sha256."""
         sha256 = self._sha256.hexdigest()

@@ -18,9 +18,9 @@ class Health(StrEnum):
 class Check:
     """One fact about one engine.
 
-    ``engine`` is the port's name (store, search, files, jobs …), ``name`` says what was looked at (version, permissions,
-    replica set …), ``found`` what it is, ``mend`` what to do about it (empty when all is well), ``setting`` the setting
-    to change where that is the mend.
+    ``engine`` is the port's name (store, search, files, jobs …), ``name`` says what was looked at (version,
+    permissions, replica set …), ``found`` what it is, ``mend`` what to do about it (empty when all is well),
+    ``setting`` the setting to change where that is the mend.
     """
 
     engine: str

@@ -47,10 +47,12 @@ KINDS: dict[str, tuple[Index, ...]] = {
     ),
     "key": (Index("hash", ("hash",), unique=True), Index("org", ("org_id",))),
     "operation": (Index("status", ("status", "run_after")), Index("org", ("org_id", "created_at"))),
-    "saved_search": (Index("created", ("org_id", "created_at")),),
+    "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
     "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
     "checkpoint": (),
+    "secret": (),
     "dead_letter": (Index("index", ("index",)),),
+    "reply": (Index("slot", ("slot",), unique=True), Index("expires", ("expires_at",)), Index("free", ("free",))),
     MARKER: (),
 }
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
