@@ -11,6 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import mockupdb
@@ -99,9 +100,14 @@ class MongoServer:
         self._server.autoresponds(self._answer)
 
     @property
+    def address(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self._server.port}"
+
+    @property
     def url(self) -> str:
         """How it is reached."""
-        return f"mongodb://127.0.0.1:{self._server.port}/?replicaSet=rs0"
+        return f"mongodb://{self.address}/?replicaSet=rs0"
 
     def start(self) -> None:
         """Listen on a free port."""
@@ -178,12 +184,13 @@ class MongoServer:
         return {"ok": 1, "cursor": cursor}
 
     def _hello(self) -> Document:
-        host = f"127.0.0.1:{self._server.port}"
+        host = self.address
         return {
             "ok": 1, "isWritablePrimary": self.primary, "ismaster": self.primary, "secondary": not self.primary,
             "setName": "rs0", "setVersion": 1, "hosts": [host], "me": host, "primary": host,
             "minWireVersion": 0, "maxWireVersion": 25, "logicalSessionTimeoutMinutes": 30,
-            "maxBsonObjectSize": 16 * 2**20, "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
+            "localTime": datetime.now(UTC), "maxBsonObjectSize": 16 * 2**20,
+            "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
             **self.hello,
         }  # fmt: skip
 

@@ -20,20 +20,31 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
+from service.adapters.intake import BLOCK
+from service.adapters.local_incoming import LocalIncoming
 from service.adapters.local_part import Part, sync_folder
 from service.errors import InvalidInput, NotFound, Unavailable
-from service.ports.files import STALE_SECONDS, ByteRange, Put, Stat, check_key, check_sha256, original_key, staged_name
+from service.ports.files import (
+    STALE_SECONDS,
+    ByteRange,
+    Incoming,
+    Put,
+    Stat,
+    check_key,
+    check_sha256,
+    original_key,
+    staged_name,
+)
 
 T = TypeVar("T")
 
 CHUNK = 256 * 1024
 """Bytes in a chunk of :meth:`LocalFiles.open` at most."""
-_BUFFER = 1024 * 1024  # bytes that a put gathers before it goes to a thread, and that put_path reads at once
 _THREADS = 4
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
 
@@ -70,7 +81,14 @@ class LocalFiles:
     ) -> Put:
         """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
         check_key(space)
-        return await self._receive(stream, limit, lambda part: self._keep(space, part, expected_sha256))
+        async with self._incoming(limit) as incoming:
+            async for chunk in stream:
+                await incoming.write(chunk)
+            return await incoming.keep(space, expected_sha256=expected_sha256)
+
+    def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
+        """Take content of which is not known yet whether it will be kept."""
+        return self._incoming(limit)
 
     async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
         """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
@@ -80,7 +98,10 @@ class LocalFiles:
             self._move(part, target)
             return part.size
 
-        return await self._receive(stream, limit, keep)
+        async with self._incoming(limit) as incoming:
+            async for chunk in stream:
+                await incoming.write(chunk)
+            return await incoming.finish(keep)
 
     async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
         """Return None: no client can reach a folder."""
@@ -169,20 +190,13 @@ class LocalFiles:
             reason = _DISK.get(error.errno or 0, "it can not be read or written")
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
-    async def _receive(self, stream: AsyncIterator[bytes], limit: int | None, keep: Callable[[Part], T]) -> T:
-        """Write the stream to a part, then ``keep`` it; whatever fails, the part is gone."""
-        part = await self._run(self._new_part, limit)
+    @asynccontextmanager
+    async def _incoming(self, limit: int | None) -> AsyncIterator[LocalIncoming]:
+        incoming = LocalIncoming(self._run, lambda: self._new_part(limit), self._keep)
         try:
-            buffer = bytearray()
-            async for chunk in stream:
-                buffer += chunk
-                if len(buffer) >= _BUFFER:
-                    await self._run(part.write, bytes(buffer))
-                    buffer.clear()
-            await self._run(part.write, bytes(buffer))
-            return await self._run(keep, part)
+            yield incoming
         finally:
-            await asyncio.to_thread(part.discard)  # also when the files were closed meanwhile
+            await incoming.close()
 
     def _prepare(self) -> None:
         for folder in (self._objects, self._uploads, self._parts):
@@ -211,7 +225,7 @@ class LocalFiles:
             raise NotFound("upload", staged.name) from None
         with source:
             try:
-                put = self._absorb(space, lambda: source.read(_BUFFER), expected_sha256, limit)
+                put = self._absorb(space, lambda: source.read(BLOCK), expected_sha256, limit)
             except InvalidInput:
                 staged.unlink(missing_ok=True)
                 raise
@@ -228,7 +242,7 @@ class LocalFiles:
         put = part.summary(lambda sha256: original_key(space, sha256))
         check_sha256(put.sha256, expected_sha256)
         target = self._objects / put.key
-        if not (target.is_file() and target.stat().st_size == put.size):
+        if not _refreshed(target, put.size):
             self._move(part, target)
         return put
 
@@ -313,8 +327,17 @@ class LocalFiles:
         return shutil.disk_usage(self._root).free
 
 
+def _refreshed(target: Path, size: int) -> bool:
+    """Make what is there count as new; False when there is nothing, or not all of it."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if target.is_file() and target.stat().st_size == size:
+            os.utime(target)
+            return True
+    return False
+
+
 def _read(source: BinaryIO, path: Path) -> bytes:
     try:
-        return source.read(_BUFFER)
+        return source.read(BLOCK)
     except OSError as error:  # the source's fault, not the store's
         raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error

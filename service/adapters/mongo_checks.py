@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from service.adapters.mongo_client import Database
-from service.adapters.mongo_errors import code_of, translated
+from service.adapters.mongo_errors import code_of, settings_error, translated
 from service.adapters.mongo_options import SETTING, MongoOptions
 from service.adapters.mongo_schema import COUNTERS, plan
 from service.adapters.mongo_streams import Streams
@@ -96,11 +96,10 @@ async def _change_streams(database: Database) -> Check:
     streams = Streams(database, tuple(KINDS), 1)
     try:
         await streams.open(None)
-    except AssetryError as error:
-        mend = (
-            "they need a replica set (mongod --replSet rs0, rs.initiate(); one member will do) and the role readWrite"
-        )
-        return _check("change streams", Health.FAILED, error.message, mend, SETTING)
+    except PyMongoError as error:
+        wrong = settings_error(error)
+        found = _found(wrong) if isinstance(wrong, SettingsError) else wrong.message
+        return _check("change streams", Health.FAILED, found, "they need a replica set and the role readWrite", SETTING)
     finally:
         await streams.close()
     return _check("change streams", Health.OK, "open")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,22 +43,24 @@ def make_client(options: MongoOptions, listeners: Sequence[Any] = ()) -> AsyncIO
     from motor.motor_asyncio import AsyncIOMotorClient
 
     try:
-        return AsyncIOMotorClient(
-            options.url,
-            appname="assetry",
-            w="majority",
-            journal=True,
-            wTimeoutMS=options.milliseconds,
-            readPreference="primary",
-            retryWrites=True,
-            retryReads=True,
-            serverSelectionTimeoutMS=options.milliseconds,
-            connectTimeoutMS=options.milliseconds,
-            socketTimeoutMS=round(options.socket_seconds * 1000),
-            maxPoolSize=options.threads,
-            event_listeners=list(listeners),
-        )
-    except (PyMongoError, ValueError, TypeError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # so the driver tells of options that it passes over
+            return AsyncIOMotorClient(
+                options.url,
+                appname="assetry",
+                w="majority",
+                journal=True,
+                wTimeoutMS=options.milliseconds,
+                readPreference="primary",
+                retryWrites=True,
+                retryReads=True,
+                serverSelectionTimeoutMS=options.milliseconds,
+                connectTimeoutMS=options.milliseconds,
+                socketTimeoutMS=round(options.socket_seconds * 1000),
+                maxPoolSize=options.threads,
+                event_listeners=list(listeners),
+            )
+    except (PyMongoError, UserWarning, ValueError, TypeError):
         raise settings_error(ConfigurationError()) from None  # the driver's message may quote the URL
 
 

@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from bson.timestamp import Timestamp
+from pymongo.errors import PyMongoError
 
 from service.adapters.mongo_client import Database
+from service.adapters.mongo_errors import lost
 from service.adapters.mongo_options import AWAIT_SECONDS
 from service.adapters.mongo_streams import LOSSES, WHOLE, Event, Streams
 from service.adapters.mongo_token import Token, as_int, read_token, time_of
@@ -75,7 +77,10 @@ class Feed:
             await self._streams.close()
 
     async def _open(self, token: Token | None) -> None:
-        await self._streams.open(token)
+        try:
+            await self._streams.open(token)
+        except PyMongoError as error:
+            raise lost(error) from error
         if token is None:
             resume = dict(self._streams.resume)
             begun = Token(self._identity, time=time_of(resume.get(WHOLE)))

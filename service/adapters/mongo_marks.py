@@ -87,7 +87,8 @@ class Marks:
         """Return a barrier's token with the places of all streams, for a server that can not begin at a time."""
         streams = Streams(self._database, tuple(KINDS), 1)
         try:
-            await streams.open(None)
+            async with self._database.asked():
+                await streams.open(None)
             return Token(token.database, marker=token.marker, resume=streams.resume, pipeline=streams.pipeline)
         finally:
             await streams.close()

@@ -148,9 +148,7 @@ async def _missing(database: Database) -> list[Step]:
     motor = database.motor
     present = {found["name"]: found.get("options", {}) async for found in await motor.list_collections()}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}
-    note = await database.collection(META).find_one(
-        {"_id": _NOTE}, max_time_ms=database.options.milliseconds
-    )
+    note = await database.collection(META).find_one({"_id": _NOTE}, max_time_ms=database.options.milliseconds)
     # A server that lists neither validators nor filters is believed by the note: they were sent to it.
     told = any("validator" in options for options in present.values()) or any(
         "partialFilterExpression" in index for found in indexes.values() for index in found

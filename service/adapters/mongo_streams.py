@@ -86,7 +86,11 @@ class Streams:
         return {name: token for name, stream in self._streams.items() if (token := stream.resume_token) is not None}
 
     async def open(self, token: Token | None) -> None:
-        """Open every stream behind a token, None: from now on. Raises HistoryLost, Unavailable."""
+        """Open every stream behind a token, None: from now on.
+
+        Raises HistoryLost for a token of other kinds, and the driver's PyMongoError as it is: at the start it means
+        something else than to a follower.
+        """
         for name in self._names:
             self._streams[name] = await self._opened(name, start(name, token, self.pipeline))
 
@@ -121,7 +125,11 @@ class Streams:
         if not bool(stream.alive):  # the server forgot the cursor, without a word that history was lost
             await stream.close()
             token = stream.resume_token
-            stream = self._streams[name] = await self._opened(name, {} if token is None else {"start_after": token})
+            try:
+                stream = await self._opened(name, {} if token is None else {"start_after": token})
+            except PyMongoError as error:
+                raise lost(error) from error
+            self._streams[name] = stream
         return await _in_thread(stream, self._limit)
 
     async def _opened(self, name: str, begin: Mapping[str, Any]) -> AsyncIOMotorChangeStream[Event]:
@@ -133,10 +141,7 @@ class Streams:
             batch_size=self._limit,
             **begin,
         )
-        try:
-            return await stream.__aenter__()  # watch() itself asks nothing yet
-        except PyMongoError as error:
-            raise lost(error) from error
+        return await stream.__aenter__()  # watch() itself asks nothing yet
 
 
 async def _in_thread(stream: AsyncIOMotorChangeStream[Event], limit: int) -> list[Event]:

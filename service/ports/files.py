@@ -16,6 +16,10 @@ STALE_SECONDS = 86_400.0
 """The age at which what a broken put left, or an upload that nobody adopted, is a leftover."""
 
 
+FRESH_SECONDS = 900.0
+"""How old an object that was just put may seem, because equal content was there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stat:
     """An object: its key, its size in bytes and when it was written (seconds since 1970, UTC)."""
@@ -43,6 +47,30 @@ class ByteRange:
     last: int
 
 
+class Incoming(Protocol):
+    """Content on its way in: counted and hashed while it is written, seen by nobody else until it is kept.
+
+    One writer; nothing is written once it was read (:meth:`sha256`, :meth:`path`) or kept. Every method raises
+    Unavailable.
+    """
+
+    async def write(self, chunk: bytes) -> None:
+        """Append. Raises TooLarge past the limit, at this call or a later one of any method."""
+        ...
+
+    async def sha256(self) -> str:
+        """Return the hash of everything that was written, 64 lower-case hex digits."""
+        ...
+
+    async def path(self) -> Path:
+        """Return a local file that holds everything, until it is kept or let go. Nobody writes to it."""
+        ...
+
+    async def keep(self, space: str, *, expected_sha256: str | None = None) -> Put:
+        """Store it, once, as :meth:`Files.put` does. Raises InvalidInput (the hash differs); then nothing is kept."""
+        ...
+
+
 class Files(Protocol):
     """Content-addressed objects.
 
@@ -54,9 +82,18 @@ class Files(Protocol):
     What clients send past the service is *staged* first, under a space and a name that nothing else can read, and then
     adopted: its hash is of the very bytes that are kept.
 
-    Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Every method raises
-    Unavailable when the engine does not answer, or its disk is full or broken.
+    Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Content that is there
+    already may not be sent again, but it counts as new: after a put it was ``modified`` at most :data:`FRESH_SECONDS`
+    ago, by which who collects garbage knows that somebody is about to need it. Every method raises Unavailable when the
+    engine does not answer, or its disk is full or broken.
     """
+
+    def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
+        """Take content of at most ``limit`` bytes, in flat memory, of which is not known yet whether it will be kept.
+
+        What was not kept when the context ends is gone.
+        """
+        ...
 
     async def put(
         self, space: str, stream: AsyncIterator[bytes], *, expected_sha256: str | None = None, limit: int | None = None

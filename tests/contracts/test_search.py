@@ -60,12 +60,14 @@ async def test_a_bulk_of_several_megabytes_is_taken(engine: SearchEngine) -> Non
     assert await titles(engine) == ["a"] * 20
 
 
-async def test_a_write_block_is_told_of_each_item_and_ends(engine: SearchEngine) -> None:
-    await engine.put_settings(INDEX, {"index": {"blocks": {"read_only_allow_delete": True}}})
+@pytest.mark.parametrize(("block", "status"), [("read_only_allow_delete", 429), ("write", 403)])
+async def test_a_write_block_is_told_of_each_item_and_ends(engine: SearchEngine, block: str, status: int) -> None:
+    """The first is what a full disk sets."""
+    await engine.put_settings(INDEX, {"index": {"blocks": {block: True}}})
     outcomes = await engine.bulk(INDEX, [item(1), item(2)])
-    assert {(outcome.status, outcome.error_type) for outcome in outcomes} == {(403, "cluster_block_exception")}
+    assert {(outcome.status, outcome.error_type) for outcome in outcomes} == {(status, "cluster_block_exception")}
     assert await engine.count(INDEX, ALL) == 0
-    await engine.put_settings(INDEX, {"index": {"blocks": {"read_only_allow_delete": None}}})
+    await engine.put_settings(INDEX, {"index": {"blocks": {block: None}}})
     assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [201]
 
 

@@ -94,7 +94,7 @@ def test_an_engine_goes_and_comes_back(
                 for kind in case.goes_on:
                     load.until(kind, True, 50, failed)
                 for kind in case.refused:
-                    load.until(kind, False, 6, failed)
+                    load.until(kind, False, 2, failed)
                 away = time.monotonic() - failed
                 grown = memory(service.process.pid) - before
                 heal(engine)

@@ -75,17 +75,17 @@ async def test_events_are_dirty_bits(server: MongoServer, store: MongoStore) -> 
         event("update", "asset", "b", LATE + 1),
         event("replace", "asset", "a", LATE + 2),
         event("delete", "asset", "c", LATE + 3),
-        event("insert", MARKER, "7", LATE + 4),
+        event("insert", MARKER, "7000", LATE + 4),
         event("delete", MARKER, "1", LATE + 5),
     ]
     async with feed(store, await store.barrier()) as changes:
         server.script("getMore", batch(*events))
         seen = await until(changes, bool)
     assert [(change.kind, change.key) for change in seen] == [
-        ("asset", "a"), ("asset", "b"), ("asset", "a"), ("asset", "c"), (MARKER, "7"),
+        ("asset", "a"), ("asset", "b"), ("asset", "a"), ("asset", "c"), (MARKER, "7000"),
     ]  # fmt: skip
     assert read_token(seen[1].token, DATABASE_ID).resume == {WHOLE: events[1]["_id"]}
-    assert read_token(seen[4].token, DATABASE_ID).marker == 7
+    assert read_token(seen[4].token, DATABASE_ID).marker == 7000
 
 
 async def test_an_unknown_operation_is_logged_and_passed(

@@ -17,6 +17,7 @@ from service.ports.checks import Check, Health
 from service.ports.clock import SystemClock
 from tests.mongo_server import Answer, MongoServer, error, found, note
 from tests.unit.adapters.mongo_stores import SECONDS, opened, options, server
+from tests.waiting import until
 
 __all__ = ["server"]
 
@@ -71,15 +72,26 @@ def test_the_url_is_not_shown() -> None:
     assert "hunter2" not in repr(MongoOptions("mongodb://me:hunter2@host/"))
 
 
-async def test_a_server_that_speaks_no_tls() -> None:
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+class HangUp(asyncio.Protocol):
+    """A server that takes nobody's handshake."""
 
-    listening = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    async with listening:
+    open = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        HangUp.open += 1
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        HangUp.open -= 1
+
+
+async def test_a_server_that_speaks_no_tls() -> None:
+    async with await asyncio.get_running_loop().create_server(HangUp, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
         with pytest.raises(SettingsError, match="TLS"):
             await MongoStore(MongoOptions(f"mongodb://127.0.0.1:{port}/?tls=true", timeout=0.6), SystemClock()).open()
+    await until(lambda: HangUp.open == 0, "every connection is closed")
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["refused", "silent"])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from service.adapters.mongo_store import MongoStore
 from service.api.errors import failure
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, TooLarge, Unavailable
+from service.ports.clock import SystemClock
 from service.ports.store import Change, Record
-from tests.mongo_server import Document, MongoServer, error, found, unconfirmed, write_error
-from tests.unit.adapters.mongo_stores import SECONDS, server, store
+from tests.mongo_server import Document, MongoServer, error, found, mongo_server, unconfirmed, write_error
+from tests.unit.adapters.mongo_stores import SECONDS, opened, options, server, store
 
 __all__ = ["server", "store"]
 
@@ -166,6 +169,76 @@ async def test_a_new_primary_takes_the_resend(server: MongoServer, store: MongoS
     assert len(server.sent("insert")) == 2
 
 
+async def test_another_member_takes_over(server: MongoServer) -> None:
+    with mongo_server() as other:
+        other.primary = False
+        for member in (server, other):
+            member.hello = {"hosts": [server.address, other.address], "primary": server.address}
+
+        def step_down(_: Document) -> Document:
+            server.primary, other.primary = False, True
+            for member in (server, other):
+                member.hello["primary"] = other.address
+            return error(10107, RETRYABLE)
+
+        async with opened(server, 3.0) as store:
+            server.script("insert", step_down)
+            assert isinstance(await insert(store), Record)
+            (first,), (second,) = server.sent("insert"), other.sent("insert")
+            assert first["txnNumber"] == second["txnNumber"]
+            assert (await store.insert("asset", "b", {})).rev == 1
+            assert len(other.sent("insert")) == 2
+
+
+async def test_no_member_takes_over(server: MongoServer) -> None:
+    """A request is answered in time, and the store works again by itself."""
+
+    def step_down(_: Document) -> Document:
+        server.primary = False
+        return error(10107, RETRYABLE)
+
+    async with opened(server, 0.6) as store:
+        server.script("insert", step_down)
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            await insert(store)
+        with pytest.raises(Unavailable, match="no server"):
+            await store.get("asset", "a")
+        assert time.monotonic() - begun < 4
+        server.primary = True
+        assert isinstance(await insert(store), Record)
+
+
+class Listener(CommandListener):
+    """Keeps what the driver says that it sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Mapping[str, Any]]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent.append((event.command_name, event.command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to keep."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to keep."""
+
+
+async def test_what_a_life_sends(server: MongoServer) -> None:
+    """A look at the server, one change stream that is closed again, and a command an operation."""
+    listener = Listener()
+    async with MongoStore(options(server), SystemClock(), [listener]) as store:
+        opened_with = [name for name, _ in listener.sent]
+        listener.sent.clear()
+        await insert(store)
+        await store.position(("asset",))
+        with pytest.raises(NotFound):
+            await store.get("asset", "a")
+    assert opened_with == ["ping", "buildInfo", "find", "aggregate", "killCursors", "find"]
+    assert [name for name, _ in listener.sent][:2] == ["insert", "find"], "a position asks nothing"
+
+
 @pytest.mark.parametrize("answer", [error(112), error(251, "TransientTransactionError")], ids=["112", "label"])
 async def test_a_write_conflict_is_tried_again(server: MongoServer, store: MongoStore, answer: Document) -> None:
     server.script("findAndModify", answer, {"ok": 1, "value": {"_id": "number", "last": 5}})
@@ -189,7 +262,7 @@ PATTERNS: list[tuple[Document, str, object]] = [
 async def test_a_duplicate_says_which_index(
     server: MongoServer, store: MongoStore, pattern: Document, index: str, value: object
 ) -> None:
-    body = {"org_id": "o", "guid": "g", "slug": "s"}
+    body: Document = {"org_id": "o", "guid": "g", "slug": "s"}
     refused = write_error(11000, keyPattern=pattern, keyValue={})
     server.script("insert", refused, refused)
     with pytest.raises(AlreadyExists) as caught:
@@ -222,7 +295,7 @@ async def test_each_of_many_has_its_outcome(server: MongoServer, store: MongoSto
         return {"ok": 1, "n": 1, "writeErrors": errors}
 
     server.script("insert", refuse)
-    bodies = {"a": {"guid": "g"}, "nan": {"x": float("nan")}, "b": {}, "c": {}}
+    bodies: dict[str, Document] = {"a": {"guid": "g"}, "nan": {"x": float("nan")}, "b": {}, "c": {}}
     outcomes = await store.insert_many("asset", bodies)
     assert [type(outcomes[key]) for key in bodies] == [AlreadyExists, InvalidInput, Record, TooLarge]
 
