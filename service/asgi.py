@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from service.api.context import Context
+from service.api.context import Context, Probe
 from service.api.edge import Edge
-from service.api.errors import Failure
+from service.api.errors import Failure, failure
 from service.api.files import file_routes
 from service.api.health import health_routes
 from service.api.metrics import Gauges, Metrics
@@ -24,15 +27,23 @@ _BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 def create_app(context: Context, gauges: Gauges) -> ASGIApp:
     """Return the application: the native API, files, and what operators watch."""
     metrics = Metrics(gauges)
-    app = Starlette(
-        routes=[
-            *native_routes(context),
-            *file_routes(context),
-            *health_routes(context, metrics),
-            *openapi_routes(),
-        ],
-        exception_handlers={HTTPException: _http_error},
-    )
+    routes = [
+        *native_routes(context),
+        *file_routes(context),
+        *health_routes(context.probes, metrics),
+        *openapi_routes(),
+    ]
+    return _edged(routes, metrics)
+
+
+def create_ops_app(probes: Mapping[str, Probe], gauges: Gauges) -> ASGIApp:
+    """Return the application of a process without the API: what operators watch, and nothing else."""
+    metrics = Metrics(gauges)
+    return _edged(health_routes(probes, metrics), metrics)
+
+
+def _edged(routes: Sequence[Route], metrics: Metrics) -> ASGIApp:
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _fault})
     app.router.redirect_slashes = False
     return Edge(app, metrics)
 
@@ -48,3 +59,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return respond(
         request, Failure(error.status_code, code, message, {"path": request.url.path[:200]}, error.headers or {})
     )
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    """Answer a fault of ours: without this, Starlette would answer it in plain text before the edge could."""
+    return respond(request, failure(error))

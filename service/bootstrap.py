@@ -1,4 +1,4 @@
-"""The composition root: settings in, use cases on their adapters out. Nothing else builds an adapter."""
+"""The composition root: settings in, use cases on their adapters out."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from indexer.bulk import Bounds
 from indexer.follow import Follower
 from indexer.lease import Candidate
-from indexer.options import FollowOptions
-from indexer.status import State
+from indexer.publish import Publisher
+from indexer.watch import IndexWatch
+from service import engines
 from service.adapters.data_folder import DataFolder
 from service.adapters.embedded_search import EmbeddedSearch, running_engine
-from service.adapters.inprocess_jobs import InprocessJobs
-from service.adapters.local_files import LocalFiles
 from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.sqlite_store import SqliteStore
 from service.adapters.workers import dismiss, enlist, known_dead
-from service.api.context import Context
+from service.api.context import Context, Probe
 from service.core.access import Keys
 from service.core.assets import Assets
 from service.core.backups import Backups
 from service.core.consistency import Consistency
 from service.core.garbage import OPERATION, Garbage
+from service.core.idempotency import Idempotency
 from service.core.imports import Imports
 from service.core.links import Links
 from service.core.operations import Operations
@@ -35,20 +33,24 @@ from service.core.rates import Rates
 from service.core.renditions import Renditions
 from service.core.saved_searches import SavedSearches
 from service.core.search import Searches
+from service.core.secrets import shared_secret
 from service.core.signing import derive
 from service.core.views import Views
+from service.housekeeping import keep_house
 from service.ingest.limits import DEFAULT
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
 from service.ports.files import Files
+from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
+from service.probes import dispensable, index_gauges, index_probe
 from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What every command needs: the store, the files and the keys of a data folder."""
+    """What every command needs: the store, the files and the keys."""
 
     settings: Settings
     clock: Clock
@@ -63,33 +65,37 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A whole service in one process."""
+    """The API, with the indexer and the worker in the same process or in others.
+
+    ``runs`` names what is in this one; ``follower`` is its indexer, or the view of another process's.
+    """
 
     base: Base
     context: Context
-    follower: Follower
+    follower: Follower | IndexWatch
+    runs: tuple[str, ...]
+
+    @property
+    def probes(self) -> Mapping[str, Probe]:
+        """The engines' probes by port."""
+        return self.context.probes
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
         """Return what ``/metrics`` shows of the indexer: {name: (help, value)}."""
-        status = self.follower.status()
-        return {
-            "index_lag_seconds": ("How long changes have been waiting to be indexed.", status.lag_seconds),
-            "index_caught_up": ("1 once the index holds all writes from before the start.", float(status.caught_up)),
-            "index_dead_letters": ("Documents that the engine refuses for good.", float(status.dead_letters)),
-            "index_indexed": ("Assets written by the last full build.", float(status.indexed)),
-            "index_total": ("Assets that the last full build had to write.", float(status.total)),
-        }
+        return index_gauges(self.follower.status())
 
 
 @asynccontextmanager
 async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
-    """Open the data folder. Raises SettingsError, Unavailable."""
+    """Open the store and the files. Raises SettingsError, Unavailable."""
     clock = clock or SystemClock()
     folder = DataFolder(settings.data)
+    if engines.needs_folder(settings):
+        folder.make()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(SqliteStore(folder.database, clock))
-        files = await stack.enter_async_context(LocalFiles(folder.files))
-        secret = settings.secret or folder.secret()
+        store = await engines.open_store(settings, folder, clock, stack)
+        files = await engines.open_files(settings, folder, stack)
+        secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
         links = Links(secret, settings.link_ttl)
         yield Base(settings, clock, folder, store, files, Keys(store, clock), Views(links), links, secret)
 
@@ -108,46 +114,62 @@ async def open_importer(base: Base) -> AsyncIterator[Imports]:
 @asynccontextmanager
 async def open_search(base: Base) -> AsyncIterator[Searches]:
     """Give a search for commands: by the configured engine, the running service's, or one made just for this."""
-    url = base.settings.opensearch_url or running_engine(base.folder.engine_beacon)
     async with AsyncExitStack() as stack:
-        if url is not None:
-            engine: SearchEngine = OpenSearchEngine(Connection(hosts=(url,)))
+        if base.settings.opensearch_url is not None:
+            engine = await engines.open_engine(base.settings, base.folder, stack, writes=False)
+        elif (url := running_engine(base.folder.engine_beacon)) is not None:
+            engine = OpenSearchEngine(Connection(hosts=(url,)))
             stack.push_async_callback(engine.close)
         else:
-            embedded = EmbeddedSearch()
-            stack.push_async_callback(embedded.close)
-            await embedded.start()
-            engine = embedded
-            # The engine is this process's alone: what is known of its index is nobody else's business.
-            notes = await stack.enter_async_context(_notes(base.clock))
-            follower = _follower(base, engine, stack, notes)
-            stack.push_async_callback(follower.stop)
-            follower.start()
-            await follower.wait_for(await base.store.barrier(), timeout=600)
+            engine = await _filled(base, stack)
         yield _searches(base, engine)
 
 
+async def _filled(base: Base, stack: AsyncExitStack) -> SearchEngine:
+    """Start an embedded engine that nobody else sees, and return it with everything in it."""
+    embedded = EmbeddedSearch()
+    stack.push_async_callback(embedded.close)
+    await embedded.start()
+    # The engine is this process's alone: what is known of its index is nobody else's business.
+    follower = _follower(base, embedded, stack, await stack.enter_async_context(_notes(base.clock)))
+    stack.push_async_callback(follower.stop)
+    follower.start()
+    await follower.wait_for(await base.store.barrier(), timeout=600)
+    return embedded
+
+
 @asynccontextmanager
-async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Service]:
-    """Open everything that ``assetry serve`` runs, and close it in order."""
+async def open_service(
+    settings: Settings, clock: Clock | None = None, *, everything: bool = False
+) -> AsyncIterator[Service]:
+    """Open what ``assetry serve`` runs, and close it in order.
+
+    The indexer is in it where the search engine is embedded, the worker where there is no Redis; with ``everything``
+    both are. Raises SettingsError, Unavailable.
+    """
+    indexes = everything or settings.opensearch_url is None
+    works = everything or settings.redis_url is None
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings, clock))
-        stack.enter_context(base.folder.served())
+        if engines.is_exclusive(settings):
+            stack.enter_context(base.folder.served())
         workers = _workers(settings)
         stack.push_async_callback(workers.close)
-        engine = await _engine(base, stack)
-        follower = _follower(base, engine, stack)
-        if isinstance(engine, EmbeddedSearch):
-            engine.on_reset = follower.reset
-        jobs = InprocessJobs(base.store, base.clock)
-        garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
-        jobs.register(OPERATION, garbage.run)
+        engine = await engines.open_engine(settings, base.folder, stack, writes=indexes)
+        redis = await engines.open_redis(settings, stack)
+        jobs, garbage = await open_jobs(base, stack)
         assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=settings.upload_limit)
         searches = _searches(base, engine)
+        if works:
+            await jobs.start()
+            keep_house(base.files, stack)
+        follower = await open_follower(base, engine, stack) if indexes else await _watch(base, stack)
+        queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis))}
         context = Context(
             settings=settings,
             keys=base.keys,
-            rates=Rates(base.clock),
+            rates=Rates(engines.quotas(redis, settings, base.clock)),
+            idempotency=Idempotency(await engines.open_replies(redis, settings, base.store, base.clock, stack)),
             assets=assets,
             searches=searches,
             saved_searches=SavedSearches(base.store, searches, base.clock),
@@ -155,61 +177,58 @@ async def open_service(settings: Settings, clock: Clock | None = None) -> AsyncI
             renditions=Renditions(base.files, workers),
             views=base.views,
             links=base.links,
-            probes={
-                "store": base.store.ping,
-                "files": base.files.ping,
-                "search": engine.ping,
-                "index": lambda: index_probe(follower),
-            },
+            probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )
-        await jobs.start()
-        stack.push_async_callback(jobs.close)
-        follower.start()
-        stack.push_async_callback(follower.stop)
-        yield Service(base, context, follower)
+        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works))
 
 
 @asynccontextmanager
 async def open_backups(base: Base) -> AsyncIterator[Backups]:
-    """Give the backups of a data folder; what a restore leaves to jobs is run by the next service."""
-    jobs = InprocessJobs(base.store, base.clock)
-    garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
+    """Give the backups; what a restore leaves to jobs is run by the service."""
     workers = _workers(base.settings)
-    assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=base.settings.upload_limit)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(workers.close)
+        _, garbage = await open_jobs(base, stack)
+        limit = base.settings.upload_limit
+        assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=limit)
         yield Backups(base.store, assets, base.clock)
-    finally:
-        await workers.close()
 
 
-async def index_probe(follower: Follower) -> Mapping[str, Any]:
-    """Say how far the index is, and whether it is ready: caught up and not halted."""
-    status = follower.status()
-    facts: dict[str, Any] = {
-        "state": str(status.state),
-        "ready": status.caught_up and status.state is not State.HALTED,
-        "index": status.index,
-        "indexed": status.indexed,
-        "total": status.total,
-        "lag_seconds": round(status.lag_seconds, 3),
-        "dead_letters": status.dead_letters,
-    }
-    if status.outdated:
-        facts |= {"outdated": True, "mend": "assetry index reindex"}
-    if status.last_error:
-        facts["last_error"] = status.last_error
-    return facts
+async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
+    """Open the queue with every kind of work known to it; it works from its ``start`` on. Raises SettingsError."""
+    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack)
+    garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
+    jobs.register(OPERATION, garbage.run)
+    return jobs, garbage
 
 
-async def _engine(base: Base, stack: AsyncExitStack) -> SearchEngine:
-    if base.settings.opensearch_url:
-        remote = OpenSearchEngine(Connection(hosts=(base.settings.opensearch_url,)))
-        stack.push_async_callback(remote.close)
-        return remote
-    embedded = EmbeddedSearch(beacon=base.folder.engine_beacon)
-    stack.push_async_callback(embedded.close)
-    await embedded.start()
-    return embedded
+async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack) -> Follower:
+    """Start the indexer; where other processes search its engine, they are told how far it is."""
+    follower = _follower(base, engine, stack)
+    if isinstance(engine, EmbeddedSearch):
+        engine.on_reset = follower.reset
+    else:
+        publisher = Publisher(base.store, base.clock, base.settings.index_prefix, follower.status)
+        stack.push_async_callback(publisher.stop)
+        publisher.start()
+    follower.start()
+    stack.push_async_callback(follower.stop)
+    return follower
+
+
+def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
+    """Return the probes of the engines that a process can not do without."""
+    found: dict[str, Probe] = {"store": base.store.ping, "files": base.files.ping}
+    return found if engine is None else {**found, "search": engine.ping}
+
+
+async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:
+    """Start to watch the indexer of another process."""
+    watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
+    await watch.look()
+    watch.start()
+    stack.push_async_callback(watch.stop)
+    return watch
 
 
 @asynccontextmanager
@@ -221,14 +240,9 @@ async def _notes(clock: Clock) -> AsyncIterator[Store]:
 
 
 def _follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, notes: Store | None = None) -> Follower:
-    chosen = base.settings
-    if isinstance(engine, EmbeddedSearch):
-        options = FollowOptions.embedded(chosen.index_prefix)
-    else:
-        bounds = Bounds(count=chosen.index_batch)
-        options = FollowOptions(alias=chosen.index_prefix, index_refresh=chosen.index_refresh, bounds=bounds)
     candidate = Candidate(enlist(f"follower-{base.clock.sid()}"), known_dead)
     stack.callback(dismiss, candidate.name)
+    options = engines.follow_options(base.settings)
     return Follower(base.store, engine, base.clock, options, candidate=candidate, notes=notes)
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``assetry serve | keys | import | search | index | backups | demo``."""
+"""The command line: ``assetry serve | work | keys | import | search | index | db | backups | doctor | demo``."""
 
 from __future__ import annotations
 
@@ -26,14 +26,24 @@ app = typer.Typer(
     add_completion=False,
 )
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-index_app = typer.Typer(help="The search index: status.", no_args_is_help=True)
+index_app = typer.Typer(help="The search index: follow, status.", no_args_is_help=True)
+db_app = typer.Typer(help="The engines that keep data: init.", no_args_is_help=True)
 backups_app = typer.Typer(help="What permanent deletes kept: list, restore.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(index_app, name="index")
+app.add_typer(db_app, name="db")
 app.add_typer(backups_app, name="backups")
 
 Data = Annotated[Path | None, typer.Option(help="Data folder. [env: ASSETRY_DATA; default: assetry-data]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: ASSETRY_HOST; default: 127.0.0.1]")]
+OpsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        help="Port for /healthz, /readyz and /metrics; 0 takes a free one. [env: ASSETRY_OPS_PORT; default: none]",
+    ),
+]
 Org = Annotated[str, typer.Option(help="Organization that the assets belong to.")]
 
 
@@ -49,21 +59,70 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 @app.command()
 def serve(
     data: Data = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on. [env: ASSETRY_HOST; default: 127.0.0.1]")
-    ] = None,
+    host: Host = None,
     port: Annotated[
         int | None, typer.Option(help="Port; 0 takes a free one. [env: ASSETRY_PORT; default: 8080]")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Run the indexer and the worker in this process, too, whatever the engines.")
+    ] = False,
 ) -> None:
-    """Run the whole service in this process: API, indexer, jobs, and the embedded search engine as a child.
+    """Run the API, and in the same process what has no engine of its own to meet it at.
 
-    Settings are environment variables, see docs/ref-settings.md. Stop it with Ctrl-C.
+    That is the indexer where the search engine is embedded (no ASSETRY_OPENSEARCH_URL) and the worker where there is no
+    ASSETRY_REDIS_URL; with --all both are. Settings are environment variables, see docs/ref-settings.md. SIGTERM and
+    Ctrl-C let requests, the batch and the jobs under way finish; a second one ends it at once.
     """
     from service import settings
     from service.commands import serving
 
-    _run(serving.serve(settings.load(data=data, host=host, port=port)))
+    _run(serving.serve(settings.load(data=data, host=host, port=port), everything=everything))
+
+
+@app.command()
+def work(data: Data = None, host: Host = None, port: OpsPort = None) -> None:
+    """Run jobs: from Redis, or where there is no ASSETRY_REDIS_URL from the store. Start as many as you like."""
+    from service import settings
+    from service.commands import serving
+
+    _run(serving.work(settings.load(data=data, host=host, ops_port=port)))
+
+
+@index_app.command("follow")
+def index_follow(data: Data = None, host: Host = None, port: OpsPort = None) -> None:
+    """Run the indexer: feed the store's changes to OpenSearch. A second one stands by until the first ends."""
+    from service import settings
+    from service.commands import serving
+
+    _run(serving.follow(settings.load(data=data, host=host, ops_port=port)))
+
+
+@db_app.command("init")
+def db_init(
+    data: Data = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    json: Json = False,
+) -> None:
+    """Set up MongoDB (collections, indexes, validators) and the S3 bucket; what is there already is left alone.
+
+    Run it before the first start and after each upgrade; running it again does nothing. The embedded engines need none.
+    """
+    from service import settings
+    from service.commands import database
+
+    _run(database.init(settings.load(data=data), dry_run=dry_run, as_json=json))
+
+
+@app.command()
+def doctor(data: Data = None, json: Json = False) -> None:
+    """Examine every configured engine and this machine, and say how to mend what is not well.
+
+    Exit code 1 when something failed; warnings are fine.
+    """
+    from service import settings
+    from service.commands import doctor as examination
+
+    raise typer.Exit(_run(examination.examine(settings.load(data=data), as_json=json)))
 
 
 @keys_app.command("create")

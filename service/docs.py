@@ -50,7 +50,8 @@ def render_api() -> str:
 All paths are below `{PREFIX}`. Every call needs `Authorization: Bearer <API key>`; `assetry keys create` makes keys.
 
 A write answers `{INDEX_TOKEN}`, which `wait_for` of a search takes: the search then sees that write. The same as
-OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search.md).
+OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search.md). What takes `Idempotency-Key`
+can be sent again without a second effect: [how to retry](how-to-retry.md).
 
 ## Scopes
 
@@ -62,9 +63,10 @@ OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search
 
 
 def _route(route: Route) -> str:
+    takes = " Takes `Idempotency-Key`." if route.keyed else ""
     lines = [
         f"## {route.method} {route.path}\n",
-        f"{(route.handler.__doc__ or '').strip()} Scope: `{route.scope}`. Answers {route.status}.\n",
+        f"{(route.handler.__doc__ or '').strip()} Scope: `{route.scope}`. Answers {route.status}.{takes}\n",
     ]
     if route.params.model_fields:
         lines.append(_fields("parameter", route.params))

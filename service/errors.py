@@ -12,6 +12,8 @@
     ├── NotFound                no such record (also: another organization's)
     ├── AlreadyExists           a unique key is taken
     ├── Conflict                the record is not at the rev that the caller expected
+    ├── RequestInProgress       the same request is under way
+    ├── IdempotencyKeyReused    the key belongs to another request
     ├── Unavailable             an engine does not answer; try again
     ├── HistoryLost             the change feed can not go back to the given token
     └── SettingsError           a setting or the environment is wrong; names the setting and the mend
@@ -130,6 +132,18 @@ class Conflict(AssetryError):
         self.key = key
         self.expected = expected
         self.rev = rev
+
+
+class RequestInProgress(AssetryError):
+    """A request with the same Idempotency-Key is under way; ``retry_after`` is whole seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class IdempotencyKeyReused(AssetryError):
+    """The Idempotency-Key came with another request before."""
 
 
 class Unavailable(AssetryError):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 import socket
-from collections.abc import Callable
-from contextlib import suppress
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from service.errors import SettingsError
 
-_GRACE = 20
-"""Seconds that requests under way have to finish when the service stops."""
 _BACKLOG = 1024
 
 
@@ -35,16 +32,16 @@ def address(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, telling when it accepts connections."""
+    """Uvicorn, telling when it accepts connections. ``grace`` is how long requests have to finish, in seconds."""
 
-    def __init__(self, app: ASGIApp, on_started: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, on_started: Callable[[], None], grace: float) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # it is waited for, not counted
             h11_max_incomplete_event_size=64 * 1024,
         )
         super().__init__(config)
@@ -55,20 +52,18 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._on_started()
 
-    async def run_on(self, listener: socket.socket) -> None:
-        """Serve until SIGINT or SIGTERM, then return normally: what was opened around the server is closed in order."""
-        previous = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # Uvicorn raises the signal anew after its shutdown; without a handler of ours that would end the process
-            # before the indexer has saved its place.
-            previous[number] = signal.signal(number, _ignore)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to :func:`service.signals.stoppable`: not only the server has to end in order."""
+        yield
+
+    async def run_on(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set and the requests under way are answered; no new ones come in meanwhile."""
+        serving = asyncio.create_task(self.serve([listener]), name="server")
+        told = asyncio.create_task(stop.wait())
         try:
-            with suppress(KeyboardInterrupt):
-                await self.serve([listener])
+            await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """Take a signal that was already acted upon."""
+            told.cancel()
+            self.should_exit = True
+            await serving

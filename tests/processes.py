@@ -74,23 +74,56 @@ class Served:
         return httpx.Client(base_url=f"{self.url}/v1/asset-library", headers=headers, timeout=30)
 
 
+@dataclass
+class Running:
+    """A running process of Assetry: the line that it printed, and the file of its log."""
+
+    process: subprocess.Popen[str]
+    line: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.line.split()[-1]
+
+    def stop(self, number: int = signal.SIGTERM, patience: float = PATIENCE) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=patience)
+
+
 @contextmanager
-def served(data: Path, **environment: str) -> Iterator[Served]:
-    """Run ``assetry serve`` on a free port until the block ends."""
-    command = [sys.executable, "-m", "service", "serve", "--data", str(data), "--port", "0"]
-    log = (data.parent / f"{data.name}.log").open("a")
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **environment}
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "listens on" in line, (data.parent / f"{data.name}.log").read_text()[-2000:]
-        yield Served(process, line.split()[-1], data)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(timeout=PATIENCE)
-        if process.stdout:
-            process.stdout.close()
-        log.close()
+def started(data: Path, *arguments: str, **environment: str) -> Iterator[Running]:
+    """Run a command that goes on until it is told to stop; until the block ends at most."""
+    command = [sys.executable, "-m", "service", *arguments, "--data", str(data)]
+    path = data.parent / f"{data.name}.log"
+    with path.open("a") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **environment},
+            start_new_session=True,  # a process group of its own, as a terminal would give it
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("Assetry runs"), path.read_text()[-2000:]
+            yield Running(process, line.strip(), path)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(timeout=PATIENCE)
+            if process.stdout:
+                process.stdout.close()
+
+
+@contextmanager
+def served(data: Path, *, everything: bool = True, **environment: str) -> Iterator[Served]:
+    """Run ``assetry serve`` on a free port until the block ends: ``--all`` of it, or the API alone where it can be."""
+    alone = () if not everything else ("--all",)
+    with started(data, "serve", "--port", "0", *alone, **environment) as running:
+        assert "listens on" in running.line
+        yield Served(running.process, running.url, data)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _END_SECONDS = 20.0
-_POLL = 0.1
+_POLL = 0.05
 _SAID = 2000  # characters of the log that an error shows
 
 
@@ -27,11 +27,15 @@ class Daemon:
     log: Path
 
     @classmethod
-    def start(cls, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Daemon:
-        """Start a command in a session of its own, in `folder` and as `owner()`, its output in `folder/log`."""
-        user = owner()
+    def start(
+        cls, command: Sequence[str], folder: Path, environment: Mapping[str, str], user: int | None = None
+    ) -> Daemon:
+        """Start a command in a session of its own, in `folder`, its output at the end of `folder/log`.
+
+        `user` is the id of the one to run it as, who is made the owner of the folder; None for the present one.
+        """
         log = folder / "log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             if user is not None:
                 give(folder, user)
             process = subprocess.Popen(
@@ -48,6 +52,11 @@ class Daemon:
             )
         process.returncode = 0  # nobody waits for it here: without this, Popen warns of a child that outlives it
         return cls(process.pid, (_stat(process.pid) or ("", ""))[1], log)
+
+    @classmethod
+    def this(cls, log: Path) -> Daemon:
+        """Return the present process."""
+        return cls(os.getpid(), (_stat(os.getpid()) or ("", ""))[1], log)
 
     def alive(self) -> bool:
         """Return whether the process runs: this one, and not another that was given its id."""
@@ -68,13 +77,20 @@ class Daemon:
                 number = signal.SIGKILL
             time.sleep(_POLL)
 
+    def kill(self) -> None:
+        """End the process at once, also one that is stopped; return when it is gone."""
+        while self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            time.sleep(_POLL)
+
     def last_words(self) -> str:
         """Return the end of the log."""
         return self.log.read_text(errors="replace").strip()[-_SAID:] or "it said nothing"
 
 
-def owner() -> int | None:
-    """Return the user that engines run as: None for the present one, `nobody` for root, whom some refuse."""
+def not_root() -> int | None:
+    """Return whom an engine that refuses root runs as: None for the present user, `nobody` for root."""
     return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
 
 

@@ -17,7 +17,8 @@ from scripts.enginelib.daemon import Daemon
 from scripts.enginelib.faults import Failed
 from scripts.enginelib.places import instance_folder
 
-_POLL = 0.2
+_POLL = 0.1
+_PLACE = "instance"
 
 
 class Kind(Protocol):
@@ -25,11 +26,35 @@ class Kind(Protocol):
 
     start_seconds: float
 
+    def obtain(self) -> str:
+        """Get the program onto this machine if need be; return where it is from, for people. Raises Missing, Failed."""
+
     def launch(self, folder: Path) -> Daemon:
-        """Start the engine with its data, its log and all else that it writes in `folder`. Raises Missing."""
+        """Start the engine with its data, its log and all else that it writes in `folder`.
+
+        In a folder where it ran before it listens on the same port and has the same data. Raises Missing, Failed.
+        """
 
     def ready(self, folder: Path) -> str | None:
         """Return the engine's URL once it answers, None before."""
+
+    def describe(self, url: str) -> str:
+        """Return the name and version of what answers at a URL. Raises OSError, ValueError."""
+
+
+def started(kind: Kind, place: Path) -> tuple[Daemon, str]:
+    """Start an engine in a folder; return it and its URL once it answers. Raises Missing, Failed: then it has ended."""
+    daemon = kind.launch(place)
+    late = time.monotonic() + kind.start_seconds
+    while daemon.alive() and time.monotonic() < late:
+        url = kind.ready(place)
+        if url is not None:
+            return daemon, url
+        time.sleep(_POLL)
+    said = daemon.last_words()
+    why = f"was not ready after {kind.start_seconds:.0f} s" if daemon.alive() else "ended while it started"
+    daemon.end()
+    raise Failed(f"{why}: {said}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,12 @@ class Engine:
     name: str
     variable: str
     kind: Kind
+
+    def obtain(self) -> None:
+        """Fetch or build what the engine needs, if it is to be started here. Raises Missing, Failed."""
+        if not os.environ.get(self.variable):
+            with self._lock():  # two at once would build it twice
+                self.kind.obtain()
 
     def up(self) -> str:
         """Return the URL of the engine, started if it does not run. Raises Missing, Failed."""
@@ -50,11 +81,16 @@ class Engine:
             if url is not None:
                 return url
             self._end(folder)
-            place = folder / "instance"
+            source = self.kind.obtain()
+            place = folder / _PLACE
             place.mkdir(mode=0o755)
-            daemon = self.kind.launch(place)
-            (folder / "pid.json").write_text(json.dumps({"pid": daemon.pid, "mark": daemon.mark}))
-            return self._wait(folder, daemon)
+            try:
+                daemon, url = started(self.kind, place)
+            except BaseException:
+                self._end(folder)
+                raise
+            write_state(folder, daemon, source=source, url=url)
+            return url
 
     def url(self) -> str | None:
         """Return the URL of the engine, None when it does not run."""
@@ -64,37 +100,31 @@ class Engine:
         with self._lock() as folder:
             return self._running(folder)
 
+    def about(self, url: str) -> str:
+        """Say what answers at the engine's URL, in which version, and where it is from."""
+        state = read_state(instance_folder(self.name))
+        source = state["source"] if state.get("url") == url else f"given by {self.variable}"
+        try:
+            return f"{self.kind.describe(url)} ({source})"
+        except (OSError, ValueError):
+            return f"does not say what it is ({source})"
+
     def down(self) -> bool:
         """End the engine and drop its data; return whether it ran."""
         with self._lock() as folder:
             return self._end(folder)
 
-    def _wait(self, folder: Path, daemon: Daemon) -> str:
-        place = folder / "instance"
-        late = time.monotonic() + self.kind.start_seconds
-        while daemon.alive() and time.monotonic() < late:
-            url = self.kind.ready(place)
-            if url is not None:
-                (folder / "url").write_text(url)
-                return url
-            time.sleep(_POLL)
-        said = daemon.last_words()
-        why = f"was not ready after {self.kind.start_seconds:.0f} s" if daemon.alive() else "ended while it started"
-        self._end(folder)
-        raise Failed(f"{why}: {said}")
-
     def _running(self, folder: Path) -> str | None:
-        daemon = _daemon(folder)
-        return self.kind.ready(folder / "instance") if daemon is not None and daemon.alive() else None
+        daemon = daemon_of(folder)
+        return self.kind.ready(folder / _PLACE) if daemon is not None and daemon.alive() else None
 
     def _end(self, folder: Path) -> bool:
-        daemon = _daemon(folder)
+        daemon = daemon_of(folder)
         ran = daemon is not None and daemon.alive()
         if daemon is not None:
             daemon.end()
-        for name in ("pid.json", "url"):
-            (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / "instance", ignore_errors=True)
+        (folder / _STATE).unlink(missing_ok=True)
+        shutil.rmtree(folder / _PLACE, ignore_errors=True)
         return ran
 
     @contextmanager
@@ -106,9 +136,28 @@ class Engine:
             yield folder
 
 
-def _daemon(folder: Path) -> Daemon | None:
+_STATE = "pid.json"
+
+
+def write_state(folder: Path, daemon: Daemon, **facts: str) -> None:
+    """Write down which process an engine is, and what else is to be found again; for the present user's eyes only."""
+    file = folder / _STATE
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"pid": daemon.pid, "mark": daemon.mark, **facts}))
+
+
+def read_state(folder: Path) -> dict[str, str]:
+    """Return what `write_state` wrote; nothing when there is none."""
     try:
-        state = json.loads((folder / "pid.json").read_text())
-        return Daemon(int(state["pid"]), str(state["mark"]), folder / "instance" / "log")
-    except (OSError, ValueError, KeyError):
+        found = json.loads((folder / _STATE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def daemon_of(folder: Path) -> Daemon | None:
+    """Return the process that `write_state` wrote down."""
+    state = read_state(folder)
+    if "pid" not in state or "mark" not in state:
         return None
+    return Daemon(int(state["pid"]), state["mark"], folder / _PLACE / "log")

@@ -15,14 +15,17 @@ from service.errors import SettingsError
 
 
 class DataFolder:
-    """Paths below ``--data``. Making one creates the folder."""
+    """Paths below ``--data``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
+
+    def make(self) -> None:
+        """Create the folder if it is not there. Raises SettingsError."""
         try:
             self.run.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError("--data", f"the folder {root} can not be made: {error.strerror}.") from error
+            raise SettingsError("--data", f"the folder {self.root} can not be made: {error.strerror}.") from error
 
     @property
     def database(self) -> Path:

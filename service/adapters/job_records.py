@@ -44,7 +44,7 @@ def asked_to_end(operation: Record, now: datetime) -> Change | None:
 
 def is_asked_to_end(operation: Record) -> bool:
     """Whether somebody asked for the end."""
-    return operation.body.get("cancel_requested") is True
+    return bool(operation.body.get("cancel_requested"))
 
 
 def claimed(operation: Record, worker: str, now: datetime, lease: float) -> Change:

@@ -4,6 +4,7 @@
 
     <root>/objects/<space>/<ab>/<sha256>            an original
     <root>/objects/<space>/<ab>/<sha256>.d/<name>   what is derived from it
+    <root>/uploads/<space>/<upload>                 a staged upload that is to be adopted
     <root>/parts/<uuid>                             a put under way; a crash may leave one
 
 A put writes to ``parts``, in the same file system, and moves the whole and synced file to its place in one step.
@@ -13,26 +14,37 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
+from service.adapters.intake import BLOCK
+from service.adapters.local_incoming import LocalIncoming
 from service.adapters.local_part import Part, sync_folder
 from service.errors import InvalidInput, NotFound, Unavailable
-from service.ports.files import ByteRange, Put, Stat, check_key, original_key
+from service.ports.files import (
+    STALE_SECONDS,
+    ByteRange,
+    Incoming,
+    Put,
+    Stat,
+    check_key,
+    check_sha256,
+    original_key,
+    staged_name,
+)
 
 T = TypeVar("T")
 
 CHUNK = 256 * 1024
 """Bytes in a chunk of :meth:`LocalFiles.open` at most."""
-_BUFFER = 1024 * 1024  # bytes that a put gathers before it goes to a thread, and that put_path reads at once
-_STALE_SECONDS = 86_400.0  # the age at which a part is a leftover
 _THREADS = 4
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
 
@@ -46,12 +58,14 @@ class LocalFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._objects = root / "objects"
+        self._uploads = root / "uploads"
         self._parts = root / "parts"
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="assetry-files")
 
     async def prepare(self) -> None:
-        """Make the folders and remove parts older than a day. Raises Unavailable."""
+        """Make the folders and remove leftovers older than a day. Raises Unavailable."""
         await self._run(self._prepare)
+        await self.sweep()
 
     async def __aenter__(self) -> Self:
         await self.prepare()
@@ -67,18 +81,50 @@ class LocalFiles:
     ) -> Put:
         """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
         check_key(space)
-        part = await self._run(self._new_part, limit)
-        try:
-            buffer = bytearray()
+        async with self._incoming(limit) as incoming:
             async for chunk in stream:
-                buffer += chunk
-                if len(buffer) >= _BUFFER:
-                    await self._run(part.write, bytes(buffer))
-                    buffer.clear()
-            await self._run(part.write, bytes(buffer))
-            return await self._run(self._keep, space, part, expected_sha256)
-        finally:
-            await asyncio.to_thread(part.discard)  # also when the files were closed meanwhile
+                await incoming.write(chunk)
+            return await incoming.keep(space, expected_sha256=expected_sha256)
+
+    def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
+        """Take content of which is not known yet whether it will be kept."""
+        return self._incoming(limit)
+
+    async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
+        """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
+        target = self._staged(space, upload)
+
+        def keep(part: Part) -> int:
+            self._move(part, target)
+            return part.size
+
+        async with self._incoming(limit) as incoming:
+            async for chunk in stream:
+                await incoming.write(chunk)
+            return await incoming.finish(keep)
+
+    async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
+        """Return None: no client can reach a folder."""
+        self._staged(space, upload)
+        return None
+
+    async def signed_get(
+        self, key: str, *, seconds: int, filename: str, mime_type: str, attachment: bool
+    ) -> str | None:
+        """Return None: no client can reach a folder."""
+        check_key(key)
+        return None
+
+    async def adopt(
+        self, space: str, upload: str, *, expected_sha256: str | None = None, limit: int | None = None
+    ) -> Put:
+        """Store a staged upload by its content. Raises NotFound, InvalidInput, TooLarge."""
+        staged = self._staged(space, upload)
+        return await self._run(self._adopt, space, staged, expected_sha256, limit)
+
+    async def sweep(self, older_than: float = STALE_SECONDS) -> int:
+        """Remove parts and staged uploads that are older than so many seconds; return how many."""
+        return await self._run(self._sweep, older_than)
 
     async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
         """Store a local file, streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
@@ -144,30 +190,59 @@ class LocalFiles:
             reason = _DISK.get(error.errno or 0, "it can not be read or written")
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
+    @asynccontextmanager
+    async def _incoming(self, limit: int | None) -> AsyncIterator[LocalIncoming]:
+        incoming = LocalIncoming(self._run, lambda: self._new_part(limit), self._keep)
+        try:
+            yield incoming
+        finally:
+            await incoming.close()
+
     def _prepare(self) -> None:
-        for folder in (self._objects, self._parts):
+        for folder in (self._objects, self._uploads, self._parts):
             folder.mkdir(parents=True, exist_ok=True)
-        oldest = time.time() - _STALE_SECONDS
-        for part in self._parts.iterdir():
+
+    def _sweep(self, older_than: float) -> int:
+        oldest = time.time() - older_than
+        removed = 0
+        for path in (*self._parts.iterdir(), *self._uploads.rglob("*")):
             try:
-                if part.stat().st_mtime < oldest:
-                    part.unlink()
-            except FileNotFoundError:  # another process has just kept or discarded it
+                if path.is_file() and path.stat().st_mtime < oldest:
+                    path.unlink()
+                    removed += 1
+            except FileNotFoundError:  # another process has just kept or removed it
                 continue
+        return removed
+
+    def _staged(self, space: str, upload: str) -> Path:
+        return self._uploads / staged_name(space, upload)
+
+    def _adopt(self, space: str, staged: Path, expected_sha256: str | None, limit: int | None) -> Put:
+        """Copy the stage through a part, so that a client which still writes to it can not change what was hashed."""
+        try:
+            source = staged.open("rb")
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFound("upload", staged.name) from None
+        with source:
+            try:
+                put = self._absorb(space, lambda: source.read(BLOCK), expected_sha256, limit)
+            except InvalidInput:
+                staged.unlink(missing_ok=True)
+                raise
+            # A new upload may have taken the place of the one that was read: that one stays.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(staged.stat(), os.fstat(source.fileno())):
+                    staged.unlink()
+        return put
 
     def _new_part(self, limit: int | None = None) -> Part:
         return Part(self._parts / str(uuid.uuid4()), limit)
 
     def _keep(self, space: str, part: Part, expected_sha256: str | None) -> Put:
         put = part.summary(lambda sha256: original_key(space, sha256))
-        if expected_sha256 is not None and expected_sha256.lower() != put.sha256:
-            raise InvalidInput(
-                f"The content's sha256 is {put.sha256}, not {expected_sha256[:64]}: send it again.",
-                field="sha256",
-                provided=expected_sha256[:64],
-            )
+        check_sha256(put.sha256, expected_sha256)
         target = self._objects / put.key
-        if not (target.is_file() and target.stat().st_size == put.size):
+        if not _refreshed(target, put.size):
             self._move(part, target)
         return put
 
@@ -179,13 +254,16 @@ class LocalFiles:
         if source is None:
             raise InvalidInput(f"{path} is not a file.", field="path")
         with source:
-            part = self._new_part(limit)
-            try:
-                while chunk := _read(source, path):
-                    part.write(chunk)
-                return self._keep(space, part, None)
-            finally:
-                part.discard()
+            return self._absorb(space, lambda: _read(source, path), None, limit)
+
+    def _absorb(self, space: str, read: Callable[[], bytes], expected_sha256: str | None, limit: int | None) -> Put:
+        part = self._new_part(limit)
+        try:
+            while chunk := read():
+                part.write(chunk)
+            return self._keep(space, part, expected_sha256)
+        finally:
+            part.discard()
 
     def _write_whole(self, key: str, content: bytes) -> Stat:
         part = self._new_part()
@@ -249,8 +327,17 @@ class LocalFiles:
         return shutil.disk_usage(self._root).free
 
 
+def _refreshed(target: Path, size: int) -> bool:
+    """Make what is there count as new; False when there is nothing, or not all of it."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if target.is_file() and target.stat().st_size == size:
+            os.utime(target)
+            return True
+    return False
+
+
 def _read(source: BinaryIO, path: Path) -> bytes:
     try:
-        return source.read(_BUFFER)
+        return source.read(BLOCK)
     except OSError as error:  # the source's fault, not the store's
         raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error

@@ -15,7 +15,7 @@ class Part:
     """A new file at ``path``, for one writer. Every method blocks and may raise OSError."""
 
     def __init__(self, path: Path, limit: int | None = None) -> None:
-        self._path = path
+        self.path = path
         self._limit = limit
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -33,21 +33,35 @@ class Part:
         while view:
             view = view[self._file.write(view) :]
 
+    @property
+    def size(self) -> int:
+        """The bytes written so far."""
+        return self._size
+
+    @property
+    def sha256(self) -> str:
+        """The hash of everything written, 64 hex digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was moved or discarded."""
+        return self._file.closed
+
     def summary(self, key: Callable[[str], str]) -> Put:
         """Return what was written; ``key`` makes the object's key of the sha256."""
-        sha256 = self._sha256.hexdigest()
-        return Put(key(sha256), sha256, self._md5.hexdigest(), self._size)
+        return Put(key(self.sha256), self.sha256, self._md5.hexdigest(), self._size)
 
     def move_to(self, target: Path) -> None:
         """Sync the content, then put the file at ``target`` in one step, over what is there."""
         os.fsync(self._file.fileno())
         self._file.close()
-        self._path.replace(target)
+        self.path.replace(target)
 
     def discard(self) -> None:
         """Remove the file unless it was moved. Safe to call twice."""
         self._file.close()
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

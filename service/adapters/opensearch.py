@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from service.adapters.opensearch_connection import ENGINE, SETTING, Connection
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json, PitGone, Rejected
 
-ENGINE = "search"
-"""The port's name, as :class:`~service.errors.Unavailable` reports it."""
+__all__ = ["ENGINE", "Connection", "OpenSearchEngine"]
+
+log = logging.getLogger(__name__)
 
 MISSING = 404
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """How to reach an engine.
-
-    ``hosts`` are URLs (``https://user:secret@host:9200/prefix``; all must be nodes of one cluster). ``timeout`` is in
-    seconds and holds where a call names none. ``connections`` bounds the open connections to each host.
-    """
-
-    hosts: tuple[str, ...]
-    user: str | None = None
-    password: str | None = None
-    ca_certs: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    verify_certs: bool = True
-    connections: int = 16
-    timeout: float = 10.0
-    bulk_timeout: float = 60.0
 
 
 class OpenSearchEngine:
@@ -43,16 +25,20 @@ class OpenSearchEngine:
     """
 
     def __init__(self, connection: Connection) -> None:
+        """Raises SettingsError for wrong URLs and TLS files."""
         # The client takes 0.2 s to import: a command that never searches should not wait for it.
         from service.adapters import opensearch_wire
 
         self._wire = opensearch_wire
         self._connection = connection
         self._client = opensearch_wire.client(connection)
+        self._reading = 0
+        if connection.encrypted and not connection.verify_certs:
+            log.warning("%s: certificates are not verified: anybody on the way can read and change all of it", SETTING)
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias, or a PIT."""
-        answer = await self._read(self._client.search, index=index, body=body, params={"request_timeout": timeout})
+        answer = await self._read(self._client.search, index=index, body=body, timeout=timeout)
         if answer["timed_out"] or answer["_shards"]["failed"]:
             raise Unavailable(ENGINE, "the answer is partial")
         return answer
@@ -65,7 +51,7 @@ class OpenSearchEngine:
         return int(answer["count"])
 
     async def open_pit(self, index: str, keep_alive: str) -> str:
-        """Return the id of a PIT."""
+        """Return the id of a PIT. One that is opened twice, because an answer was lost, expires by itself."""
         answer = await self._read(self._client.create_pit, index=index, params={"keep_alive": keep_alive})
         return str(answer["pit_id"])
 
@@ -77,15 +63,33 @@ class OpenSearchEngine:
     async def _read(self, call: Any, *, index: str | None, **arguments: Any) -> Json:
         """Call a reading API. An index that is not there (yet) is Unavailable, a PIT that is not is PitGone."""
         try:
-            with self._wire.translated():
-                answer: Json = await call(index=index, **arguments)
+            return await self._ask(call, index=index, **arguments)
         except Rejected as error:
             if error.status != MISSING:
                 raise
             if index is None:
                 raise PitGone(error.reason) from error
             raise Unavailable(ENGINE, f"there is no index {index!r} (yet)") from error
-        return answer
+
+    async def _ask(
+        self, call: Any, *, params: Mapping[str, Any] | None = None, timeout: float | None = None, **arguments: Any
+    ) -> Json:
+        """Call an API that may be repeated; answer at once that there are too many, instead of keeping them all."""
+        if self._reading >= self._connection.waiting:
+            raise Unavailable(ENGINE, f"{self._reading} calls wait already")
+
+        async def attempt(seconds: float) -> Json:
+            # The client takes what it reads out of the parameters.
+            answer: Json = await call(params={**(params or {}), "request_timeout": seconds}, **arguments)
+            return answer
+
+        self._reading += 1
+        try:
+            with self._wire.translated():
+                seconds = timeout or self._connection.timeout
+                return await self._wire.repeated(attempt, seconds, hosts=len(self._connection.hosts))
+        finally:
+            self._reading -= 1
 
     async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
         """Index whole documents with ``version_type=external_gte``; outcomes in the order of items."""
@@ -105,8 +109,7 @@ class OpenSearchEngine:
         """Return the stored version of each id that is there (real-time)."""
         if not ids:
             return {}
-        with self._wire.translated():
-            answer = await self._client.mget(index=index, body={"ids": list(ids)}, params={"_source": "false"})
+        answer = await self._ask(self._client.mget, index=index, body={"ids": list(ids)}, params={"_source": "false"})
         return {found["_id"]: found["_version"] for found in answer["docs"] if found.get("found")}
 
     async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
@@ -180,8 +183,7 @@ class OpenSearchEngine:
 
     async def resolve_alias(self, alias: str) -> dict[str, Json]:
         """Return {physical index: alias options}."""
-        with self._wire.translated():
-            answer = await self._client.indices.get_alias(name=alias, params={"ignore": MISSING})
+        answer = await self._ask(self._client.indices.get_alias, name=alias, params={"ignore": MISSING})
         return {index: held["aliases"][alias] for index, held in answer.items() if _holds(held, alias)}
 
     async def update_aliases(self, actions: Sequence[Json]) -> None:
@@ -191,8 +193,7 @@ class OpenSearchEngine:
 
     async def refresh(self, index: str) -> None:
         """Make all earlier writes searchable."""
-        with self._wire.translated():
-            await self._client.indices.refresh(index=index)
+        await self._ask(self._client.indices.refresh, index=index, timeout=self._connection.bulk_timeout)
 
     async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
         """Return up to ``limit`` documents in order of ``asset_id`` behind ``after``."""
@@ -212,8 +213,7 @@ class OpenSearchEngine:
 
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""
-        with self._wire.translated():
-            answer = await self._client.info()
+        answer = await self._ask(self._client.info)
         version = answer.get("version") if isinstance(answer, dict) else None
         if not isinstance(version, dict) or "number" not in version:
             raise Unavailable(ENGINE, "what answers is no OpenSearch")
@@ -221,16 +221,11 @@ class OpenSearchEngine:
 
     async def close(self) -> None:
         """Close connections."""
-        pool = self._client.transport.connection_pool
-        # The client forgets those that it holds for dead at the moment.
-        for connection in getattr(pool, "orig_connections", ()):
-            await connection.close()
         await self._client.close()
 
     async def _described(self, call: str, name: str) -> Json:
         """Call an API that describes an index; {} if there is none."""
-        with self._wire.translated():
-            answer: Json = await getattr(self._client.indices, call)(index=name, params={"ignore": MISSING})
+        answer = await self._ask(getattr(self._client.indices, call), index=name, params={"ignore": MISSING})
         return {} if "error" in answer else answer
 
 

@@ -1,26 +1,34 @@
-"""What goes over the wire to an OpenSearch: the client, JSON by orjson, bulk bodies as bytes, and its errors as ours.
-
-The only module that imports opensearch-py and knows how an engine words its refusals.
-"""
+"""What goes over the wire to an OpenSearch: the client, JSON by orjson, bulk bodies as bytes, errors as ours."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from opensearchpy import AsyncOpenSearch, JSONSerializer
 from opensearchpy.exceptions import ConnectionError as ConnectionFailed
 from opensearchpy.exceptions import ConnectionTimeout, SerializationError, TransportError
 
-from service.adapters.opensearch import ENGINE, Connection
+from service.adapters.opensearch_connection import ENGINE, Connection
+from service.adapters.opensearch_http import HttpConnection
+from service.adapters.opensearch_pool import HostPool
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Rejected
 
-UNANSWERED = frozenset({408, 429, 502, 503, 504})
-"""Statuses that say "not now" (as does every other 5xx); any other 4xx is a refusal of what was asked."""
+T = TypeVar("T")
+
+NOT_NOW = frozenset({401, 403, 408, 429})
+"""Statuses that say "not now", as does every 5xx: the credentials, a permission or a block are an operator's to mend.
+
+Any other 4xx is a refusal of what was asked.
+"""
+
+FIRST_SHARE = 0.6
+"""Of a reading call's time-out, where another host can be asked in the rest."""
 
 UNENCODABLE = "unencodable_document"
 """The error type of a bulk item that is no JSON: it never left the process."""
@@ -42,39 +50,53 @@ class OrjsonSerializer(JSONSerializer):
 
 
 def client(connection: Connection) -> AsyncOpenSearch:
-    """Build the client. It connects with its first request, on the event loop of that request.
+    """Build the client. It connects with its first request, on the event loop of that request. Raises SettingsError.
 
-    A lost connection is tried once more on another connection or host: searches only read, and a write with an
-    external version may be repeated. What the engine *answered* (429 above all) is never retried here.
+    It repeats nothing: :func:`repeated` does where that is safe, and what writes is repeated by who knows what was
+    written. It asks for no list of nodes: those of a managed service, or behind a balancer, can not be reached by it.
     """
     # The client warns of every failed request, with a stack trace: the adapter raises, and its caller knows more.
     logging.getLogger("opensearch").setLevel(logging.CRITICAL)
-    hosts = list(connection.hosts)
     return AsyncOpenSearch(
-        hosts=hosts,
-        http_auth=(connection.user, connection.password or "") if connection.user else None,
+        hosts=[
+            {
+                "host": host.name,
+                "port": host.port,
+                "use_ssl": host.scheme == "https",
+                "url_prefix": host.prefix,
+                "http_auth": host.auth,
+            }
+            for host in connection.addresses()
+        ],
+        connection_class=HttpConnection,
+        connection_pool_class=HostPool,
         serializer=OrjsonSerializer(),
-        max_retries=max(1, len(hosts) - 1),
+        max_retries=0,
+        retry_on_timeout=True,  # without retries: a host that did not answer in time is held for dead
         retry_on_status=(),
-        retry_on_timeout=len(hosts) > 1,
-        dead_timeout=5,
         pool_maxsize=connection.connections,
         timeout=connection.timeout,
-        **_tls(connection),
+        connect_timeout=connection.connect_timeout,
+        http_compress=connection.compress,
+        ssl_context=connection.tls(),
     )
 
 
-def _tls(connection: Connection) -> dict[str, Any]:
-    """Return the TLS options that are set, if any host is reached over TLS."""
-    if not any(host.startswith("https://") for host in connection.hosts):
-        return {}
-    files = {
-        "ca_certs": connection.ca_certs,
-        "client_cert": connection.client_cert,
-        "client_key": connection.client_key,
-    }
-    given = {name: value for name, value in files.items() if value is not None}
-    return {"verify_certs": connection.verify_certs, "ssl_show_warn": False, **given}
+async def repeated(call: Callable[[float], Awaitable[T]], seconds: float, *, hosts: int) -> T:
+    """Return what ``call(seconds)`` does; a lost connection is tried once more, on another host where there is one.
+
+    For calls that only read. Both attempts together take ``seconds`` at most. With several hosts the first has a share
+    of them, so that one host that hangs does not cost the answer.
+    """
+    clock = asyncio.get_running_loop().time
+    late = clock() + seconds
+    try:
+        return await call(seconds if hosts == 1 else seconds * FIRST_SHARE)
+    except ConnectionFailed as error:
+        left = late - clock()
+        if left <= 0 or (hosts == 1 and isinstance(error, ConnectionTimeout)):
+            raise
+    return await call(left)
 
 
 @contextmanager
@@ -96,7 +118,7 @@ def translate(error: TransportError) -> Unavailable | Rejected:
         return Unavailable(ENGINE, f"no connection ({type(error.info).__name__})")
     status = error.status_code
     kind, reason = describe(error.info)
-    if not isinstance(status, int) or status in UNANSWERED or status >= 500:
+    if not isinstance(status, int) or status in NOT_NOW or status >= 500:
         return Unavailable(ENGINE, f"answered {status} {kind}")
     return Rejected(status, kind, reason)
 

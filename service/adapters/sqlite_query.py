@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from service.adapters.arguments import checked_value, checked_values
+from service.adapters.pages import Cursor
 from service.adapters.sqlite_schema import column, json_path
 from service.errors import InvalidInput
 from service.ports.store import KINDS, Condition, Exists, In, Order, Range
 
-MAX_IN = 1000
 COLUMNS = "key, rev, tombstone, updated_at, body"
 """What every read of records selects, in the order that ``sqlite_rows.record`` takes."""
 
@@ -29,14 +25,6 @@ class Sql:
 
     text: str
     values: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a page ended: the value that it was ordered by (None behind the last value) and the key."""
-
-    value: Any
-    key: str
 
 
 def where_sql(kind: str, where: Mapping[str, Condition]) -> Sql:
@@ -66,7 +54,7 @@ def _condition(path: str, condition: Condition, *, scalar: bool) -> Sql:
 
 def _range(path: str, wanted: Range) -> Sql:
     bounds = [(sign, getattr(wanted, name)) for name, sign in _BOUNDS.items()]
-    given = [(sign, _checked(path, value)) for sign, value in bounds if value is not None]
+    given = [(sign, checked_value(path, value)) for sign, value in bounds if value is not None]
     types = {_types(value) for _, value in given} or {("text", "integer", "real")}
     if len(types) > 1 or ("true", "false") in types:
         raise InvalidInput(f"The bounds of {path} must be two numbers or two texts.", field=path)
@@ -77,11 +65,9 @@ def _range(path: str, wanted: Range) -> Sql:
 
 
 def _any_of(path: str, values: Sequence[Any], *, scalar: bool) -> Sql:
-    if len(values) > MAX_IN:
-        raise InvalidInput(f"{path} is compared with {len(values)} values; the limit is {MAX_IN}.", field=path)
     by_type: dict[tuple[str, ...], list[Any]] = {}
-    for value in values:
-        by_type.setdefault(_types(_checked(path, value)), []).append(value)
+    for value in checked_values(path, values):
+        by_type.setdefault(_types(value), []).append(value)
     parts = [_typed(path, types, items, scalar=scalar) for types, items in by_type.items()]
     text = " OR ".join(part.text for part in parts) or "FALSE"
     return Sql(f"({text})", tuple(value for part in parts for value in part.values))
@@ -117,24 +103,6 @@ def _literals(names: Sequence[str]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-def _checked(path: str, value: Any) -> Any:
-    match value:
-        case bool():
-            return value
-        case str():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise InvalidInput(f"{path} is compared with text that is not valid Unicode.", field=path) from None
-            return value
-        case int() if -(2**63) <= value < 2**63:
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case _:
-            raise InvalidInput(f"{path} can not be compared with {value!r:.80}.", field=path)
-
-
 def page_sql(kind: str, where: Sql, order: Order | None, cursor: Cursor | None) -> list[Sql]:
     """Return the statements whose rows, one after the other, are a page; each takes the limit as its last parameter.
 
@@ -167,28 +135,3 @@ def _both(one: Sql, other: Sql) -> Sql:
 def _select(kind: str, value: str, where: Sql, start: Sql, sort: str) -> Sql:
     both = _both(where, start)
     return Sql(f'SELECT {COLUMNS}, {value} FROM "{kind}" WHERE {both.text} ORDER BY {sort} LIMIT ?', both.values)
-
-
-def write_cursor(order: Order | None, cursor: Cursor) -> str:
-    """Return a page's opaque ``after``: URL-safe, and bound to its order."""
-    text = orjson.dumps([_order_name(order), cursor.value, cursor.key])
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
-
-
-def read_cursor(order: Order | None, after: str | None) -> Cursor | None:
-    """Read what :func:`write_cursor` wrote. Raises InvalidInput when it is malformed or of another order."""
-    if after is None:
-        return None
-    try:
-        name, value, key = orjson.loads(
-            base64.b64decode(after.encode() + b"=" * (-len(after) % 4), b"-_", validate=True)
-        )
-    except (ValueError, TypeError, binascii.Error):
-        name = value = key = None
-    if name != _order_name(order) or not isinstance(key, str) or isinstance(value, (list, dict)):
-        raise InvalidInput("This cursor is not of a page in this order.", field="after", provided=after[:80])
-    return Cursor(value, key)
-
-
-def _order_name(order: Order | None) -> str:
-    return "" if order is None else f"{'-' if order.descending else ''}{order.path}"

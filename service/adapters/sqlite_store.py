@@ -13,21 +13,30 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from service.adapters import sqlite_rows
-from service.adapters.bodies import check_change, check_indexed, encode
+from service.adapters.arguments import (
+    MAX_COUNTER,
+    check_kind,
+    check_range,
+    checked,
+    checked_change,
+    checked_many,
+    find_key,
+    find_keys,
+)
+from service.adapters.pages import Cursor, read_cursor, write_cursor
 from service.adapters.sqlite_errors import translated
 from service.adapters.sqlite_feed import Feed, Token, newest, read_token
-from service.adapters.sqlite_query import COLUMNS, Cursor, page_sql, read_cursor, where_sql, write_cursor
+from service.adapters.sqlite_query import COLUMNS, page_sql, where_sql
 from service.adapters.sqlite_readers import Readers
 from service.adapters.sqlite_schema import connect, prepare
 from service.adapters.sqlite_writer import Writer
 from service.adapters.wake import Wake
 from service.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from service.ports.clock import Clock
-from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, Page, Record
+from service.ports.store import Body, Change, Changed, Condition, Order, Page, Record
 from service.times import timestamp
 
 T = TypeVar("T")
-_MAX_COUNTER = 2**53
 
 
 class SqliteStore:
@@ -70,8 +79,8 @@ class SqliteStore:
 
     async def get(self, kind: str, key: str) -> Record:
         """Return the record. Raises NotFound."""
-        _check_kind(kind)
-        _find_key(kind, key)
+        check_kind(kind)
+        find_key(kind, key)
         statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key = ? AND tombstone = 0'
         row = await self._read(lambda connection: connection.execute(statement, (key,)).fetchone())
         if row is None:
@@ -80,10 +89,8 @@ class SqliteStore:
 
     async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
         """Return the records that exist, by key."""
-        _check_kind(kind)
-        if len(keys) > 10_000:
-            raise ValueError(f"get_many takes at most 10,000 keys, not {len(keys):,}")
-        wanted = orjson.dumps([key for key in dict.fromkeys(keys) if _is_key(key)]).decode()
+        check_kind(kind)
+        wanted = orjson.dumps(find_keys(keys)).decode()
         live = "" if tombstones else "AND tombstone = 0"
         statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key IN (SELECT value FROM json_each(?)) {live}'
 
@@ -94,13 +101,13 @@ class SqliteStore:
 
     async def insert(self, kind: str, key: str, body: Body) -> Record:
         """Write a new record at rev 1. Raises AlreadyExists, InvalidInput."""
-        text = _checked(kind, key, body)
+        text = checked(kind, key, body)
         return await self._write(lambda connection: sqlite_rows.insert(connection, kind, key, text, self._now()))
 
     async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
         """Insert each record by itself, all in one commit."""
-        _check_kind(kind)
-        texts = await asyncio.to_thread(_checked_many, kind, dict(bodies))
+        check_kind(kind)
+        texts = await asyncio.to_thread(checked_many, kind, dict(bodies))
 
         def write(connection: sqlite3.Connection) -> dict[str, Record | Exception]:
             now = self._now()
@@ -119,19 +126,17 @@ class SqliteStore:
 
     async def update(self, kind: str, key: str, change: Change, *, expected_rev: int | None = None) -> Record:
         """Apply ``change`` and return the record after it. Raises NotFound, Conflict, AlreadyExists, InvalidInput."""
-        _check_kind(kind)
-        _find_key(kind, key)
-        check_change(change)
-        values = orjson.loads(encode(change.set, kind=kind))  # a copy, that no caller can alter while it waits
-        frozen = Change(values, tuple(change.unset), dict(change.increment))
+        check_kind(kind)
+        find_key(kind, key)
+        frozen = checked_change(kind, change)
         return await self._write(
             lambda connection: sqlite_rows.update(connection, kind, key, frozen, expected_rev, self._now())
         )
 
     async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
         """Replace the record by a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
-        _check_kind(kind)
-        _find_key(kind, key)
+        check_kind(kind)
+        find_key(kind, key)
         return await self._write(
             lambda connection: sqlite_rows.remove(connection, kind, key, expected_rev, self._now())
         )
@@ -146,8 +151,8 @@ class SqliteStore:
         after: str | None = None,
     ) -> Page:
         """Return a page of the records that meet every condition. Raises InvalidInput (a value, the cursor)."""
-        _check_kind(kind)
-        _check_range("limit", limit, 1000)
+        check_kind(kind)
+        check_range("limit", limit, 1000)
         parts = page_sql(kind, where_sql(kind, where), order, read_cursor(order, after))
 
         def read(connection: sqlite3.Connection) -> Page:
@@ -165,8 +170,8 @@ class SqliteStore:
 
     async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
         """Return up to ``limit`` records behind the key ``after``, in key order, tombstones included."""
-        _check_kind(kind)
-        _check_range("limit", limit, 10_000)
+        check_kind(kind)
+        check_range("limit", limit, 10_000)
         statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key > ? ORDER BY key LIMIT ?'
 
         def read(connection: sqlite3.Connection) -> list[Record]:
@@ -176,21 +181,21 @@ class SqliteStore:
 
     async def count(self, kind: str, where: Mapping[str, Condition]) -> int:
         """Return how many records meet every condition."""
-        _check_kind(kind)
+        check_kind(kind)
         clause = where_sql(kind, where)
         statement = f'SELECT count(*) FROM "{kind}" WHERE {clause.text}'
         return await self._read(lambda connection: int(connection.execute(statement, clause.values).fetchone()[0]))
 
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first."""
-        _check_range("block", block, _MAX_COUNTER)
+        check_range("block", block, MAX_COUNTER)
         return await self._write(lambda connection: sqlite_rows.reserve(connection, name, block))
 
     def changes(self, after: str | None, *, kinds: Sequence[str], limit: int = 1000) -> AsyncIterator[list[Changed]]:
         """Yield batches of changes and barriers behind ``after``, for ever. Raises HistoryLost."""
         for kind in kinds:
-            _check_kind(kind)
-        _check_range("limit", limit, 10_000)
+            check_kind(kind)
+        check_range("limit", limit, 10_000)
         return Feed(self._opened_readers(), self._wake, self._database, kinds, limit).batches(after)
 
     async def barrier(self) -> str:
@@ -201,7 +206,7 @@ class SqliteStore:
     async def position(self, kinds: Sequence[str]) -> str:
         """Return the token of the newest write to these kinds, or of the newest barrier."""
         for kind in kinds:
-            _check_kind(kind)
+            check_kind(kind)
         seq = await self._read(lambda connection: newest(connection, kinds))
         return str(Token(self._database, seq, seq))
 
@@ -245,45 +250,3 @@ class SqliteStore:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
-
-
-def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise ValueError(f"there is no kind {kind!r}")
-
-
-def _check_range(name: str, value: int, most: int) -> None:
-    if not 1 <= value <= most:
-        raise ValueError(f"{name} must be from 1 to {most:,}, not {value}")
-
-
-def _is_key(key: str) -> bool:
-    try:
-        return 0 < len(key.encode()) <= 1024 and "\0" not in key
-    except UnicodeEncodeError:
-        return False
-
-
-def _find_key(kind: str, key: str) -> None:
-    """Raise NotFound for what can not be a key; SQLite could not even be asked for it."""
-    if not _is_key(key):
-        raise NotFound(kind, key)
-
-
-def _checked(kind: str, key: str, body: Body) -> bytes:
-    _check_kind(kind)
-    if not _is_key(key):
-        raise InvalidInput("A key is 1 to 1,024 bytes of text without U+0000.", field="key", provided=key[:80])
-    text = encode(body, kind=kind)
-    check_indexed(body, KINDS[kind])
-    return text
-
-
-def _checked_many(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | InvalidInput]:
-    texts: dict[str, bytes | InvalidInput] = {}
-    for key, body in bodies.items():
-        try:
-            texts[key] = _checked(kind, key, body)
-        except InvalidInput as error:
-            texts[key] = error
-    return texts

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from service.core.access import Keys
 from service.core.assets import Assets
 from service.core.consistency import Consistency
+from service.core.idempotency import Idempotency
 from service.core.links import Links
 from service.core.rates import Rates
 from service.core.renditions import Renditions
@@ -29,6 +30,7 @@ class Context:
     settings: Settings
     keys: Keys
     rates: Rates
+    idempotency: Idempotency
     assets: Assets
     searches: Searches
     saved_searches: SavedSearches

@@ -34,14 +34,15 @@ class Edge:
             return
         request_id = _request_id(scope)
         scope["assetry.request_id"] = request_id
-        status = 0
+        status, answered = 0, False
 
         async def tagged(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
             await send(message)
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         started = time.perf_counter()
         try:
@@ -50,9 +51,10 @@ class Edge:
             status = status or 499  # nginx's word for a client that went away
         except Exception as error:  # the last net: whatever it is, the client gets an envelope
             _log.exception("request failed", request_id=request_id, path=scope["path"])
-            if status:
+            if status and not answered:
                 raise  # the answer is half sent: the server must cut the connection
-            await respond(Request(scope), failure(error))(scope, receive, tagged)
+            if not answered:
+                await respond(Request(scope), failure(error))(scope, receive, tagged)
         finally:
             self._finish(scope, status, time.perf_counter() - started)
 

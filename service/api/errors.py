@@ -34,10 +34,12 @@ CODES: dict[str, tuple[int, str]] = {
     "NOT_FOUND": (404, "No such record, rendition or path."),
     "METHOD_NOT_ALLOWED": (405, "The path is there, the method is not; the header Allow lists them."),
     "CONFLICT": (409, "Something with this name or key exists already, or another writer was faster."),
+    "REQUEST_IN_PROGRESS": (409, "A request with the same Idempotency-Key is under way; Retry-After says when to ask."),
     "PRECONDITION_FAILED": (412, "The record has changed since: it is not at the rev of If-Match."),
     "PAYLOAD_TOO_LARGE": (413, "The body or the file is over its limit."),
     "UNSUPPORTED_MEDIA_TYPE": (415, "The body is neither JSON nor multipart/form-data."),
     "RANGE_NOT_SATISFIABLE": (416, "The Range lies outside of the file."),
+    "IDEMPOTENCY_KEY_REUSED": (422, "The Idempotency-Key came with another request before; make a new key."),
     "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded; Retry-After says for how long."),
     "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
     "INTERNAL_ERROR": (500, "An error of the service itself; it is in the log under the request id."),
@@ -54,6 +56,8 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.NotFound, "NOT_FOUND"),
     (e.AlreadyExists, "CONFLICT"),
     (e.Conflict, "PRECONDITION_FAILED"),
+    (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
+    (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
 )
@@ -106,6 +110,10 @@ def _details(error: Exception) -> dict[str, Any]:
             return {"field": error.index, "provided": shown(error.value)}
         case e.Conflict():
             return {"expected_rev": error.expected, "rev": error.rev}
+        case e.RequestInProgress():
+            return {"field": "Idempotency-Key", "retry_after": error.retry_after}
+        case e.IdempotencyKeyReused():
+            return {"field": "Idempotency-Key"}
         case e.Unavailable():
             return {"engine": error.engine}
     return {}
@@ -113,7 +121,7 @@ def _details(error: Exception) -> dict[str, Any]:
 
 def _headers(error: Exception) -> dict[str, str]:
     match error:
-        case e.Unavailable():
+        case e.Unavailable() | e.RequestInProgress():
             return {"Retry-After": str(error.retry_after)}
         case e.TooManyRequests():
             return {"Retry-After": str(error.retry_after), **error.headers}

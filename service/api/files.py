@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -17,7 +16,7 @@ from service.api.ranges import NotSatisfiable, read_range
 from service.core.assets import check_id
 from service.core.renditions import Rendition
 from service.errors import AssetryError
-from service.ports.files import ByteRange
+from service.ports.files import ByteRange, disposition
 
 _PATH = "/files/{asset_id}/{rendition}/{filename}"
 _SAFE_INLINE = ("image/", "audio/", "video/", "application/pdf", "text/plain")
@@ -74,7 +73,7 @@ async def _permitted(context: Context, request: Request) -> Mapping[str, Any]:
         context.links.check(asset_id, name, query.get("expires", ""), query["signature"])
         return (await context.assets.get_any(asset_id)).body
     who = await context.keys.authenticate(request.headers.get("authorization"))
-    context.rates.take(who)
+    await context.rates.take(who)
     who.allow("assets:read")
     return (await context.assets.get(who, asset_id)).body
 
@@ -90,14 +89,6 @@ def _headers(rendition: Rendition, etag: str, *, download: bool) -> dict[str, st
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
-
-
-def disposition(filename: str, *, inline: bool) -> str:
-    """Return the Content-Disposition of RFC 6266: an ASCII name for old clients, the real one for the rest."""
-    kind = "inline" if inline else "attachment"
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
-    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
-    return f'{kind}; filename="{plain}"{extended}'
 
 
 async def _stream(context: Context, rendition: Rendition, part: ByteRange | None) -> AsyncIterator[bytes]:

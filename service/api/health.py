@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.api.context import Context, Probe
+from service.api.context import Probe
 from service.api.metrics import CONTENT_TYPE, Metrics
 from service.errors import Unavailable
 
@@ -19,8 +19,8 @@ _PATIENCE = 2.0
 """Seconds that an engine has to answer a probe."""
 
 
-def health_routes(context: Context, metrics: Metrics) -> list[Route]:
-    """Return the router's entries for operators."""
+def health_routes(probes: Mapping[str, Probe], metrics: Metrics) -> list[Route]:
+    """Return the router's entries for operators; ``probes`` are the engines' by port."""
 
     async def healthz(request: Request) -> Response:
         request.scope["assetry.route"] = "/healthz"
@@ -28,14 +28,17 @@ def health_routes(context: Context, metrics: Metrics) -> list[Route]:
 
     async def readyz(request: Request) -> Response:
         request.scope["assetry.route"] = "/readyz"
-        answers = await asyncio.gather(*(_probe(probe) for probe in context.probes.values()))
-        engines = dict(zip(context.probes, answers, strict=True))
-        ready = all(engine["ready"] for engine in answers)
-        body = {"status": "ready" if ready else "not_ready", "engines": engines}
-        return _json(body, 200 if ready else 503, {} if ready else {"Retry-After": "1"})
+        engines = await _engines(probes)
+        ready = all(engine["ready"] for engine in engines.values())
+        degraded = any(engine.get("degraded") for engine in engines.values())
+        status = "not_ready" if not ready else "degraded" if degraded else "ready"
+        return _json(
+            {"status": status, "engines": engines}, 200 if ready else 503, {} if ready else {"Retry-After": "1"}
+        )
 
     async def scrape(request: Request) -> Response:
         request.scope["assetry.route"] = "/metrics"
+        metrics.engines(await _engines(probes))
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     return [
@@ -43,6 +46,12 @@ def health_routes(context: Context, metrics: Metrics) -> list[Route]:
         Route("/readyz", readyz, methods=["GET"]),
         Route("/metrics", scrape, methods=["GET"]),
     ]
+
+
+async def _engines(probes: Mapping[str, Probe]) -> dict[str, Mapping[str, Any]]:
+    """Ask every engine at once; {port: {"ready", …}}."""
+    answers = await asyncio.gather(*(_probe(probe) for probe in probes.values()))
+    return dict(zip(probes, answers, strict=True))
 
 
 async def _probe(probe: Probe) -> Mapping[str, Any]:

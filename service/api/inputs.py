@@ -1,25 +1,19 @@
-"""What comes in: query parameters, JSON bodies, multipart uploads, If-Match. Every mistake becomes an InvalidInput."""
+"""What comes in: query parameters, JSON bodies, If-Match. Every mistake becomes an InvalidInput."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from service.api.errors import UnsupportedMediaType, shown
-from service.core.assets import Upload
 from service.errors import InvalidInput, TooLarge
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_CHUNK = 256 * 1024
 _ETAG = re.compile(r'^"([0-9]{1,15})(?:-[0-9]+)?"$')
 _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters",
@@ -83,74 +77,18 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """Stream the body; raise TooLarge as soon as it is known to be over ``limit`` bytes."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         yield chunk
 
 
-def _too_large(limit: int) -> TooLarge:
+def too_large(limit: int) -> TooLarge:
+    """Return the error of a body over its limit."""
     return TooLarge(f"The body is over the limit of {limit:,} bytes.", field="body", expected=f"at most {limit} bytes")
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A multipart upload: the JSON of the part ``asset`` and the part ``file``, if they came."""
-
-    asset: bytes | None
-    upload: Upload | None
-
-
-@asynccontextmanager
-async def read_form(request: Request, *, json_limit: int, upload_limit: int) -> AsyncIterator[Form]:
-    """Read a multipart body with the parts ``asset`` and ``file``; a large file is spooled to disk, not held."""
-    # The envelope of a multipart body is small; a file just at its limit must fit.
-    stream = limited(request, upload_limit + json_limit + 64 * 1024)
-    parser = MultiPartParser(
-        Headers(raw=request.headers.raw), stream, max_files=2, max_fields=4, max_part_size=json_limit
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise InvalidInput(f"The multipart body is broken: {error.message}", field="body") from None
-    try:
-        names = [name for name, _ in form.multi_items()]
-        for name in names:
-            if name not in ("asset", "file") or names.count(name) > 1:
-                raise InvalidInput(
-                    f"The part {name[:80]!r} is not expected.",
-                    field=name[:80],
-                    expected="the parts asset and file, once each",
-                )
-        yield Form(await _json_part(form.get("asset"), json_limit), _upload(form.get("file")))
-    finally:
-        await form.close()
-
-
-async def _json_part(part: UploadFile | str | None, limit: int) -> bytes | None:
-    if part is None or isinstance(part, str):
-        return part.encode() if part is not None else None
-    content = await part.read(limit + 1)
-    if len(content) > limit:
-        raise _too_large(limit)
-    return content
-
-
-def _upload(part: UploadFile | str | None) -> Upload | None:
-    if part is None:
-        return None
-    if isinstance(part, str):
-        raise InvalidInput("The part file has no file name.", field="file", expected='filename="…" in its header')
-    name = (part.filename or "").replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
-    return Upload(name[:256] or "unnamed", _chunks(part))
-
-
-async def _chunks(part: UploadFile) -> AsyncIterator[bytes]:
-    while chunk := await part.read(_CHUNK):
-        yield chunk
 
 
 def expected_rev(request: Request) -> int | None:

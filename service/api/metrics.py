@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -40,12 +41,29 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
+        self._up = Gauge(
+            "assetry_engine_up", "1 while the engine of a port answers and is ready.", ["port"], registry=self._registry
+        )
+        self._versions = Gauge(
+            "assetry_engine_info",
+            "1 for the engine and version that answers at a port.",
+            ["port", "engine", "version"],
+            registry=self._registry,
+        )
         self._registry.register(_GaugeCollector(gauges))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one finished request."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def engines(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note how the engines are, by port, as ``/readyz`` shows them."""
+        self._versions.clear()
+        for port, answer in answers.items():
+            self._up.labels(port).set(bool(answer["ready"] and not answer.get("degraded")))
+            if "engine" in answer:
+                self._versions.labels(port, str(answer["engine"]), str(answer.get("version") or "")).set(1)
 
     def render(self) -> bytes:
         """Return the exposition text."""

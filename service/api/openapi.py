@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from service.api.errors import CODES
+from service.api.native.idempotency import HEADER as IDEMPOTENCY_KEY
+from service.api.native.idempotency import MAX_LENGTH, REPLAYED
 from service.api.native.routes import INDEX_TOKEN, PREFIX, ROUTES, Route
 
 Json = dict[str, Any]
@@ -34,6 +36,7 @@ _HEADERS: Mapping[str, tuple[str, Json]] = {
     "ETag": ("The version of what was answered, for `If-Match`.", _STRING),
     "Location": ("Where the new record is.", _STRING),
     INDEX_TOKEN: ("For `wait_for` of a search that must see this write.", _STRING),
+    REPLAYED: ("`true`: this is the answer of an earlier time that the request came.", {"enum": ["true"]}),
     "X-Request-ID": ("The request's id, also in the log.", _STRING),
 }
 _IF_MATCH: Json = {
@@ -41,6 +44,16 @@ _IF_MATCH: Json = {
     "in": "header",
     "description": "The ETag that the record must still have, else PRECONDITION_FAILED.",
     "schema": _STRING,
+}
+_IDEMPOTENCY_KEY: Json = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "description": "Names the request, so that it can be sent again: it then has one effect and one answer, for a day.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
+}
+_KEYED_FAILURES: Mapping[int, str] = {
+    409: "The same request is under way; `Retry-After` says when to ask again. Or the record exists already.",
+    422: "The Idempotency-Key came with another request before.",
 }
 _ERROR: Json = {
     "type": "object",
@@ -160,6 +173,8 @@ def _query_parameters(model: type[BaseModel]) -> list[Json]:
 
 
 def _header_parameters(route: Route) -> list[Json]:
+    if route.keyed:
+        return [_IDEMPOTENCY_KEY]
     return [_IF_MATCH] if route.method in ("PATCH", "DELETE") else []
 
 
@@ -176,6 +191,8 @@ def _responses(route: Route) -> Json:
     names = ["X-Request-ID", *([INDEX_TOKEN] if route.writes else [])]
     if route.status == 201:
         names += ["ETag", "Location"]
+    if route.keyed:
+        names.append(REPLAYED)
     headers = {
         name: {"description": doc, "schema": schema} for name, (doc, schema) in _HEADERS.items() if name in names
     }
@@ -184,13 +201,14 @@ def _responses(route: Route) -> Json:
         "headers": headers,
         "content": {"application/json": {"schema": _OBJECT}},
     }
-    return {str(route.status): done, "default": _failed()}
+    failures = {str(status): _failed(text) for status, text in _KEYED_FAILURES.items()} if route.keyed else {}
+    return {str(route.status): done, **failures, "default": _failed()}
 
 
-def _failed() -> Json:
+def _failed(description: str = "An error; see docs/ref-errors.md for the codes.") -> Json:
     error = {"schema": {"$ref": _REF.format(model="Error")}}
     content = {"application/json": error, "application/problem+json": {"schema": _OBJECT}}
-    return {"description": "An error; see docs/ref-errors.md for the codes.", "content": content}
+    return {"description": description, "content": content}
 
 
 def _file() -> Json:

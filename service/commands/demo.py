@@ -27,6 +27,7 @@ from service.ingest.samples import make_library
 from service.logs import configure
 from service.server import Server, address, bind
 from service.settings import Settings
+from service.signals import stoppable
 
 ORG, USER = "default", "demo"
 _PREFIX = "/v1/asset-library"
@@ -128,16 +129,15 @@ async def _serving(chosen: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
         listener = bind(chosen.host, chosen.port)
     except SettingsError:
         listener = bind(chosen.host, 0)  # the port is taken; any other shows as much
-    with listener:
+    with listener, stoppable() as stop:
         async with open_service(chosen) as service:
-            server = Server(create_app(service.context, service.gauges), lambda: None)
-            task = asyncio.create_task(server.run_on(listener))
+            app = create_app(service.context, service.gauges)
+            task = asyncio.create_task(Server(app, lambda: None, chosen.shutdown_seconds).run_on(listener, stop))
             try:
                 with service.base.folder.announced(address(listener)):
                     yield address(listener), task
             finally:
-                if not task.done():
-                    server.should_exit = True
+                stop.set()
                 await task
 
 

@@ -9,10 +9,12 @@ from urllib.request import urlopen
 
 import orjson
 
+from indexer.watch import IndexWatch
 from service import settings
 from service.bootstrap import Base, open_base
 from service.commands.output import print_json, print_table
 from service.exits import FOUND, OK
+from service.probes import index_probe
 
 _PATIENCE = 5.0
 
@@ -29,6 +31,8 @@ async def status(data: Path | None, *, as_json: bool) -> int:
 
 
 async def _status(base: Base) -> dict[str, Any]:
+    if base.settings.opensearch_url is not None:
+        return await _published(base)
     assets = await base.store.count("asset", {})
     running = base.folder.service()
     body: dict[str, Any] = {"ready": False, "service": running["url"] if running else None, "assets": assets}
@@ -51,3 +55,15 @@ async def _status(base: Base) -> dict[str, Any]:
         | dict(engines["index"])
         | {"ready": ready["status"] == "ready"}
     )
+
+
+async def _published(base: Base) -> dict[str, Any]:
+    """Return what the indexer says of itself, wherever it runs."""
+    watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
+    await watch.look()
+    return {
+        "ready": False,
+        "service": None,
+        "assets": await base.store.count("asset", {}),
+        "engine": "opensearch",
+    } | dict(await index_probe(watch.status)())

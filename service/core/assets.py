@@ -9,6 +9,7 @@ from typing import Any
 
 from service.core.access import Principal
 from service.core.garbage import Garbage
+from service.core.idempotency import Attempt, make_once
 from service.core.numbers import Numbers
 from service.core.records import new_record, plain, slugify, split_tags
 from service.errors import AlreadyExists, Conflict, IngestError, InvalidInput, NotFound
@@ -67,8 +68,20 @@ class Assets:
         self._upload_limit = upload_limit
         self._numbers = Numbers(store, "asset")
 
-    async def create(self, who: Principal, given: AssetCreate, upload: Upload | None = None) -> Record:
-        """Create an asset, with its file if one came. Raises InvalidInput, IngestError, TooLarge, NotAllowed."""
+    async def create(
+        self, who: Principal, given: AssetCreate, upload: Upload | None = None, attempt: Attempt | None = None
+    ) -> Record:
+        """Create an asset, with its file if one came; a repeated attempt returns what an earlier one created.
+
+        Raises InvalidInput, IngestError, TooLarge, NotAllowed.
+        """
+        if attempt is None:
+            return await self._create(who, given, upload)
+        return await make_once(self._store, "asset", attempt, lambda: self._create(who, given, upload, attempt.guid))
+
+    async def _create(
+        self, who: Principal, given: AssetCreate, upload: Upload | None, guid: str | None = None
+    ) -> Record:
         file = None
         if upload is not None:
             put = await self._files.put(who.org_id, upload.stream, limit=self._upload_limit)
@@ -85,7 +98,7 @@ class Assets:
             if file:
                 await self._garbage.collect_later(who.org_id, file[0].sha256)
             raise
-        return await self.insert(body)
+        return await self.insert({**body, "guid": guid} if guid else body)
 
     async def insert(self, body: Body) -> Record:
         """Insert a new asset's body; a slug that is taken gets the asset's number."""

@@ -14,6 +14,9 @@ from service.ports.store import Store
 DEFAULT_SECONDS, MAX_SECONDS = 5.0, 30.0
 """How long a search waits for the index unless told otherwise, and at most."""
 
+MAX_TOKEN = 4096
+"""Characters of a token at most: a place in a feed of many streams names each."""
+
 INDEXED_KINDS = ("asset",)
 """The kinds of records that searches see."""
 

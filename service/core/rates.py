@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from service.core.access import TIERS, Principal
 from service.errors import TooManyRequests
-from service.ports.clock import Clock
+from service.ports.quotas import Quotas
 
 WINDOW = 3600
 """Seconds of one window; it begins with a key's first request."""
-_KEYS = 100_000
-"""Keys that are remembered; the one that was seen longest ago is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +30,20 @@ class Quota:
         }
 
 
-@dataclass(slots=True)
-class _Window:
-    began: float
-    used: int = 0
-
-
 class Rates:
-    """Counts requests in this process."""
+    """Holds each key to the requests that its tier allows."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._windows: OrderedDict[str, _Window] = OrderedDict()
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
 
-    def take(self, who: Principal) -> Quota | None:
+    async def take(self, who: Principal) -> Quota | None:
         """Count a request; None for a tier without a limit. Raises TooManyRequests when nothing is left."""
         limit = TIERS[who.tier]
         if limit is None:
             return None
-        now = self._clock.monotonic()
-        window = self._windows.get(who.key_id)
-        if window is None or now - window.began >= WINDOW:
-            window = self._windows[who.key_id] = _Window(now)
-        self._windows.move_to_end(who.key_id)
-        while len(self._windows) > _KEYS:
-            self._windows.popitem(last=False)
-        quota = Quota(limit, max(0, limit - window.used - 1), math.ceil(window.began + WINDOW - now))
-        if window.used >= limit:
+        usage = await self._quotas.use(who.key_id, WINDOW)
+        quota = Quota(limit, max(0, limit - usage.used), min(WINDOW, max(1, math.ceil(usage.seconds))))
+        if usage.used > limit:
             message = f"The key's tier {who.tier} allows {limit:,} requests an hour."
             raise TooManyRequests(message, retry_after=quota.seconds, headers=quota.headers)
-        window.used += 1
         return quota

@@ -11,6 +11,7 @@ from pydantic import Field
 from query.cursors import START
 from query.request import SearchRequest
 from service.core.access import Principal
+from service.core.idempotency import Attempt, make_once
 from service.core.search import Searches
 from service.errors import Conflict, InvalidInput, NotFound
 from service.model import Json, Name, Prose, Strict
@@ -67,8 +68,11 @@ class SavedSearches:
         self._searches = searches
         self._clock = clock
 
-    async def create(self, who: Principal, given: SearchCreate) -> Record:
-        """Save a search. Raises QueryError when it does not compile."""
+    async def create(self, who: Principal, given: SearchCreate, attempt: Attempt | None = None) -> Record:
+        """Save a search; a repeated attempt returns what an earlier one saved.
+
+        Raises QueryError when it does not compile.
+        """
         filters = given.filters or {}
         self._searches.check(who, SearchRequest(text=given.query, filters=filters))
         body: Body = {
@@ -80,7 +84,11 @@ class SavedSearches:
             "description": given.description,
             "created_at": timestamp(self._clock.now()),
         }
-        return await self._store.insert(KIND, f"search_{self._clock.sid()}", body)
+        key = f"search_{self._clock.sid()}"
+        if attempt is None:
+            return await self._store.insert(KIND, key, body)
+        body["guid"] = attempt.guid
+        return await make_once(self._store, KIND, attempt, lambda: self._store.insert(KIND, key, body))
 
     async def list(self, who: Principal, *, limit: int, after: str | None) -> Listed:
         """Return a page of the organization's saved searches, the newest first; ``*`` starts, too.

@@ -8,8 +8,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from service.errors import InvalidInput
+
+STALE_SECONDS = 86_400.0
+"""The age at which what a broken put left, or an upload that nobody adopted, is a leftover."""
+
+
+FRESH_SECONDS = 900.0
+"""How old an object that was just put may seem, because equal content was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,30 @@ class ByteRange:
     last: int
 
 
+class Incoming(Protocol):
+    """Content on its way in: counted and hashed while it is written, seen by nobody else until it is kept.
+
+    One writer; nothing is written once it was read (:meth:`sha256`, :meth:`path`) or kept. Every method raises
+    Unavailable.
+    """
+
+    async def write(self, chunk: bytes) -> None:
+        """Append. Raises TooLarge past the limit, at this call or a later one of any method."""
+        ...
+
+    async def sha256(self) -> str:
+        """Return the hash of everything that was written, 64 lower-case hex digits."""
+        ...
+
+    async def path(self) -> Path:
+        """Return a local file that holds everything, until it is kept or let go. Nobody writes to it."""
+        ...
+
+    async def keep(self, space: str, *, expected_sha256: str | None = None) -> Put:
+        """Store it, once, as :meth:`Files.put` does. Raises InvalidInput (the hash differs); then nothing is kept."""
+        ...
+
+
 class Files(Protocol):
     """Content-addressed objects.
 
@@ -47,9 +79,21 @@ class Files(Protocol):
     key that the caller builds with :func:`derived_key`. A space and each part of a key hold letters, digits and ``_ .
     -`` and start with a letter, digit or ``_``; anything else raises InvalidInput.
 
-    Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Every method raises
-    Unavailable when the engine does not answer, or its disk is full or broken.
+    What clients send past the service is *staged* first, under a space and a name that nothing else can read, and then
+    adopted: its hash is of the very bytes that are kept.
+
+    Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Content that is there
+    already may not be sent again, but it counts as new: after a put it was ``modified`` at most :data:`FRESH_SECONDS`
+    ago, by which who collects garbage knows that somebody is about to need it. Every method raises Unavailable when the
+    engine does not answer, or its disk is full or broken.
     """
+
+    def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
+        """Take content of at most ``limit`` bytes, in flat memory, of which is not known yet whether it will be kept.
+
+        What was not kept when the context ends is gone.
+        """
+        ...
 
     async def put(
         self, space: str, stream: AsyncIterator[bytes], *, expected_sha256: str | None = None, limit: int | None = None
@@ -91,6 +135,50 @@ class Files(Protocol):
         """Delete the object; True if there was one. What was derived from it is deleted with it."""
         ...
 
+    async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
+        """Keep the stream as the staged upload of this name, in place of an older one; return its size in bytes.
+
+        This is what the service calls when :meth:`signed_put` gave None and the client sends to the service instead.
+        Raises TooLarge (past ``limit`` bytes) and whatever the stream raises; then what was staged before stays.
+        """
+        ...
+
+    async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
+        """Return a URL to which a client may PUT, without a key, what becomes the staged upload of this name.
+
+        It is good for ``seconds``, seven days at most. None: clients can not reach the engine; take the bytes and
+        :meth:`stage` them. The engine bounds neither size nor number of such PUTs: :meth:`adopt` checks what came.
+        """
+        ...
+
+    async def signed_get(
+        self, key: str, *, seconds: int, filename: str, mime_type: str, attachment: bool
+    ) -> str | None:
+        """Return a URL from which a client may GET an object, without a key, under this name and media type.
+
+        It is good for ``seconds``, seven days at most. None: clients can not reach the engine; :meth:`open` the object
+        and serve it. The engine sends no Content-Security-Policy: whatever can hold a script (SVG, HTML, XML …) must be
+        an ``attachment``. That the object is there is not checked.
+        """
+        ...
+
+    async def adopt(
+        self, space: str, upload: str, *, expected_sha256: str | None = None, limit: int | None = None
+    ) -> Put:
+        """Store a staged upload by its content, as :meth:`put` does, and drop the stage.
+
+        Raises NotFound (nothing is staged under the name), InvalidInput (the hash differs) and TooLarge; the last two
+        drop the stage, too. After Unavailable it is there still, and the call may be repeated.
+        """
+        ...
+
+    async def sweep(self, older_than: float = STALE_SECONDS) -> int:
+        """Remove what broken puts and staged uploads left more than ``older_than`` seconds ago; return how many.
+
+        Whoever serves calls it at start and every few hours; any number of processes may do so at once.
+        """
+        ...
+
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "free_bytes" (or None)} after a real round trip. Raises Unavailable."""
         ...
@@ -118,3 +206,28 @@ def original_key(space: str, sha256: str) -> str:
 def derived_key(original: str, name: str) -> str:
     """Return the key of what is derived from an original: ``<original>.d/<name>``."""
     return f"{original}.d/{name}"
+
+
+def staged_name(space: str, upload: str) -> str:
+    """Return ``<space>/<upload>``. Raises InvalidInput, also when ``upload`` is more than one part of a key."""
+    if "/" in upload:
+        raise InvalidInput("An upload's name holds no /.", provided=upload[:80])
+    return f"{check_key(space)}/{check_key(upload)}"
+
+
+def check_sha256(sha256: str, expected: str | None) -> None:
+    """Raise InvalidInput unless the content's hash is the expected one, in either case; None expects nothing."""
+    if expected is not None and expected.lower() != sha256:
+        raise InvalidInput(
+            f"The content's sha256 is {sha256}, not {expected[:64]}: send it again.",
+            field="sha256",
+            provided=expected[:64],
+        )
+
+
+def disposition(filename: str, *, inline: bool) -> str:
+    """Return the Content-Disposition of RFC 6266: an ASCII name for old clients, the real one for the rest."""
+    kind = "inline" if inline else "attachment"
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'{kind}; filename="{plain}"{extended}'

@@ -71,5 +71,8 @@ class Jobs(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop: running handlers are cancelled, and their operations go back to ``queued``. Safe to call twice."""
+        """Stop, with a grace for handlers to finish. Safe to call twice.
+
+        Those that take longer are cancelled, and their operations go back to ``queued``.
+        """
         ...

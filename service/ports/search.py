@@ -63,8 +63,10 @@ class PitGone(Exception):
 class SearchEngine(Protocol):
     """An OpenSearch-compatible engine.
 
-    Every method raises Unavailable (no connection, a time-out, 429, any 5xx) and Rejected (any other 4xx); the message
-    of neither leaves the service.
+    Every method raises Unavailable (no connection, a time-out, too many calls under way, any 5xx, 429, and 401 and 403:
+    credentials, permissions and blocks are an operator's to mend) and Rejected (any other 4xx); the message of neither
+    leaves the service. Methods that only read may ask another host once more, within their time-out; none that writes
+    is repeated.
     """
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:

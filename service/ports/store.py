@@ -47,10 +47,12 @@ KINDS: dict[str, tuple[Index, ...]] = {
     ),
     "key": (Index("hash", ("hash",), unique=True), Index("org", ("org_id",))),
     "operation": (Index("status", ("status", "run_after")), Index("org", ("org_id", "created_at"))),
-    "saved_search": (Index("created", ("org_id", "created_at")),),
+    "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
     "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
     "checkpoint": (),
+    "secret": (),
     "dead_letter": (Index("index", ("index",)),),
+    "reply": (Index("slot", ("slot",), unique=True), Index("expires", ("expires_at",)), Index("free", ("free",))),
     MARKER: (),
 }
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
@@ -146,7 +148,8 @@ class Page:
 class Changed:
     """A dirty bit: the record (kind, key) has changed at or before ``token``; read it to learn how.
 
-    Of the kind :data:`MARKER` it is a barrier: there is nothing to read, only its token counts.
+    Of the kind :data:`MARKER` it is a barrier, or, with an empty key, how far a feed has come while nothing changed:
+    there is nothing to read, only its token counts.
     """
 
     kind: str
@@ -256,9 +259,9 @@ class Store(Protocol):
     async def position(self, kinds: Sequence[str]) -> str:
         """Return the token of the newest write to these kinds, or of the newest barrier if that is newer.
 
-        A feed of (at least) these kinds that has passed it has seen every write to them that returned before; an open
-        one passes it without another write. It only reads, in well under a millisecond: what a :meth:`barrier` says by
-        a write, for whoever asks often.
+        A feed of (at least) these kinds that has passed it has seen every write to them that returned before, by this
+        store or, until it was opened, by any; an open one passes it without another write. It only reads, in well under
+        a millisecond: what a :meth:`barrier` says by a write, and of all processes, for whoever asks often.
         """
         ...
 

@@ -14,6 +14,7 @@ import httpx
 from service.asgi import create_app
 from service.bootstrap import Service, open_service
 from service.settings import load
+from tests.places import place
 
 PREFIX = "/v1/asset-library"
 PATIENCE = 20.0
@@ -64,7 +65,11 @@ def error_of(response: httpx.Response, status: int, code: str) -> Any:
 
 @asynccontextmanager
 async def running(data: Path, **settings: Any) -> AsyncIterator[Api]:
-    async with open_service(load(data=data, log_level="error", **settings)) as service:
+    """Run the API, the indexer and the worker in this process, on the run's engines."""
+    async with (
+        place(**settings) as chosen,
+        open_service(load(data=data, log_level="error", **chosen), everything=True) as service,
+    ):
         app = create_app(service.context, service.gauges)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://assetry.test", timeout=30) as http:

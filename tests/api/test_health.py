@@ -11,10 +11,12 @@ async def test_ready_names_each_engine(api: Api) -> None:
     await until_ready(api)
     body = (await api.http.get("/readyz")).json()
     assert body["status"] == "ready"
-    assert set(body["engines"]) == {"store", "files", "search", "index"}
+    chosen = api.service.base.settings
+    queue = {"jobs"} if chosen.redis_url else set()
+    assert set(body["engines"]) == {"store", "files", "search", "index"} | queue
     assert all(engine["ready"] for engine in body["engines"].values())
-    assert body["engines"]["store"]["engine"] == "sqlite"
-    assert body["engines"]["search"]["engine"] == "osmem"
+    assert body["engines"]["store"]["engine"] == ("mongodb" if chosen.mongodb_url else "sqlite")
+    assert body["engines"]["search"]["engine"] == ("opensearch" if chosen.opensearch_url else "osmem")
 
 
 async def test_alive(api: Api) -> None:

@@ -30,7 +30,12 @@ async def test_it_is_served_without_a_key(api: Api) -> None:
 async def test_every_route_of_the_router_is_in_it(api: Api) -> None:
     context = api.service.context
     metrics = Metrics(api.service.gauges)
-    routes = [*native_routes(context), *file_routes(context), *health_routes(context, metrics), *openapi_routes()]
+    routes = [
+        *native_routes(context),
+        *file_routes(context),
+        *health_routes(context.probes, metrics),
+        *openapi_routes(),
+    ]
     served = {(route.path, method.lower()) for route in routes for method in methods(route)}
     described = {(path, method) for path, operations in describe()["paths"].items() for method in operations}
     assert described == served
@@ -52,6 +57,9 @@ async def test_every_parameter_is_in_it(route: Any) -> None:
     assert ("requestBody" in operation) == (route.body is not None)
     headers = operation["responses"][str(route.status)]["headers"]
     assert ("X-Index-Token" in headers) == (route.method != "GET" and route.path != "/query/explain")
+    keyed = route.method == "POST" and route.path != "/query/explain"
+    assert (("header", "Idempotency-Key") in given) == ("Idempotent-Replayed" in headers) == keyed
+    assert {"409", "422"} <= set(operation["responses"]) if keyed else "422" not in operation["responses"]
     if route.body is not None:
         schemas = describe()["components"]["schemas"]
         assert set(schemas[route.body.__name__]["properties"]) == set(route.body.model_fields)

@@ -12,20 +12,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from service.adapters.inprocess_jobs import InprocessJobs, JobLimits
+from service.adapters.inprocess_jobs import InprocessJobs
 from service.adapters.local_files import LocalFiles
 from service.adapters.sqlite_store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.files import Files
 from service.ports.jobs import Jobs
 from service.ports.store import Store
+from tests.contracts.limits import LIMITS
 
 StoreFactory = Callable[[Path], AbstractAsyncContextManager[Store]]
 FilesFactory = Callable[[Path], AbstractAsyncContextManager[Files]]
 JobsFactory = Callable[[Store], AbstractAsyncContextManager[Jobs]]
-
-ATTEMPTS = 3
-"""The attempts that the jobs of the suites allow; they retry within a fraction of a second."""
 
 
 @asynccontextmanager
@@ -42,8 +40,7 @@ async def local_files(place: Path) -> AsyncIterator[Files]:
 
 @asynccontextmanager
 async def inprocess_jobs(store: Store) -> AsyncIterator[Jobs]:
-    limits = JobLimits(concurrency=2, attempts=ATTEMPTS, backoff=0.02, sweep=0.1, lease=0.3)
-    jobs = InprocessJobs(store, SystemClock(), limits)
+    jobs = InprocessJobs(store, SystemClock(), LIMITS)
     try:
         yield jobs
     finally:

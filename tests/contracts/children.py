@@ -9,10 +9,11 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from service.errors import AlreadyExists
 from service.ports.jobs import Progress
 from service.ports.store import Body, Record, Store
 from tests.contracts.adapters import JOBS, STORES
@@ -82,11 +83,32 @@ async def run_job(store: Store, jobs_name: str) -> None:
         await asyncio.get_running_loop().create_future()
 
 
+async def work(store: Store, jobs_name: str, end: str = "end") -> None:
+    """Run operations, each of which makes one asset, until killed; a line is an operation whose asset is there.
+
+    With ``end`` something else no run ever ends.
+    """
+    async with JOBS[jobs_name](store) as jobs:
+
+        async def make(operation: Record, _: Progress) -> Body:
+            with suppress(AlreadyExists):  # it was made by a run that was killed
+                await store.insert("asset", operation.key, {"org_id": "o", "guid": operation.key})
+            say(operation.key)
+            if end != "end":
+                await asyncio.get_running_loop().create_future()
+            return {"made": operation.key}
+
+        jobs.register("test", make)
+        await jobs.start()
+        await asyncio.get_running_loop().create_future()
+
+
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "insert": insert,
     "insert_for_ever": insert_for_ever,
     "reserve": reserve,
     "run_job": run_job,
+    "work": work,
 }
 
 

@@ -11,6 +11,18 @@ from service.ports.store import Store
 from tests.contracts.adapters import FILES, JOBS, STORES
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect of the stand-in for MongoDB the failures that are its own; of a MongoDB, none."""
+    if not any("[mongodb-" in item.name for item in items):
+        return
+    from tests.contracts.mongo import STAND_IN_DEFECTS, is_stand_in
+
+    for item in items:
+        if item.name in STAND_IN_DEFECTS and is_stand_in():
+            reason = f"nx-27017, the stand-in for MongoDB, {STAND_IN_DEFECTS[item.name]}"
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
 @pytest.fixture(params=STORES)
 def store_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)

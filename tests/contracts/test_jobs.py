@@ -13,8 +13,9 @@ from service.ports.clock import SystemClock
 from service.ports.jobs import Cancelled, Handler, Jobs, Progress
 from service.ports.store import Body, Record, Store
 from service.times import timestamp
-from tests.contracts.adapters import ATTEMPTS, JOBS
+from tests.contracts.adapters import JOBS
 from tests.contracts.children import child, said
+from tests.contracts.limits import ATTEMPTS, LIMITS
 
 FAR = "2999-01-01T00:00:00.000Z"
 
@@ -309,6 +310,107 @@ async def test_a_close_puts_running_operations_back(store: Store, jobs_name: str
         await jobs.start()
         await finish(jobs)
     assert (await operation(store))["result"] == {"second": True}
+
+
+async def test_a_close_lets_short_runs_finish(store: Store, jobs: Jobs) -> None:
+    started, go = asyncio.Event(), asyncio.Event()
+
+    async def handler(record: Record, progress: Progress) -> Body:
+        started.set()
+        await go.wait()
+        return {"finished": True}
+
+    jobs.register("test", handler)
+    await jobs.start()
+    await submit(store)
+    await jobs.enqueue("op")
+    await started.wait()
+    closing = asyncio.create_task(jobs.close())
+    await submit(store, "later")
+    await jobs.enqueue("later")
+    go.set()
+    await closing
+    assert (await operation(store))["result"] == {"finished": True}
+    assert (await operation(store, "later"))["status"] == "queued"
+
+
+async def test_a_slow_type_leaves_room_for_the_others(store: Store, jobs: Jobs) -> None:
+    """Two may run at once, of the slow type one: however many of those were there first."""
+    running = most = 0
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(record: Record, progress: Progress) -> Body:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        begun.set()
+        try:
+            await go.wait()
+        finally:
+            running -= 1
+        return {}
+
+    jobs.register("slow", slow)
+    jobs.register("test", answering({}))
+    for number in range(8):
+        await submit(store, f"slow{number}", type="slow")
+        await jobs.enqueue(f"slow{number}")
+    await jobs.start()
+    await begun.wait()
+    for number in range(8):
+        await submit(store, f"op{number}")
+        await jobs.enqueue(f"op{number}")
+    for number in range(8):
+        await until_status(store, "completed", f"op{number}")
+    go.set()
+    await finish(jobs)
+    assert most == LIMITS.kinds["slow"]
+    assert [(await operation(store, f"slow{number}"))["status"] for number in range(8)] == ["completed"] * 8
+
+
+async def test_a_cancel_by_another_process_ends_the_run(store: Store, jobs: Jobs, jobs_name: str) -> None:
+    started = asyncio.Event()
+
+    async def handler(record: Record, progress: Progress) -> Body:
+        started.set()
+        for step in range(100_000):
+            await progress(step, 100_000)
+            await asyncio.sleep(0.001)
+        return {}
+
+    jobs.register("test", handler)
+    await jobs.start()
+    await submit(store)
+    await jobs.enqueue("op")
+    await started.wait()
+    async with JOBS[jobs_name](store) as other:  # it does not work, as in a process that only serves requests
+        assert (await other.cancel("op")).body["status"] == "running"
+    await until_status(store, "cancelled")
+
+
+async def test_what_another_process_enqueued_runs(store: Store, jobs: Jobs, jobs_name: str) -> None:
+    jobs.register("test", answering({}))
+    await jobs.start()
+    async with JOBS[jobs_name](store) as other:
+        await submit(store)
+        await other.enqueue("op")
+        await until_status(store, "completed")
+
+
+async def test_workers_that_are_killed_lose_nothing_and_double_nothing(
+    store: Store, store_name: str, jobs: Jobs, jobs_name: str, tmp_path: Path
+) -> None:
+    keys = [f"op{number}" for number in range(30)]
+    for key in keys:
+        await submit(store, key)
+        await jobs.enqueue(key)
+    with child(store_name, tmp_path, "work", jobs_name, "stall") as process:
+        half_done = {await asyncio.to_thread(next, said(process)) for _ in range(LIMITS.concurrency)}
+    with child(store_name, tmp_path, "work", jobs_name), child(store_name, tmp_path, "work", jobs_name):
+        for key in keys:
+            await until_status(store, "completed", key)
+    assert await store.count("asset", {}) == len(keys)
+    assert {key for key in keys if (await operation(store, key))["attempts"] == 2} == half_done
 
 
 async def test_what_a_killed_process_left_runs_again(

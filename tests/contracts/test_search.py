@@ -54,6 +54,24 @@ async def test_encoded_documents_are_taken_as_they_are(engine: SearchEngine) -> 
     assert await titles(engine) == ["Übersee"]
 
 
+async def test_a_bulk_of_several_megabytes_is_taken(engine: SearchEngine) -> None:
+    items = [item(number, number=number, title="a", description="word " * 40_000) for number in range(20)]
+    outcomes = await engine.bulk(INDEX, items, refresh=True)
+    assert {outcome.status for outcome in outcomes} == {201}
+    assert await titles(engine) == ["a"] * 20
+
+
+@pytest.mark.parametrize(("block", "status"), [("read_only_allow_delete", 429), ("write", 403)])
+async def test_a_write_block_is_told_of_each_item_and_ends(engine: SearchEngine, block: str, status: int) -> None:
+    """The first is what a full disk sets."""
+    await engine.put_settings(INDEX, {"index": {"blocks": {block: True}}})
+    outcomes = await engine.bulk(INDEX, [item(1), item(2)])
+    assert {(outcome.status, outcome.error_type) for outcome in outcomes} == {(status, "cluster_block_exception")}
+    assert await engine.count(INDEX, ALL) == 0
+    await engine.put_settings(INDEX, {"index": {"blocks": {block: None}}})
+    assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [201]
+
+
 async def test_an_empty_bulk_is_nothing(engine: SearchEngine) -> None:
     assert await engine.bulk(INDEX, []) == []
 

@@ -27,11 +27,14 @@ def _commands(page: Path) -> Iterator[str]:
                 yield line.strip()
 
 
+ENDLESS = (" serve ", " work ", " index follow ")
+"""Commands that go on until they are told to stop."""
+
 COMMANDS = [
     pytest.param(line, id=f"{page.name}: {line[:60]}")
     for page in PAGES
     for line in _commands(page)
-    if line.startswith(".venv/bin/assetry") and " serve " not in line
+    if line.startswith(".venv/bin/assetry") and not any(word in f"{line} " for word in ENDLESS)
 ]
 # Calls that are written with $API are a page's own story: tests/api/test_how_to_search.py runs it whole, in order.
 CALLS = [line for page in PAGES for line in _commands(page) if line.startswith("curl") and "http://" in line]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from service.errors import SettingsError
-from service.settings import Settings, load, render_reference
+from service.settings import Settings, load, render_reference, variable
+
+SECRET = "correct-horse"
 
 
 def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,28 +17,88 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert (settings.port, settings.data, settings.host) == (9001, Path("/somewhere"), "127.0.0.1")
 
 
+def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_MONGODB_URL", "")
+    monkeypatch.setenv("ASSETRY_INDEX_SHARDS", "")
+    settings = load()
+    assert (settings.mongodb_url, settings.index_shards) == (None, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("ASSETRY_PORT", "99999"),
         ("ASSETRY_PORT", "eighty"),
+        ("ASSETRY_OPS_PORT", "-1"),
+        ("ASSETRY_SHUTDOWN_SECONDS", "-1"),
         ("ASSETRY_OPENSEARCH_URL", "localhost:9200"),
+        ("ASSETRY_OPENSEARCH_URL", f"http://kim:{SECRET}@a:9200,https://b:9200"),
+        ("ASSETRY_OPENSEARCH_CA", "/no/such/file.pem"),
+        ("ASSETRY_MONGODB_URL", f"kim:{SECRET}@host"),
+        ("ASSETRY_MONGODB_URL", f"mongodb://kim:{SECRET}@"),
+        ("ASSETRY_MONGODB_DATABASE", "a/b"),
+        ("ASSETRY_MONGODB_TIMEOUT", "0"),
+        ("ASSETRY_S3_URL", f"s3://kim:{SECRET}@host"),
+        ("ASSETRY_S3_BUCKET", "No_Bucket"),
+        ("ASSETRY_REDIS_URL", f"redis://:{SECRET}/@host"),
+        ("ASSETRY_REDIS_PREFIX", "a b"),
+        ("ASSETRY_JOBS_CONCURRENCY", "0"),
         ("ASSETRY_INDEX_PREFIX", "Assets"),
+        ("ASSETRY_INDEX_SHARDS", "0"),
+        ("ASSETRY_INDEX_REPLICAS", "-1"),
         ("ASSETRY_INDEX_REFRESH", "often"),
         ("ASSETRY_PUBLIC_URL", "https://example.org/"),
         ("ASSETRY_LOG_LEVEL", "loud"),
-        ("ASSETRY_SECRET", "short"),
+        ("ASSETRY_SECRET", SECRET),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name) as raised:
         load()
-    assert name != "ASSETRY_SECRET" or value not in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert raised.value.setting == name
+
+
+@pytest.mark.parametrize(
+    ("given", "setting"),
+    [
+        ({"s3_access_key": "a"}, "ASSETRY_S3_SECRET_KEY"),
+        ({"s3_secret_key": SECRET}, "ASSETRY_S3_ACCESS_KEY"),
+        ({"opensearch_user": "kim"}, "ASSETRY_OPENSEARCH_PASSWORD"),
+        (
+            {
+                "opensearch_url": f"http://kim:{SECRET}@host:9200",
+                "opensearch_user": "kim",
+                "opensearch_password": SECRET,
+            },
+            "ASSETRY_OPENSEARCH_USER",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_together(given: dict[str, str], setting: str) -> None:
+    with pytest.raises(SettingsError, match=setting) as raised:
+        load(**given)
+    assert SECRET not in str(raised.value)
+
+
+def test_passwords_are_never_shown() -> None:
+    settings = load(
+        mongodb_url=f"mongodb://kim:{SECRET}@host",
+        opensearch_url=f"http://kim:{SECRET}@host",
+        s3_url=f"http://kim:{SECRET}@host",
+        s3_access_key="key",
+        s3_secret_key=SECRET,
+        redis_url=f"redis://:{SECRET}@host",
+        secret=SECRET * 4,
+    )
+    assert SECRET not in repr(settings) + str(settings)
 
 
 def test_every_setting_is_described() -> None:
     page = render_reference()
     for name, field in Settings.model_fields.items():
         assert field.description
-        assert f"`ASSETRY_{name.upper()}`" in page
+        assert f"`{variable(name)}`" in page
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert len(headings) == len(set(headings)) > 4, "settings of one group stand together"

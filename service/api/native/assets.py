@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.inputs import expected_rev, parse_json, read_form, read_json
+from service.api.inputs import expected_rev, parse_json, read_json
 from service.api.native.call import Call, Reply
 from service.api.native.params import DeleteAsset, NoParams, ReadAsset
 from service.core.views import Include
@@ -26,18 +26,15 @@ def _reply(call: Call[Any], record: Record, status: int = 200, include: Include 
 
 async def create(call: Call[NoParams]) -> Reply:
     """Create an asset from JSON, or from a form with the parts ``asset`` (JSON) and ``file``."""
-    settings = call.context.settings
-    media_type = call.request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
-        given = await read_json(AssetCreate, call.request, settings.json_limit)
-        record = await call.context.assets.create(call.who, given)
+    upload = None
+    if call.form is None:
+        given = await read_json(AssetCreate, call.request, call.context.settings.json_limit)
     else:
-        limits = {"json_limit": settings.json_limit, "upload_limit": settings.upload_limit}
-        async with read_form(call.request, **limits) as form:
-            if form.asset is None and form.upload is None:
-                raise InvalidInput("The form is empty.", field="file", expected="the parts asset and file")
-            given = parse_json(AssetCreate, form.asset or b"{}", "asset")
-            record = await call.context.assets.create(call.who, given, form.upload)
+        upload = call.form.upload
+        if call.form.asset is None and upload is None:
+            raise InvalidInput("The form is empty.", field="file", expected="the parts asset and file")
+        given = parse_json(AssetCreate, call.form.asset or b"{}", "asset")
+    record = await call.context.assets.create(call.who, given, upload, call.attempt)
     reply = _reply(call, record, 201)
     return Reply(reply.body, 201, {**reply.headers, "Location": f"{call.base}{call.prefix}/assets/{record.key}"})
 

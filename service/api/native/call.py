@@ -10,14 +10,20 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from service.api.context import Context
+from service.api.forms import Form
 from service.core.access import Principal
+from service.core.idempotency import Attempt
 
 P = TypeVar("P", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[P]):
-    """An authenticated request with its checked query parameters."""
+    """An authenticated request with its checked query parameters.
+
+    ``form`` is its body where the route takes forms and one came. ``attempt`` is there when it came with an
+    Idempotency-Key: whatever the handler makes must be keyed by it, for it may run again.
+    """
 
     request: Request
     context: Context
@@ -25,6 +31,8 @@ class Call(Generic[P]):
     params: P
     base: str
     prefix: str
+    form: Form | None = None
+    attempt: Attempt | None = None
 
     @property
     def path(self) -> Mapping[str, str]:

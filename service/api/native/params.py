@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.core.consistency import DEFAULT_SECONDS, MAX_SECONDS
+from service.core.consistency import DEFAULT_SECONDS, MAX_SECONDS, MAX_TOKEN
 from service.model import ASSET_TYPES
 
 MAX_OFFSET = 10_000
@@ -52,7 +52,7 @@ class Answered(Params):
         str | None,
         Field(
             description="`X-Index-Token` of a write that the search must see; `index_caught_up` says if it does.",
-            max_length=500,
+            max_length=MAX_TOKEN,
         ),
     ] = None
     wait_timeout: Annotated[

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-import orjson
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,8 +17,10 @@ from service.api.errors import failure
 from service.api.inputs import read_query
 from service.api.native import assets, explain, search, searches, suggest
 from service.api.native.call import Call, Handler
+from service.api.native.content import read_content
 from service.api.native.envelope import respond
 from service.api.native.explain import ExplainQuery
+from service.api.native.idempotency import REPLAYED, fingerprint, kept, read_key, response_of, work
 from service.api.native.params import (
     AdvancedSearch,
     BasicSearch,
@@ -60,6 +62,11 @@ class Route:
     def writes(self) -> bool:
         """Whether it changes records: its answers then carry ``X-Index-Token``."""
         return self.scope.endswith(":write")
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it takes an Idempotency-Key: the other methods that write may be repeated as they are."""
+        return self.writes and self.method == "POST"
 
 
 ROUTES: tuple[Route, ...] = (
@@ -110,14 +117,23 @@ def _endpoint(context: Context, methods: dict[str, Route]) -> Callable[[Request]
 async def _serve(context: Context, route: Route, request: Request) -> Response:
     who = await context.keys.authenticate(request.headers.get("authorization"))
     request.scope["assetry.who"] = who
-    quota = context.rates.take(who)
+    quota = await context.rates.take(who)
     who.allow(route.scope)
     params = read_query(route.params, request)
-    reply = await route.handler(Call(request, context, who, params, context.base(request), PREFIX))
-    headers = {"Cache-Control": "private, no-cache", **(quota.headers if quota else {}), **reply.headers}
-    if route.writes:
+    key = read_key(request) if route.keyed else None
+    headers = {"Cache-Control": "private, no-cache", **(quota.headers if quota else {})}
+    async with read_content(request, context.settings, form=route.form, digest=key is not None) as content:
+        call = Call(content.request, context, who, params, context.base(request), PREFIX, content.form)
+        if key is None:
+            reply = kept(await route.handler(call))
+        else:
+            run = work(request, lambda attempt: route.handler(replace(call, attempt=attempt)))
+            answer = await context.idempotency.once(who, key, fingerprint(request, content.digest), run)
+            reply = answer.reply
+            headers |= {REPLAYED: "true"} if answer.replayed else {}
+    if route.writes and reply.status < HTTPStatus.BAD_REQUEST:
         headers |= await _index_token(context)
-    return Response(orjson.dumps(reply.body), reply.status, headers, "application/json")
+    return response_of(reply, headers)
 
 
 async def _index_token(context: Context) -> dict[str, str]:

@@ -19,7 +19,7 @@ def _reply(record: Record, status: int = 200, **headers: str) -> Reply:
 async def create(call: Call[NoParams]) -> Reply:
     """Save a search; its text and filters must compile."""
     given = await read_json(SearchCreate, call.request, call.context.settings.json_limit)
-    record = await call.context.saved_searches.create(call.who, given)
+    record = await call.context.saved_searches.create(call.who, given, call.attempt)
     return _reply(record, 201, Location=f"{call.base}{call.prefix}/searches/{record.key}")
 
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from service.adapters.inprocess_jobs import InprocessJobs, JobLimits
+from service.adapters.inprocess_jobs import InprocessJobs
+from service.adapters.job_limits import JobLimits
 from service.adapters.sqlite_store import SqliteStore
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.jobs import Cancelled, Progress
 from service.ports.store import Body, Change, Condition, Order, Page, Record
 
-LIMITS = JobLimits(concurrency=2, attempts=2, backoff=0.01, sweep=0.05, lease=0.15)
+LIMITS = JobLimits(concurrency=2, attempts=2, backoff=0.01, sweep=0.05, lease=0.15, grace=0.1)
 
 
 class FlakyStore(SqliteStore):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import gzip
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -10,69 +13,12 @@ from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.opensearch_wire import bulk_body, describe
 from service.errors import Unavailable
 from service.ports.search import BulkItem, Rejected
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-ANSWER = "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+from tests.unit.adapters.opensearch_servers import Answer, Request, answering, mute, scripted
 
 
 @asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[str]:
-    """Serve on a free loopback port; every connection is closed in the end."""
-    under_way: set[asyncio.Task[None]] = set()
-
-    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        under_way.add(task)
-        try:
-            await serve(reader, writer)
-        finally:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-    server = await asyncio.start_server(connection, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await asyncio.gather(*under_way, return_exceptions=True)
-        await server.wait_closed()
-
-
-@asynccontextmanager
-async def scripted(
-    *answers: tuple[int, str] | None, kind: str = "application/json"
-) -> AsyncIterator[tuple[str, list[str]]]:
-    """A server that answers its requests in turn, the last one for ever; None closes the connection instead."""
-    script = list(answers)
-    seen: list[str] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while line := await reader.readline():
-                seen.append(line.decode().split()[1])
-                length = 0
-                while (header := await reader.readline()).strip():
-                    name, _, value = header.decode().partition(":")
-                    length = int(value) if name.lower() == "content-length" else length
-                await reader.readexactly(length)
-                answer = script.pop(0) if len(script) > 1 else script[0]
-                if answer is None:
-                    break
-                status, body = answer
-                writer.write(ANSWER.format(status=status, kind=kind, length=len(body), body=body).encode())
-                await writer.drain()
-        except ConnectionError:
-            return
-
-    async with listening(serve) as url:
-        yield url, seen
-
-
-@asynccontextmanager
-async def connected(*hosts: str, timeout: float = 10.0) -> AsyncIterator[OpenSearchEngine]:
-    engine = OpenSearchEngine(Connection(hosts=hosts, timeout=timeout))
+async def connected(*hosts: str, **options: Any) -> AsyncIterator[OpenSearchEngine]:
+    engine = OpenSearchEngine(Connection(hosts=hosts, **options))
     try:
         yield engine
     finally:
@@ -85,7 +31,7 @@ REFUSAL = (
 HITS = '{"timed_out":%s,"_shards":{"failed":%d},"hits":{"hits":[]}}'
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 502, 503, 504])
 async def test_not_now_is_unavailable_and_is_not_retried(status: int) -> None:
     async with scripted((status, '{"error":{"type":"busy","reason":"r"}}')) as (url, seen), connected(url) as engine:
         with pytest.raises(Unavailable):
@@ -93,7 +39,7 @@ async def test_not_now_is_unavailable_and_is_not_retried(status: int) -> None:
         assert len(seen) == 1
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 409])
+@pytest.mark.parametrize("status", [400, 405, 409, 413])
 async def test_a_refusal_is_rejected_with_all_of_its_reasons(status: int) -> None:
     async with scripted((status, REFUSAL)) as (url, _), connected(url) as engine:
         with pytest.raises(Rejected) as caught:
@@ -101,6 +47,15 @@ async def test_a_refusal_is_rejected_with_all_of_its_reasons(status: int) -> Non
     assert caught.value.status == status
     assert caught.value.error_type == "parsing_exception"
     assert caught.value.reason == "outer: inner"
+
+
+@pytest.mark.parametrize("body", ['"Forbidden"', "[]", "<html>", "", '{"Message": "no"}', "\xff"])
+async def test_a_refusal_of_any_shape_is_understood(body: str) -> None:
+    """A gateway in front of an engine answers in its own ways."""
+    async with scripted((400, body)) as (url, _), connected(url) as engine:
+        with pytest.raises(Rejected) as caught:
+            await engine.search("i", {})
+    assert caught.value.error_type == "unknown"
 
 
 @pytest.mark.parametrize(("timed_out", "failed"), [("true", 0), ("false", 1)])
@@ -138,10 +93,7 @@ async def test_a_refused_connection_is_unavailable() -> None:
 
 
 async def test_silence_is_unavailable_in_time() -> None:
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-
-    async with listening(mute) as url, connected(url) as engine:
+    async with mute() as url, connected(url) as engine:
         with pytest.raises(Unavailable, match="in time"):
             await engine.search("i", {}, timeout=0.05)
 
@@ -155,20 +107,130 @@ async def test_a_second_host_answers_for_a_dead_one() -> None:
         assert len(seen) == 4
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        lambda: Connection(hosts=("https://127.0.0.1:9",), user="u", password="p", verify_certs=False),
-        lambda: Connection(hosts=("https://127.0.0.1:9",)),
-        lambda: Connection(hosts=("http://user:secret@127.0.0.1:9/prefix",)),
-    ],
-    ids=["unverified", "verified", "plain"],
-)
-async def test_every_kind_of_connection_can_be_made(options: Callable[[], Connection]) -> None:
-    engine = OpenSearchEngine(options())
-    with pytest.raises(Unavailable):
+async def test_a_host_that_hangs_costs_a_search_a_part_of_its_time_and_then_nobody_any() -> None:
+    async with mute() as hung, scripted((200, HITS % ("false", 0))) as (live, seen), connected(hung, live) as engine:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await asyncio.gather(*(engine.search("i", {}, timeout=0.5) for _ in range(4)))
+        assert clock() - began < 0.5
+        assert len(seen) == 4
+        began = clock()
+        for _ in range(10):
+            await engine.search("i", {}, timeout=0.5)
+        assert clock() - began < 0.3, "the host that hangs is left alone"
+
+
+async def test_no_host_answers_and_the_time_out_holds() -> None:
+    async with mute() as first, mute() as second, connected(first, second) as engine:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Unavailable, match="in time"):
+            await engine.search("i", {}, timeout=0.3)
+        assert asyncio.get_running_loop().time() - began < 0.6
+
+
+async def test_the_wait_for_a_connection_counts_and_is_bounded_in_number() -> None:
+    async with mute() as url, connected(url, connections=2, waiting=20) as engine:
+        began = asyncio.get_running_loop().time()
+        calls = [engine.search("i", {}, timeout=0.3) for _ in range(100)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        took = asyncio.get_running_loop().time() - began
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert sum("wait already" in str(answer) for answer in answers) == 80
+    assert took < 1.0
+
+
+async def test_those_that_were_refused_leave_no_trace() -> None:
+    async with scripted((200, HITS % ("false", 0))) as (url, _), connected(url, waiting=1) as engine:
+        answers = await asyncio.gather(*(engine.search("i", {}) for _ in range(5)), return_exceptions=True)
+        assert sum(isinstance(answer, Unavailable) for answer in answers) == 4
+        await engine.search("i", {})
+
+
+WRITES: dict[str, Callable[[OpenSearchEngine], Any]] = {
+    "bulk": lambda engine: engine.bulk("i", [BulkItem("a", 1, {})]),
+    "create": lambda engine: engine.create_index("i", {}),
+    "aliases": lambda engine: engine.update_aliases([]),
+    "settings": lambda engine: engine.put_settings("i", {}),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_what_writes_is_never_repeated(write: str) -> None:
+    async with scripted(None) as (one, seen), scripted(None) as (other, more), connected(one, other) as engine:
+        with pytest.raises(Unavailable):
+            await WRITES[write](engine)
+        assert len(seen) + len(more) == 1
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("size", [10, 5_000, 3_000_000])
+async def test_a_bulk_of_any_size_arrives_whole(size: int, compress: bool) -> None:
+    """Bodies over a megabyte make aiohttp warn when they are passed as bytes, and warnings are errors here."""
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request)
+        return Answer.json({"items": [{"index": {"status": 201}}]})
+
+    items = [BulkItem("a", 1, b'{"x":"' + b"y" * size + b'"}')]
+    async with answering(answer) as url, connected(url, compress=compress) as engine:
+        assert [outcome.status for outcome in await engine.bulk("i", items)] == [201]
+    zipped = compress and size >= 5_000
+    assert (seen[0].headers.get("content-encoding") == "gzip") == zipped
+    assert (gzip.decompress(seen[0].body) if zipped else seen[0].body) == bulk_body(items)[0]
+    assert ("gzip" in seen[0].headers.get("accept-encoding", "")) == compress
+
+
+async def test_a_compressed_answer_is_read() -> None:
+    body = gzip.compress(b'{"version":{"number":"3.0.0","distribution":"opensearch"}}')
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with answering(lambda _: Answer(200, body, headers)) as url, connected(url, compress=True) as engine:
+        assert await engine.ping() == {"engine": "opensearch", "version": "3.0.0"}
+
+
+async def test_credentials_are_not_carried_to_where_a_redirect_points() -> None:
+    seen: list[Request] = []
+
+    def elsewhere(request: Request) -> Answer:
+        seen.append(request)
+        return Answer.json({})
+
+    async with answering(elsewhere) as other:
+        redirect = Answer.json({}, 302, Location=other)
+        async with answering(lambda _: redirect) as url, connected(url, user="u", password="p") as engine:
+            with pytest.raises(Rejected):
+                await engine.ping()
+    assert seen == []
+
+
+async def test_a_path_a_user_and_a_password_go_with_each_call() -> None:
+    seen: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request)
+        return Answer.json({"version": {"number": "3.0.0"}})
+
+    async with answering(answer) as url:
+        async with connected(f"{url.replace('://', '://j%40n:s%2Fcret@')}/search/") as engine:
+            await engine.ping()
+        async with connected(url, user="j@n", password="s/cret") as engine:
+            await engine.ping()
+    assert [(request.path, request.headers["authorization"]) for request in seen] == [
+        ("/search/", "Basic akBuOnMvY3JldA=="),
+        ("/", "Basic akBuOnMvY3JldA=="),
+    ]
+
+
+async def test_a_deprecation_that_the_engine_notes_is_no_warning_of_ours() -> None:
+    answer = Answer.json({"version": {"number": "3.0.0"}}, Warning='299 OpenSearch-3.0.0 "old"')
+    async with answering(lambda _: answer) as url, connected(url) as engine:
         await engine.ping()
-    await engine.close()
+
+
+def test_unverified_certificates_are_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        OpenSearchEngine(Connection(("https://127.0.0.1:9",), verify_certs=False))
+    assert "ASSETRY_OPENSEARCH_URL: certificates are not verified" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.sqlite_query import Cursor, page_sql, read_cursor, where_sql, write_cursor
+from service.adapters.pages import Cursor, read_cursor, write_cursor
+from service.adapters.sqlite_query import page_sql, where_sql
 from service.adapters.sqlite_schema import connect, prepare
 from service.ports.store import KINDS, Condition, In, Index, Order, Range
 

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.files import disposition
 from service.api.ranges import NotSatisfiable, read_range
-from service.ports.files import ByteRange
+from service.ports.files import ByteRange, disposition
 
 
 @pytest.mark.parametrize(

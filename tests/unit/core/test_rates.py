@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.adapters.memory_quotas import MemoryQuotas
 from service.core.access import TIERS, Principal
 from service.core.rates import WINDOW, Rates
 from service.errors import TooManyRequests
@@ -12,9 +13,9 @@ def _who(tier: str, key_id: str = "key_1") -> Principal:
     return Principal("acme", "kim", frozenset(), key_id, tier)
 
 
-def test_a_window_is_used_up_and_starts_anew(clock: Clock) -> None:
-    rates = Rates(clock)
-    quotas = [rates.take(_who("free")) for _ in range(1_000)]
+async def test_a_window_is_used_up_and_starts_anew(clock: Clock) -> None:
+    rates = Rates(MemoryQuotas(clock))
+    quotas = [await rates.take(_who("free")) for _ in range(1_000)]
     assert quotas[0] is not None
     assert quotas[0].headers == {
         "RateLimit-Policy": '"hourly";q=1000;w=3600',
@@ -22,17 +23,17 @@ def test_a_window_is_used_up_and_starts_anew(clock: Clock) -> None:
     }
     clock.pass_(600)
     with pytest.raises(TooManyRequests) as raised:
-        rates.take(_who("free"))
+        await rates.take(_who("free"))
     assert raised.value.retry_after == WINDOW - 600
-    assert rates.take(_who("free", "key_2")), "another key has a window of its own"
+    assert await rates.take(_who("free", "key_2")), "another key has a window of its own"
     clock.pass_(WINDOW - 600)
-    quota = rates.take(_who("free"))
+    quota = await rates.take(_who("free"))
     assert quota is not None
     assert quota.left == 999
 
 
-def test_every_tier(clock: Clock) -> None:
-    rates = Rates(clock)
+async def test_every_tier(clock: Clock) -> None:
+    rates = Rates(MemoryQuotas(clock))
     for tier, limit in TIERS.items():
-        quota = rates.take(_who(tier, f"key_{tier}"))
+        quota = await rates.take(_who(tier, f"key_{tier}"))
         assert (quota.limit if quota else None) == limit

@@ -1,0 +1,48 @@
+# syntax=docker/dockerfile:1
+# One image for every role: `serve` (the API), `index follow`, `work`, `db init`, and every other command.
+
+FROM python:3.11.14-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY requirements.lock ./
+# Only wheels, only in the lock's versions, and only with the lock's hashes: nothing is compiled here.
+RUN pip install --quiet --only-binary :all: --constraint requirements.lock setuptools
+COPY pyproject.toml README.md LICENSE ./
+COPY mappings mappings
+COPY query query
+COPY indexer indexer
+COPY service service
+RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels .
+# A wheel is named with its own hash, since the lock's hashes make pip ask for everybody's.
+RUN python -m venv --without-pip /opt/assetry \
+ && wheel=$(ls /wheels/*.whl) \
+ && pip --python /opt/assetry/bin/python install --quiet --only-binary :all: --constraint requirements.lock \
+      "assetry @ file://$wheel#sha256=$(sha256sum "$wheel" | cut -d' ' -f1)" \
+ && /opt/assetry/bin/python -m compileall -q /opt/assetry/lib
+
+FROM python:3.11.14-slim-bookworm
+LABEL org.opencontainers.image.title="Assetry" org.opencontainers.image.licenses="Apache-2.0"
+# The service installs nothing: what could is taken out. /data is the embedded engines', /scratch for uploads under way.
+RUN pip uninstall --quiet --yes --root-user-action ignore setuptools wheel pip \
+ && groupadd --gid 10001 assetry \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /scratch --shell /usr/sbin/nologin assetry \
+ && install --directory --owner assetry --group assetry --mode 0700 /data /scratch
+COPY --from=build /opt/assetry /opt/assetry
+ENV PATH=/opt/assetry/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TMPDIR=/scratch \
+    ASSETRY_DATA=/data \
+    ASSETRY_HOST=0.0.0.0 \
+    ASSETRY_PORT=8080 \
+    ASSETRY_OPS_PORT=8080
+USER 10001:10001
+WORKDIR /data
+VOLUME ["/data", "/scratch"]
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+# Alive, not ready: a service whose engine is away is not mended by a restart. /readyz says which engine that is.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-I", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
+ENTRYPOINT ["assetry"]
+CMD ["serve"]

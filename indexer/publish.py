@@ -1,0 +1,107 @@
+"""The indexer's status, written into the store for API processes that run no indexer of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from indexer.published import HEARTBEAT_SECONDS, KIND, encode, key_of
+from indexer.status import FollowerStatus, Role, State
+from service.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from service.ports.clock import Clock
+from service.ports.store import Change, Store
+from service.times import timestamp
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.05
+"""How often the status is looked at: what is looked at is in memory."""
+
+WRITE_SECONDS = 0.25
+"""The shortest time between two writes."""
+
+class Publisher:
+    """Writes what a follower says of itself: soon after it changed, and every few seconds as a sign of life.
+
+    It writes by compare-and-set. Whoever finds that another one wrote meanwhile looks at its own status again first: a
+    process that was frozen and lost its lease then knows, and keeps silent.
+    """
+
+    def __init__(self, store: Store, clock: Clock, alias: str, status: Callable[[], FollowerStatus]) -> None:
+        self._store = store
+        self._clock = clock
+        self._key = key_of(alias)
+        self._status = status
+        self._holder = clock.guid()
+        self._rev: int | None = None
+        self._written: FollowerStatus | None = None
+        self._written_at = clock.monotonic() - WRITE_SECONDS
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish, in a task of its own."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="index-publisher")
+
+    async def stop(self) -> None:
+        """Publish once more, if this one was speaking, that it has stopped; then end. After the follower's stop."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        if self._written is not None:
+            try:
+                await self._write(replace(self._status(), state=State.STOPPED))
+            except (Unavailable, Conflict) as error:
+                log.info("the indexer's end was not published: %s", error.message)
+
+    async def _run(self) -> None:
+        while True:
+            status = self._status()
+            try:
+                if status.role is not Role.LEADER:
+                    self._written = None  # another one speaks
+                elif status.state is not State.STOPPED and self._is_due(status):
+                    await self._write(status)
+            except Conflict:
+                self._rev = None
+            except Unavailable as error:
+                self._written_at = self._clock.monotonic()  # try again after a while, not at once
+                log.debug("the indexer's status was not published: %s", error.message)
+            except Exception:  # whatever it is, the indexer must not seem dead because of it
+                self._written_at = self._clock.monotonic()
+                log.exception("the indexer's status was not published")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_due(self, status: FollowerStatus) -> bool:
+        waited = self._clock.monotonic() - self._written_at
+        if waited >= HEARTBEAT_SECONDS:
+            return True
+        if self._written is None:
+            return waited >= WRITE_SECONDS
+        # The lag grows with every look; what it tells comes with the heartbeat.
+        return waited >= WRITE_SECONDS and replace(status, lag_seconds=0.0) != replace(self._written, lag_seconds=0.0)
+
+    async def _write(self, status: FollowerStatus) -> None:
+        """Write the status. Raises Conflict when another one wrote since the last look."""
+        fields: dict[str, Any] = encode(status) | {"holder": self._holder, "at": timestamp(self._clock.now())}
+        if self._rev is None:
+            self._rev = await self._find()
+        if self._rev is None:
+            try:
+                record = await self._store.insert(KIND, self._key, fields)
+            except AlreadyExists:
+                return  # the next look finds it
+        else:
+            record = await self._store.update(KIND, self._key, Change(set=fields), expected_rev=self._rev)
+        self._rev, self._written, self._written_at = record.rev, status, self._clock.monotonic()
+
+    async def _find(self) -> int | None:
+        try:
+            return (await self._store.get(KIND, self._key)).rev
+        except NotFound:
+            return None

@@ -1,0 +1,61 @@
+"""Several engines at once: what one lacks does not keep the others from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from scripts.enginelib.engine import Engine
+from scripts.enginelib.faults import Failed, Missing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one engine: its URL, or the fault that stood in the way; neither when it just does not run."""
+
+    engine: Engine
+    url: str | None = None
+    fault: Missing | Failed | None = None
+
+
+def started(engines: Iterable[Engine]) -> list[Outcome]:
+    """Start what does not run yet, all at the same time."""
+    asked = list(engines)
+    # First what has to be fetched or built, so that a build of minutes does not slow a start which has its time.
+    faults = {out.engine.name: out for out in _each(asked, _obtained) if out.fault is not None}
+    outcomes = {out.engine.name: out for out in _each([e for e in asked if e.name not in faults], _up)} | faults
+    return [outcomes[engine.name] for engine in asked]
+
+
+def running(engines: Iterable[Engine]) -> list[Outcome]:
+    """Find what runs."""
+    return _each(list(engines), lambda engine: Outcome(engine, engine.url()))
+
+
+def ended(engines: Iterable[Engine]) -> list[tuple[Engine, bool]]:
+    """End what runs, all at the same time; say of each whether it ran."""
+    return _each(list(engines), lambda engine: (engine, engine.down()))
+
+
+def _obtained(engine: Engine) -> Outcome:
+    try:
+        engine.obtain()
+    except (Missing, Failed) as fault:
+        return Outcome(engine, fault=fault)
+    return Outcome(engine)
+
+
+def _up(engine: Engine) -> Outcome:
+    try:
+        return Outcome(engine, engine.up())
+    except (Missing, Failed) as fault:
+        return Outcome(engine, fault=fault)
+
+
+def _each(engines: list[Engine], ask: Callable[[Engine], T]) -> list[T]:
+    with ThreadPoolExecutor(max_workers=max(1, len(engines))) as pool:
+        return list(pool.map(ask, engines))

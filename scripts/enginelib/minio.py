@@ -1,0 +1,81 @@
+"""MinIO: any S3 would do for the service; this one runs anywhere."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from scripts.enginelib.daemon import Daemon
+from scripts.enginelib.golang import Program, built
+from scripts.enginelib.places import LOOPBACK, kept_port
+from scripts.enginelib.web import SECONDS, fetch
+
+# The server's repository is archived: this commit is its last.
+PROGRAM = Program("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", minutes=3)
+
+
+class Minio:
+    """A server on a free port of the loopback interface, with a random user and password."""
+
+    start_seconds = 60.0
+
+    def obtain(self) -> str:
+        """Find a `minio` on PATH, or build one. Raises Missing, Failed."""
+        found = shutil.which("minio")
+        if found is None:
+            built(PROGRAM)
+            return PROGRAM.source
+        said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+        return f"{found}, {said.partition('(')[0].strip()}"
+
+    def launch(self, folder: Path) -> Daemon:
+        """Start the server. Raises Missing, Failed."""
+        user, password = _credentials(folder)
+        command = [shutil.which("minio") or str(built(PROGRAM)), "server", "--quiet", "--address"]
+        command += [f"{LOOPBACK}:{kept_port(folder)}", "--console-address"]
+        command += [f"{LOOPBACK}:{kept_port(folder, 'console-port')}", str(folder / "data")]
+        environment = {
+            "MINIO_ROOT_USER": user,
+            "MINIO_ROOT_PASSWORD": password,
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+        }
+        return Daemon.start(command, folder, environment)
+
+    def ready(self, folder: Path) -> str | None:
+        """Return the server's URL, credentials included, once it takes requests."""
+        host = f"{LOOPBACK}:{kept_port(folder)}"
+        try:
+            fetch(f"http://{host}/minio/health/ready")
+        except OSError:
+            return None
+        user, password = _credentials(folder)
+        return f"http://{user}:{password}@{host}"
+
+    def describe(self, url: str) -> str:
+        """Return what the server calls itself; S3 has no version."""
+        parts = urlsplit(url)
+        public = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        try:
+            with urllib.request.urlopen(public, timeout=SECONDS) as answer:
+                server = answer.headers.get("Server")
+        except urllib.error.HTTPError as refused:  # nobody may list the buckets: all we want is who says so
+            server = refused.headers.get("Server")
+            refused.close()
+        return server or "an S3"
+
+
+def _credentials(folder: Path) -> tuple[str, str]:
+    """Return the user and password of an instance, made up when it first starts."""
+    file = folder / "credentials.json"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps([f"user{secrets.token_hex(6)}", secrets.token_hex(20)]))
+    user, password = json.loads(file.read_text())
+    return user, password

@@ -1,0 +1,49 @@
+"""Asks a MongoDB who it is, and makes one that waits for it a replica set of one. Needs PyMongo in its environment.
+
+`python mongoask.py URL [HOST:PORT]` prints {"ready": true, "version": "7.0.14", "process": "mongod", "set": "assetry"}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+SECONDS = 4.0
+SET = "assetry"
+_NOT_INITIATED = 94
+
+
+def ask(url: str, member: str | None = None) -> dict[str, Any]:
+    """Return what a server says of itself. Raises pymongo.errors.PyMongoError.
+
+    One that was started for a replica set and is in none yet becomes its only member, by `member`.
+    """
+    from pymongo import MongoClient
+    from pymongo.errors import OperationFailure
+
+    # One server is asked, not its set: a set that is being made has no primary to be found yet.
+    direct = member is not None
+    with MongoClient[dict[str, Any]](
+        url, directConnection=direct, serverSelectionTimeoutMS=int(SECONDS * 1000)
+    ) as client:
+        hello = client.admin.command("hello")
+        if hello.get("isreplicaset") and member is not None:
+            try:
+                client.admin.command("replSetGetStatus")
+            except OperationFailure as error:
+                if error.code != _NOT_INITIATED:
+                    raise
+                members = [{"_id": 0, "host": member}]
+                client.admin.command("replSetInitiate", {"_id": SET, "members": members})
+        built = client.admin.command("buildInfo")
+    return {
+        "ready": bool(hello.get("isWritablePrimary")),
+        "version": built["version"],
+        "process": built.get("process", "mongod"),
+        "set": hello.get("setName"),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(ask(sys.argv[1], *sys.argv[2:3])))

@@ -1,0 +1,42 @@
+"""The quotas port in the process: every process counts for itself."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from service.ports.clock import Clock
+from service.ports.quotas import Usage
+
+_KEYS = 100_000
+"""Keys that are remembered; the one that was seen longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Window:
+    ends: float
+    used: int = 0
+
+
+class MemoryQuotas:
+    """Windows in memory; :class:`service.ports.quotas.Quotas` says what it promises."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._windows: OrderedDict[str, _Window] = OrderedDict()
+
+    async def use(self, key: str, window: float) -> Usage:
+        """Count a use."""
+        return self.count(key, window)
+
+    def count(self, key: str, window: float) -> Usage:
+        """Count a use, for a caller that must not wait."""
+        now = self._clock.monotonic()
+        current = self._windows.get(key)
+        if current is None or now >= current.ends:
+            current = self._windows[key] = _Window(now + window)
+        self._windows.move_to_end(key)
+        while len(self._windows) > _KEYS:
+            self._windows.popitem(last=False)
+        current.used += 1
+        return Usage(current.used, min(window, current.ends - now))

@@ -1,0 +1,46 @@
+"""Where a page of records ended, as the opaque text that resumes behind it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from service.errors import InvalidInput
+from service.ports.store import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the value that it was ordered by (None behind the last value) and the key."""
+
+    value: Any
+    key: str
+
+
+def write_cursor(order: Order | None, cursor: Cursor) -> str:
+    """Return a page's opaque ``after``: URL-safe, and bound to its order."""
+    text = orjson.dumps([_order_name(order), cursor.value, cursor.key])
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def read_cursor(order: Order | None, after: str | None) -> Cursor | None:
+    """Read what :func:`write_cursor` wrote. Raises InvalidInput when it is malformed or of another order."""
+    if after is None:
+        return None
+    try:
+        name, value, key = orjson.loads(
+            base64.b64decode(after.encode() + b"=" * (-len(after) % 4), b"-_", validate=True)
+        )
+    except (ValueError, TypeError, binascii.Error):
+        name = value = key = None
+    if name != _order_name(order) or not isinstance(key, str) or isinstance(value, (list, dict)):
+        raise InvalidInput("This cursor is not of a page in this order.", field="after", provided=after[:80])
+    return Cursor(value, key)
+
+
+def _order_name(order: Order | None) -> str:
+    return "" if order is None else f"{'-' if order.descending else ''}{order.path}"

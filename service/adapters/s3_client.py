@@ -1,0 +1,135 @@
+"""The S3 client: built from the options, bounded in time, with the credentials of AWS's standard chain."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import certifi
+import urllib3
+from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import (
+    AWSConfigProvider,
+    ChainedProvider,
+    EnvAWSProvider,
+    IamAwsProvider,
+    Provider,
+    StaticProvider,
+)
+from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry, Timeout
+
+from service.adapters.s3_errors import late
+from service.adapters.s3_options import ACCESS_KEY, CA, SECRET_KEY, URL, S3Options
+from service.errors import SettingsError
+
+RETRIES = 2
+"""How often a request is sent again, after 0.2 s and 0.4 s, when it was refused, reset or answered by a 5xx."""
+
+_BUSY = (500, 502, 503, 504)
+_CREDENTIALS_SECONDS = 2.0  # how long the metadata service of a cloud's machine has; elsewhere there is none
+
+
+class _Patience(Retry):
+    """Retries of what fails at once. An engine that hangs is not asked again: its time is the caller's."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """Return what is left of the retries. Raises the error itself for what took too long."""
+        if error is not None and late(error):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+class _Chain(Provider):
+    """AWS's standard chain. Its last link asks the network, which fails in more ways than the library expects."""
+
+    def __init__(self, region: str | None) -> None:
+        timeout = Timeout(connect=_CREDENTIALS_SECONDS / 2, read=_CREDENTIALS_SECONDS)
+        http = urllib3.PoolManager(timeout=timeout, retries=Retry(total=0))
+        self._chain = ChainedProvider(
+            [EnvAWSProvider(), AWSConfigProvider(), IamAwsProvider(http_client=http, region=region)]
+        )
+
+    def retrieve(self) -> Credentials:
+        """Return credentials that are good now. Raises SettingsError. Blocking."""
+        try:
+            return self._chain.retrieve()
+        except (ValueError, KeyError, OSError, HTTPError) as error:
+            raise SettingsError(
+                ACCESS_KEY,
+                f"no credentials: set it and {SECRET_KEY}, or give the process AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, a profile in ~/.aws/credentials, or a role.",
+            ) from error
+
+
+def provider(options: S3Options) -> Provider:
+    """Return who gives the credentials: the options and their URL, else AWS's standard chain."""
+    keys = options.keys
+    return StaticProvider(*keys) if keys else _Chain(options.region)
+
+
+def connections(options: S3Options, *, idle: float | None = None) -> urllib3.PoolManager:
+    """Return the pool of connections. Raises SettingsError for certificates that can not be read."""
+    ca = str(options.ca) if options.ca else os.environ.get("SSL_CERT_FILE") or certifi.where()
+    if options.url.startswith("https:"):
+        _check_certificates(ca)
+    return urllib3.PoolManager(
+        maxsize=4 * options.threads,  # a download holds a connection, but no thread, while its reader is slow
+        timeout=Timeout(connect=options.connect, read=idle or options.idle),
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=ca,
+        retries=_Patience(total=RETRIES, backoff_factor=0.2, status_forcelist=_BUSY),
+    )
+
+
+def client(options: S3Options, credentials: Provider, *, idle: float | None = None) -> Minio:
+    """Return a client of the endpoint; it connects with its first request. Raises SettingsError.
+
+    ``idle`` is its own bound for an answer, in seconds.
+    """
+    region = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return _build(options.url, options, credentials, region, connections(options, idle=idle))
+
+
+def signer(options: S3Options, credentials: Provider, region: str) -> Minio | None:
+    """Return a client that signs URLs for the address that clients reach; None without one. It sends nothing."""
+    if options.public_url is None:
+        return None
+    return _build(options.public_url, options, credentials, region, connections(options))
+
+
+def _build(url: str, options: S3Options, credentials: Provider, region: str | None, pool: urllib3.PoolManager) -> Minio:
+    split = urlsplit(url)
+    host = split.netloc.rpartition("@")[2]
+    try:
+        made = Minio(host, secure=split.scheme == "https", region=region, credentials=credentials, http_client=pool)
+    except ValueError as error:
+        raise SettingsError(URL, f"{host} is no S3 endpoint, as in s3.example.org:9000.") from error
+    if options.style == "virtual":
+        made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    elif options.style == "path":
+        made.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    return made
+
+
+def _check_certificates(path: str) -> None:
+    try:
+        text = Path(path).read_text("ascii", "replace")
+    except OSError as error:
+        raise SettingsError(CA, f"{path} can not be read: {error.strerror}.") from error
+    if "BEGIN CERTIFICATE" not in text and "BEGIN TRUSTED CERTIFICATE" not in text:
+        raise SettingsError(CA, f"{path} holds no certificate in PEM.")

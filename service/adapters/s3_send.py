@@ -1,0 +1,143 @@
+"""Sending content under a key: whole or nothing, every byte checked by the engine.
+
+Content of up to one part goes in a single PUT, more of it by a multipart upload whose parts travel ``lanes`` at a time.
+The client library signs the sha256 of each body over plain http and adds a Content-MD5 over https, so that a bit that
+flips on the way is refused by the engine; what was refused so is sent again. An object is seen under its key only when
+the engine has all parts and was told to complete them.
+
+Before a multipart upload a *mark*, a tiny object, says under which key it will be. Engines forget to list what they
+keep (MinIO after a restart lists the uploads of one key, not those of the bucket), so this is what the janitor goes by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar, cast
+
+from minio import Minio
+from minio.datatypes import Part
+from minio.error import S3Error
+
+from service.adapters.s3_errors import RESEND, missing
+from service.adapters.s3_options import ENGINE, MAX_PARTS, MIB, MIN_PART, S3Options
+from service.adapters.s3_spool import Spool
+from service.adapters.s3_threads import Threads
+from service.errors import Unavailable
+
+T = TypeVar("T")
+
+MARKS = ".marks/"
+"""The prefix of marks. No key of the port starts with a dot: nothing that is stored can meet one."""
+
+TYPE = "application/octet-stream"
+"""The media type of every object: what a file is, is known to its record, not to its bytes."""
+
+_ATTEMPTS = 3  # how often a body is sent that does not arrive as it is
+
+
+def part_size(total: int, wanted: int) -> int:
+    """Return the size of the parts of ``total`` bytes: the wanted one, or what keeps their number in bounds."""
+    least = max(wanted, MIN_PART, -(-total // MAX_PARTS))
+    return -(-least // MIB) * MIB
+
+
+class Sender:
+    """Sends spools to a bucket."""
+
+    def __init__(self, client: Minio, threads: Threads, options: S3Options) -> None:
+        self._client = client
+        self._threads = threads
+        self._bucket = options.bucket
+        self._part_size = options.part_size
+        self._lanes = options.lanes
+
+    async def send(self, spool: Spool, key: str) -> None:
+        """Store the spool under the key, over what is there. Raises Unavailable; then nothing is readable."""
+        if spool.size <= part_size(spool.size, self._part_size):
+            await self._threads.run(self._put, spool, key)
+        else:
+            await self._send_parts(spool, key)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store a small content in one request. Blocking; raises what the client raises."""
+        _resent(lambda: self._client._put_object(self._bucket, key, content, {"Content-Type": TYPE}))
+
+    def _put(self, spool: Spool, key: str) -> None:
+        with spool.part(0, spool.size) as body:
+            _resent(lambda: self._client._put_object(self._bucket, key, _bytes(body), {"Content-Type": TYPE}))
+
+    async def _send_parts(self, spool: Spool, key: str) -> None:
+        mark = f"{MARKS}{uuid.uuid4()}"
+        await self._threads.run(self.put, mark, key.encode())
+        upload = await self._threads.run(self._client._create_multipart_upload, self._bucket, key, {})
+        try:
+            parts = await self._parts(spool, key, upload)
+            await self._threads.run(self._complete, key, upload, parts, spool.size)
+        except BaseException:
+            with suppress(Unavailable):  # the mark stays then, for the janitor; the caller shall hear the first error
+                await asyncio.shield(self._threads.run(self._give_up, key, upload, mark))
+            raise
+        with suppress(Unavailable):  # the object is there: that a mark stays is no failure
+            await self._threads.run(self._client.remove_object, self._bucket, mark)
+
+    async def _parts(self, spool: Spool, key: str, upload: str) -> list[Part]:
+        size = part_size(spool.size, self._part_size)
+        firsts = enumerate(range(0, spool.size, size), start=1)
+        done: dict[int, Part] = {}
+
+        async def lane(todo: Iterator[tuple[int, int]]) -> None:
+            for number, first in todo:
+                length = min(size, spool.size - first)
+                done[number] = await self._threads.run(self._part, spool, key, upload, number, first, length)
+
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(self._lanes):
+                    lanes.create_task(lane(firsts))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        return [done[number] for number in sorted(done)]
+
+    def _part(self, spool: Spool, key: str, upload: str, number: int, first: int, length: int) -> Part:
+        with spool.part(first, length) as body:
+            etag = _resent(
+                lambda: self._client._upload_part(self._bucket, key, _bytes(body), None, upload, number),
+            )
+        return Part(number, etag)
+
+    def _complete(self, key: str, upload: str, parts: list[Part], size: int) -> None:
+        """Make the object of its parts. The answer may be lost, or be an error in an answer of status 200."""
+        try:
+            result = self._client._complete_multipart_upload(self._bucket, key, upload, parts)
+        except S3Error as error:
+            if missing(error) and self._client.stat_object(self._bucket, key).size == size:
+                return  # an earlier attempt of the client did it
+            raise
+        if not result.etag:
+            raise Unavailable(ENGINE, "the engine could not put the parts together")
+
+    def _give_up(self, key: str, upload: str, mark: str) -> None:
+        try:
+            self._client._abort_multipart_upload(self._bucket, key, upload)
+        except S3Error as error:
+            if not missing(error):
+                raise
+        self._client.remove_object(self._bucket, mark)
+
+
+def _bytes(view: memoryview) -> bytes:
+    """Pass a view where the client library says bytes: it hashes and sends it, and a copy would be a part's size."""
+    return cast("bytes", view)
+
+
+def _resent(call: Callable[[], T]) -> T:
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return call()
+        except S3Error as error:
+            if error.code not in RESEND:
+                raise
+    return call()

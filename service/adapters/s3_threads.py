@@ -1,0 +1,58 @@
+"""Threads for a blocking client: never the event loop, never an endless queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from service.adapters.s3_errors import translated
+from service.adapters.s3_options import ENGINE
+from service.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class Threads:
+    """A pool of ``size`` threads for blocking calls that may raise what the client raises.
+
+    Behind an engine that hangs all of them wait. Who then wants one waits ``patience`` seconds for it, not for the
+    time-outs of all who came before.
+    """
+
+    def __init__(self, size: int, patience: float, name: str) -> None:
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix=f"assetry-{name}")
+        self._free = asyncio.Semaphore(size)
+        self._patience = patience
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run blocking work. A caller that is cancelled waits for it: none is left behind its back.
+
+        Raises Unavailable, and what the work raises of our own errors.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable(ENGINE, "the engine is too slow for the requests that wait for it") from None
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._pool, _guarded, work, *arguments)
+        except RuntimeError as error:
+            self._free.release()
+            raise Unavailable(ENGINE, "the files are closed") from error
+        future.add_done_callback(lambda _: self._free.release())
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+    async def close(self) -> None:
+        """Finish what is under way. Safe to call twice."""
+        await asyncio.to_thread(self._pool.shutdown)
+
+
+def _guarded(work: Callable[..., T], *arguments: Any) -> T:
+    with translated():
+        return work(*arguments)

@@ -1,0 +1,71 @@
+"""What a process says of its engines and of its index, for ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from indexer.published import NOBODY
+from indexer.status import FollowerStatus, State
+from service.api.context import Probe
+from service.errors import Unavailable
+
+_PATIENCE = 1.5
+"""Seconds that an engine has which the service can do without."""
+
+def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
+    """Return the probe of an index: ready when it was caught up with once, and is not halted.
+
+    An index that nobody feeds at the moment is degraded, not unready: searches answer from what it holds and writes go
+    on, while taking all processes out of a load balancer would end both.
+    """
+
+    async def probe() -> Mapping[str, Any]:
+        seen = status()
+        facts: dict[str, Any] = {
+            "state": str(seen.state),
+            # A stand-by is ready to take over, and that is its work.
+            "ready": seen.state is State.STANDBY or (seen.caught_up and seen.state is not State.HALTED),
+            "index": seen.index,
+            "indexed": seen.indexed,
+            "total": seen.total,
+            "lag_seconds": round(seen.lag_seconds, 3),
+            "dead_letters": seen.dead_letters,
+        }
+        if seen.outdated:
+            facts |= {"outdated": True, "mend": "assetry index reindex"}
+        if seen.last_error:
+            facts["last_error"] = seen.last_error
+        if seen.last_error == NOBODY:
+            facts |= {"degraded": True, "reason": NOBODY}
+        return facts
+
+    return probe
+
+
+def dispensable(probe: Probe) -> Probe:
+    """Return the probe of an engine without which the service goes on, if less well: degraded when it is away."""
+
+    async def tried() -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await probe()
+        except Unavailable as error:
+            return {"ready": True, "degraded": True, "reason": error.message}
+        except TimeoutError:
+            return {"ready": True, "degraded": True, "reason": f"no answer within {_PATIENCE:g} s"}
+
+    return tried
+
+
+def index_gauges(status: FollowerStatus) -> dict[str, tuple[str, float]]:
+    """Return what ``/metrics`` shows of the indexer: {name: (help, value)}."""
+    return {
+        "index_lag_seconds": ("How long changes have been waiting to be indexed.", status.lag_seconds),
+        "index_caught_up": ("1 once the index holds all writes from before the start.", float(status.caught_up)),
+        "index_fed": ("1 while an indexer works or stands by.", float(status.state is not State.STOPPED)),
+        "index_dead_letters": ("Documents that the engine refuses for good.", float(status.dead_letters)),
+        "index_indexed": ("Assets written by the last full build.", float(status.indexed)),
+        "index_total": ("Assets that the last full build had to write.", float(status.total)),
+    }

@@ -1,0 +1,37 @@
+"""SIGINT and SIGTERM: the first asks a process to finish, the second ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+HANDLED = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stoppable() -> Iterator[asyncio.Event]:
+    """Give an event that the first signal sets. From then on a signal does what it does to a process without handlers.
+
+    So whoever will not wait for requests and jobs under way sends it again; what is half done is taken up by others, as
+    after a crash. On the main thread's event loop only.
+    """
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    before = {number: signal.getsignal(number) for number in HANDLED}
+
+    def told() -> None:
+        for number in HANDLED:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        asked.set()
+
+    for number in HANDLED:
+        loop.add_signal_handler(number, told)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -1,0 +1,68 @@
+"""A store at a place: a database of its own on the MongoDB that the run is given."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import hashlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from service.adapters import mongo_schema
+from service.adapters.mongo_store import MongoOptions, MongoStore
+from service.ports.clock import SystemClock
+from service.ports.store import Store
+
+VARIABLE = "ASSETRY_TEST_MONGODB_URL"
+
+STAND_IN_DEFECTS = {
+    "test_conditions[mongodb-{'tags': 'x'}-ac]": "looks for a value in the lists of a list, too",
+}
+"""What the wheel nx-27017 does that no MongoDB does, by the test that shows it."""
+
+_MADE: dict[str, str] = {}
+"""The databases that are there, by the test that made them."""
+
+
+@cache
+def is_stand_in() -> bool:
+    """Whether the run was given nx-27017."""
+    with MongoClient[dict[str, Any]](os.environ[VARIABLE], serverSelectionTimeoutMS=2000) as client:
+        return bool(client.admin.command("serverStatus").get("process") == "nx_27017")
+
+
+def mongo_options(place: Path) -> MongoOptions:
+    """Return how the database of a place is reached; its name is the place's, so no two tests meet."""
+    name = hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:20]
+    return MongoOptions(os.environ[VARIABLE], database=f"assetry_test_{name}")
+
+
+@asynccontextmanager
+async def mongo_store(place: Path) -> AsyncIterator[Store]:
+    options = mongo_options(place)
+    if "pytest" in sys.modules:  # a test's children leave its databases to it
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+        await asyncio.to_thread(_drop, [name for name, maker in _MADE.items() if maker != test])
+        _MADE[options.database] = test
+    await mongo_schema.apply(options)
+    async with MongoStore(options, SystemClock()) as store:
+        yield store
+
+
+def _drop(names: list[str]) -> None:
+    """Drop databases of tests that have ended: a place may be opened again until then."""
+    if names:
+        with MongoClient[dict[str, Any]](os.environ[VARIABLE], serverSelectionTimeoutMS=2000) as client:
+            for name in names:
+                client.drop_database(name)
+                _MADE.pop(name, None)
+
+
+atexit.register(lambda: _drop(list(_MADE)))

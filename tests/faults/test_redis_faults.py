@@ -1,0 +1,314 @@
+"""The jobs when Redis is killed, hangs, is emptied, or holds what a stranger put there."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from service.adapters.arq_jobs import ArqJobs
+from service.adapters.arq_wire import wake_up
+from service.adapters.job_limits import JobLimits
+from service.adapters.redis_client import RedisOptions, connect
+from service.adapters.sqlite_store import SqliteStore
+from service.errors import SettingsError
+from service.ports.clock import SystemClock
+from service.ports.jobs import Progress
+from service.ports.store import Body, Record, Store
+from tests.redis_process import RedisProcess, needed, redis_process
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.engines, needed]
+
+LIMITS = JobLimits(concurrency=2, attempts=3, backoff=0.02, sweep=0.2, lease=5, grace=0.2)
+NO_SWEEP = replace(LIMITS, sweep=600)
+"""Nothing is found by looking: what runs was woken."""
+TIMEOUT = 0.5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_process(folder) as process:
+        yield process
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with SqliteStore(tmp_path / "store.sqlite", SystemClock()) as store:
+        yield store
+
+
+class Cast:
+    """Workers and one that only enqueues, all on one store and one Redis."""
+
+    def __init__(self, store: Store, server: RedisProcess, stack: AsyncExitStack) -> None:
+        self.store = store
+        self.options = RedisOptions(server.url, timeout=TIMEOUT)
+        self.runs: list[str] = []
+        self._stack = stack
+
+    async def jobs(self, limits: JobLimits = LIMITS) -> ArqJobs:
+        return await self._stack.enter_async_context(ArqJobs(self.store, SystemClock(), self.options, limits))
+
+    async def worker(self, limits: JobLimits = LIMITS) -> ArqJobs:
+        jobs = await self.jobs(limits)
+        jobs.register("test", self._run)
+        await jobs.start()
+        return jobs
+
+    async def submit(self, *keys: str) -> None:
+        for key in keys:
+            await self.store.insert("operation", key, {"type": "test", "status": "queued"})
+
+    async def ends(self, *keys: str, status: str = "completed", patience: float = 20) -> None:
+        async def ended() -> bool:
+            found = await self.store.get_many("operation", keys)
+            return all(found[key].body["status"] == status for key in keys)
+
+        await eventually(ended, f"all are {status}", patience)
+
+    async def redis(self) -> Redis:
+        redis = await connect(self.options)
+        self._stack.push_async_callback(redis.aclose)
+        return redis
+
+    async def _run(self, operation: Record, progress: Progress) -> Body:
+        self.runs.append(operation.key)
+        return {}
+
+
+@pytest.fixture
+async def cast(store: Store, server: RedisProcess) -> AsyncIterator[Cast]:
+    async with AsyncExitStack() as stack:
+        yield Cast(store, server, stack)
+
+
+async def test_an_operation_is_woken_and_not_only_found(cast: Cast) -> None:
+    await cast.worker(NO_SWEEP)
+    api = await cast.jobs()
+    keys = [f"op{number}" for number in range(20)]
+    await cast.submit(*keys)
+    for key in keys:
+        await api.enqueue(key)
+    await cast.ends(*keys, patience=10)
+    assert sorted(cast.runs) == sorted(keys)
+    redis = await cast.redis()
+    assert [key async for key in redis.scan_iter("arq:*")] == []  # nothing is left of them
+
+
+async def test_what_was_due_long_ago_is_woken(cast: Cast) -> None:
+    """As after days without a worker."""
+    await cast.worker(NO_SWEEP)
+    await cast.store.insert(
+        "operation", "old", {"type": "test", "status": "queued", "run_after": "2001-01-01T00:00:00.000Z"}
+    )
+    await (await cast.jobs()).enqueue("old")
+    await cast.ends("old", patience=10)
+
+
+async def test_another_try_is_woken_when_it_is_due(cast: Cast) -> None:
+    worker = await cast.jobs(NO_SWEEP)
+    attempts: list[int] = []
+
+    async def fails(operation: Record, progress: Progress) -> Body:
+        attempts.append(operation.body["attempts"])
+        if len(attempts) < LIMITS.attempts:
+            raise RuntimeError("not yet")
+        return {}
+
+    worker.register("test", fails)
+    await worker.start()
+    await cast.submit("op")
+    await worker.enqueue("op")
+    await cast.ends("op", patience=10)
+    assert attempts == [1, 2, 3]
+
+
+async def test_what_a_closing_worker_put_back_is_woken_in_another(cast: Cast) -> None:
+    closing = await cast.jobs(NO_SWEEP)
+    started = asyncio.Event()
+
+    async def endless(operation: Record, progress: Progress) -> Body:
+        started.set()
+        await asyncio.get_running_loop().create_future()
+        return {}
+
+    closing.register("test", endless)
+    await closing.start()
+    await cast.submit("op")
+    await closing.enqueue("op")
+    await started.wait()
+    await cast.worker(NO_SWEEP)
+    await closing.close()
+    await cast.ends("op", patience=10)
+    assert cast.runs == ["op"]
+
+
+async def test_an_emptied_redis_loses_nothing(cast: Cast) -> None:
+    api = await cast.jobs()
+    keys = [f"op{number}" for number in range(200)]
+    await cast.submit(*keys)
+    for key in keys:
+        await api.enqueue(key)
+    redis = await cast.redis()
+    assert await redis.zcard("assetry:jobs") == len(keys)
+    await redis.flushall()
+    await cast.worker()
+    await cast.ends(*keys)
+    assert sorted(cast.runs) == sorted(keys)
+
+
+async def test_a_killed_redis_stops_neither_runs_nor_requests(cast: Cast, server: RedisProcess) -> None:
+    worker = await cast.jobs()
+    api = await cast.jobs()
+    started, go = asyncio.Event(), asyncio.Event()
+
+    async def waits(operation: Record, progress: Progress) -> Body:
+        cast.runs.append(operation.key)
+        started.set()
+        await go.wait()
+        await progress(1, 1)
+        return {}
+
+    worker.register("test", waits)
+    await worker.start()
+    await cast.submit("before")
+    await api.enqueue("before")
+    await started.wait()
+    server.kill()
+    await cast.submit("during")
+    began = time.monotonic()
+    await api.enqueue("during")
+    assert time.monotonic() - began < TIMEOUT + 0.5
+    go.set()
+    await cast.ends("before", "during")  # the second is found in the store
+    server.start()
+    redis = await cast.redis()
+
+    async def listens() -> bool:
+        return bool(await redis.exists("assetry:jobs:health-check"))
+
+    await eventually(listens, "the worker is back at Redis")
+    await cast.submit("after")
+    await api.enqueue("after")
+    await cast.ends("after")
+    assert sorted(cast.runs) == ["after", "before", "during"]
+
+
+async def test_wake_ups_come_again_when_redis_is_back(cast: Cast, server: RedisProcess) -> None:
+    await cast.worker(NO_SWEEP)
+    api = await cast.jobs()
+    server.kill()
+    server.start()
+
+    async def woken() -> bool:
+        key = f"op{len(cast.runs)}-{time.monotonic_ns()}"
+        await cast.submit(key)
+        await api.enqueue(key)
+        await cast.ends(key, patience=15)
+        return True
+
+    await eventually(woken, "an operation is woken", patience=30)
+
+
+async def test_a_redis_that_hangs_holds_up_no_request(cast: Cast, server: RedisProcess) -> None:
+    """However many there are at once: none waits for the time-outs of others."""
+    await cast.worker()
+    api = await cast.jobs()
+    keys = [f"op{number}" for number in range(50)]
+    await cast.submit(*keys)
+    server.pause()
+    began = time.monotonic()
+    await asyncio.gather(*(api.enqueue(key) for key in keys))
+    assert time.monotonic() - began < TIMEOUT + 1
+    await cast.ends(*keys)  # from the store
+    server.resume()
+    for _ in range(3):  # no hang costs a connection for good
+        server.pause()
+        await asyncio.gather(*(api.enqueue(key) for key in keys), return_exceptions=True)
+        server.resume()
+    await cast.submit("after")
+    await api.enqueue("after")
+    await cast.ends("after")
+    assert sorted(cast.runs) == sorted([*keys, "after"])
+
+
+class Trap:
+    """A pickle that leaves a mark where it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self._mark,))
+
+
+async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> None:
+    redis = await cast.redis()
+    mark = tmp_path / "loaded"
+    call: dict[str, Any] = {"t": None, "f": "operation", "a": (Trap(mark),), "k": {}, "et": 1}
+    others = [b'{"t":null,"f":"operation","a":[{"no":"text"}],"k":{},"et":1}', b"\xff", b"[]", b"null", b"{}"]
+    for number, content in enumerate([pickle.dumps(call), *others]):
+        await redis.set(f"arq:job:assetry:bad{number}", content)
+        await redis.zadd("assetry:jobs", {f"assetry:bad{number}": 1})
+    await redis.zadd("assetry:jobs", {"assetry:nothing": 1})
+    await cast.worker(NO_SWEEP)
+    await cast.submit("good")
+    await (await cast.jobs()).enqueue("good")
+    await cast.ends("good")
+
+    async def gone() -> bool:
+        return not await redis.zcard("assetry:jobs")
+
+    await eventually(gone, "what is no wake-up is thrown away")
+    assert not mark.exists()
+
+
+async def test_a_worker_that_died_with_a_wake_up_in_its_hands_delays_nothing(cast: Cast) -> None:
+    api = await cast.jobs()
+    await cast.submit("op")
+    await api.enqueue("op")
+    redis = await cast.redis()
+    held = wake_up("assetry", await cast.store.get("operation", "op"))
+    await redis.set(f"arq:in-progress:{held}", b"1", px=60_000)
+    await cast.worker()
+    await cast.ends("op", patience=5)
+
+
+async def test_a_full_redis_delays_at_most(cast: Cast, tmp_path: Path) -> None:
+    redis = await cast.redis()
+    await cast.worker()
+    api = await cast.jobs()
+    await redis.config_set("maxmemory", 1)
+    await cast.submit("op")
+    await api.enqueue("op")
+    await cast.ends("op")
+
+
+async def test_credentials_and_sockets_are_spoken(tmp_path: Path) -> None:
+    folder = tmp_path / "guarded"
+    folder.mkdir()
+    path = folder / "redis.sock"
+    user = ("--user", "me", "on", ">pa55%", "~*", "&*", "+@all")
+    with redis_process(folder, "--requirepass", "pa55:word", "--unixsocket", str(path), *user) as guarded:
+        for url in (
+            guarded.url.replace("//", "//:pa55%3Aword@") + "/3",
+            guarded.url.replace("//", "//me:pa55%25@"),
+            f"unix://:pa55%3Aword@{path}?db=2",
+        ):
+            redis = await connect(RedisOptions(url))
+            assert await redis.set("key", b"1")
+            await redis.aclose()
+        for url in (guarded.url, guarded.url.replace("//", "//:wrong@"), guarded.url.replace("//", "//you:x@")):
+            with pytest.raises(SettingsError, match="refuses the credentials"):
+                await connect(RedisOptions(url))

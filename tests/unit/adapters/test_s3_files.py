@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.adapters.s3_bucket import create_bucket
+from service.adapters.s3_checks import checks
+from service.adapters.s3_files import S3Files
+from service.adapters.s3_options import MIB, S3Options
+from service.errors import AssetryError, SettingsError, Unavailable
+from service.ports.checks import Health
+from service.ports.files import original_key
+from tests.unit.adapters.s3_server import Engine, s3_engine
+
+LARGE = b"0123456789abcdef" * (12 * MIB // 16)
+KEY = original_key("org", hashlib.sha256(LARGE).hexdigest())
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with s3_engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def options(engine: Engine, tmp_path: Path) -> S3Options:
+    return S3Options(engine.url, part_size=5 * MIB, scratch=tmp_path)
+
+
+async def stream(content: bytes) -> AsyncIterator[bytes]:
+    for first in range(0, len(content), MIB):
+        yield content[first : first + MIB]
+
+
+def silent(error: AssetryError) -> bool:
+    """Say whether a message keeps to itself what is nobody's business."""
+    return not any(word in str(error) for word in ("hush", "someone", "engine says secret"))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "setting"),
+    [
+        ("InvalidAccessKeyId", 403, "ASSETRY_S3_ACCESS_KEY"),
+        ("ExpiredToken", 400, "ASSETRY_S3_ACCESS_KEY"),
+        ("AccessDenied", 403, "ASSETRY_S3_ACCESS_KEY"),
+        ("SignatureDoesNotMatch", 403, "ASSETRY_S3_SECRET_KEY"),
+        ("NoSuchBucket", 404, "ASSETRY_S3_BUCKET"),
+        ("AuthorizationHeaderMalformed", 400, "ASSETRY_S3_REGION"),
+        ("PermanentRedirect", 301, "ASSETRY_S3_REGION"),
+        ("RequestTimeTooSkewed", 403, "ASSETRY_S3_URL"),
+    ],
+)
+async def test_what_is_wrong_at_start_names_its_setting(
+    engine: Engine, options: S3Options, code: str, status: int, setting: str
+) -> None:
+    engine.fail("GET", code, status, times=9)
+    with pytest.raises(SettingsError) as caught:
+        async with S3Files(options):
+            pass
+    assert caught.value.setting == setting
+    assert silent(caught.value)
+    found = (await checks(options))[-1]
+    assert (found.health, found.setting) == (Health.FAILED, setting)
+    assert found.mend
+
+
+async def test_what_is_no_s3_is_told(engine: Engine, options: S3Options) -> None:
+    for body, status, kind in ((b"<html>hello</html>", 200, "text/html"), (b"Not Found", 404, "text/plain")):
+        engine.faults.clear()
+        engine.fail("GET", status=status, body=body, kind=kind, times=9)
+        with pytest.raises(SettingsError, match=r"ASSETRY_S3_URL: .* not as S3 does"):
+            async with S3Files(options):
+                pass
+
+
+async def test_an_engine_that_is_starting_is_unavailable(engine: Engine, options: S3Options) -> None:
+    engine.fail("GET", "XMinioServerNotInitialized", 503, times=9)
+    with pytest.raises(Unavailable) as caught:
+        async with S3Files(options):
+            pass
+    assert silent(caught.value)
+
+
+async def test_a_bucket_is_made_where_none_is(engine: Engine, options: S3Options) -> None:
+    assert await create_bucket(options) is False
+    engine.fail("GET", "NoSuchBucket", 404)
+    assert await create_bucket(options) is True
+    engine.fail("GET", "NoSuchBucket", 404)
+    engine.fail("PUT", "BucketAlreadyOwnedByYou", 409)
+    assert await create_bucket(options) is False
+    engine.fail("GET", "InvalidAccessKeyId", 403)
+    with pytest.raises(SettingsError, match="ASSETRY_S3_ACCESS_KEY"):
+        await create_bucket(options)
+
+
+async def test_every_body_is_sent_with_its_checksum(engine: Engine, options: S3Options) -> None:
+    async with S3Files(options) as files:
+        small = await files.put("org", stream(b"small"))
+        assert (await files.put("org", stream(LARGE))).key == KEY
+    bodies = [asked for asked in engine.asked if asked.method == "PUT"]
+    parts = sorted(len(asked.body) for asked in bodies if "partNumber" in asked.target)
+    assert parts == [2 * MIB, 5 * MIB, 5 * MIB]
+    for asked in bodies:
+        assert asked.headers["x-amz-content-sha256"] == hashlib.sha256(asked.body).hexdigest()
+    assert set(engine.objects) == {small.key, KEY}  # no mark is left
+    assert engine.objects[KEY] == LARGE
+
+
+@pytest.mark.parametrize("code", ["BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "RequestTimeout"])
+async def test_a_part_that_arrives_broken_is_sent_again(engine: Engine, options: S3Options, code: str) -> None:
+    engine.fail("partNumber=2", code, 400, times=2)
+    async with S3Files(options) as files:
+        await files.put("org", stream(LARGE))
+    assert engine.count("partNumber=2") == 3
+    assert engine.objects[KEY] == LARGE
+
+
+@pytest.mark.parametrize(
+    ("matches", "code", "status"),
+    [
+        ("partNumber=3", "BadDigest", 400),
+        ("partNumber=1", "AccessDenied", 403),
+        ("partNumber=2", "XMinioStorageFull", 507),
+        (r"POST .*\?uploadId=u1", "InvalidPart", 400),
+        (r"PUT .*partNumber", "SlowDown", 503),
+    ],
+)
+async def test_a_put_that_fails_aborts_its_parts(
+    engine: Engine, options: S3Options, matches: str, code: str, status: int
+) -> None:
+    engine.fail(matches, code, status, times=99)
+    async with S3Files(options) as files:
+        with pytest.raises(Unavailable) as caught:
+            await files.put("org", stream(LARGE))
+    assert silent(caught.value)
+    assert engine.uploads == {}
+    assert engine.objects == {}
+
+
+async def test_an_error_in_a_completion_of_status_200_is_an_error(engine: Engine, options: S3Options) -> None:
+    engine.fail(r"POST .*\?uploadId", body=b"<Error><Code>InternalError</Code></Error>", status=200)
+    async with S3Files(options) as files:
+        with pytest.raises(Unavailable, match="put the parts together"):
+            await files.put("org", stream(LARGE))
+    assert engine.uploads == {}
+
+
+async def test_a_lost_answer_to_a_completion_is_no_failure(engine: Engine, options: S3Options) -> None:
+    engine.fail(r"POST .*\?uploadId", "NoSuchUpload", 404, after=True)
+    async with S3Files(options) as files:
+        assert (await files.put("org", stream(LARGE))).key == KEY
+
+
+async def test_a_mark_that_can_not_be_removed_is_the_janitors(engine: Engine, options: S3Options) -> None:
+    engine.fail(r"DELETE \.marks/", "AccessDenied", 403)
+    async with S3Files(options) as files:
+        await files.put("org", stream(LARGE))
+        assert len(engine.objects) == 2
+        assert await files.sweep() == 1  # the server says that it is old
+    assert set(engine.objects) == {KEY}
+
+
+async def test_a_busy_engine_is_asked_again(engine: Engine, options: S3Options) -> None:
+    async with S3Files(options) as files:
+        put = await files.put("org", stream(b"small"))
+        engine.fail("HEAD", "SlowDown", 503, times=2)
+        assert (await files.stat(put.key)).size == 5
+        engine.fail("HEAD", "SlowDown", 503, times=9)
+        with pytest.raises(Unavailable):
+            await files.stat(put.key)
+
+
+async def test_no_links_without_an_address_for_clients(engine: Engine, options: S3Options) -> None:
+    async with S3Files(options) as files:
+        assert await files.signed_put("org", "u", seconds=60) is None
+        link = await files.signed_get("org/x", seconds=60, filename="x", mime_type="text/plain", attachment=True)
+        assert link is None
+    assert engine.count("PUT") == 0
+
+
+async def test_after_close_it_is_unavailable(engine: Engine, options: S3Options) -> None:
+    async with S3Files(options) as files:
+        pass
+    with pytest.raises(Unavailable, match="closed"):
+        await files.stat("org/x")

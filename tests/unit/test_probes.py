@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from indexer.published import NOBODY, UNKNOWN
+from indexer.status import FollowerStatus, State
+from service import probes
+from service.api.context import Probe
+from service.asgi import create_ops_app
+from service.errors import Unavailable
+
+GOOD = replace(UNKNOWN, state=State.FOLLOWING, caught_up=True, last_error=None)
+
+
+async def well() -> Mapping[str, Any]:
+    return {"engine": "sqlite", "version": "3.40"}
+
+
+async def away() -> Mapping[str, Any]:
+    raise Unavailable("redis", "no connection")
+
+
+async def hanging() -> Mapping[str, Any]:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def asked(path: str, **engines: Probe) -> httpx.Response:
+    transport = httpx.ASGITransport(app=create_ops_app(engines, dict))
+    async with httpx.AsyncClient(transport=transport, base_url="http://assetry.test") as http:
+        return await http.get(path)
+
+
+@pytest.mark.parametrize(
+    ("status", "ready", "degraded"),
+    [
+        (GOOD, True, False),
+        (replace(GOOD, state=State.WAITING), True, False),
+        (replace(GOOD, state=State.HALTED), False, False),
+        (replace(GOOD, caught_up=False, state=State.REINDEXING), False, False),
+        (replace(GOOD, state=State.STOPPED, last_error=NOBODY), True, True),
+        (UNKNOWN, False, True),
+    ],
+)
+async def test_when_an_index_is_ready(status: FollowerStatus, ready: bool, degraded: bool) -> None:
+    answer = await probes.index_probe(lambda: status)()
+    assert (answer["ready"], answer.get("degraded", False)) == (ready, degraded)
+
+
+@pytest.mark.parametrize(
+    ("redis", "code", "status"),
+    [
+        (well, 200, "ready"),
+        (probes.dispensable(well), 200, "ready"),
+        (away, 503, "not_ready"),
+        (probes.dispensable(away), 200, "degraded"),
+    ],
+)
+async def test_what_an_engine_that_is_away_does(redis: Probe, code: int, status: str) -> None:
+    answer = await asked("/readyz", store=well, jobs=redis)
+    assert (answer.status_code, answer.json()["status"]) == (code, status)
+    assert ("Retry-After" in answer.headers) == (code == 503)
+
+
+async def test_an_engine_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_PATIENCE", 0.01)
+    answer = await asked("/readyz", jobs=probes.dispensable(hanging))
+    assert answer.json()["engines"]["jobs"]["degraded"] is True
+
+
+async def test_metrics_name_the_engines() -> None:
+    text = (await asked("/metrics", store=well, jobs=probes.dispensable(away))).text
+    assert 'assetry_engine_up{port="store"} 1.0' in text
+    assert 'assetry_engine_up{port="jobs"} 0.0' in text
+    assert 'assetry_engine_info{engine="sqlite",port="store",version="3.40"} 1.0' in text
+
+
+def test_gauges_tell_whether_the_index_is_fed() -> None:
+    assert probes.index_gauges(GOOD)["index_fed"][1] == 1
+    assert probes.index_gauges(UNKNOWN)["index_fed"][1] == 0
