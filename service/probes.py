@@ -14,6 +14,7 @@ from service.errors import Unavailable
 _PATIENCE = 1.5
 """Seconds that an engine has which the service can do without."""
 
+
 def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
     """Return the probe of an index: ready when it was caught up with once, and is not halted.
 
@@ -25,8 +26,7 @@ def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
         seen = status()
         facts: dict[str, Any] = {
             "state": str(seen.state),
-            # A stand-by is ready to take over, and that is its work.
-            "ready": seen.state is State.STANDBY or (seen.caught_up and seen.state is not State.HALTED),
+            "ready": seen.caught_up and seen.state is not State.HALTED,
             "index": seen.index,
             "indexed": seen.indexed,
             "total": seen.total,

@@ -14,7 +14,7 @@ import pytest
 from indexer.outcomes import Verdict
 from indexer.publish import Publisher
 from indexer.published import HEARTBEAT_SECONDS, NOBODY, STALE_SECONDS, UNKNOWN, decode, encode, key_of
-from indexer.status import FollowerStatus, State
+from indexer.status import FollowerStatus, Reconciling, Role, State
 from indexer.watch import IndexWatch
 from service.adapters.sqlite_store import SqliteStore
 from service.errors import HistoryLost
@@ -23,7 +23,7 @@ from tests.unit.core.fakes import Clock
 from tests.waiting import eventually, until
 
 ALIAS = "assets"
-GOOD = replace(UNKNOWN, state=State.FOLLOWING, index="assets-1", caught_up=True, last_error=None)
+GOOD = replace(UNKNOWN, state=State.FOLLOWING, index="assets-1", caught_up=True, last_error=None, role=Role.LEADER)
 
 
 @dataclass
@@ -84,15 +84,18 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 def test_a_status_survives_the_way_through_the_store() -> None:
-    status = replace(GOOD, items={Verdict.DONE: 5}, token="t", searchable="s", dead_letters=2)
+    status = replace(GOOD, items={Verdict.DONE: 5}, token="t", searchable="s", dead_letters=2, targets=("a", "b"))
     assert decode(encode(status)) == replace(status, items={"done": 5})
+    repairing = replace(GOOD, reconciling=Reconciling("lost history", "a", "asset_7", 7, {"missing": 2}))
+    assert decode(encode(repairing)) == repairing
 
 
 def test_a_status_of_another_release_is_read_as_far_as_it_is_known() -> None:
-    body = encode(GOOD) | {"state": "reconciling", "new_field": 1}
+    body = encode(GOOD) | {"state": "dreaming", "role": "guest", "new_field": 1}
     del body["dead_letters"]
     read = decode(body)
     assert (read.state, read.index, read.dead_letters) == (State.FOLLOWING, "assets-1", 0)
+    assert read.role is Role.NONE
 
 
 async def test_where_nobody_ever_indexed(rig: Rig) -> None:
@@ -173,9 +176,8 @@ async def test_the_first_look_tells_an_old_status_by_its_time(rig: Rig) -> None:
     assert not (await rig.watch()).alive()
 
 
-async def test_a_standby_keeps_silent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.publish.STANDBY", str(State.WAITING))
-    rig.status = replace(GOOD, state=State.WAITING)
+async def test_a_standby_keeps_silent(rig: Rig) -> None:
+    rig.status = replace(GOOD, state=State.STANDBY, role=Role.STANDBY)
     publisher = rig.publisher()
     await rig.looked()
     await publisher.stop()
