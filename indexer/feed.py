@@ -23,6 +23,7 @@ class Feed:
     async def next(self) -> list[Changed]:
         """Return the next batch, perhaps an empty one. Raises Interrupted as soon as the bell rings, HistoryLost."""
         step = asyncio.ensure_future(anext(self._changes))
+        step.add_done_callback(_looked_at)
         ring = asyncio.ensure_future(self._bell.wait())
         try:
             await asyncio.wait({step, ring}, return_when=asyncio.FIRST_COMPLETED)
@@ -32,10 +33,14 @@ class Feed:
                 step.cancel()
             await asyncio.wait({step, ring})
         if self._bell.is_set():
-            if not step.cancelled():
-                step.exception()  # looked at, so that asyncio does not report it as lost
             raise Interrupted
         return step.result()
+
+
+def _looked_at(step: asyncio.Future[list[Changed]]) -> None:
+    """Look at how a step ended: whoever waited for it may have been cancelled, and asyncio would report it as lost."""
+    if not step.cancelled():
+        step.exception()
 
 
 @asynccontextmanager

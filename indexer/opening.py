@@ -81,9 +81,10 @@ class Opening:
         if plan.live is None:
             plan, saved, token = await self._build(saved, token, check)
         plan, targets = await self._present(plan, saved)
-        if plan.live is None:  # it vanished in this moment
-            return await self.open(saved, token, lost, check)
         plan = await self._swept(plan)
+        if [target.physical for target in targets] != list(plan.targets) or plan.live is None:
+            # It was changed in between, by an operator's process too: what is acknowledged must be what is written to.
+            return await self.open(saved, token, lost, check)
         repairs = self._to_repair(saved, token, targets, lost)
         if token is None:
             token = await self._store.barrier()

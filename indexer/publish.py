@@ -23,6 +23,7 @@ LOOK_SECONDS = 0.05
 WRITE_SECONDS = 0.25
 """The shortest time between two writes."""
 
+
 class Publisher:
     """Writes what a follower says of itself: soon after it changed, and every few seconds as a sign of life.
 
@@ -35,7 +36,7 @@ class Publisher:
         self._clock = clock
         self._key = key_of(alias)
         self._status = status
-        self._holder = clock.guid()
+        self._publisher = clock.guid()
         self._rev: int | None = None
         self._written: FollowerStatus | None = None
         self._written_at = clock.monotonic() - WRITE_SECONDS
@@ -88,7 +89,7 @@ class Publisher:
 
     async def _write(self, status: FollowerStatus) -> None:
         """Write the status. Raises Conflict when another one wrote since the last look."""
-        fields: dict[str, Any] = encode(status) | {"holder": self._holder, "at": timestamp(self._clock.now())}
+        fields: dict[str, Any] = encode(status) | {"publisher": self._publisher, "at": timestamp(self._clock.now())}
         if self._rev is None:
             self._rev = await self._find()
         if self._rev is None:

@@ -102,6 +102,7 @@ class Refresher:
         """Claim again what is acknowledged, with the next refresh."""
         if self._held:
             self._held, self._pending = False, True
+            self._life += 1  # a refresh that is under way may have come before the last repair
             self._wake.set()
 
     def forget(self) -> None:
