@@ -49,6 +49,7 @@ class Builder:
             check()
             await self._writer.put(records, [target])
             progress.indexed += sum(not record.tombstone for record in records)
+            progress.meter.add(len(records))
             reached(Step.BUILD_PAGE)
 
         await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes)

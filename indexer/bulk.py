@@ -87,7 +87,8 @@ class BulkLoop:
     """Writes documents until each is done, by the table of :mod:`indexer.outcomes`.
 
     ``lanes`` requests are under way at once. Order does not matter, since every document carries its version.
-    ``items`` counts what became of them by :class:`~indexer.outcomes.Verdict`.
+    ``spared`` are indexes whose refusals halt nothing, because a reindex is about to replace them. ``items`` counts
+    what became of them by :class:`~indexer.outcomes.Verdict`.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class BulkLoop:
         self._bounds = bounds or Bounds()
         self._lanes = asyncio.Semaphore(lanes)
         self._windows: defaultdict[str, FailureWindow] = defaultdict(FailureWindow)
+        self.spared: frozenset[str] = frozenset()
         self.items: Counter[str] = Counter()
 
     async def write(self, index: str, items: Sequence[BulkItem], *, bounds: Bounds | None = None) -> None:
@@ -196,5 +198,5 @@ class BulkLoop:
         self._check_window(index)
 
     def _check_window(self, index: str) -> None:
-        if self._windows[index].tripped:
+        if index not in self.spared and self._windows[index].tripped:
             raise Halted(index)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from indexer.records import upsert
-from service.errors import AlreadyExists, NotFound
+from service.errors import AlreadyExists, Conflict
 from service.ports.clock import Clock
 from service.ports.search import BulkOutcome
 from service.ports.store import Body, Change, Condition, Record, Store
@@ -79,6 +79,10 @@ class DeadLetters:
                 found[index][letter.asset_id] = letter.version
         self._open = found
 
+    async def reload(self, index: str) -> None:
+        """Read those of one index again: other processes write letters, too. Raises Unavailable."""
+        self._open[index] = {letter.asset_id: letter.version async for letter in listed(self._store, index)}
+
     async def add(self, index: str, outcome: BulkOutcome) -> None:
         """Record an outcome durably. Raises Unavailable."""
         now = timestamp(self._clock.now())
@@ -89,8 +93,7 @@ class DeadLetters:
             "last_at": now,
             "open": True,
         }
-        await self._write(index, outcome.id, fields, now)
-        self._open[index][outcome.id] = outcome.version
+        self._open[index][outcome.id] = await self._write(index, outcome.id, fields, now)
         log.warning("dead letter: %s at version %d: %s", outcome.id, outcome.version, outcome.error_type)
 
     async def accepted(self, index: str, outcome: BulkOutcome) -> None:
@@ -98,8 +101,11 @@ class DeadLetters:
         refused = self._open[index].get(outcome.id)
         if refused is None or outcome.version < refused:
             return
-        await upsert(self._store, KIND, _key(index, outcome.id), {"open": False})
-        self._open[index].pop(outcome.id, None)
+        left = await self._close(_key(index, outcome.id), outcome.version)
+        if left is None:
+            self._open[index].pop(outcome.id, None)
+        else:
+            self._open[index][outcome.id] = left
 
     async def clear(self, index: str) -> int:
         """Clear all letters of an index that is no more; return how many were open. Raises Unavailable."""
@@ -109,19 +115,44 @@ class DeadLetters:
         self._open.pop(index, None)
         return len(keys)
 
-    async def _write(self, index: str, asset_id: str, fields: Body, now: str) -> Record:
-        """Write one more attempt; a letter that is opened (again) begins to count anew."""
+    # A process that was stopped and wakes up may still write letters. So a letter never goes back to an earlier
+    # version, and what is accepted clears no letter of a later one.
+
+    async def _write(self, index: str, asset_id: str, fields: Body, now: str) -> int:
+        """Write one more attempt and return the refused version; a letter that is opened (again) counts anew."""
         key = _key(index, asset_id)
-        if asset_id in self._open[index]:
-            try:
-                return await self._store.update(KIND, key, Change(set=fields, increment={"attempts": 1}))
-            except NotFound:
-                log.debug("the dead letter %s was removed by hand", key)
         first = {**fields, "index": index, "asset_id": asset_id, "attempts": 1, "first_at": now}
-        try:
-            return await self._store.insert(KIND, key, first)
-        except AlreadyExists:
-            return await self._store.update(KIND, key, Change(set=first))
+        while True:
+            held = await self._held(key)
+            try:
+                if held is None:
+                    await self._store.insert(KIND, key, first)
+                elif held.body.get("open") and held.body["version"] > fields["version"]:
+                    return int(held.body["version"])
+                else:
+                    more = Change(set=fields, increment={"attempts": 1})
+                    change = more if held.body.get("open") else Change(set=first)
+                    await self._store.update(KIND, key, change, expected_rev=held.rev)
+            except (AlreadyExists, Conflict):
+                continue  # another process was faster
+            return int(fields["version"])
+
+    async def _close(self, key: str, version: int) -> int | None:
+        """Close a letter of this version or an earlier one; return the version of one that stays open."""
+        while True:
+            held = await self._held(key)
+            if held is None or not held.body.get("open"):
+                return None
+            if held.body["version"] > version:
+                return int(held.body["version"])
+            try:
+                await self._store.update(KIND, key, Change(set={"open": False}), expected_rev=held.rev)
+            except Conflict:
+                continue
+            return None
+
+    async def _held(self, key: str) -> Record | None:
+        return (await self._store.get_many(KIND, [key], tombstones=True)).get(key)
 
 
 async def listed(store: Store, index: str) -> AsyncIterator[Letter]:

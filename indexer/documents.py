@@ -40,10 +40,20 @@ def bulk_item(record: Record, epoch: int = 0, root: Mapping[str, Any] | None = N
 
     Raises ValueError, TypeError or the like for a poison record.
     """
+    return encoded(plain_item(record, epoch, root))
+
+
+def plain_item(record: Record, epoch: int = 0, root: Mapping[str, Any] | None = None) -> BulkItem:
+    """Return :func:`bulk_item` with the document as an object, for who compares it. Raises the like."""
     document = tombstone_document(record) if record.tombstone else search_document(record)
-    if root is not None:
-        document = mapped(document, root)
-    return BulkItem(record.key, version(record, epoch), orjson.dumps(document))
+    return BulkItem(record.key, version(record, epoch), document if root is None else mapped(document, root))
+
+
+def encoded(item: BulkItem) -> BulkItem:
+    """Return an item with its document as bytes. Raises TypeError for what is no JSON."""
+    if isinstance(item.document, bytes):
+        return item
+    return BulkItem(item.id, item.version, orjson.dumps(item.document))
 
 
 def vanished_item(key: str, epoch: int = 0) -> BulkItem:

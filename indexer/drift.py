@@ -45,7 +45,8 @@ class Report:
 
     ``checked`` counts keys of either side. ``found`` counts differences by class, ``repaired`` those that were gone
     when they were looked at again, ``examples`` names the first :data:`EXAMPLES` of them. ``dead_letters`` counts
-    records that are absent or behind because the engine refuses them, which is known. ``seconds`` is how long it took.
+    records that are absent or behind because the engine refuses them, which is known; ``pending`` those whose change
+    waits for an indexer where none follows. ``seconds`` is how long it took.
     """
 
     index: str
@@ -53,6 +54,7 @@ class Report:
     found: dict[Drift, int] = field(default_factory=lambda: dict.fromkeys(Drift, 0))
     repaired: int = 0
     dead_letters: int = 0
+    pending: int = 0
     seconds: float = 0.0
     examples: list[Difference] = field(default_factory=list)
 
@@ -87,6 +89,7 @@ class Report:
             "repaired": self.repaired,
             "left": self.left,
             "dead_letters": self.dead_letters,
+            "pending": self.pending,
             "seconds": round(self.seconds, 3),
             "examples": [difference.as_json() for difference in self.examples],
         }

@@ -51,7 +51,7 @@ AWAITED_LOOK = 0.2
 """Seconds between two looks of a stand-by while somebody waits for a write to become searchable."""
 
 
-def _unmeasured(seconds: float) -> None:
+def _unmeasured(value: float) -> None:
     """Learn nothing."""
 
 
@@ -60,8 +60,9 @@ class Follower:
 
     Any number may run on one store and engine: one of them leads, the others stand by and take over when it ends.
     ``candidate`` names this one among them, and knows which others are dead; ``observe`` learns of each change how many
-    seconds after its commit searches saw it. ``notes`` is where lease, plan and dead letters are kept, where that is
-    not the store that is followed: an engine of one process alone needs no other's.
+    seconds after its commit searches saw it, ``observe_batch`` how many changes each batch of the feed held. ``notes``
+    is where lease, plan and dead letters are kept, where that is not the store that is followed: an engine of one
+    process alone needs no other's.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Follower:
         *,
         candidate: Candidate | None = None,
         observe: Callable[[float], None] = _unmeasured,
+        observe_batch: Callable[[int], None] = _unmeasured,
         notes: Store | None = None,
     ) -> None:
         self._store = store
@@ -110,11 +112,12 @@ class Follower:
             observe=observe,
             moved=lambda: self._keeper.note({}),  # stand-bys wait for it, too
         )
-        self._progress = Progress(clock)
+        self._progress = Progress(clock, observe_batch)
         builder = Builder(store, engine, self._indexes, self._plans, self._writer)
         self._opening = Opening(
-            store, engine, self._indexes, self._plans, builder, self._keeper, self._letters, self._progress, opt
-        )
+            store, engine, self._indexes, self._plans, builder, self._keeper, self._letters, self._progress, opt,
+            doubt=self._refresher.forget,
+        )  # fmt: skip
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._bell = asyncio.Event()
@@ -177,6 +180,9 @@ class Follower:
             reconciling=progress.reconciling,
             last_batch=progress.batch,
             window_hours=progress.window,
+            rate=progress.meter.rate,
+            rebuild=progress.rebuild,
+            verified=progress.verified,
         )
 
     async def wait_for(self, token: str, timeout: float) -> bool:
@@ -302,7 +308,10 @@ class Follower:
         await self.pause(delay(self._failures), reason)
 
     async def _halted(self, error: Halted) -> None:
-        """Stop writing to an index that refuses too much; wait for an operator where it is the one searches see."""
+        """Stop writing to an index that refuses too much; wait for an operator where it is the one searches see.
+
+        What he does is to lift the halt, or to begin a reindex.
+        """
         plan = await self._plans.load()
         if error.index in [physical.index for physical in (plan.building, plan.previous) if physical is not None]:
             log.error("%s: nothing more is written to it", error)
@@ -311,8 +320,11 @@ class Follower:
             return
         log.critical("indexing halted: %s", error)
         self._progress.error, self._progress.state = str(error), State.HALTED
+        # A plan that came in between is news, too; but a build that halts knows of no plan that it worked by.
+        live = plan.live is not None and plan.live.index == error.index
+        worked_by = self._progress.gen if live else plan.gen
         try:
-            while (await self._plans.load()).resumes == plan.resumes:
+            while (now := await self._plans.load()).resumes == plan.resumes and now.gen == worked_by:
                 await self._rest(self._options.plan_seconds)
         finally:
             self._bulk.forgive()

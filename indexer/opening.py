@@ -45,7 +45,11 @@ def acknowledgement(plan: Plan, targets: tuple[Target, ...]) -> Body:
 
 
 class Opening:
-    """Finds the ground for a session, or makes it. Only the holder of the lease may."""
+    """Finds the ground for a session, or makes it. Only the holder of the lease may.
+
+    ``doubt`` is called before a ground is written down that is to be repaired: what was said to be searchable may not
+    be.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,8 @@ class Opening:
         letters: DeadLetters,
         progress: Progress,
         options: FollowOptions,
+        *,
+        doubt: Callable[[], None],
     ) -> None:
         self._store = store
         self._engine = engine
@@ -68,6 +74,7 @@ class Opening:
         self._letters = letters
         self._progress = progress
         self._options = options
+        self._doubt = doubt
 
     async def open(self, saved: Checkpoint, token: str | None, lost: str | None, check: Callable[[], None]) -> Ground:
         """Return the ground to work on; it is written down, and acknowledged, when this returns.
@@ -86,6 +93,8 @@ class Opening:
             # It was changed in between, by an operator's process too: what is acknowledged must be what is written to.
             return await self.open(saved, token, lost, check)
         repairs = self._to_repair(saved, token, targets, lost)
+        if repairs is not None:
+            self._doubt()
         if token is None:
             token = await self._store.barrier()
         await self._keeper.write(
@@ -98,16 +107,20 @@ class Opening:
 
     async def _agreed(self) -> Plan:
         """Return the plan after it was made to agree with the alias; its ``live`` is None if a build is due."""
+        return await self._plans.agree(self._agreement)
+
+    async def _agreement(self, plan: Plan) -> Plan:
+        """Return the plan as the alias says that it is."""
         shown = await self._indexes.shown()
+        # A leader that was stopped here has seen an alias of long ago: it must not write down what that showed.
+        await self._keeper.write({})
         if len(shown) == 1 and shown[0].build is not None:
-            (only,) = shown
-            return await self._plans.change(lambda plan: plan.settled(only))
-        plan = await self._plans.load()
+            return plan.settled(shown[0])
         if not shown and plan.live is not None and await self._is_there(plan.live):
             log.warning("the alias %s was gone: it shows %s again", self._indexes.alias, plan.live.index)
             await self._indexes.promote(plan.live.index)
             return plan
-        return await self._plans.change(lambda plan: plan.without_live())
+        return plan.without_live()
 
     async def _is_there(self, physical: Physical) -> bool:
         """Whether an index is still the one that the plan means."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -51,7 +51,8 @@ class Stage(StrEnum):
     FAILED = "failed"  # see the reason; the next run begins anew
 
 
-ENDED = frozenset({Stage.SWAPPED, Stage.ROLLED_BACK, Stage.FAILED})
+DONE = frozenset({Stage.SWAPPED, Stage.ROLLED_BACK})
+ENDED = DONE | {Stage.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,19 @@ class Plans:
             except (Conflict, AlreadyExists, NotFound):
                 continue  # somebody was faster: look again at what is there now
             return plan
+
+    async def agree(self, look: Callable[[Plan], Awaitable[Plan]]) -> Plan:
+        """Change the plan to what ``look(plan)`` makes of it, and of what it sees elsewhere; return the plan after it.
+
+        It looks again when the plan was changed meanwhile: what it saw may be from before that. Raises as
+        :meth:`change`.
+        """
+        while True:
+            before = await self.load()
+            after = await look(before)
+            plan = await self.change(lambda plan: after if plan == before else plan)  # noqa: B023 - used up at once
+            if replace(plan, gen=after.gen, worker=after.worker) == after:
+                return plan
 
     def _signed(self, before: Plan, after: Plan) -> Plan:
         if self._worker is None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from indexer.meter import Meter
 from indexer.moving import Moving
-from indexer.status import Reconciling, State
+from indexer.status import Rebuilding, Reconciling, State
+from indexer.verified import Verified
 from service.ports.clock import Clock
+
+
+def _unmeasured(changes: int) -> None:
+    """Learn nothing."""
 
 
 class Progress:
     """What the follower knows of its own work; :meth:`indexer.follow.Follower.status` shows it.
 
     ``acknowledged`` is the token up to which every target has all. ``goal`` is a barrier from the beginning of this
-    life of the index: once searches see all up to it, the index is caught up.
+    life of the index: once searches see all up to it, the index is caught up. ``observe`` learns of each batch of the
+    feed how many changes it held.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, observe: Callable[[int], None] = _unmeasured) -> None:
         self._clock = clock
+        self._observe = observe
         self._state = State.STOPPED
         self._paused = 0
         self._behind_since: float | None = None
@@ -29,6 +39,9 @@ class Progress:
         self.outdated = False
         self.reconciling: Reconciling | None = None
         self.window: float | None = None
+        self.meter = Meter(clock)
+        self.rebuild: Rebuilding | None = None
+        self.verified: Verified | None = None
         self.error: str | None = None
 
     @property
@@ -58,6 +71,12 @@ class Progress:
         """Note that what waited goes on."""
         self._paused -= 1
 
+    def written(self, changes: int) -> None:
+        """Note that a batch of the feed, of so many changes, is acknowledged."""
+        self.batch = changes
+        self._observe(changes)
+        self.meter.add(changes)
+
     def behind(self) -> None:
         """Note that there are (or may be) changes which are not acknowledged."""
         if self._behind_since is None:
@@ -75,6 +94,6 @@ class Progress:
     def forget(self) -> None:
         """Note that the index is gone, or somebody else's to follow."""
         self.acknowledged.move(None)
-        self.index = self.goal = self.reconciling = None
+        self.index = self.goal = self.reconciling = self.rebuild = None
         self.even()
         self.state = State.STARTING

@@ -65,7 +65,7 @@ class Publisher:
             status = self._status()
             try:
                 if status.role is not Role.LEADER:
-                    self._written = None  # another one speaks
+                    await self._fall_silent(status)  # another one speaks
                 elif status.state is not State.STOPPED and self._is_due(status):
                     await self._write(status)
             except Conflict:
@@ -78,14 +78,20 @@ class Publisher:
                 log.exception("the indexer's status was not published")
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def _fall_silent(self, status: FollowerStatus) -> None:
+        """Say no more; but that this one has stopped, if it was speaking."""
+        spoke, self._written = self._written is not None, None
+        if spoke and status.state is State.STOPPED:
+            await self._write(status)
+            self._written = None
+
     def _is_due(self, status: FollowerStatus) -> bool:
         waited = self._clock.monotonic() - self._written_at
         if waited >= HEARTBEAT_SECONDS:
             return True
         if self._written is None:
             return waited >= WRITE_SECONDS
-        # The lag grows with every look; what it tells comes with the heartbeat.
-        return waited >= WRITE_SECONDS and replace(status, lag_seconds=0.0) != replace(self._written, lag_seconds=0.0)
+        return waited >= WRITE_SECONDS and _still(status) != _still(self._written)
 
     async def _write(self, status: FollowerStatus) -> None:
         """Write the status. Raises Conflict when another one wrote since the last look."""
@@ -106,3 +112,8 @@ class Publisher:
             return (await self._store.get(KIND, self._key)).rev
         except NotFound:
             return None
+
+
+def _still(status: FollowerStatus) -> FollowerStatus:
+    """Return a status without what moves with every look, which comes with the heartbeat."""
+    return replace(status, lag_seconds=0.0, rate=0.0)

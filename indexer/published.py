@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
-from indexer.status import FollowerStatus, Reconciling, Role, State
+from indexer.status import FollowerStatus, Rebuilding, Reconciling, Role, State
+from indexer.verified import Verified
 from service.ports.store import Body
 
 KIND = "checkpoint"
@@ -35,6 +36,7 @@ UNKNOWN = FollowerStatus(
 )
 """What is known where no indexer ever was."""
 
+_NESTED: Mapping[str, type[Any]] = {"reconciling": Reconciling, "rebuild": Rebuilding, "verified": Verified}
 _NAMES = {field.name for field in fields(FollowerStatus)}
 
 
@@ -54,16 +56,26 @@ def decode(body: Body) -> FollowerStatus:
     state = str(body.get("state"))
     # A state that only a newer release knows is some way of working.
     known["state"] = State(state) if state in set(State) else State.FOLLOWING
-    role, reconciling = str(body.get("role")), body.get("reconciling")
+    role = str(body.get("role"))
     known["role"] = Role(role) if role in set(Role) else Role.NONE
     known["targets"] = tuple(body.get("targets") or ())
-    known["reconciling"] = Reconciling(**reconciling) if isinstance(reconciling, dict) else None
+    for name, kind in _NESTED.items():
+        held = body.get(name)
+        known[name] = _read(kind, held) if isinstance(held, dict) else None
     return replace(UNKNOWN, **known)
+
+
+def _read(kind: type[Any], body: Mapping[str, Any]) -> Any:
+    """Return a part of a status, None where it lacks something; what only a newer release knows of it is left out."""
+    try:
+        return kind(**{field.name: body[field.name] for field in fields(kind) if field.name in body})
+    except TypeError:
+        return None
 
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it: words of an enumeration as texts, also as keys."""
-    if isinstance(value, Reconciling):
+    if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):
         return value.value

@@ -132,9 +132,9 @@ class Reindex:
         plan = await self._with_live()
         rebuild = plan.rebuild
         if rebuild is not None and rebuild.stage is Stage.ROLLING_BACK:
-            await self._roll_back(works, verify=False)
+            await self._roll_back(works, verify=True)
         elif rebuild is not None and rebuild.stage not in ENDED and rebuild.target.hash == mapping_hash():
-            return rebuild
+            return await works.resumed(rebuild)
         target = await self._indexes.named()
         new = Rebuild(target, started_at=timestamp(self._clock.now()))
         await self._plans.change(lambda plan: _begun(plan, new))
@@ -150,7 +150,7 @@ class Reindex:
             return Outcome(False, None, "there is no index before this one: it was purged, or never was")
         if plan.building is not None:
             return Outcome(False, None, "a reindex is under way: finish it, or purge it with what is unfinished")
-        if verify and (rebuild is None or rebuild.stage is not Stage.ROLLING_BACK):
+        if verify:
             target = await works.target(previous)
             await self._tools.letters.load([target.index])
             report = await works.compared(target, Stage.ROLLING_BACK)
@@ -176,10 +176,14 @@ class Reindex:
 
     async def _settled(self) -> Plan:
         """Return the plan as it agrees with the alias."""
-        shown = await self._indexes.shown()
-        if len(shown) != 1 or shown[0].build is None:
-            return await self._plans.load()
-        return await self._plans.change(lambda plan: plan.settled(shown[0]) if plan.live is not None else plan)
+
+        async def agreement(plan: Plan) -> Plan:
+            shown = await self._indexes.shown()
+            if plan.live is None or len(shown) != 1 or shown[0].build is None:
+                return plan
+            return plan.settled(shown[0])
+
+        return await self._plans.agree(agreement)
 
     def _works(self, *, accept_dead_letters: bool = False) -> Works:
         return Works(

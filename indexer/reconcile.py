@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from indexer.dead_letters import DeadLetters
-from indexer.documents import bulk_item
+from indexer.documents import plain_item
 from indexer.drift import Report
 from indexer.options import FollowOptions
 from indexer.status import Reconciling
@@ -105,7 +105,7 @@ class Reconcile:
             settle=self._settle,
             repair=self._write,
             refuse=self._refuse,
-            project=lambda record: bulk_item(record, opt.epoch, target.root),
+            project=lambda record: plain_item(record, opt.epoch, target.root),
             dead=lambda key: self._letters.open(target.index).get(key),
             # Versions tell what was missed: a body is a function of the record at its rev.
             options=VerifyOptions(page=opt.page, recheck=opt.page, bodies=False, epoch=opt.epoch),

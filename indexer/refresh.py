@@ -88,6 +88,11 @@ class Refresher:
         else:
             self._move(token)
 
+    def touched(self) -> None:
+        """Note that documents were written for no change of the feed, a repair: they are made searchable, too."""
+        self._pending = True
+        self._wake.set()
+
     def mirror(self, token: str | None) -> None:
         """Take over what another process says of the same index."""
         if token != self.searchable:
@@ -122,13 +127,23 @@ class Refresher:
             if not self.awaited:
                 self._urgent.clear()
 
+    async def rest(self, seconds: float) -> None:
+        """Wait for so long, or until somebody waits for a refresh."""
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._urgent.wait()
+        except TimeoutError:
+            return
+
     async def run(self) -> None:
         """Refresh when it is due, for ever; a failure is logged and tried again."""
         attempt = 0
         due = self._clock.monotonic()
         while True:
             await self._wake.wait()
-            await self._due(due - self._clock.monotonic())
+            await self.rest(due - self._clock.monotonic())
             began = self._clock.monotonic()
             self._wake.clear()
             token, life = self._acked, self._life
@@ -152,16 +167,6 @@ class Refresher:
                 self._refreshing = False
             # From beginning to beginning, or a slow refresh would add its time twice; but never without a rest.
             due = max(began + self._seconds, self._clock.monotonic() + self._seconds * REST)
-
-    async def _due(self, seconds: float) -> None:
-        """Wait for the end of the interval, or until somebody waits."""
-        if seconds <= 0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._urgent.wait()
-        except TimeoutError:
-            return
 
     def _measure(self, commits: Sequence[float]) -> None:
         now = self._clock.now().timestamp()

@@ -38,6 +38,8 @@ async def retry(tools: Tools, *, index: str | None = None, assets: Collection[st
         keys = [key for key in tools.letters.open(target.index) if assets is None or key in assets]
         tools.bulk.forgive()  # nobody halts over letters that are known
         await tools.writer.apply(keys, [target])
+        if keys:
+            await tools.engine.refresh(target.index)
         tried += len(keys)
         left += sum(key in tools.letters.open(target.index) for key in keys)
     return Retried(tried, left)
@@ -48,9 +50,9 @@ async def rewrite_outdated(
 ) -> None:
     """Write again what was refused at a version that is not its record's any more, and has a letter all the same.
 
-    Such a letter is left when another process wrote it after a good version was accepted (an operator's reindex, a leader
-    that was stopped and woke up), and when the asset was mended or removed while the feed's history was lost. Raises
-    what the writer raises.
+    Such a letter is left when another process wrote it after a good version was accepted (an operator's reindex, a
+    leader that was stopped and woke up), and when the asset was mended or removed while the feed's history was lost.
+    Raises what the writer raises.
     """
     for target in targets:
         refused = letters.open(target.index)

@@ -11,25 +11,27 @@ from typing import Any
 from indexer.backoff import delay
 from indexer.bulk import Flow, IndexGone
 from indexer.dead_letters import DeadLetters
-from indexer.feed import opened
+from indexer.feed import Interrupted, opened
 from indexer.indexes import Indexes
 from indexer.keeper import Keeper
 from indexer.opening import Ground, acknowledgement
 from indexer.options import FollowOptions
-from indexer.plan import Plan, Plans
+from indexer.pipeline import Pipeline
+from indexer.plan import DONE, Plan, Plans
 from indexer.progress import Progress
 from indexer.reconcile import Reconcile, Repairs
 from indexer.refresh import Refresher
 from indexer.retry import rewrite_outdated
-from indexer.status import Reconciling, State
+from indexer.status import Rebuilding, Reconciling, State
 from indexer.steps import Step, reached
 from indexer.targets import resolved
+from indexer.verified import load as last_verified
 from indexer.window import window
 from indexer.writer import KIND, Writer
 from mappings.index import mapping_hash
 from service.errors import Unavailable
 from service.ports.clock import Clock
-from service.ports.search import Rejected, SearchEngine
+from service.ports.search import BulkItem, Rejected, SearchEngine
 from service.ports.store import Changed, Store
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ class Session:
         progress.acknowledged.move(self._token)
         progress.state = State.FOLLOWING
         progress.window = await window(self._store)
+        progress.verified = await last_verified(self._store, self._options.alias)
         self._work_by(self._plan)
         works: list[Coroutine[Any, Any, None]] = [self._follow(), self._refresher.run()]
         if self._repairs is not None:
@@ -116,34 +119,55 @@ class Session:
     async def _follow(self) -> None:
         """Apply the feed's batches behind the token, for ever."""
         opt = self._options
-        async with opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._bell) as feed:
-            while True:
-                batch = await feed.next()
-                if batch:
-                    reached(Step.BATCH_READ)
-                    await self._apply(batch)
-                else:
-                    self._progress.even()
-                self._progress.error, self.moved = None, True
-                await self._look_around()
+        async with (
+            opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._bell) as feed,
+            Pipeline(opt.batches) as line,
+        ):
+            try:
+                while True:
+                    batch = await line.beside(feed.next())
+                    if batch:
+                        reached(Step.BATCH_READ)
+                        await self._begin(line, batch)
+                    elif not line:
+                        self._done(line, all_read=True)
+                    if self._is_time_to_look():
+                        await line.drain()
+                        await self._look_around()
+                    if batch and len(batch) < opt.feed_limit:
+                        # More is on its way: a few writes together cost little more than one alone.
+                        await line.beside(self._refresher.rest(opt.linger_seconds))
+            except Interrupted:
+                await line.drain()  # what is under way is finished, unless the flow says that it is in vain
+                raise
 
-    async def _apply(self, batch: Sequence[Changed]) -> None:
-        """Write the records behind a batch of changes to every target, then note its last token."""
-        progress = self._progress
-        progress.behind()
+    async def _begin(self, line: Pipeline, batch: Sequence[Changed]) -> None:
+        """Begin to write the records behind a batch of changes to every target; its last token is noted after that."""
+        self._progress.behind()
         keys = list(dict.fromkeys(change.key for change in batch if change.kind == KIND))
-        written = await self._writer.apply(keys, self._targets)
-        self._flow.check()
-        reached(Step.BATCH_ACKNOWLEDGED)
-        token = batch[-1].token
-        progress.acknowledged.move(token)
-        self._keeper.note({"token": token})
-        commits = [datetime.fromisoformat(moment).timestamp() for moment in written]
-        self._refresher.acknowledged(token, written=bool(keys), commits=commits)
-        if keys:
-            progress.batch = len(batch)
-        if len(batch) < self._options.feed_limit:  # the feed had no more
-            progress.even()
+        targets = self._targets
+
+        def settle(written: list[str]) -> None:
+            self._flow.check()
+            reached(Step.BATCH_ACKNOWLEDGED)
+            token = batch[-1].token
+            self._progress.acknowledged.move(token)
+            self._keeper.note({"token": token})
+            commits = [datetime.fromisoformat(moment).timestamp() for moment in written]
+            self._refresher.acknowledged(token, written=bool(keys), commits=commits)
+            if keys:
+                self._progress.written(len(batch))
+            self._done(line, all_read=len(batch) < self._options.feed_limit)
+
+        await line.put(keys, lambda: self._writer.apply(keys, targets), settle)
+
+    def _done(self, line: Pipeline, *, all_read: bool) -> None:
+        """Note that a batch is done; ``all_read`` says that the feed had no more behind it then."""
+        self._progress.error, self.moved = None, True
+        if all_read:
+            self._progress.even()
+        if len(line) > 1:  # others are behind it
+            self._progress.behind()
 
     # --- what else there is to see to
 
@@ -151,28 +175,40 @@ class Session:
         """See, when it is time, whether the plan has changed and whether the alias shows the live index."""
         if self._is_time_for_the_plan():
             plan = await self._plans.load()
+            self._progress.rebuild = _rebuilding(plan)
             if plan.gen != self._plan.gen:
                 await self._change(plan)
-        now = self._clock.monotonic()
-        if now - self._checked_at >= self._options.check_seconds:
-            self._checked_at = now
+        if self._is_time_to_check():
+            self._checked_at = self._clock.monotonic()
             await self._check_indexes()
             await self._letters.load([target.index for target in self._targets])
-            await rewrite_outdated(self._store, self._letters, self._writer, self._targets, self._options.epoch)
+            if len(self._letters):
+                await rewrite_outdated(self._store, self._letters, self._writer, self._targets, self._options.epoch)
+                self._refresher.touched()
             self._progress.window = await window(self._store)
+            self._progress.verified = await last_verified(self._store, self._options.alias)
+
+    def _is_time_to_look(self) -> bool:
+        return self._since(self._planned_at) >= self._options.plan_seconds or self._is_time_to_check()
+
+    def _is_time_to_check(self) -> bool:
+        return self._since(self._checked_at) >= self._options.check_seconds
 
     def _is_time_for_the_plan(self) -> bool:
-        now = self._clock.monotonic()
-        if now - self._planned_at < self._options.plan_seconds:
+        """Whether to look at the plan; asked again, it is not before its time has passed once more."""
+        if self._since(self._planned_at) < self._options.plan_seconds:
             return False
-        self._planned_at = now
+        self._planned_at = self._clock.monotonic()
         return True
+
+    def _since(self, moment: float) -> float:
+        return self._clock.monotonic() - moment
 
     async def _change(self, plan: Plan) -> None:
         """Work by another plan from now on, and acknowledge it."""
         targets, gone = await resolved(self._engine, plan)
-        if gone:
-            raise IndexGone(gone[0].index)
+        if gone or plan.live is None:
+            raise IndexGone(gone[0].index if gone else self._targets[0].index)
         known = {target.index: target.identity for target in self._targets}
         for target in targets:
             # What became another index under its name, or was moved to without having been fed, is to be reconciled.
@@ -188,7 +224,10 @@ class Session:
 
     def _work_by(self, plan: Plan) -> None:
         self._plan = plan
+        self._progress.rebuild = _rebuilding(plan)
         self._progress.gen = plan.gen
+        # A mapping that refuses everything is what a reindex mends; it could not while the feed stands still.
+        self._writer.spare([self._targets[0].index] if plan.building is not None else ())
         live = self._targets[0].physical
         self._progress.index = live.index
         outdated = live.hash != mapping_hash()
@@ -228,7 +267,7 @@ class Session:
 
         work = Reconcile(
             self._store, self._engine, self._clock, self._options, self._letters,
-            settle=self._settle, write=self._writer.write, refuse=self._writer.refuse, save=save, show=show,
+            settle=self._settle, write=self._repair, refuse=self._writer.refuse, save=save, show=show,
         )  # fmt: skip
         attempt = 0
         while left.pending:
@@ -240,10 +279,22 @@ class Session:
         self._progress.reconciling = None
         self._refresher.release()
 
+    async def _repair(self, index: str, items: Sequence[BulkItem]) -> None:
+        await self._writer.write(index, items)
+        self._refresher.touched()
+
     async def _settle(self) -> None:
         """Return when this session has passed all that was written so far."""
         mark = await self._store.barrier()
         await self._progress.acknowledged.reach(lambda token: self._store.passed(token, mark))
+
+
+def _rebuilding(plan: Plan) -> Rebuilding | None:
+    """Return how far a reindex is, None where the last one is done."""
+    rebuild = plan.rebuild
+    if rebuild is None or rebuild.stage in DONE:
+        return None
+    return Rebuilding(rebuild.target.index, str(rebuild.stage), rebuild.done, rebuild.total)
 
 
 async def _first_failure(works: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -158,6 +158,7 @@ class Works:
         await self.acknowledged(
             plan, rebuild.stage
         )  # from now on whatever is said to be searchable is searchable in both
+        await self._still(rebuild)
         await self.move(plan.live, rebuild.target)
         reached(Step.SWAPPED)
         await self._tools.plans.change(lambda plan: plan.settled(rebuild.target))
@@ -165,6 +166,13 @@ class Works:
         log.info("searches see the index %s", rebuild.target.index)
 
     # --- what they share, with the way back
+
+    async def resumed(self, rebuild: Rebuild) -> Rebuild:
+        """Return an interrupted reindex as it is to go on: what an earlier process verified counts no more."""
+        if rebuild.stage not in (Stage.VERIFIED, Stage.SWAPPING):
+            return rebuild
+        plan = await self._advance(rebuild, Stage.RESTORED)
+        return plan.rebuild or rebuild
 
     async def move(self, old: Physical | None, new: Physical) -> None:
         """Move the alias in one step, unless it has moved already. Raises Refused when it is somewhere else."""
@@ -229,5 +237,7 @@ def _check_plan(plan: Plan, rebuild: Rebuild) -> None:
     now = plan.rebuild
     if now is None or now.target != rebuild.target:
         raise Refused(Outcome(False, rebuild.target.index, "another reindex was begun"))
+    if now.stage is Stage.SWAPPED:  # by a request of an earlier process, which arrived late
+        raise Refused(Outcome(True, rebuild.target.index))
     if now.stage is Stage.FAILED:
         raise Refused(Outcome(False, rebuild.target.index, now.reason or "it failed"))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from indexer.verified import Verified
+
 
 class State(StrEnum):
     """What the follower is doing."""
@@ -40,6 +42,16 @@ class Reconciling:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """How far a reindex is that is under way or failed: its index, its stage, live records ``done`` of ``total``."""
+
+    index: str
+    stage: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FollowerStatus:
     """One look at the follower.
 
@@ -65,6 +77,9 @@ class FollowerStatus:
         reconciling: How far a reconcile is, None if there is none.
         last_batch: Changes in the last batch of the feed.
         window_hours: How far the change feed reaches back, None if the store can not say.
+        rate: Records a second that were acknowledged over the last ten seconds.
+        rebuild: How far an operator's reindex is, None if there is none.
+        verified: What the last verify found, None if there was none.
     """
 
     state: State
@@ -87,3 +102,6 @@ class FollowerStatus:
     reconciling: Reconciling | None = None
     last_batch: int = 0
     window_hours: float | None = None
+    rate: float = 0.0
+    rebuild: Rebuilding | None = None
+    verified: Verified | None = None

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from indexer import checkpoint
 from indexer.bulk import BulkLoop
 from indexer.dead_letters import DeadLetters
-from indexer.documents import bulk_item
+from indexer.documents import plain_item
 from indexer.indexes import Indexes
 from indexer.options import FollowOptions
 from indexer.plan import Plans
+from indexer.settling import Settling
 from indexer.targets import Target
 from indexer.verify import Verify, VerifyOptions, Write
 from indexer.writer import Writer
@@ -26,6 +27,10 @@ POLL_SECONDS = 0.2
 
 def _carry_on() -> None:
     """Raise nothing."""
+
+
+def _never(key: str) -> bool:
+    return False
 
 
 class Patience:
@@ -80,8 +85,8 @@ class Leader:
 class Tools:
     """The tools for one alias.
 
-    ``check`` raises to end what is under way, ``waits`` learns what is waited for; ``worker`` is the fence of the process
-    where only one at a time may do this work.
+    ``check`` raises to end what is under way, ``waits`` learns what is waited for; ``worker`` is the fence of the
+    process where only one at a time may do this work.
     """
 
     def __init__(
@@ -108,18 +113,30 @@ class Tools:
         self.writer = Writer(store, self.bulk, opt)
         self.leader = Leader(store, opt.alias, check=check)
 
-    def verify(self, target: Target, *, repair: Write | None = None, bodies: bool = True) -> Verify:
-        """Return a verify of an index, which knows its dead letters if they are loaded."""
+    def verify(
+        self, target: Target, *, repair: Write | None = None, bodies: bool = True, settling: Settling | None = None
+    ) -> Verify:
+        """Return a verify of an index, which knows its dead letters.
+
+        ``settling`` is how it waits for the leader where there may be none; without it, it waits as long as it takes.
+        """
         opt = self.options
+        settled = self.leader.settle if settling is None else settling.settle
+
+        async def settle() -> None:
+            await settled()
+            await self.letters.reload(target.index)  # what the leader has passed it may have been refused
+
         return Verify(
             self.store,
             self.engine,
             self.clock,
             target.index,
-            settle=self.leader.settle,
+            settle=settle,
             repair=repair,
             refuse=None if repair is None else self.bulk.refuse,
-            project=lambda record: bulk_item(record, opt.epoch, target.root),
+            project=lambda record: plain_item(record, opt.epoch, target.root),
             dead=lambda key: self.letters.open(target.index).get(key),
+            late=_never if settling is None else settling.late,
             options=VerifyOptions(bodies=bodies, epoch=opt.epoch),
         )

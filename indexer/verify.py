@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from indexer.documents import bulk_item, version
+from indexer.documents import encoded, plain_item, version
 from indexer.drift import Difference, Drift, Report, drift_of
 from indexer.merge import merged
 from indexer.outcomes import permanent
@@ -53,6 +53,9 @@ Project = Callable[[Record], BulkItem]
 Dead = Callable[[str], int | None]
 """The version of a key's open dead letter, None if it has none."""
 
+Late = Callable[[str], bool]
+"""Whether a change of a key waits for an indexer where none follows; known after ``settle``."""
+
 OnProgress = Callable[[Report, str | None], Awaitable[None]]
 """Learns how far a verify is: everything up to the key is checked, and repaired if that was asked for."""
 
@@ -84,6 +87,10 @@ def _none_dead(key: str) -> int | None:
     return None
 
 
+def _none_late(key: str) -> bool:
+    return False
+
+
 class Verify:
     """One verify of one index. It only reads, unless it is given ``repair``."""
 
@@ -99,6 +106,7 @@ class Verify:
         refuse: Refuse | None = None,
         project: Project | None = None,
         dead: Dead = _none_dead,
+        late: Late = _none_late,
         options: VerifyOptions | None = None,
     ) -> None:
         self._store = store
@@ -109,8 +117,9 @@ class Verify:
         self._repair = repair
         self._refuse = refuse
         self._options = opt = options or VerifyOptions()
-        self._project = project or (lambda record: bulk_item(record, opt.epoch))
+        self._project = project or (lambda record: plain_item(record, opt.epoch))
         self._dead = dead
+        self._late = late
         self._report = Report(index)
         self._strays: dict[str, Indexed] = {}
 
@@ -204,8 +213,10 @@ class Verify:
         repaired: list[tuple[Sequence[str], Mapping[str, int | None]]] = []
         for part, least in zip(parts, due, strict=True):
             differing = await self._differing(part, least)
-            found = [entry for entry in differing if not self._is_dead(entry[0])]
-            self._report.dead_letters += len(differing) - len(found)
+            known = [entry for entry in differing if not self._is_dead(entry[0], least)]
+            self._report.dead_letters += len(differing) - len(known)
+            found = [entry for entry in known if not self._is_late(entry[0])]
+            self._report.pending += len(known) - len(found)
             for difference, _, _ in found:
                 self._report.add(difference)
             if found and self._repair is not None:
@@ -216,6 +227,7 @@ class Verify:
             await self._settle()  # what was ahead comes by the feed
             for mended, least in repaired:
                 self._report.repaired += len(mended) - len(await self._differing(mended, least))
+            await self._engine.refresh(self._index)
 
     async def _versions(self, keys: Sequence[str]) -> Mapping[str, int | None]:
         """Return the version of each key's record; None where there is none."""
@@ -239,11 +251,15 @@ class Verify:
             differing.append((difference, record, held))
         return differing
 
-    def _is_dead(self, difference: Difference) -> bool:
-        """Whether it is there because the engine refused this version of the record, which is known."""
-        refused = self._dead(difference.key)
+    def _is_dead(self, difference: Difference, least: Mapping[str, int | None]) -> bool:
+        """Whether it is there because the engine refused the version that it had to reach, which is known."""
+        refused, due = self._dead(difference.key), least[difference.key]
         late = difference.drift in (Drift.MISSING, Drift.STALE)
-        return late and refused is not None and difference.expected is not None and refused >= difference.expected
+        return late and refused is not None and due is not None and refused >= due
+
+    def _is_late(self, difference: Difference) -> bool:
+        """Whether the indexer is about to mend it by itself, as soon as there is one."""
+        return difference.drift in (Drift.MISSING, Drift.STALE) and self._late(difference.key)
 
     # --- repair
 
@@ -257,7 +273,7 @@ class Verify:
                 items.append(_hidden(held))
             elif record is not None:
                 try:
-                    items.append(self._project(record))
+                    items.append(encoded(self._project(record)))
                 except Exception as error:  # one record must not stop the repair of the others; it is counted as left
                     log.exception("the asset %s can not be projected", record.key)
                     if self._refuse is not None:

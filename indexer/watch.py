@@ -57,7 +57,7 @@ class IndexWatch:
         """Return what the indexer said last, as stopped where none does."""
         if self.alive():
             return self._said
-        return replace(self._said, state=State.STOPPED, last_error=NOBODY)
+        return replace(self._said, state=State.STOPPED, last_error=NOBODY, rate=0.0)
 
     def alive(self) -> bool:
         """Whether an indexer has given a sign of life lately."""

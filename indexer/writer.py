@@ -30,6 +30,8 @@ class Writer:
         self._options = options
         self._trickle = options.bounds if options.trickle is None else Bounds(options.trickle, options.bounds.size)
         self.page = PageSize(options.page, options.page_bytes)
+        # One more than can be written at once: it is read and projected meanwhile. Memory holds no more of them.
+        self._pages = asyncio.Semaphore(options.lanes + 1)
 
     async def apply(self, keys: Sequence[str], targets: Sequence[Target]) -> list[str]:
         """Read the records of these keys, each named once, and write them; a few pages of them at once.
@@ -55,15 +57,20 @@ class Writer:
         """Write documents that are projected already."""
         await self._bulk.write(index, items)
 
+    def spare(self, indexes: Iterable[str]) -> None:
+        """Have refusals by these indexes halt nothing: a reindex is about to replace them."""
+        self._bulk.spared = frozenset(indexes)
+
     async def refuse(self, index: str, outcome: BulkOutcome) -> None:
         """Take note of a record that can not be projected."""
         await self._bulk.refuse(index, outcome)
 
     async def _page(self, keys: Sequence[str], targets: Sequence[Target], written: list[str]) -> None:
-        records = await self._store.get_many(KIND, keys, tombstones=True)
-        reached(Step.RECORDS_READ)
-        written += [record.updated_at for record in records.values()]
-        await self._put(keys, records, targets, self._trickle if len(keys) < self._options.bounds.count else None)
+        async with self._pages:
+            records = await self._store.get_many(KIND, keys, tombstones=True)
+            reached(Step.RECORDS_READ)
+            written += [record.updated_at for record in records.values()]
+            await self._put(keys, records, targets, self._trickle if len(keys) < self._options.bounds.count else None)
 
     async def _put(
         self,

@@ -62,6 +62,8 @@ def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") ->
                 "number_of_replicas": replicas,
                 "refresh_interval": refresh,
                 "max_result_window": RESULT_WINDOW,
+                # Our removals are documents; a memory of others' would refuse what a repair writes for a minute.
+                "gc_deletes": "0s",
                 "mapping": {"total_fields": {"limit": 1000}},
             },
             "analysis": ANALYSIS,

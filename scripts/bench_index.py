@@ -68,7 +68,7 @@ async def opened(place: Place) -> AsyncIterator[tuple[Store, SearchEngine]]:
 @asynccontextmanager
 async def following(place: Place, store: Store, engine: SearchEngine) -> AsyncIterator[Follower]:
     """Run a follower until the block ends."""
-    options = FollowOptions(alias=place.alias, index_refresh=f"{int(REFRESH * 1000)}ms", refresh_seconds=REFRESH)
+    options = FollowOptions(alias=place.alias, refresh_seconds=REFRESH)
     follower = Follower(store, engine, SystemClock(), options)
     follower.start()
     try:
@@ -286,7 +286,8 @@ def main() -> None:
         raise SystemExit(f"set {ENGINE} to an OpenSearch: export $(./scripts/engines up opensearch)")
     if given.part:
         found = asyncio.run(_run(given.part, Place(given.data, url, given.alias)))
-        found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        found |= {"memory": used.ru_maxrss / 1024, "cpu": used.ru_utime + used.ru_stime}
         print(json.dumps(found))
         return
     with tempfile.TemporaryDirectory(prefix="assetry-bench-") as folder:

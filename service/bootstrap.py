@@ -9,14 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from prometheus_client.core import Metric
+
 from indexer.follow import Follower
 from indexer.lease import Candidate
+from indexer.patrol import Patrol
 from indexer.publish import Publisher
 from indexer.watch import IndexWatch
 from service import engines
 from service.adapters.data_folder import DataFolder
 from service.adapters.embedded_search import EmbeddedSearch, running_engine
-from service.adapters.opensearch import Connection, OpenSearchEngine
+from service.adapters.opensearch import Connection
+from service.adapters.osmem_engine import OsmemEngine
 from service.adapters.sqlite_store import SqliteStore
 from service.adapters.workers import dismiss, enlist, known_dead
 from service.api.context import Context, Probe
@@ -37,6 +41,7 @@ from service.core.secrets import shared_secret
 from service.core.signing import derive
 from service.core.views import Views
 from service.housekeeping import keep_house
+from service.index_metrics import IndexTimes, index_metrics
 from service.ingest.limits import DEFAULT
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
@@ -44,7 +49,7 @@ from service.ports.files import Files
 from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
-from service.probes import dispensable, index_gauges, index_probe
+from service.probes import dispensable, index_probe
 from service.settings import Settings
 
 
@@ -67,22 +72,24 @@ class Base:
 class Service:
     """The API, with the indexer and the worker in the same process or in others.
 
-    ``runs`` names what is in this one; ``follower`` is its indexer, or the view of another process's.
+    ``runs`` names what is in this one; ``follower`` is its indexer, or the view of another process's; ``times``
+    are that indexer's measures, None where it is another's.
     """
 
     base: Base
     context: Context
     follower: Follower | IndexWatch
     runs: tuple[str, ...]
+    times: IndexTimes | None = None
 
     @property
     def probes(self) -> Mapping[str, Probe]:
         """The engines' probes by port."""
         return self.context.probes
 
-    def gauges(self) -> Mapping[str, tuple[str, float]]:
-        """Return what ``/metrics`` shows of the indexer: {name: (help, value)}."""
-        return index_gauges(self.follower.status())
+    def gauges(self) -> list[Metric]:
+        """Return what ``/metrics`` shows of the index."""
+        return index_metrics(self.follower.status(), self.times)
 
 
 @asynccontextmanager
@@ -118,7 +125,7 @@ async def open_search(base: Base) -> AsyncIterator[Searches]:
         if base.settings.opensearch_url is not None:
             engine = await engines.open_engine(base.settings, base.folder, stack, writes=False)
         elif (url := running_engine(base.folder.engine_beacon)) is not None:
-            engine = OpenSearchEngine(Connection(hosts=(url,)))
+            engine = OsmemEngine(Connection(hosts=(url,)))
             stack.push_async_callback(engine.close)
         else:
             engine = await _filled(base, stack)
@@ -131,7 +138,8 @@ async def _filled(base: Base, stack: AsyncExitStack) -> SearchEngine:
     stack.push_async_callback(embedded.close)
     await embedded.start()
     # The engine is this process's alone: what is known of its index is nobody else's business.
-    follower = _follower(base, embedded, stack, await stack.enter_async_context(_notes(base.clock)))
+    notes = await stack.enter_async_context(_notes(base.clock))
+    follower = make_follower(base, embedded, stack, notes=notes)
     stack.push_async_callback(follower.stop)
     follower.start()
     await follower.wait_for(await base.store.barrier(), timeout=600)
@@ -163,7 +171,8 @@ async def open_service(
         if works:
             await jobs.start()
             keep_house(base.files, stack)
-        follower = await open_follower(base, engine, stack) if indexes else await _watch(base, stack)
+        times = IndexTimes() if indexes else None
+        follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
         queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis))}
         context = Context(
             settings=settings,
@@ -179,7 +188,7 @@ async def open_service(
             links=base.links,
             probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )
-        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works))
+        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times)
 
 
 @asynccontextmanager
@@ -202,18 +211,28 @@ async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
     return jobs, garbage
 
 
-async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack) -> Follower:
-    """Start the indexer; where other processes search its engine, they are told how far it is."""
-    follower = _follower(base, engine, stack)
+async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, times: IndexTimes) -> Follower:
+    """Start the indexer and its patrol; where other processes search its engine, they are told how far it is."""
+    follower = make_follower(base, engine, stack, times=times)
     if isinstance(engine, EmbeddedSearch):
         engine.on_reset = follower.reset
     else:
-        publisher = Publisher(base.store, base.clock, base.settings.index_prefix, follower.status)
-        stack.push_async_callback(publisher.stop)
-        publisher.start()
+        publish(base, follower, stack)
     follower.start()
     stack.push_async_callback(follower.stop)
+    if base.settings.index_verify_hours:
+        options, hours = engines.follow_options(base.settings), base.settings.index_verify_hours
+        patrol = Patrol(base.store, engine, base.clock, options, follower.status, hours=hours)
+        stack.push_async_callback(patrol.stop)
+        patrol.start()
     return follower
+
+
+def publish(base: Base, follower: Follower, stack: AsyncExitStack) -> None:
+    """Tell other processes how far a follower is, until the stack is closed."""
+    publisher = Publisher(base.store, base.clock, base.settings.index_prefix, follower.status)
+    stack.push_async_callback(publisher.stop)
+    publisher.start()
 
 
 def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
@@ -239,11 +258,33 @@ async def _notes(clock: Clock) -> AsyncIterator[Store]:
             yield store
 
 
-def _follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, notes: Store | None = None) -> Follower:
-    candidate = Candidate(enlist(f"follower-{base.clock.sid()}"), known_dead)
-    stack.callback(dismiss, candidate.name)
-    options = engines.follow_options(base.settings)
-    return Follower(base.store, engine, base.clock, options, candidate=candidate, notes=notes)
+def make_follower(
+    base: Base,
+    engine: SearchEngine,
+    stack: AsyncExitStack,
+    *,
+    notes: Store | None = None,
+    times: IndexTimes | None = None,
+) -> Follower:
+    """Return an indexer that is not started, known to this machine until the stack is closed."""
+    times = times or IndexTimes()
+    return Follower(
+        base.store,
+        engine,
+        base.clock,
+        engines.follow_options(base.settings),
+        candidate=candidate(base, stack, "follower"),
+        observe=times.searchable,
+        observe_batch=times.batch,
+        notes=notes,
+    )
+
+
+def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
+    """Return who this process is among those that want a lease, until the stack is closed."""
+    name = enlist(f"{work}-{base.clock.sid()}")
+    stack.callback(dismiss, name)
+    return Candidate(name, known_dead)
 
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
 from query.errors import QueryError
+from service.cli_index import index_app
+from service.cli_options import Data, Host, Json, OpsPort, run
 from service.errors import AssetryError
 from service.exits import EXITS, INTERRUPTED, exit_code
-
-T = TypeVar("T")
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code} {doc}" for code, doc in EXITS.items()) + "."
 
@@ -26,7 +24,6 @@ app = typer.Typer(
     add_completion=False,
 )
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-index_app = typer.Typer(help="The search index: follow, status.", no_args_is_help=True)
 db_app = typer.Typer(help="The engines that keep data: init.", no_args_is_help=True)
 backups_app = typer.Typer(help="What permanent deletes kept: list, restore.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
@@ -34,26 +31,7 @@ app.add_typer(index_app, name="index")
 app.add_typer(db_app, name="db")
 app.add_typer(backups_app, name="backups")
 
-Data = Annotated[Path | None, typer.Option(help="Data folder. [env: ASSETRY_DATA; default: assetry-data]")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: ASSETRY_HOST; default: 127.0.0.1]")]
-OpsPort = Annotated[
-    int | None,
-    typer.Option(
-        "--port",
-        help="Port for /healthz, /readyz and /metrics; 0 takes a free one. [env: ASSETRY_OPS_PORT; default: none]",
-    ),
-]
 Org = Annotated[str, typer.Option(help="Organization that the assets belong to.")]
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command on uvloop where there is one."""
-    try:
-        import uvloop
-    except ImportError:  # Windows, PyPy
-        return asyncio.run(work)
-    return uvloop.run(work)
 
 
 @app.command()
@@ -76,7 +54,7 @@ def serve(
     from service import settings
     from service.commands import serving
 
-    _run(serving.serve(settings.load(data=data, host=host, port=port), everything=everything))
+    run(serving.serve(settings.load(data=data, host=host, port=port), everything=everything))
 
 
 @app.command()
@@ -85,16 +63,7 @@ def work(data: Data = None, host: Host = None, port: OpsPort = None) -> None:
     from service import settings
     from service.commands import serving
 
-    _run(serving.work(settings.load(data=data, host=host, ops_port=port)))
-
-
-@index_app.command("follow")
-def index_follow(data: Data = None, host: Host = None, port: OpsPort = None) -> None:
-    """Run the indexer: feed the store's changes to OpenSearch. A second one stands by until the first ends."""
-    from service import settings
-    from service.commands import serving
-
-    _run(serving.follow(settings.load(data=data, host=host, ops_port=port)))
+    run(serving.work(settings.load(data=data, host=host, ops_port=port)))
 
 
 @db_app.command("init")
@@ -110,7 +79,7 @@ def db_init(
     from service import settings
     from service.commands import database
 
-    _run(database.init(settings.load(data=data), dry_run=dry_run, as_json=json))
+    run(database.init(settings.load(data=data), dry_run=dry_run, as_json=json))
 
 
 @app.command()
@@ -122,7 +91,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
     from service import settings
     from service.commands import doctor as examination
 
-    raise typer.Exit(_run(examination.examine(settings.load(data=data), as_json=json)))
+    raise typer.Exit(run(examination.examine(settings.load(data=data), as_json=json)))
 
 
 @keys_app.command("create")
@@ -141,7 +110,7 @@ def keys_create(
     """Make an API key and print it. It is shown this once: only its hash is stored."""
     from service.commands import keys
 
-    _run(keys.create(data, org, user, scopes, tier, as_json=json))
+    run(keys.create(data, org, user, scopes, tier, as_json=json))
 
 
 @keys_app.command("list")
@@ -153,7 +122,7 @@ def keys_list(
     """List API keys: ids, organizations, scopes. The keys themselves are not known."""
     from service.commands import keys
 
-    _run(keys.show(data, org, as_json=json))
+    run(keys.show(data, org, as_json=json))
 
 
 @keys_app.command("revoke")
@@ -163,7 +132,7 @@ def keys_revoke(
     """Make a key worthless, within five seconds also in a running service."""
     from service.commands import keys
 
-    _run(keys.revoke(data, key_id, as_json=json))
+    run(keys.revoke(data, key_id, as_json=json))
 
 
 @app.command("import")
@@ -183,7 +152,7 @@ def import_(
     """
     from service.commands import importing
 
-    raise typer.Exit(_run(importing.import_paths(data, org, user, paths, as_json=json, quiet=quiet)))
+    raise typer.Exit(run(importing.import_paths(data, org, user, paths, as_json=json, quiet=quiet)))
 
 
 @app.command()
@@ -206,15 +175,7 @@ def search(
     from service.commands import searching
 
     options = searching.Options(query, facets, filters, sort, limit, offset, lenient, highlight)
-    _run(searching.search(data, org, options, as_json=json))
-
-
-@index_app.command("status")
-def index_status(data: Data = None, json: Json = False) -> None:
-    """Say how the index is: state, progress, lag, dead letters. Exit code 1 when it is not ready."""
-    from service.commands import indexing
-
-    raise typer.Exit(_run(indexing.status(data, as_json=json)))
+    run(searching.search(data, org, options, as_json=json))
 
 
 @backups_app.command("list")
@@ -222,7 +183,7 @@ def backups_list(org: Org = "default", data: Data = None, json: Json = False) ->
     """List what permanent deletes kept."""
     from service.commands import backups
 
-    _run(backups.show(data, org, as_json=json))
+    run(backups.show(data, org, as_json=json))
 
 
 @backups_app.command("restore")
@@ -235,7 +196,7 @@ def backups_restore(
     """Make a new asset of a backup; it gets a new id, since ids are never used twice."""
     from service.commands import backups
 
-    _run(backups.restore(data, org, backup_id, as_json=json))
+    run(backups.restore(data, org, backup_id, as_json=json))
 
 
 @app.command()
@@ -249,7 +210,7 @@ def demo(
     """Make a sample library, import it, run five queries, and keep serving until Ctrl-C."""
     from service.commands import demo as demonstration
 
-    _run(demonstration.demo(folder, count, host, port, once=once))
+    run(demonstration.demo(folder, count, host, port, once=once))
 
 
 def main() -> None:

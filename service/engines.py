@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from indexer.bulk import Bounds
@@ -22,7 +23,7 @@ from service.adapters.memory_quotas import MemoryQuotas
 from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.sqlite_store import SqliteStore
 from service.adapters.store_replies import StoreReplies
-from service.errors import SettingsError, Unavailable
+from service.errors import Unavailable, Unreachable
 from service.ports.clock import Clock
 from service.ports.files import Files
 from service.ports.jobs import Jobs
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from service.adapters.s3_options import S3Options
 
 T = TypeVar("T")
+
+OWN_REFRESH = 10
+"""How many times the setting an index's own refresh interval is: the indexer refreshes, the engine need not, too."""
 
 START_SECONDS = 6.0
 """How long an engine may take to answer when the service starts; longer means that it is not there."""
@@ -144,14 +148,22 @@ async def open_replies(
 def follow_options(settings: Settings) -> FollowOptions:
     """Return what the settings choose of the indexer."""
     if settings.opensearch_url is None:
-        return FollowOptions.embedded(settings.index_prefix)
+        return replace(FollowOptions.embedded(settings.index_prefix), epoch=settings.index_epoch)
+    refresh = _seconds(settings.index_refresh)
     return FollowOptions(
         alias=settings.index_prefix,
         shards=settings.index_shards,
         replicas=settings.index_replicas,
-        index_refresh=settings.index_refresh,
+        index_refresh=f"{round(1000 * OWN_REFRESH * refresh)}ms",
+        refresh_seconds=refresh,
         bounds=Bounds(count=settings.index_batch),
+        epoch=settings.index_epoch,
     )
+
+
+def _seconds(interval: str) -> float:
+    """Return ``500ms`` or ``2s`` in seconds."""
+    return int(interval[:-2]) / 1000 if interval.endswith("ms") else float(interval[:-1])
 
 
 def connection(settings: Settings) -> Connection:
@@ -226,7 +238,7 @@ async def _entered(stack: AsyncExitStack, settings: Settings, name: str, adapter
 
 
 async def answered(settings: Settings, name: str, opening: Awaitable[T], seconds: float | None = START_SECONDS) -> T:
-    """Wait for an engine at the start; that it does not answer is a fault of the setting ``name``: SettingsError."""
+    """Wait for an engine at the start; that it does not answer is a fault of the setting ``name``: Unreachable."""
     try:
         async with asyncio.timeout(seconds):
             return await opening
@@ -235,7 +247,7 @@ async def answered(settings: Settings, name: str, opening: Awaitable[T], seconds
         why = f"no answer within {seconds} s"
         if isinstance(error, Unavailable):
             why = error.message.removeprefix(f"{error.engine}: ")
-        raise SettingsError(variable(name), f"{place(settings, name)} can not be used ({why}): {mend}.") from error
+        raise Unreachable(variable(name), f"{place(settings, name)} can not be used ({why}): {mend}.") from error
 
 
 def place(settings: Settings, name: str) -> str:

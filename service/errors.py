@@ -17,6 +17,7 @@
     ├── Unavailable             an engine does not answer; try again
     ├── HistoryLost             the change feed can not go back to the given token
     └── SettingsError           a setting or the environment is wrong; names the setting and the mend
+        └── Unreachable         nothing answers at the address that a setting names
 
 Adapters raise these and nothing of their engine's. How each becomes an HTTP status is one table in
 ``service.api.errors``, how each becomes an exit code is one table in ``service.exits``.
@@ -165,3 +166,7 @@ class SettingsError(AssetryError):
     def __init__(self, setting: str, message: str) -> None:
         super().__init__(f"{setting}: {message}")
         self.setting = setting
+
+
+class Unreachable(SettingsError):
+    """Nothing answers at the address that a setting names: it is wrong, or the engine is away."""

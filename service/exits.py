@@ -12,6 +12,9 @@ SETTINGS = 3
 UNAVAILABLE = 4
 INTERRUPTED = 130
 
+COULD_NOT = 2
+"""What ``assetry index …`` answers when it comes to no verdict: wrong usage, and engines that are away."""
+
 EXITS: dict[int, str] = {
     OK: "done, and nothing to report",
     FOUND: "done, but not all is well: some files could not be imported, nothing matches the id, not ready",
@@ -20,6 +23,15 @@ EXITS: dict[int, str] = {
     UNAVAILABLE: "an engine or the data folder can not be reached; try again",
     INTERRUPTED: "interrupted by Ctrl-C; what was reported is done, and the command can be run again",
 }
+
+INDEX_EXITS: dict[int, str] = {
+    OK: "clean, or done",
+    FOUND: "differences were found (also with --repair), a swap was refused, documents are refused still, not ready",
+    COULD_NOT: "it could not run: an engine does not answer, there is no index, another process is at it, wrong usage",
+    SETTINGS: EXITS[SETTINGS],
+    INTERRUPTED: "interrupted; what was done is kept, and running it again goes on",
+}
+"""The exit codes of ``assetry index status | verify | reindex | rollback | purge | dead-letters | resume``."""
 
 
 def exit_code(error: Exception) -> int:
@@ -34,3 +46,11 @@ def exit_code(error: Exception) -> int:
         case e.AssetryError() | QueryError():
             return USAGE
     return FOUND
+
+
+def index_exit_code(error: Exception) -> int:
+    """Return the exit code of an index command for an error: whoever schedules it tells findings from outages.
+
+    An engine that does not answer at the start is a fault of the settings elsewhere; here it is an outage.
+    """
+    return SETTINGS if isinstance(error, e.SettingsError) and not isinstance(error, e.Unreachable) else COULD_NOT

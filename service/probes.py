@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from indexer.published import NOBODY
 from indexer.status import FollowerStatus, State
 from service.api.context import Probe
 from service.errors import Unavailable
+
+HALTED = "indexing halted: the engine refuses too many documents, and an operator must look"
 
 _PATIENCE = 1.5
 """Seconds that an engine has which the service can do without."""
@@ -31,10 +34,17 @@ def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
             "indexed": seen.indexed,
             "total": seen.total,
             "lag_seconds": round(seen.lag_seconds, 3),
+            "rate": round(seen.rate, 1),
             "dead_letters": seen.dead_letters,
         }
         if seen.outdated:
             facts |= {"outdated": True, "mend": "assetry index reindex"}
+        if seen.rebuild is not None:
+            facts["reindex"] = asdict(seen.rebuild)
+        if seen.reconciling is not None:
+            facts["reconciling"] = {"index": seen.reconciling.index, "checked": seen.reconciling.checked}
+        if seen.state is State.HALTED:
+            facts |= {"reason": HALTED, "mend": "assetry index dead-letters list, then assetry index resume"}
         if seen.last_error:
             facts["last_error"] = seen.last_error
         if seen.last_error == NOBODY:
@@ -57,15 +67,3 @@ def dispensable(probe: Probe) -> Probe:
             return {"ready": True, "degraded": True, "reason": f"no answer within {_PATIENCE:g} s"}
 
     return tried
-
-
-def index_gauges(status: FollowerStatus) -> dict[str, tuple[str, float]]:
-    """Return what ``/metrics`` shows of the indexer: {name: (help, value)}."""
-    return {
-        "index_lag_seconds": ("How long changes have been waiting to be indexed.", status.lag_seconds),
-        "index_caught_up": ("1 once the index holds all writes from before the start.", float(status.caught_up)),
-        "index_fed": ("1 while an indexer works or stands by.", float(status.state is not State.STOPPED)),
-        "index_dead_letters": ("Documents that the engine refuses for good.", float(status.dead_letters)),
-        "index_indexed": ("Assets written by the last full build.", float(status.indexed)),
-        "index_total": ("Assets that the last full build had to write.", float(status.total)),
-    }

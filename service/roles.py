@@ -12,7 +12,8 @@ from service.api.metrics import Gauges
 from service.bootstrap import Base, open_base, open_follower, open_jobs, probes
 from service.errors import SettingsError
 from service.housekeeping import keep_house
-from service.probes import index_gauges, index_probe
+from service.index_metrics import IndexTimes, shown
+from service.probes import index_probe
 from service.settings import Settings, variable
 
 
@@ -35,9 +36,10 @@ async def open_indexer(settings: Settings) -> AsyncIterator[Role]:
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings))
         engine = await engines.open_engine(settings, base.folder, stack, writes=True)
-        follower = await open_follower(base, engine, stack)
+        times = IndexTimes()
+        follower = await open_follower(base, engine, stack, times)
         looked_at = {**probes(base, engine), "index": index_probe(follower.status)}
-        yield Role(base, ("indexer",), looked_at, lambda: index_gauges(follower.status()))
+        yield Role(base, ("indexer",), looked_at, shown(follower.status, times))
 
 
 @asynccontextmanager
@@ -53,4 +55,4 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
         queue: dict[str, Probe] = {} if redis is None else {"jobs": engines.redis_probe(redis)}
         await jobs.start()
         keep_house(base.files, stack)
-        yield Role(base, ("worker",), {**probes(base, None), **queue}, dict)
+        yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)

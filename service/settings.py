@@ -167,6 +167,26 @@ class Settings(BaseSettings):
         ),
     ] = "500ms"
     index_batch: Annotated[int, _setting(SEARCH, "Documents in one bulk request at most.", ge=1, le=10_000)] = 500
+    index_verify_hours: Annotated[
+        float,
+        _setting(
+            SEARCH,
+            "How often the indexer compares the whole index with the store, in hours; 0: never. What differs goes to "
+            "the log and to `/metrics`.",
+            ge=0,
+            le=8760,
+        ),
+    ] = 24.0
+    index_epoch: Annotated[
+        int,
+        _setting(
+            SEARCH,
+            "Raise it by one when the documents are restored from a backup and the index is kept: what was lost then "
+            "never wins over what was restored.",
+            ge=0,
+            le=2**20,
+        ),
+    ] = 0
 
     s3_url: Annotated[
         str | None,

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from service.adapters.opensearch import Connection, OpenSearchEngine
+from service.adapters.opensearch import Connection
 from service.adapters.osmem import OsmemProcess
-from service.adapters.osmem_scores import WINDOW, page_by_score, sorts_by_score
+from service.adapters.osmem_engine import OsmemEngine
 from service.errors import AssetryError, Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json
 
@@ -44,7 +44,7 @@ class EmbeddedSearch:
         self.on_reset: Reset | None = None
         self._beacon = beacon
         self._process = process or OsmemProcess()
-        self._engine: OpenSearchEngine | None = None
+        self._engine: OsmemEngine | None = None
         self._watch: asyncio.Task[None] | None = None
         self.restarts = 0
 
@@ -114,7 +114,7 @@ class EmbeddedSearch:
             log.exception("the engine's reset hook failed")
 
     def _open(self, url: str) -> None:
-        self._engine = OpenSearchEngine(Connection(hosts=(url,)))
+        self._engine = OsmemEngine(Connection(hosts=(url,)))
         if self._beacon is not None:
             text = orjson.dumps({"url": url, "pid": self._process.pid})
             scratch = self._beacon.with_name(self._beacon.name + ".new")
@@ -128,17 +128,14 @@ class EmbeddedSearch:
         if engine is not None:
             await engine.close()
 
-    def _live(self) -> OpenSearchEngine:
+    def _live(self) -> OsmemEngine:
         if self._engine is None:
             raise Unavailable("search", "the embedded engine is being started again")
         return self._engine
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias, or a PIT."""
-        engine = self._live()
-        if sorts_by_score(body):
-            return await page_by_score(lambda changed: engine.search(index, changed, timeout=timeout), body)
-        return await engine.search(index, body, timeout=timeout)
+        return await self._live().search(index, body, timeout=timeout)
 
     async def open_pit(self, index: str, keep_alive: str) -> str:
         """Return the id of a PIT."""
@@ -162,9 +159,7 @@ class EmbeddedSearch:
 
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""
-        settings = body.get("settings", {})
-        index = {**settings.get("index", {}), "max_result_window": WINDOW}
-        await self._live().create_index(name, {**body, "settings": {**settings, "index": index}})
+        await self._live().create_index(name, body)
 
     async def delete_index(self, name: str) -> None:
         """Delete an index; one that is absent is fine."""
@@ -189,6 +184,10 @@ class EmbeddedSearch:
     async def index_health(self, name: str) -> str:
         """Return the index's health."""
         return await self._live().index_health(name)
+
+    async def index_bytes(self, name: str) -> int | None:
+        """Return how much a physical index takes up."""
+        return await self._live().index_bytes(name)
 
     async def adopt_index(self, name: str) -> None:
         """Let bulk write to an index that was made elsewhere."""
@@ -224,7 +223,7 @@ class EmbeddedSearch:
 
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""
-        return {**await self._live().ping(), "engine": "osmem"}
+        return await self._live().ping()
 
 
 def running_engine(beacon: Path) -> str | None:

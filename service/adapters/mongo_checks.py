@@ -11,7 +11,8 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from service.adapters.mongo_client import Database
-from service.adapters.mongo_errors import code_of, settings_error, translated
+from service.adapters.mongo_errors import settings_error
+from service.adapters.mongo_oplog import oplog_hours
 from service.adapters.mongo_options import SETTING, MongoOptions
 from service.adapters.mongo_schema import COUNTERS, plan
 from service.adapters.mongo_streams import Streams
@@ -137,19 +138,10 @@ def missing_actions(privileges: Sequence[Mapping[str, Any]], database: str) -> l
 
 
 async def _oplog(database: Database) -> Check:
-    oplog = database.client.get_database("local")["oplog.rs"]
-    limit = database.options.milliseconds
-    try:
-        first = await oplog.find_one({}, {"ts": 1}, sort=[("$natural", 1)], max_time_ms=limit)
-        last = await oplog.find_one({}, {"ts": 1}, sort=[("$natural", -1)], max_time_ms=limit)
-    except PyMongoError as error:
-        if code_of(error) != 13:
-            raise translated(error) from error
-        first = last = None
-    if first is None or last is None:
+    hours = await oplog_hours(database)
+    if hours is None:
         mend = "let the user read the database local to see it (optional), or ask the server's operator"
         return _check("oplog window", Health.WARNING, "can not be seen", mend)
-    hours = (last["ts"].time - first["ts"].time) / 3600
     if hours < WINDOW_HOURS:
         mend = "raise the oplog's size (replSetResizeOplog): an indexer that stands longer must compare everything"
         return _check("oplog window", Health.WARNING, f"{hours:.1f} h (a young server's grows)", mend)

@@ -23,6 +23,7 @@ from service.adapters.mongo_client import Database, time_of_session
 from service.adapters.mongo_codec import Document, read_body, record, removed, updated
 from service.adapters.mongo_feed import Feed
 from service.adapters.mongo_marks import Marks
+from service.adapters.mongo_oplog import oplog_hours
 from service.adapters.mongo_options import MongoOptions
 from service.adapters.mongo_query import Part, page_parts, where_filter
 from service.adapters.mongo_schema import META, identity
@@ -210,6 +211,11 @@ class MongoStore:
     def passed(self, token: str, mark: str) -> bool:
         """Whether a feed that stands at ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
         return read_token(token, self._identity).passed(read_token(mark, self._identity))
+
+    async def window(self) -> float | None:
+        """Return how many hours the feed reaches back, None where the account may not read ``local``."""
+        async with self._database.asked():
+            return await oplog_hours(self._database)
 
     async def ping(self) -> Mapping[str, Any]:
         """Return the engine and its version after a round trip. Raises Unavailable."""

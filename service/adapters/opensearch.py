@@ -162,6 +162,12 @@ class OpenSearchEngine:
             answer = await self._client.cluster.health(index=name, params={"level": "indices"})
         return str(answer["indices"].get(name, {}).get("status", "red"))
 
+    async def index_bytes(self, name: str) -> int | None:
+        """Return how much a physical index takes up, with all its copies."""
+        answer = await self._described("stats", name)
+        found = answer.get("indices", {}).get(name, {}).get("total", {}).get("store", {}).get("size_in_bytes")
+        return None if found is None else int(found)
+
     async def adopt_index(self, name: str) -> None:
         """Give an index its second name."""
         await self.update_aliases([{"add": {"index": name, "alias": _write_alias(name)}}])

@@ -12,7 +12,7 @@ from opensearchpy.exceptions import ConnectionTimeout, SerializationError, Trans
 
 from service.adapters.opensearch_connection import CA, CLIENT_CERT, ENGINE, PASSWORD, SETTING, USER, Host
 from service.adapters.opensearch_wire import describe
-from service.errors import AssetryError, SettingsError, Unavailable
+from service.errors import AssetryError, SettingsError, Unavailable, Unreachable
 
 MISMATCHES = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
@@ -33,7 +33,7 @@ def fault(error: TransportError | SerializationError, host: Host) -> AssetryErro
     if isinstance(error, SerializationError):
         return SettingsError(SETTING, f"{host.shown}: {OTHER}: set it to the address of an OpenSearch")
     if isinstance(error, ConnectionTimeout):
-        return SettingsError(SETTING, f"{host.shown} does not answer in time: look at its log, or correct the address")
+        return Unreachable(SETTING, f"{host.shown} does not answer in time: look at its log, or correct the address")
     if isinstance(error, ConnectionFailed):
         return _unreached(error.info, host)
     return _refused(error, host)
@@ -83,15 +83,13 @@ def _unreached(cause: Any, host: Host) -> SettingsError:
     if tls is not None:
         return tls
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
-        return SettingsError(SETTING, f"no host is called {host.name}: correct the name")
+        return Unreachable(SETTING, f"no host is called {host.name}: correct the name")
     if isinstance(cause, aiohttp.ConnectionTimeoutError):
-        return SettingsError(SETTING, f"{host.shown} can not be reached in time: look at the address and the firewall")
+        return Unreachable(SETTING, f"{host.shown} can not be reached in time: look at the address and the firewall")
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno == errno.ECONNREFUSED:
-        return SettingsError(SETTING, f"{host.shown}: nothing listens there: start the engine, or correct the address")
+        return Unreachable(SETTING, f"{host.shown}: nothing listens there: start the engine, or correct the address")
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno in _NO_WAY:
-        return SettingsError(
-            SETTING, f"{host.shown} can not be reached: look at the address, the route and the firewall"
-        )
+        return Unreachable(SETTING, f"{host.shown} can not be reached: look at the address, the route and the firewall")
     if isinstance(cause, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
         hangs = f"{host.shown} hangs up without an answer"
         if host.scheme == "http":

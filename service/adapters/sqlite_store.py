@@ -214,6 +214,9 @@ class SqliteStore:
         """Whether a feed that stands at ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
         return read_token(token, self._database).seen >= read_token(mark, self._database).seq
 
+    async def window(self) -> None:
+        """Return that the feed reaches back without end: its log holds the last change of every key."""
+
     async def ping(self) -> Mapping[str, Any]:
         """Return the engine and its version after a read of the file. Raises Unavailable."""
         await self._read(lambda connection: connection.execute("SELECT value FROM meta").fetchone())

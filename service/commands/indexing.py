@@ -1,69 +1,111 @@
-"""``assetry index``."""
+"""``assetry index verify | reindex | rollback | purge``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from dataclasses import asdict
+from datetime import timedelta
 
-import orjson
+from rich.progress import Progress
 
-from indexer.watch import IndexWatch
-from service import settings
-from service.bootstrap import Base, open_base
-from service.commands.output import print_json, print_table
+from indexer.drift import Report
+from indexer.told import Outcome, Told
+from service.commands.output import console, print_json, print_table, progress
+from service.desk import open_desk
 from service.exits import FOUND, OK
-from service.probes import index_probe
-
-_PATIENCE = 5.0
+from service.settings import Settings
 
 
-async def status(data: Path | None, *, as_json: bool) -> int:
-    """Print the index's status; returns the exit code."""
-    async with open_base(settings.load(data=data)) as base:
-        body = await _status(base)
+async def verify(settings: Settings, index: str | None, *, repair: bool, bodies: bool, as_json: bool) -> int:
+    """Compare the index with the store and print what differs; returns the exit code."""
+    with progress(quiet=as_json) as bar:
+        async with open_desk(settings, writes=repair) as desk:
+            task = bar.add_task("verifying", total=await desk.base.store.count("asset", {}))
+
+            async def watch(report: Report, key: str | None) -> None:
+                bar.update(task, completed=report.checked, total=max(report.checked, bar.tasks[task].total or 0))
+
+            report = await desk.verify(index=index, repair=repair, bodies=bodies, on_progress=watch)
     if as_json:
-        print_json(body)
+        print_json(report.as_json())
     else:
-        print_table(("", "value"), [(name, value) for name, value in body.items()])
-    return OK if body["ready"] else FOUND
+        show(report, repair=repair)
+    return OK if report.clean else FOUND
 
 
-async def _status(base: Base) -> dict[str, Any]:
-    if base.settings.opensearch_url is not None:
-        return await _published(base)
-    assets = await base.store.count("asset", {})
-    running = base.folder.service()
-    body: dict[str, Any] = {"ready": False, "service": running["url"] if running else None, "assets": assets}
-    if running is None:
-        body["state"] = "no service runs on this data folder"
-        return body
-    try:
-        # Blocking is fine here: the command has nothing else to do.
-        with urlopen(f"{running['url']}/readyz", timeout=_PATIENCE) as answer:  # noqa: S310, ASYNC210 - our own URL
-            ready = orjson.loads(answer.read())
-    except HTTPError as error:
-        ready = orjson.loads(error.read())
-    except (URLError, TimeoutError) as error:
-        body["state"] = f"the service does not answer: {error}"
-        return body
-    engines = ready["engines"]
-    return (
-        body
-        | {"engine": engines["search"].get("engine")}
-        | dict(engines["index"])
-        | {"ready": ready["status"] == "ready"}
-    )
+def show(report: Report, *, repair: bool) -> None:
+    """Print a report for people."""
+    out = console()
+    if report.examples:
+        rows = [(d.key, d.drift, d.expected, d.held) for d in report.examples]
+        print_table(("id", "difference", "version expected", "in the index"), rows)
+    if report.differences > len(report.examples):
+        out.print(f"… and {report.differences - len(report.examples)} more", markup=False)
+    found = ", ".join(f"{count} {drift}" for drift, count in report.found.items() if count) or "nothing differs"
+    mended = f"; {report.repaired} repaired, {report.left} left" if repair and report.differences else ""
+    out.print(f"{report.index}: {report.checked} compared in {report.seconds:.1f} s: {found}{mended}", markup=False)
+    if report.dead_letters:
+        out.print(f"{report.dead_letters} are refused by the engine: assetry index dead-letters list", markup=False)
+    if report.pending:
+        out.print(f"{report.pending} wait for an indexer, and none follows: assetry index follow", markup=False)
+    if report.differences and not repair:
+        out.print("to mend it: assetry index verify --repair", markup=False)
 
 
-async def _published(base: Base) -> dict[str, Any]:
-    """Return what the indexer says of itself, wherever it runs."""
-    watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
-    await watch.look()
-    return {
-        "ready": False,
-        "service": None,
-        "assets": await base.store.count("asset", {}),
-        "engine": "opensearch",
-    } | dict(await index_probe(watch.status)())
+async def reindex(settings: Settings, *, accept_dead_letters: bool, as_json: bool) -> int:
+    """Reindex and print how it ended; returns the exit code."""
+    with progress(quiet=as_json) as bar:
+        async with open_desk(settings) as desk:
+            outcome = await desk.reindex(accept_dead_letters=accept_dead_letters, on_progress=_Bar(bar))
+    return _ended(outcome, "searches see", as_json=as_json)
+
+
+async def rollback(settings: Settings, *, verified: bool, as_json: bool) -> int:
+    """Roll back and print how it ended; returns the exit code."""
+    with progress(quiet=as_json) as bar:
+        async with open_desk(settings) as desk:
+            outcome = await desk.rollback(verify=verified, on_progress=_Bar(bar))
+    return _ended(outcome, "searches see again", as_json=as_json)
+
+
+async def purge(settings: Settings, *, tombstone_days: int, unfinished: bool, as_json: bool) -> int:
+    """Purge and print what was deleted; returns the exit code."""
+    with progress(quiet=as_json) as bar:
+        # It takes nothing but room: also where a full disk lets nobody write.
+        async with open_desk(settings, writes=False) as desk:
+            age = timedelta(days=tombstone_days)
+            purged = await desk.purge(tombstones=age, unfinished=unfinished, on_progress=_Bar(bar))
+    if as_json:
+        print_json(asdict(purged))
+    else:
+        names = ", ".join(purged.indexes) or "no index"
+        line = f"deleted: {names}; {purged.dead_letters} dead letters; {purged.tombstones} documents of removed assets"
+        console().print(line, markup=False)
+    return OK
+
+
+class _Bar:
+    """Shows what a reindex says: a bar for each stage that counts, and in words what it waits for."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=None)
+
+    def __call__(self, told: Told) -> None:
+        words = f"{told.stage}, waits for {told.waits}" if told.waits else str(told.stage)
+        self._bar.update(self._task, description=words, completed=told.done, total=told.total or None)
+
+
+def _ended(outcome: Outcome, words: str, *, as_json: bool) -> int:
+    if as_json:
+        report = None if outcome.report is None else outcome.report.as_json()
+        body = {"swapped": outcome.swapped, "index": outcome.index, "reason": outcome.reason}
+        print_json({**body, "dead_letters": outcome.dead_letters, "report": report})
+    elif outcome.swapped:
+        note = f" ({outcome.reason})" if outcome.reason else ""
+        console().print(f"{words} {outcome.index}{note}", markup=False)
+        console().print("the index before is fed until `assetry index purge`", markup=False)
+    else:
+        if outcome.report is not None:
+            show(outcome.report, repair=False)
+        console().print(f"not swapped: {outcome.reason}", markup=False)
+    return OK if outcome.swapped else FOUND

@@ -12,6 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+_WIDTH = 160
+"""Columns of a table that goes into a file or a pipe."""
+
 
 def print_json(value: Any) -> None:
     """Print one JSON value and a line feed on standard output."""
@@ -21,12 +24,17 @@ def print_json(value: Any) -> None:
 
 def console() -> Console:
     """Return a console on standard output."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    # The height is of no use, but without it a terminal that is said to be dumb has 80 columns whatever the width.
+    return Console(highlight=False, soft_wrap=True, width=_WIDTH, height=25)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """Print a table."""
-    table = Table(*columns, title=title, title_justify="left", pad_edge=False)
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an id that is cut short is of no use
     for row in rows:
         # What comes from files is text, never markup.
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Json = dict[str, Any]
 
@@ -178,4 +178,13 @@ class SearchEngine(Protocol):
 
     async def close(self) -> None:
         """Close connections. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """An engine that knows how much an index takes up; not every server of the API does."""
+
+    async def index_bytes(self, name: str) -> int | None:
+        """Return the bytes of a physical index with all its copies, None if they are not known."""
         ...

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from indexer.published import NOBODY, UNKNOWN
-from indexer.status import FollowerStatus, State
+from indexer.status import FollowerStatus, Rebuilding, Reconciling, State
 from service import probes
 from service.api.context import Probe
 from service.asgi import create_ops_app
@@ -32,7 +32,7 @@ async def hanging() -> Mapping[str, Any]:
 
 
 async def asked(path: str, **engines: Probe) -> httpx.Response:
-    transport = httpx.ASGITransport(app=create_ops_app(engines, dict))
+    transport = httpx.ASGITransport(app=create_ops_app(engines, tuple))
     async with httpx.AsyncClient(transport=transport, base_url="http://assetry.test") as http:
         return await http.get(path)
 
@@ -81,6 +81,14 @@ async def test_metrics_name_the_engines() -> None:
     assert 'assetry_engine_info{engine="sqlite",port="store",version="3.40"} 1.0' in text
 
 
-def test_gauges_tell_whether_the_index_is_fed() -> None:
-    assert probes.index_gauges(GOOD)["index_fed"][1] == 1
-    assert probes.index_gauges(UNKNOWN)["index_fed"][1] == 0
+async def test_a_halt_says_what_to_do() -> None:
+    answer = await probes.index_probe(lambda: replace(GOOD, state=State.HALTED))()
+    assert (answer["ready"], answer["reason"]) == (False, probes.HALTED)
+    assert "assetry index resume" in answer["mend"]
+
+
+async def test_work_under_way_is_shown() -> None:
+    status = replace(GOOD, rebuild=Rebuilding("assets-2", "filling", 3, 9), reconciling=Reconciling("lost", "assets-1"))
+    answer = await probes.index_probe(lambda: status)()
+    assert answer["reindex"] == {"index": "assets-2", "stage": "filling", "done": 3, "total": 9}
+    assert answer["reconciling"] == {"index": "assets-1", "checked": 0}

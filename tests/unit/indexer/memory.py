@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -59,6 +59,9 @@ class Notes:
             return self.records[kind, key]
         except KeyError:
             raise NotFound(kind, key) from None
+
+    async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
+        return {key: self.records[kind, key] for key in keys if (kind, key) in self.records}
 
     async def insert(self, kind: str, key: str, body: Body) -> Record:
         await self._begin()

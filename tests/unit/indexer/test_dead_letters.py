@@ -76,3 +76,18 @@ def test_letters_of_earlier_releases_are_read() -> None:
     body = {"index": "assets", "asset_id": "a", "version": 1, "error_type": "e", "reason": "r", "at": "then"}
     letter = Letter.read(body)
     assert (letter.attempts, letter.first_at, letter.last_at) == (1, "then", "then")
+
+
+async def test_a_process_that_wakes_up_late_neither_lowers_nor_clears_a_letter(rig: Rig) -> None:
+    late = DeadLetters(rig.notes.as_store(), rig.clock)
+    await late.add(INDEX, refused(2))
+    await rig.letters.add(INDEX, refused(6))
+    await late.add(INDEX, refused(3, "of long ago"))
+    assert [(letter.version, letter.reason) for letter in await rig.listed()] == [(6, "bad date")]
+    assert late.open(INDEX) == {"asset_1": 6}
+    await rig.letters.load([INDEX])
+    late = DeadLetters(rig.notes.as_store(), rig.clock)
+    late._open[INDEX]["asset_1"] = 2
+    await late.accepted(INDEX, BulkOutcome("asset_1", 3, 200))
+    assert [letter.version for letter in await rig.listed()] == [6]
+    assert late.open(INDEX) == {"asset_1": 6}
