@@ -42,7 +42,6 @@ from service.ports.store import Store
 from service.probes import dispensable, index_gauges, index_probe
 from service.settings import Settings
 
-
 AT_ONCE: Mapping[str, int] = {OPERATION: 1}
 """How many operations of a type one worker runs at once, so that a slow type keeps no other waiting; else any number.
 

@@ -25,8 +25,10 @@ async def stream(content: bytes, size: int = 60_000) -> AsyncIterator[bytes]:
 
 
 async def read(files: Files, key: str, byte_range: ByteRange | None = None) -> bytes:
-    async with files.open(key, byte_range) as chunks:
-        return b"".join([chunk async for chunk in chunks])
+    async with files.open(key, byte_range) as content:
+        came = b"".join([chunk async for chunk in content])
+        assert content.size == len(came)
+        return came
 
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT, CONTENT * 3 + b"tail"], ids=["empty", "byte", "MiB", "more"])
@@ -51,7 +53,7 @@ async def test_chunks_are_small(files: Files) -> None:
     put = await files.put("org", stream(CONTENT * 3))
     for byte_range in (None, ByteRange(10, 2 * MIB)):
         async with files.open(put.key, byte_range) as chunks:
-            assert max([len(chunk) async for chunk in chunks]) <= 256 * 1024
+            assert max([len(chunk) async for chunk in chunks]) <= MIB
 
 
 async def test_equal_content_is_one_object_in_a_space(files: Files) -> None:
@@ -63,6 +65,50 @@ async def test_equal_content_is_one_object_in_a_space(files: Files) -> None:
     with pytest.raises(NotFound):
         await files.stat(first.key)
     assert await read(files, other.key) == CONTENT
+
+
+async def test_content_that_is_put_again_counts_as_new(files: Files) -> None:
+    first = await files.stat((await files.put("org", stream(CONTENT))).key)
+
+    async def renewed() -> bool:
+        await files.put("org", stream(CONTENT))
+        return (await files.stat(first.key)).modified > first.modified
+
+    await eventually(renewed, "the object is newer than it was")
+    assert await read(files, first.key) == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"", b"small", CONTENT * 3 + b"tail"], ids=["empty", "small", "large"])
+async def test_what_comes_in_is_seen_before_it_is_kept(files: Files, content: bytes) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    async with files.receive(limit=len(content)) as incoming:
+        async for chunk in stream(content):
+            await incoming.write(chunk)
+        assert await incoming.sha256() == sha256
+        assert (await incoming.path()).read_bytes() == content
+        with pytest.raises(NotFound):
+            await files.stat(original_key("org", sha256))
+        put = await incoming.keep("org", expected_sha256=sha256)
+    assert put == Put(original_key("org", sha256), sha256, hashlib.md5(content).hexdigest(), len(content))
+    assert await read(files, put.key) == content
+
+
+@pytest.mark.parametrize("content", [b"small", CONTENT * 3], ids=["small", "large"])
+async def test_what_comes_in_and_is_not_kept_is_gone(files: Files, content: bytes) -> None:
+    async with files.receive() as incoming:
+        async for chunk in stream(content):
+            await incoming.write(chunk)
+        path = await incoming.path()
+        with pytest.raises(InvalidInput):
+            await incoming.keep("org", expected_sha256="0" * 64)
+    assert not path.exists()
+    async with files.receive() as incoming:
+        await incoming.write(content)
+    async with files.receive(limit=len(content) - 1) as incoming:
+        await incoming.write(content)
+        with pytest.raises(TooLarge):
+            await incoming.sha256()
+    await absent(files, content)
 
 
 async def test_the_hash_may_be_expected(files: Files) -> None:
