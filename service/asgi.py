@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from service.api.context import Context, Probe
+from service.api.deadline import Deadline
 from service.api.edge import Edge
 from service.api.errors import Failure, failure
 from service.api.files import file_routes
@@ -20,6 +21,9 @@ from service.api.metrics import Gauges, Metrics
 from service.api.native.envelope import respond
 from service.api.native.routes import native_routes
 from service.api.openapi import openapi_routes
+
+_OPS_SECONDS = 30.0
+"""How long a probe may take to be answered."""
 
 _BY_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 
@@ -33,19 +37,19 @@ def create_app(context: Context, gauges: Gauges) -> ASGIApp:
         *health_routes(context.probes, metrics),
         *openapi_routes(),
     ]
-    return _edged(routes, metrics)
+    return _edged(routes, metrics, context.settings.request_seconds)
 
 
 def create_ops_app(probes: Mapping[str, Probe], gauges: Gauges) -> ASGIApp:
     """Return the application of a process without the API: what operators watch, and nothing else."""
     metrics = Metrics(gauges)
-    return _edged(health_routes(probes, metrics), metrics)
+    return _edged(health_routes(probes, metrics), metrics, _OPS_SECONDS)
 
 
-def _edged(routes: Sequence[Route], metrics: Metrics) -> ASGIApp:
+def _edged(routes: Sequence[Route], metrics: Metrics, seconds: float) -> ASGIApp:
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _fault})
     app.router.redirect_slashes = False
-    return Edge(app, metrics)
+    return Edge(Deadline(app, seconds), metrics)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -52,6 +52,12 @@ from service.ports.store import Store
 from service.probes import dispensable, index_probe
 from service.settings import Settings
 
+AT_ONCE: Mapping[str, int] = {OPERATION: 1}
+"""How many operations of a type one worker runs at once, so that a slow type keeps no other waiting; else any number.
+
+Files that no asset needs are few, and nobody waits for their end.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -205,7 +211,7 @@ async def open_backups(base: Base) -> AsyncIterator[Backups]:
 
 async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
     """Open the queue with every kind of work known to it; it works from its ``start`` on. Raises SettingsError."""
-    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack)
+    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=AT_ONCE)
     garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
     jobs.register(OPERATION, garbage.run)
     return jobs, garbage

@@ -108,12 +108,14 @@ async def open_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
     return client
 
 
-async def open_jobs(settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack) -> Jobs:
+async def open_jobs(
+    settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack, *, at_once: Mapping[str, int]
+) -> Jobs:
     """Open the queue on Redis, or the one of the store itself. It does not work before its ``start``.
 
-    Raises SettingsError.
+    ``at_once`` says of which types of operations how many a process runs at once. Raises SettingsError.
     """
-    limits = JobLimits(concurrency=settings.jobs_concurrency, grace=settings.shutdown_seconds)
+    limits = JobLimits(concurrency=settings.jobs_concurrency, kinds=at_once, grace=settings.shutdown_seconds)
     if settings.redis_url is None:
         jobs = InprocessJobs(store, clock, limits)
         stack.push_async_callback(jobs.close)

@@ -15,6 +15,8 @@
     ├── RequestInProgress       the same request is under way
     ├── IdempotencyKeyReused    the key belongs to another request
     ├── Unavailable             an engine does not answer; try again
+    │   └── Overdue             a request took too long
+    ├── BodyOverdue             a request's body stopped arriving
     ├── HistoryLost             the change feed can not go back to the given token
     └── SettingsError           a setting or the environment is wrong; names the setting and the mend
         └── Unreachable         nothing answers at the address that a setting names
@@ -154,6 +156,22 @@ class Unavailable(AssetryError):
         super().__init__(f"{engine}: {message}")
         self.engine = engine
         self.retry_after = retry_after
+
+
+class Overdue(Unavailable):
+    """A request was not answered within ``seconds``; what it changed, if anything, is not known."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("service", f"the request was not answered within {seconds:g} s")
+        self.seconds = seconds
+
+
+class BodyOverdue(AssetryError):
+    """The next piece of a request's body did not arrive within ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request's body stopped arriving for {seconds:g} s: send it again, without pauses.")
+        self.seconds = seconds
 
 
 class HistoryLost(AssetryError):

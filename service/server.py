@@ -13,6 +13,11 @@ from starlette.types import ASGIApp
 from service.errors import SettingsError
 
 _BACKLOG = 1024
+_KEEP_ALIVE = 120
+"""Seconds that an idle connection is kept: longer than clients and proxies do (15 to 90), so that they close it.
+
+Who sends a request on a connection that the server is just closing loses it, and a POST is not sent again by itself.
+"""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,6 +46,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # it is waited for, not counted
             h11_max_incomplete_event_size=64 * 1024,
         )

@@ -89,6 +89,15 @@ class Settings(BaseSettings):
             min_length=32,
         ),
     ] = None
+    request_seconds: Annotated[
+        float,
+        _setting(
+            SERVICE,
+            "How long a request that has arrived may take to be answered, in seconds; uploads and downloads excepted.",
+            ge=31,
+            le=3600,
+        ),
+    ] = 60.0
     shutdown_seconds: Annotated[
         float,
         _setting(

@@ -28,10 +28,12 @@ from typing import Any, BinaryIO, Self, TypeVar
 from service.adapters.intake import BLOCK
 from service.adapters.local_incoming import LocalIncoming
 from service.adapters.local_part import Part, sync_folder
+from service.adapters.local_reading import Reading
 from service.errors import InvalidInput, NotFound, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
     ByteRange,
+    Content,
     Incoming,
     Put,
     Stat,
@@ -43,8 +45,6 @@ from service.ports.files import (
 
 T = TypeVar("T")
 
-CHUNK = 256 * 1024
-"""Bytes in a chunk of :meth:`LocalFiles.open` at most."""
 _THREADS = 4
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
 
@@ -136,13 +136,14 @@ class LocalFiles:
         return await self._run(self._write_whole, check_key(key), content)
 
     @asynccontextmanager
-    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[Content]:
         """Stream an object or a part of it. Raises NotFound on entry."""
-        file = await self._run(self._open, key)
+        reading = await self._run(Reading, self._objects / check_key(key), key, byte_range)
         try:
-            yield self._chunks(file, byte_range)
+            yield Content(reading.size, self._chunks(reading))
         finally:
-            await self._run(file.close)
+            if not reading.closed:
+                await self._run(reading.close)
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[str]:
@@ -282,22 +283,11 @@ class LocalFiles:
         for folder in (target.parent, *(created.parent for created in new)):
             sync_folder(folder)
 
-    def _open(self, key: str) -> BinaryIO:
-        try:
-            return (self._objects / check_key(key)).open("rb")
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise NotFound("file", key) from None
-
-    async def _chunks(self, file: BinaryIO, byte_range: ByteRange | None) -> AsyncIterator[bytes]:
-        left = None if byte_range is None else byte_range.last - byte_range.first + 1
-        if byte_range is not None:
-            await self._run(file.seek, byte_range.first)
-        while left is None or left > 0:
-            chunk = await self._run(file.read, CHUNK if left is None else min(CHUNK, left))
-            if not chunk:
-                return
-            left = None if left is None else left - len(chunk)
+    async def _chunks(self, reading: Reading) -> AsyncIterator[bytes]:
+        chunk = reading.first
+        while chunk:
             yield chunk
+            chunk = b"" if reading.closed else await self._run(reading.read)
 
     def _stat(self, key: str) -> Stat:
         path = self._objects / key

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import certifi
@@ -31,6 +32,9 @@ from service.errors import SettingsError
 
 RETRIES = 2
 """How often a request is sent again, after 0.2 s and 0.4 s, when it was refused, reset or answered by a 5xx."""
+
+CONTENT_SHA256 = "X-Amz-Content-Sha256"
+"""The header that holds the hash of a request's body, hexadecimal; it is signed, and engines check it."""
 
 _BUSY = (500, 502, 503, 504)
 _CREDENTIALS_SECONDS = 2.0  # how long the metadata service of a cloud's machine has; elsewhere there is none
@@ -76,6 +80,28 @@ class _Chain(Provider):
             ) from error
 
 
+class _Client(Minio):
+    """The library's client, but for the hash of a body: the library reads all of it to hash it, we know it already.
+
+    ``X-Amz-Content-Sha256`` among a request's headers is taken as it is, also over https, where the library would send
+    an MD5 instead; the body may then be anything that urllib3 sends, with its ``Content-Length`` given.
+    """
+
+    def _build_headers(
+        self,
+        host: str,
+        headers: dict[str, Any] | None = None,
+        body: bytes | None = None,
+        creds: Credentials | None = None,
+    ) -> tuple[dict[str, Any], datetime]:
+        known = (headers or {}).get(CONTENT_SHA256)
+        made, date = super()._build_headers(host, headers, body if known is None else None, creds)
+        if known is not None:
+            made = {name: value for name, value in made.items() if name.lower() != CONTENT_SHA256.lower()}
+            made[CONTENT_SHA256.lower()] = known
+        return made, date
+
+
 def provider(options: S3Options) -> Provider:
     """Return who gives the credentials: the options and their URL, else AWS's standard chain."""
     keys = options.keys
@@ -90,6 +116,7 @@ def connections(options: S3Options, *, idle: float | None = None) -> urllib3.Poo
     return urllib3.PoolManager(
         maxsize=4 * options.threads,  # a download holds a connection, but no thread, while its reader is slow
         timeout=Timeout(connect=options.connect, read=idle or options.idle),
+        blocksize=256 * 1024,  # bytes of a body that are read and sent at once
         cert_reqs="CERT_REQUIRED",
         ca_certs=ca,
         retries=_Patience(total=RETRIES, backoff_factor=0.2, status_forcelist=_BUSY),
@@ -116,7 +143,7 @@ def _build(url: str, options: S3Options, credentials: Provider, region: str | No
     split = urlsplit(url)
     host = split.netloc.rpartition("@")[2]
     try:
-        made = Minio(host, secure=split.scheme == "https", region=region, credentials=credentials, http_client=pool)
+        made = _Client(host, secure=split.scheme == "https", region=region, credentials=credentials, http_client=pool)
     except ValueError as error:
         raise SettingsError(URL, f"{host} is no S3 endpoint, as in s3.example.org:9000.") from error
     if options.style == "virtual":

@@ -20,8 +20,9 @@ the service ever gets here, so none can reach the engine.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -34,29 +35,29 @@ from urllib3.response import BaseHTTPResponse
 from service.adapters.s3_client import client, provider, signer
 from service.adapters.s3_delete import delete
 from service.adapters.s3_errors import at_start, missing
+from service.adapters.s3_incoming import INLINE, S3Incoming
 from service.adapters.s3_options import ENGINE, S3Options
 from service.adapters.s3_read import Download, save
-from service.adapters.s3_recent import Recent
 from service.adapters.s3_send import Sender
 from service.adapters.s3_source import pieces
-from service.adapters.s3_spool import Spool, fill, sweep_scratch
+from service.adapters.s3_spool import Spool, sweep_scratch
 from service.adapters.s3_sweep import STAGES, Janitor
 from service.adapters.s3_threads import Threads
 from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
     ByteRange,
+    Content,
+    Incoming,
     Put,
     Stat,
     check_key,
-    check_sha256,
     disposition,
     original_key,
     staged_name,
 )
 
 _ASK = 256 * 1024  # bytes from which on it is cheaper to ask whether the engine has them than to send them
-_START_SECONDS = 4.0  # who starts a service is soon told that the engine hangs
 _START_SECONDS = 4.0  # who starts the service is to hear soon that an engine hangs
 _PING_SECONDS = 1.5  # a probe is to say soon that an engine hangs
 _SIGNED_SECONDS = 7 * 86_400  # S3's bound
@@ -83,7 +84,6 @@ class S3Files:
         self._ping_thread = Threads(1, _PING_SECONDS, "s3-ping")
         self._sender = Sender(self._client, self._threads, options)
         self._janitor = Janitor(self._client, self._bucket)
-        self._recent = Recent()
 
     async def __aenter__(self) -> Self:
         try:
@@ -103,26 +103,19 @@ class S3Files:
     ) -> Put:
         """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
         check_key(space)
-        spool = Spool(self._options.scratch, limit)
-        try:
-            await fill(spool, stream, self._disk)
-            check_sha256(spool.sha256, expected_sha256)
-            put = await self._keep(space, spool)
-        except BaseException:
-            await asyncio.to_thread(spool.close)
-            raise
-        self._recent.hold(put.key, spool)
-        return put
+        async with self._incoming(limit) as incoming:
+            async for chunk in stream:
+                await incoming.write(chunk)
+            return await incoming.keep(space, expected_sha256=expected_sha256)
+
+    def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
+        """Take content of which is not known yet whether it will be kept."""
+        return self._incoming(limit)
 
     async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
         """Store a local file, streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
         check_key(space)
-        spool = Spool(self._options.scratch, limit)
-        try:
-            await fill(spool, pieces(path, self._disk), self._disk)
-            return await self._keep(space, spool)
-        finally:
-            await asyncio.to_thread(spool.close)
+        return await self.put(space, pieces(path, self._disk), limit=limit)
 
     async def put_derived(self, key: str, content: bytes) -> Stat:
         """Store a derived object, replacing an older one in one step."""
@@ -130,20 +123,19 @@ class S3Files:
         return await self.stat(key)
 
     @asynccontextmanager
-    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[Content]:
         """Stream an object or a part of it. Raises NotFound on entry."""
-        async with self._download(check_key(key), NotFound("file", key), byte_range) as chunks:
-            yield chunks
+        async with self._download(check_key(key), NotFound("file", key), byte_range) as content:
+            yield content
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[str]:
         """Give a temporary copy of the object, deleted afterwards. Raises NotFound on entry."""
         check_key(key)
-        spool = self._recent.take(key) or Spool(self._options.scratch)
+        spool = Spool(self._options.scratch)
         try:
             path = await self._disk.run(spool.path)
-            if not spool.size:
-                await self._threads.run(self._save, key, path)
+            await self._threads.run(self._save, key, path)
             yield str(path)
         finally:
             await asyncio.to_thread(spool.close)
@@ -154,20 +146,17 @@ class S3Files:
 
     async def delete(self, key: str) -> bool:
         """Delete the object and what was derived from it; True if there was one."""
-        check_key(key)
-        self._recent.drop(key)
-        return await self._threads.run(delete, self._client, self._bucket, key)
+        return await self._threads.run(delete, self._client, self._bucket, check_key(key))
 
     async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
         """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
         key = STAGES + staged_name(space, upload)
-        spool = Spool(self._options.scratch, limit)
-        try:
-            await fill(spool, stream, self._disk)
+        async with self._incoming(limit) as incoming:
+            async for chunk in stream:
+                await incoming.write(chunk)
+            spool = await incoming.spooled()
             await self._sender.send(spool, key)
             return spool.size
-        finally:
-            await asyncio.to_thread(spool.close)
 
     async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
         """Return a URL for a PUT of a staged upload, when clients can reach the engine."""
@@ -194,8 +183,8 @@ class S3Files:
         """
         key = STAGES + staged_name(space, upload)
         try:
-            async with self._download(key, NotFound("upload", upload), limit=limit) as chunks:
-                put = await self.put(space, chunks, expected_sha256=expected_sha256, limit=limit)
+            async with self._download(key, NotFound("upload", upload), limit=limit) as content:
+                put = await self.put(space, content.chunks, expected_sha256=expected_sha256, limit=limit)
         except InvalidInput:
             await self._threads.run(self._client.remove_object, self._bucket, key)
             raise
@@ -215,31 +204,53 @@ class S3Files:
     async def close(self) -> None:
         """Finish requests under way. Safe to call twice."""
         await asyncio.gather(self._threads.close(), self._disk.close(), self._ping_thread.close())
-        await asyncio.to_thread(self._recent.close)
+
+    @asynccontextmanager
+    async def _incoming(self, limit: int | None) -> AsyncIterator[S3Incoming]:
+        incoming = S3Incoming(Spool(self._options.scratch, limit), self._disk, self._keep)
+        try:
+            yield incoming
+        finally:
+            await incoming.close()
 
     async def _keep(self, space: str, spool: Spool) -> Put:
         key = original_key(space, spool.sha256)
-        finishing = asyncio.create_task(self._disk.run(spool.finish, key))
+        there = spool.size >= _ASK and await self._threads.run(self._has, key, spool.size)
+        tags = self._sender.tags
+        if not there and spool.size > INLINE and tags.believed and self._sender.is_single(spool):
+            told = await self._sender.send(spool, key)
+            md5 = told if told is not None else await self._disk.run(spool.md5)
+        elif spool.size > INLINE:
+            md5 = await self._with_md5(spool, None if there else key)
+        else:
+            md5 = spool.md5()
+            tags.compare(await self._sender.send(spool, key), md5)
+        return Put(key, spool.sha256, md5, spool.size)
+
+    async def _with_md5(self, spool: Spool, key: str | None) -> str:
+        """Work out the MD5 while the spool travels to its key, if it has to."""
+        working = asyncio.create_task(self._disk.run(spool.md5))
         try:
-            if spool.size < _ASK or not await self._threads.run(self._has, key, spool.size):
-                await self._sender.send(spool, key)
-            return await finishing
+            told = None if key is None else await self._sender.send(spool, key)
+            self._sender.tags.compare(told, await working)
+            return working.result()
         finally:
-            await asyncio.gather(finishing, return_exceptions=True)  # nobody reads the spool when it is closed
+            await asyncio.gather(working, return_exceptions=True)  # nobody reads the spool when it is closed
 
     @asynccontextmanager
     async def _download(
         self, key: str, absent: NotFound, byte_range: ByteRange | None = None, limit: int | None = None
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        response = await self._threads.run(self._get, key, absent, byte_range)
-        download = Download(response, self._threads)
+    ) -> AsyncIterator[Content]:
+        download = await self._threads.run(self._begin, key, absent, byte_range)
         try:
-            length = response.headers.get("content-length", "")
-            if limit is not None and length.isdigit() and int(length) > limit:
+            if limit is not None and download.size > limit:
                 raise TooLarge(f"The file is over the limit of {limit:,} bytes.", field="file")
-            yield download.chunks()
+            yield Content(download.size, download.chunks())
         finally:
             await download.close()
+
+    def _begin(self, key: str, absent: NotFound, byte_range: ByteRange | None) -> Download:
+        return Download(self._get(key, absent, byte_range), self._threads)
 
     async def _sign(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str | None:
         if self._signer is None:
@@ -281,10 +292,12 @@ class S3Files:
         save(self._get(key, NotFound("file", key), None), path)
 
     def _has(self, key: str, size: int) -> bool:
+        """Say whether the object is there and counts as new. An older one is sent again: nothing else renews it."""
         try:
-            return self._stat(key).size == size
+            found = self._stat(key)
         except NotFound:
             return False
+        return found.size == size and time.time() - found.modified < self._options.fresh
 
     def _stat(self, key: str) -> Stat:
         try:

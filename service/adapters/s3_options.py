@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from service.errors import SettingsError
+from service.ports.files import FRESH_SECONDS
 from service.urls import fault, shown
 
 ENGINE = "files"
@@ -39,8 +40,10 @@ class S3Options:
     those of AWS's standard chain: environment, web identity, ``~/.aws/credentials``, the machine's role. ``style`` is
     how the bucket is named in a request; ``auto`` puts it before the host at AWS and in the path elsewhere.
 
-    ``threads`` is how many requests are under way at once; a part of a multipart upload has ``part_size`` bytes (a
-    multiple of a MiB, 5 at least), and ``lanes`` of them travel at once for one file. Seconds: ``connect`` for a
+    ``threads`` is how many requests are under way at once. Content of up to ``single`` bytes goes in one request; of
+    more, a part of the multipart upload has ``part_size`` bytes (a multiple of a MiB, 5 at least), and ``lanes`` of
+    them travel at once for one file. What is there already is sent again when it is more than ``fresh`` seconds old.
+    Seconds: ``connect`` for a
     connection, ``idle`` without a byte, ``patience`` for a free thread. ``scratch`` is the folder of temporary files;
     None is the system's.
     """
@@ -54,11 +57,13 @@ class S3Options:
     public_url: str | None = None
     style: Literal["auto", "path", "virtual"] = "auto"
     threads: int = 16
+    single: int = 128 * MIB
     part_size: int = 16 * MIB
     lanes: int = 3
     connect: float = 3.0
     idle: float = 30.0
     patience: float = 10.0
+    fresh: float = FRESH_SECONDS
     scratch: Path | None = None
 
     @property

@@ -13,49 +13,72 @@ from pathlib import Path
 
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
-from service.adapters.s3_options import MIB
+from service.adapters.s3_options import ENGINE, MIB
 from service.adapters.s3_threads import Threads
+from service.errors import Unavailable
 
-CHUNK = 256 * 1024
-"""Bytes in a chunk at most."""
-_BLOCK = MIB  # bytes that a thread reads at once
+_BLOCK = MIB  # bytes in a chunk
+_BLOCKS = 2  # that a thread reads ahead: to begin with it costs about as much as to read one
 
 
 class Download:
-    """The body of one answer of the engine; :meth:`close` it."""
+    """The body of one answer of the engine; :meth:`close` it.
+
+    Made in a thread, for it reads the first block: what is no longer than that is read by then, and holds nothing.
+    """
 
     def __init__(self, response: BaseHTTPResponse, threads: Threads) -> None:
+        length = response.headers.get("content-length", "")
+        if not length.isdigit():
+            response.close()
+            raise Unavailable(ENGINE, "the engine does not say how long the object is")
+        self.size = int(length)
         self._response = response
         self._threads = threads
-        self._ahead: asyncio.Task[bytes] | None = None
-        self._done = False
+        self._ahead: asyncio.Task[list[bytes]] | None = None
+        self._first = b""
+        self._released = False
+        try:
+            self._first = self._read()
+        finally:
+            if not self._first or self._is_over():
+                self._release()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the bytes in order. Raises Unavailable when the engine stops before the end."""
-        while block := await self._next():
-            for first in range(0, len(block), CHUNK):
-                yield block[first : first + CHUNK]
+        blocks, self._first = [self._first], b""
+        while any(blocks):
+            over = self._released or self._is_over()
+            self._ahead = None if over else asyncio.create_task(self._threads.run(self._read_ahead))
+            for block in blocks:
+                yield block
+            blocks = [] if self._ahead is None else await asyncio.shield(self._ahead)
 
     async def close(self) -> None:
         """Let go of the connection: back to the pool after the last byte, cut before."""
+        if self._released:
+            return
         if self._ahead is not None and not self._ahead.done():
             with suppress(ValueError, RuntimeError):  # over TLS it can not be cut; or the read has just ended
                 if isinstance(self._response, HTTPResponse):
                     self._response.shutdown()
         if self._ahead is not None:
             await asyncio.gather(self._ahead, return_exceptions=True)  # what is read too late interests nobody
+        self._release()
+
+    def _is_over(self) -> bool:
+        return self._response.length_remaining == 0
+
+    def _release(self) -> None:
+        self._released = True
         self._response.close()
         self._response.release_conn()
 
-    async def _next(self) -> bytes:
-        if self._done:
-            return b""
-        if self._ahead is None:
-            self._ahead = asyncio.create_task(self._threads.run(self._read))
-        block = await asyncio.shield(self._ahead)
-        self._done = not block or self._response.length_remaining == 0
-        self._ahead = None if self._done else asyncio.create_task(self._threads.run(self._read))
-        return block
+    def _read_ahead(self) -> list[bytes]:
+        blocks: list[bytes] = []
+        while len(blocks) < _BLOCKS and (block := self._read()):
+            blocks.append(block)
+        return blocks
 
     def _read(self) -> bytes:
         return self._response.read(_BLOCK, decode_content=False)

@@ -1,8 +1,8 @@
 """Sending content under a key: whole or nothing, every byte checked by the engine.
 
-Content of up to one part goes in a single PUT, more of it by a multipart upload whose parts travel ``lanes`` at a time.
-The client library signs the sha256 of each body over plain http and adds a Content-MD5 over https, so that a bit that
-flips on the way is refused by the engine; what was refused so is sent again. An object is seen under its key only when
+Content of up to ``single`` bytes goes in one PUT, more of it by a multipart upload whose parts travel ``lanes`` at a
+time. The sha256 of each body is signed with its request, so that a bit that flips on the way is refused by the engine;
+what was refused so is sent again. An object is seen under its key only when
 the engine has all parts and was told to complete them.
 
 Before a multipart upload a *mark*, a tiny object, says under which key it will be. Engines forget to list what they
@@ -20,14 +20,18 @@ from typing import TypeVar, cast
 from minio import Minio
 from minio.datatypes import Part
 from minio.error import S3Error
+from minio.helpers import ObjectWriteResult
 
+from service.adapters.s3_client import CONTENT_SHA256
 from service.adapters.s3_errors import RESEND, missing
 from service.adapters.s3_options import ENGINE, MAX_PARTS, MIB, MIN_PART, S3Options
-from service.adapters.s3_spool import Spool
+from service.adapters.s3_spool import Spool, Stretch
+from service.adapters.s3_tags import Tags
 from service.adapters.s3_threads import Threads
 from service.errors import Unavailable
 
 T = TypeVar("T")
+_Query = dict[str, str | list[str] | tuple[str]]  # as the library has it
 
 MARKS = ".marks/"
 """The prefix of marks. No key of the port starts with a dot: nothing that is stored can meet one."""
@@ -52,22 +56,42 @@ class Sender:
         self._threads = threads
         self._bucket = options.bucket
         self._part_size = options.part_size
+        self._single = max(options.single, MIN_PART)
         self._lanes = options.lanes
+        self.tags = Tags()
 
-    async def send(self, spool: Spool, key: str) -> None:
-        """Store the spool under the key, over what is there. Raises Unavailable; then nothing is readable."""
-        if spool.size <= part_size(spool.size, self._part_size):
-            await self._threads.run(self._put, spool, key)
-        else:
-            await self._send_parts(spool, key)
+    def is_single(self, spool: Spool) -> bool:
+        """Whether a spool goes in one request."""
+        return spool.size <= self._single
+
+    async def send(self, spool: Spool, key: str) -> str | None:
+        """Store the spool under the key, over what is there; return the MD5 if the engine tells one.
+
+        Raises Unavailable; then nothing is readable.
+        """
+        if self.is_single(spool):
+            return await self._threads.run(self._put, spool, key)
+        await self._send_parts(spool, key)
+        return None
 
     def put(self, key: str, content: bytes) -> None:
         """Store a small content in one request. Blocking; raises what the client raises."""
         _resent(lambda: self._client._put_object(self._bucket, key, content, {"Content-Type": TYPE}))
 
-    def _put(self, spool: Spool, key: str) -> None:
-        with spool.part(0, spool.size) as body:
-            _resent(lambda: self._client._put_object(self._bucket, key, _bytes(body), {"Content-Type": TYPE}))
+    def _put(self, spool: Spool, key: str) -> str | None:
+        try:
+            return self.tags.told(self._send_body(key, Stretch(spool, 0, spool.size), spool.sha256))
+        finally:
+            spool.drop_copy()
+
+    def _send_body(self, key: str, body: Stretch, sha256: str, query: _Query | None = None) -> ObjectWriteResult:
+        def attempt() -> ObjectWriteResult:
+            body.seek(0)
+            headers: _Query = {"Content-Type": TYPE, "Content-Length": str(body.size), CONTENT_SHA256: sha256}
+            # The library says bytes; it passes on what urllib3 can read.
+            return self._client._put_object(self._bucket, key, cast("bytes", body), headers, query)
+
+        return _resent(attempt)
 
     async def _send_parts(self, spool: Spool, key: str) -> None:
         mark = f"{MARKS}{uuid.uuid4()}"
@@ -102,11 +126,10 @@ class Sender:
         return [done[number] for number in sorted(done)]
 
     def _part(self, spool: Spool, key: str, upload: str, number: int, first: int, length: int) -> Part:
-        with spool.part(first, length) as body:
-            etag = _resent(
-                lambda: self._client._upload_part(self._bucket, key, _bytes(body), None, upload, number),
-            )
-        return Part(number, etag)
+        body = Stretch(spool, first, length)
+        query: _Query = {"partNumber": str(number), "uploadId": upload}
+        result = self._send_body(key, body, body.sha256(), query)
+        return Part(number, result.etag or "")
 
     def _complete(self, key: str, upload: str, parts: list[Part], size: int) -> None:
         """Make the object of its parts. The answer may be lost, or be an error in an answer of status 200."""
@@ -126,11 +149,6 @@ class Sender:
             if not missing(error):
                 raise
         self._client.remove_object(self._bucket, mark)
-
-
-def _bytes(view: memoryview) -> bytes:
-    """Pass a view where the client library says bytes: it hashes and sends it, and a copy would be a part's size."""
-    return cast("bytes", view)
 
 
 def _resent(call: Callable[[], T]) -> T:

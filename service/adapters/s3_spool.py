@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import mmap
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from service.adapters.s3_options import MIB
-from service.adapters.s3_threads import Threads
 from service.errors import TooLarge
-from service.ports.files import Put
 
 SMALL = MIB
 """Bytes up to which content is held in memory; past that it is in a temporary file."""
@@ -28,8 +23,8 @@ PREFIX = "assetry-files-"
 class Spool:
     """Content in memory or in a temporary file, for one writer; then for any number of readers.
 
-    Its sha256, which is to be its key, is known with the last byte. The md5, which takes longer, is left for
-    :meth:`finish`, so that it can be worked out while the content travels. Every method blocks and may raise OSError.
+    Its sha256, which is to be its key, is known with the last byte. The md5, which takes four times as long, is worked
+    out when it is asked for. Every method blocks and may raise OSError.
     """
 
     def __init__(self, folder: Path | None, limit: int | None = None) -> None:
@@ -41,6 +36,16 @@ class Spool:
         self._path: Path | None = None
         self.size = 0
 
+    @property
+    def sha256(self) -> str:
+        """The hash of everything written, 64 hex digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether there is a temporary file."""
+        return self._path is not None
+
     def write(self, content: bytes) -> None:
         """Append. Raises TooLarge past the limit."""
         self.size += len(content)
@@ -50,56 +55,38 @@ class Spool:
         if self._file is None and self.size <= SMALL:
             self._small += content
             return
-        self._open()
-        self._append(content)
-
-    def _open(self) -> None:
         if self._file is None:
-            handle, name = tempfile.mkstemp(prefix=PREFIX, dir=self._folder)
-            self._path = Path(name)
-            self._file = os.fdopen(handle, "r+b", buffering=0)
-            self._append(self._small)
+            self._file = self._new_file()
+            _append(self._file, self._small)
             self._small.clear()
+        _append(self._file, content)
 
-    def _append(self, content: bytes | bytearray) -> None:
-        assert self._file is not None
-        view = memoryview(content)
-        while view:
-            view = view[self._file.write(view) :]
-        view.release()
+    def read_at(self, first: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from ``first`` on."""
+        if self._file is None:
+            return bytes(self._small[first : first + size])
+        return os.pread(self._file.fileno(), size, first)
 
-    @property
-    def sha256(self) -> str:
-        """The hash of everything written, 64 hex digits."""
-        return self._sha256.hexdigest()
-
-    def finish(self, key: str) -> Put:
-        """Return what was written, as the object of this key."""
-        md5 = hashlib.md5(usedforsecurity=False)
+    def md5(self) -> str:
+        """Work out the md5, 32 hex digits."""
+        digest = hashlib.md5(usedforsecurity=False)
         for first in range(0, self.size, MIB):
-            with self.part(first, min(MIB, self.size - first)) as view:
-                md5.update(view)
-        return Put(key, self.sha256, md5.hexdigest(), self.size)
-
-    @contextmanager
-    def part(self, first: int, size: int) -> Iterator[memoryview]:
-        """Give ``size`` bytes from ``first`` on, without a copy; ``first`` is a multiple of a MiB."""
-        if self._file is None or size == 0:
-            yield memoryview(bytes(self._small))[first : first + size]
-            return
-        # Only this process knows of the file: nobody cuts it short under the map.
-        with mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ, offset=first) as mapped:
-            view = memoryview(mapped)
-            try:
-                yield view
-            finally:
-                view.release()
+            digest.update(self.read_at(first, MIB))
+        return digest.hexdigest()
 
     def path(self) -> Path:
-        """Return the path of a file that holds everything, until :meth:`close`."""
-        self._open()
+        """Return the path of a file that holds everything, until :meth:`drop_copy` or :meth:`close`."""
+        if self._path is None:  # it is in memory: this file is a copy
+            with self._new_file() as file:
+                _append(file, self._small)
         assert self._path is not None
         return self._path
+
+    def drop_copy(self) -> None:
+        """Remove the file if what it holds is in memory, too."""
+        if self._file is None and self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
 
     def close(self) -> None:
         """Let go of the content. Safe to call twice."""
@@ -107,29 +94,52 @@ class Spool:
             self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+            self._path = None
+
+    def _new_file(self) -> IO[bytes]:
+        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=self._folder)
+        self._path = Path(name)
+        return os.fdopen(handle, "r+b", buffering=0)
 
 
-async def fill(spool: Spool, stream: AsyncIterator[bytes], threads: Threads) -> None:
-    """Write a stream to a spool: while one MiB is hashed and written, the next is gathered.
+class Stretch:
+    """Some bytes of a spool as a file that can be sent, and sent again from its start."""
 
-    Raises TooLarge, Unavailable and what the stream raises; then, too, no thread is left writing.
-    """
-    buffer = bytearray()
-    writing: asyncio.Task[None] | None = None
-    try:
-        async for chunk in stream:
-            buffer += chunk
-            if len(buffer) >= MIB:
-                if writing is not None:
-                    await writing
-                writing = asyncio.create_task(threads.run(spool.write, bytes(buffer)))
-                buffer.clear()
-        if writing is not None:
-            await writing
-        await threads.run(spool.write, bytes(buffer))
-    finally:
-        if writing is not None:
-            await asyncio.gather(writing, return_exceptions=True)  # the first error is the one to tell
+    def __init__(self, spool: Spool, first: int, size: int) -> None:
+        self._spool = spool
+        self._first = first
+        self.size = size
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        content = self._spool.read_at(self._first + self._at, min(size, self.size - self._at))
+        self._at += len(content)
+        return content
+
+    def tell(self) -> int:
+        """Return how much was read."""
+        return self._at
+
+    def seek(self, place: int) -> int:
+        """Go to a place that :meth:`tell` returned."""
+        self._at = place
+        return place
+
+    def sha256(self) -> str:
+        """Return the hash of all of it, 64 hex digits."""
+        digest = hashlib.sha256()
+        while content := self.read(MIB):
+            digest.update(content)
+        self._at = 0
+        return digest.hexdigest()
+
+
+def _append(file: IO[bytes], content: bytes | bytearray) -> None:
+    with memoryview(content) as view:
+        done = 0
+        while done < len(view):
+            done += file.write(view[done:])
 
 
 def sweep_scratch(folder: Path | None, older_than: float) -> int:

@@ -31,11 +31,10 @@ class Threads:
 
         Raises Unavailable, and what the work raises of our own errors.
         """
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Unavailable(ENGINE, "the engine is too slow for the requests that wait for it") from None
+        if self._free.locked():
+            await self._wait()
+        else:
+            await self._free.acquire()  # at once
         try:
             future = asyncio.get_running_loop().run_in_executor(self._pool, _guarded, work, *arguments)
         except RuntimeError as error:
@@ -47,6 +46,13 @@ class Threads:
         except asyncio.CancelledError:
             await asyncio.wait([future])
             raise
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable(ENGINE, "the engine is too slow for the requests that wait for it") from None
 
     async def close(self) -> None:
         """Finish what is under way. Safe to call twice."""

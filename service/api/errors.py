@@ -43,6 +43,7 @@ CODES: dict[str, tuple[int, str]] = {
     "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded; Retry-After says for how long."),
     "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
     "INTERNAL_ERROR": (500, "An error of the service itself; it is in the log under the request id."),
+    "REQUEST_TIMEOUT": (408, "The request's body stopped arriving."),
     "SERVICE_UNAVAILABLE": (503, "An engine does not answer; Retry-After says when to try again."),
 }
 """Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
@@ -58,6 +59,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.Conflict, "PRECONDITION_FAILED"),
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
+    (e.BodyOverdue, "REQUEST_TIMEOUT"),
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
 )
@@ -86,6 +88,11 @@ def _make(code: str, message: str, details: Mapping[str, Any], headers: Mapping[
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, e.Overdue):
+        return (
+            f"The request was not answered within {error.seconds:g} s. What it changed, if anything, is not known: "
+            "send it again with the same Idempotency-Key, or read the record first."
+        )
     if isinstance(error, e.Unavailable):
         # The engine's own words stay in the log.
         return f"The {error.engine} engine does not answer right now; try again in {error.retry_after} s."
@@ -125,6 +132,8 @@ def _headers(error: Exception) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after)}
         case e.TooManyRequests():
             return {"Retry-After": str(error.retry_after), **error.headers}
+        case e.BodyOverdue():
+            return {"Connection": "close"}  # the rest of the body must not be taken for the next request
         case e.NotAuthenticated():
             return {"WWW-Authenticate": 'Bearer realm="assetry"'}  # RFC 6750 §3
         case e.NotAllowed():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from service.api.context import Context
 from service.api.errors import CODES, Failure, failure
@@ -16,7 +18,7 @@ from service.api.ranges import NotSatisfiable, read_range
 from service.core.assets import check_id
 from service.core.renditions import Rendition
 from service.errors import AssetryError
-from service.ports.files import ByteRange, disposition
+from service.ports.files import Content, disposition
 
 _PATH = "/files/{asset_id}/{rendition}/{filename}"
 _SAFE_INLINE = ("image/", "audio/", "video/", "application/pdf", "text/plain")
@@ -48,21 +50,22 @@ async def _serve(context: Context, request: Request) -> Response:
     # If-Range: only the very same bytes may be completed; a date is never strong enough here.
     if request.headers.get("if-range", etag) != etag:
         wanted = None
+    if request.method != "HEAD" and wanted is None:
+        return Streamed(context.renditions.open(rendition), 200, headers, rendition.mime_type)
+    size = await context.renditions.size(rendition)
     try:
-        part = read_range(wanted, rendition.size)
+        part = read_range(wanted, size)
     except NotSatisfiable:
         status, _ = CODES["RANGE_NOT_SATISFIABLE"]
-        message = f"The file has {rendition.size} bytes."
-        content_range = {"Content-Range": f"bytes */{rendition.size}"}
+        message, content_range = f"The file has {size} bytes.", {"Content-Range": f"bytes */{size}"}
         return respond(request, Failure(status, "RANGE_NOT_SATISFIABLE", message, {"field": "Range"}, content_range))
-    length = part.last - part.first + 1 if part else rendition.size
-    headers["Content-Length"] = str(length)
     if part:
-        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{rendition.size}"
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
     status = 206 if part else 200
     if request.method == "HEAD":
+        headers["Content-Length"] = str(part.last - part.first + 1 if part else size)
         return Response(status_code=status, headers=headers, media_type=rendition.mime_type)
-    return StreamingResponse(_stream(context, rendition, part), status, headers, rendition.mime_type)
+    return Streamed(context.renditions.open(rendition, part), status, headers, rendition.mime_type)
 
 
 async def _permitted(context: Context, request: Request) -> Mapping[str, Any]:
@@ -91,7 +94,28 @@ def _headers(rendition: Rendition, etag: str, *, download: bool) -> dict[str, st
     }
 
 
-async def _stream(context: Context, rendition: Rendition, part: ByteRange | None) -> AsyncIterator[bytes]:
-    async with context.renditions.open(rendition, part) as chunks:
-        async for chunk in chunks:
-            yield chunk
+class Streamed(StreamingResponse):
+    """A response of a file's bytes, opened when it is sent: what is wrong then is still answered as an error."""
+
+    def __init__(
+        self,
+        opening: AbstractAsyncContextManager[Content],
+        status: int,
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        super().__init__((), status, headers, media_type)
+        self._opening = opening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open the file and send it."""
+        async with AsyncExitStack() as stack:
+            try:
+                content = await stack.enter_async_context(self._opening)
+            except AssetryError as error:
+                scope["assetry.error"] = error
+                await respond(Request(scope), failure(error))(scope, receive, send)
+                return
+            self.headers["Content-Length"] = str(content.size)
+            self.body_iterator = content.chunks
+            await super().__call__(scope, receive, send)

@@ -1,24 +1,30 @@
-"""Multipart uploads: the JSON of an asset and its file."""
+"""Multipart uploads: the JSON of an asset and its file, which goes on to the files port while it comes."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import IO
 
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from service.api.inputs import limited, too_large
+from service.api.parts import Begin, read_parts
 from service.core.assets import Upload
 from service.errors import InvalidInput
+from service.ports.files import Incoming
 
-CHUNK = 256 * 1024
-"""Bytes that are read from a spooled file at once."""
+_ENVELOPE = 64 * 1024
+"""Bytes that boundaries and headers of parts may take; a file just at its limit must fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """The most bytes of the JSON and of the file."""
+
+    json: int
+    upload: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,72 +33,79 @@ class Form:
 
     asset: bytes | None
     upload: Upload | None
-    file: IO[bytes] | None = None
-    """Where the bytes of ``upload`` are spooled."""
 
     async def digest(self) -> str:
         """Return a hash of what the form says: the same for every boundary, and for every order of the parts."""
         name = self.upload.filename.encode() if self.upload else b""
-        content = await asyncio.to_thread(_hash, self.file) if self.file else b""
+        content = (await self.upload.content.sha256()).encode() if self.upload else b""
         parts = (self.asset or b"", name, content)
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def _hash(file: IO[bytes]) -> bytes:
-    file.seek(0)
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    file.seek(0)
-    return digest.digest()
+Receive = Callable[[], AbstractAsyncContextManager[Incoming]]
+"""Begins to receive a file; what nobody keeps is gone when its context ends."""
 
 
 @asynccontextmanager
-async def read_form(request: Request, *, json_limit: int, upload_limit: int) -> AsyncIterator[Form]:
-    """Read a multipart body with the parts ``asset`` and ``file``; a large file is spooled to disk, not held."""
-    # The envelope of a multipart body is small; a file just at its limit must fit.
-    stream = limited(request, upload_limit + json_limit + 64 * 1024)
-    parser = MultiPartParser(
-        Headers(raw=request.headers.raw), stream, max_files=2, max_fields=4, max_part_size=json_limit
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise InvalidInput(f"The multipart body is broken: {error.message}", field="body") from None
-    try:
-        names = [name for name, _ in form.multi_items()]
-        for name in names:
-            if name not in ("asset", "file") or names.count(name) > 1:
-                raise InvalidInput(
-                    f"The part {name[:80]!r} is not expected.",
-                    field=name[:80],
-                    expected="the parts asset and file, once each",
-                )
-        file = form.get("file")
-        spooled = file.file if isinstance(file, UploadFile) else None
-        yield Form(await _json_part(form.get("asset"), json_limit), _upload(file), spooled)
-    finally:
-        await form.close()
+async def read_form(request: Request, receive: Receive, limits: FormLimits) -> AsyncIterator[Form]:
+    """Read a multipart body with the parts ``asset`` and ``file``, once each in any order.
+
+    Raises TooLarge and InvalidInput, as soon as it is known; what came of the file is gone then.
+    """
+    async with AsyncExitStack() as stack:
+        parts = _Parts(receive, limits, stack)
+        stream = limited(request, limits.upload + limits.json + _ENVELOPE)
+        async with aclosing(read_parts(request.headers.get("content-type", ""), stream)) as events:
+            async for event in events:
+                if isinstance(event, Begin):
+                    await parts.begin(event)
+                else:
+                    await parts.add(event)
+        yield parts.form()
 
 
-async def _json_part(part: UploadFile | str | None, limit: int) -> bytes | None:
-    if part is None or isinstance(part, str):
-        return part.encode() if part is not None else None
-    content = await part.read(limit + 1)
-    if len(content) > limit:
-        raise too_large(limit)
-    return content
+class _Parts:
+    """What came so far."""
+
+    def __init__(self, receive: Receive, limits: FormLimits, stack: AsyncExitStack) -> None:
+        self._receive = receive
+        self._limits = limits
+        self._stack = stack
+        self._asset: bytearray | None = None
+        self._upload: Upload | None = None
+        self._in_file = False
+
+    async def begin(self, part: Begin) -> None:
+        self._in_file = part.name == "file"
+        there = {"asset": self._asset, "file": self._upload}
+        if there.get(part.name, part) is not None:
+            raise InvalidInput(
+                f"The part {part.name[:80]!r} is not expected.",
+                field=part.name[:80],
+                expected="the parts asset and file, once each",
+            )
+        if not self._in_file:
+            self._asset = bytearray()
+        elif part.filename is None:
+            raise InvalidInput("The part file has no file name.", field="file", expected='filename="…" in its header')
+        else:
+            self._upload = Upload(_base(part.filename), await self._stack.enter_async_context(self._receive()))
+
+    async def add(self, content: bytes) -> None:
+        if self._in_file:
+            assert self._upload is not None
+            await self._upload.content.write(content)
+            return
+        assert self._asset is not None
+        self._asset += content
+        if len(self._asset) > self._limits.json:
+            raise too_large(self._limits.json)
+
+    def form(self) -> Form:
+        return Form(None if self._asset is None else bytes(self._asset), self._upload)
 
 
-def _upload(part: UploadFile | str | None) -> Upload | None:
-    if part is None:
-        return None
-    if isinstance(part, str):
-        raise InvalidInput("The part file has no file name.", field="file", expected='filename="…" in its header')
-    name = (part.filename or "").replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
-    return Upload(name[:256] or "unnamed", _chunks(part))
-
-
-async def _chunks(part: UploadFile) -> AsyncIterator[bytes]:
-    while chunk := await part.read(CHUNK):
-        yield chunk
+def _base(filename: str) -> str:
+    """Return the file's own name, without the folders that some clients put before it."""
+    name = filename.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
+    return name[:256] or "unnamed"

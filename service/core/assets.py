@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from service.core.access import Principal
 from service.core.garbage import Garbage
 from service.core.idempotency import Attempt, make_once
 from service.core.numbers import Numbers
-from service.core.records import new_record, plain, slugify, split_tags
-from service.errors import AlreadyExists, Conflict, IngestError, InvalidInput, NotFound
+from service.core.records import check_new, new_record, plain, slugify, split_tags
+from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound
 from service.model import ASSET_ID, AssetCreate, AssetPatch
 from service.ports.clock import Clock
-from service.ports.files import Files, original_key
+from service.ports.files import Files, Incoming
 from service.ports.ingest import Reader
 from service.ports.store import Body, Change, Record, Store
 from service.times import timestamp
@@ -30,10 +30,10 @@ _MERGED = ("metadata", "custom")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that comes in: its name as the client says, and its bytes."""
+    """A file that came in: its name as the client says, and its content."""
 
     filename: str
-    stream: AsyncIterator[bytes]
+    content: Incoming
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,10 @@ class Assets:
         self._upload_limit = upload_limit
         self._numbers = Numbers(store, "asset")
 
+    def receive(self) -> AbstractAsyncContextManager[Incoming]:
+        """Take the content of an upload; what no asset is created with is gone when the context ends."""
+        return self._files.receive(limit=self._upload_limit)
+
     async def create(
         self, who: Principal, given: AssetCreate, upload: Upload | None = None, attempt: Attempt | None = None
     ) -> Record:
@@ -84,17 +88,13 @@ class Assets:
     ) -> Record:
         file = None
         if upload is not None:
-            put = await self._files.put(who.org_id, upload.stream, limit=self._upload_limit)
-            try:
-                async with self._files.local_path(original_key(who.org_id, put.sha256)) as path:
-                    facts = await self._reader.extract(Path(path), upload.filename)
-            except IngestError:
-                await self._garbage.collect_later(who.org_id, put.sha256)
-                raise
-            file = (put, facts, upload.filename)
+            # Whatever may be wrong with it is found before it is stored.
+            facts = await self._reader.extract(await upload.content.path(), upload.filename)
+            check_new(given, who, facts)
+            file = (await upload.content.keep(who.org_id), facts, upload.filename)
         try:
             body = new_record(given, who, await self._numbers.next(), self._clock, file=file)
-        except InvalidInput:
+        except AssetryError:
             if file:
                 await self._garbage.collect_later(who.org_id, file[0].sha256)
             raise

@@ -75,11 +75,8 @@ def new_record(
         InvalidInput: a field that the type needs is missing, or the file is not of the type that was given.
         NotAllowed: a field that only imports may give, or an admin tag.
     """
+    check_new(given, who, file[1] if file else None)
     data = plain(given)
-    for name in IMPORT_ONLY:
-        if name in data:
-            who.allow("assets:import")
-    _check_type(given, file[1] if file else None)
     now = timestamp(clock.now())
     tags, admin_tags = split_tags(data.pop("tags", None) or [], who)
     favorite = bool(data.pop("is_favorite", False))
@@ -118,6 +115,14 @@ def new_record(
         body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
     body["slug"] = slugify(body["title"])
     return body
+
+
+def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
+    """Check what :func:`new_record` will be given, before the file is stored. Raises as it does."""
+    if any(name in given.model_fields_set for name in IMPORT_ONLY):
+        who.allow("assets:import")
+    _check_type(given, facts)
+    split_tags(given.tags or [], who)
 
 
 def _check_type(given: AssetCreate, facts: Facts | None) -> None:

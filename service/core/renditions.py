@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from service.errors import IngestError, NotFound
-from service.ports.files import ByteRange, Files, Stat, derived_key, original_key
+from service.ports.files import ByteRange, Content, Files, Stat, derived_key, original_key
 from service.ports.ingest import Reader
 
 SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
@@ -25,10 +25,13 @@ PICTURED = frozenset({"image", "pdf"})
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A readable object: its key in the files port, size in bytes, media type, strong entity tag and file name."""
+    """A readable object: its key in the files port, size in bytes, media type, strong entity tag and file name.
+
+    The size of an original is None: it shows when it is opened, and nobody else need ask for it.
+    """
 
     key: str
-    size: int
+    size: int | None
     mime_type: str
     etag: str
     filename: str
@@ -50,16 +53,19 @@ class Renditions:
         self._making: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, body: Mapping[str, Any], name: str) -> Rendition:
-        """Return a rendition of an asset. Raises NotFound (no such rendition, or none can be made), Unavailable."""
+        """Return a rendition of an asset, made if it is not there yet.
+
+        That an original's file is there shows when it is opened. Raises NotFound (no such rendition, or none can be
+        made), Unavailable.
+        """
         if name not in available(body):
             raise NotFound("rendition", name)
         sha256 = body["sha256"]
         original = original_key(body["org_id"], sha256)
         filename = body.get("filename") or body["id"]
         if name == "original":
-            stat = await self._files.stat(original)
             mime_type = body.get("mime_type") or "application/octet-stream"
-            return Rendition(original, stat.size, mime_type, sha256, filename)
+            return Rendition(original, None, mime_type, sha256, filename)
         stored = await self._stored(original, name)
         if stored is None:
             await self._make_once(original, body, name)
@@ -78,10 +84,12 @@ class Renditions:
                 continue
         return None
 
-    def open(
-        self, rendition: Rendition, byte_range: ByteRange | None
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream a rendition or a part of it."""
+    async def size(self, rendition: Rendition) -> int:
+        """Return a rendition's size in bytes. Raises NotFound."""
+        return (await self._files.stat(rendition.key)).size if rendition.size is None else rendition.size
+
+    def open(self, rendition: Rendition, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
+        """Stream a rendition or a part of it. Raises NotFound on entry."""
         return self._files.open(rendition.key, byte_range)
 
     async def _make_once(self, original: str, body: Mapping[str, Any], name: str) -> None:

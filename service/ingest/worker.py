@@ -74,7 +74,9 @@ class IngestWorkers:
         await asyncio.to_thread(self._discard)
 
     async def _once(self, function: Callable[..., R], filename: str, args: Any, kwargs: Any) -> R:
-        pool = await asyncio.to_thread(self._running_pool)
+        pool = self._pool
+        if pool is None:  # else a thread need not be asked for it
+            pool = await asyncio.to_thread(self._running_pool)
         try:
             task = pool.schedule(
                 _timed, (function, self.limits.task_seconds, args, kwargs), timeout=self.limits.task_seconds

@@ -47,6 +47,18 @@ class ByteRange:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An object or a part of it that is being read: the bytes that will come, and they themselves in chunks."""
+
+    size: int
+    chunks: AsyncIterator[bytes]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the chunks."""
+        return self.chunks
+
+
 class Incoming(Protocol):
     """Content on its way in: counted and hashed while it is written, seen by nobody else until it is kept.
 
@@ -116,8 +128,8 @@ class Files(Protocol):
         """Store a derived object, replacing an older one in one step."""
         ...
 
-    def open(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream an object or a part of it in chunks of at most 256 KiB. Raises NotFound on entry."""
+    def open(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
+        """Stream an object or a part of it in chunks of at most 1 MiB. Raises NotFound on entry."""
         ...
 
     def local_path(self, key: str) -> AbstractAsyncContextManager[str]:

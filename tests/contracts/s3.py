@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from minio import Minio
@@ -31,7 +32,7 @@ def s3_options(place: Path) -> S3Options:
 
 @asynccontextmanager
 async def s3_files(place: Path) -> AsyncIterator[Files]:
-    options = s3_options(place)
+    options = replace(s3_options(place), fresh=1.0)
     await create_bucket(options)
     try:
         async with S3Files(options) as files:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import Message
 
-from service.api.forms import Form, read_form
+from service.api.context import Context
+from service.api.forms import Form, FormLimits, read_form
 from service.api.inputs import read_body
-from service.settings import Settings
 
 _FORM = "multipart/form-data"
 
@@ -27,16 +27,18 @@ class Content:
 
 
 @asynccontextmanager
-async def read_content(request: Request, settings: Settings, *, form: bool, digest: bool) -> AsyncIterator[Content]:
+async def read_content(request: Request, context: Context, *, form: bool, digest: bool) -> AsyncIterator[Content]:
     """Read a multipart form if ``form`` allows one, and whatever else came if its hash is asked for.
 
-    A form's hash is of its parts: a client draws a new boundary for each try. Memory stays flat, a file is on the disk.
+    A form's hash is of its parts: a client draws a new boundary for each try. Memory stays flat, a file is on its way
+    to the files port, which keeps it if the handler says so.
     Raises TooLarge, InvalidInput.
     """
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    settings = context.settings
     if form and media_type == _FORM:
-        limits = {"json_limit": settings.json_limit, "upload_limit": settings.upload_limit}
-        async with read_form(request, **limits) as parts:
+        limits = FormLimits(settings.json_limit, settings.upload_limit)
+        async with read_form(request, context.assets.receive, limits) as parts:
             yield Content(request, parts, await parts.digest() if digest else "")
     elif digest:
         body = await read_body(request, settings.json_limit)

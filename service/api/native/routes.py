@@ -122,7 +122,7 @@ async def _serve(context: Context, route: Route, request: Request) -> Response:
     params = read_query(route.params, request)
     key = read_key(request) if route.keyed else None
     headers = {"Cache-Control": "private, no-cache", **(quota.headers if quota else {})}
-    async with read_content(request, context.settings, form=route.form, digest=key is not None) as content:
+    async with read_content(request, context, form=route.form, digest=key is not None) as content:
         call = Call(content.request, context, who, params, context.base(request), PREFIX, content.form)
         if key is None:
             reply = kept(await route.handler(call))

@@ -52,6 +52,7 @@ class Engine:
     asked: list[Asked] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"e"'})  # of the answer to a PUT of an object
 
     def fail(self, matches: str, code: str = "InternalError", status: int = 400, **more: object) -> None:
         self.faults.append(Fault(matches, code, status, **more))  # type: ignore[arg-type]
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, b"", {"ETag": '"p"'}
             case "PUT", _:
                 self.engine.objects[key] = body
-                return 200, b"", {"ETag": '"e"'}
+                return 200, b"", self.engine.headers
             case "DELETE", _ if upload:
                 self.engine.uploads.pop(upload)
                 return 204, b"", {}

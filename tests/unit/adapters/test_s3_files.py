@@ -27,7 +27,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def options(engine: Engine, tmp_path: Path) -> S3Options:
-    return S3Options(engine.url, part_size=5 * MIB, scratch=tmp_path)
+    return S3Options(engine.url, single=5 * MIB, part_size=5 * MIB, scratch=tmp_path)
 
 
 async def stream(content: bytes) -> AsyncIterator[bytes]:
@@ -107,6 +107,30 @@ async def test_every_body_is_sent_with_its_checksum(engine: Engine, options: S3O
         assert asked.headers["x-amz-content-sha256"] == hashlib.sha256(asked.body).hexdigest()
     assert set(engine.objects) == {small.key, KEY}  # no mark is left
     assert engine.objects[KEY] == LARGE
+
+
+async def test_an_md5_that_the_engine_tells_is_believed_until_it_is_wrong(engine: Engine, options: S3Options) -> None:
+    async def md5_of(content: bytes) -> str:
+        return (await files.put("org", stream(content))).md5
+
+    contents = [bytes([number]) * MIB for number in range(6)]
+    async with S3Files(options) as files:
+        assert await md5_of(contents[0]) == hashlib.md5(contents[0]).hexdigest()
+        engine.headers = {"ETag": f'"{"0" * 31}1"'}  # looks like one
+        assert await md5_of(contents[1]) == hashlib.md5(contents[1]).hexdigest()
+    async with S3Files(options) as files:
+        engine.headers = {"ETag": f'"{hashlib.md5(contents[2]).hexdigest()}"'}
+        assert await md5_of(contents[2]) == hashlib.md5(contents[2]).hexdigest()
+        engine.headers = {"ETag": f'"{"0" * 31}2"'}
+        assert await md5_of(contents[3]) == "0" * 31 + "2"  # this engine has proved to tell it
+        kms = {"ETag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+        for engine.headers in (kms, {"ETag": '"e"'}, {}):
+            assert await md5_of(contents[4]) == hashlib.md5(contents[4]).hexdigest()
+            engine.objects.clear()
+        engine.headers = {"ETag": f'"{"0" * 31}3"'}
+        small = b"small"
+        assert await md5_of(small) == hashlib.md5(small).hexdigest()
+        assert await md5_of(contents[5]) == hashlib.md5(contents[5]).hexdigest()  # it has lied since
 
 
 @pytest.mark.parametrize("code", ["BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "RequestTimeout"])

@@ -6,18 +6,16 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from service.adapters import s3_recent
+from service.adapters.s3_incoming import S3Incoming
 from service.adapters.s3_options import MIB
-from service.adapters.s3_recent import Recent
-from service.adapters.s3_spool import PREFIX, Spool, fill, sweep_scratch
+from service.adapters.s3_spool import PREFIX, Spool, Stretch, sweep_scratch
 from service.adapters.s3_threads import Threads
 from service.errors import TooLarge, Unavailable
-from tests.waiting import until
+from service.ports.files import Put
 
 
 def filled(folder: Path, size: int) -> Spool:
@@ -31,24 +29,38 @@ def filled(folder: Path, size: int) -> Spool:
 def test_small_content_stays_in_memory(tmp_path: Path, size: int, files: int) -> None:
     spool = filled(tmp_path, size)
     assert len(list(tmp_path.iterdir())) == files
-    put = spool.finish("k")
-    assert (put.key, put.size, put.sha256) == ("k", size, hashlib.sha256(b"x" * size).hexdigest())
-    assert put.sha256 == spool.sha256
-    assert put.md5 == hashlib.md5(b"x" * size).hexdigest()
-    with spool.part(0, size) as view:
-        assert bytes(view) == b"x" * size
+    assert spool.on_disk is bool(files)
+    assert spool.size == size
+    assert spool.sha256 == hashlib.sha256(b"x" * size).hexdigest()
+    assert spool.md5() == hashlib.md5(b"x" * size).hexdigest()
+    assert spool.read_at(0, size) == b"x" * size
+    assert spool.path() == spool.path()
+    assert spool.path().read_bytes() == b"x" * size
+    spool.drop_copy()
+    assert len(list(tmp_path.iterdir())) == files
+    assert spool.md5() == hashlib.md5(b"x" * size).hexdigest()
     assert spool.path().read_bytes() == b"x" * size
     spool.close()
     spool.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_part_is_read_in_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1000, 3 * MIB])
+def test_a_stretch_is_sent_and_sent_again(tmp_path: Path, size: int) -> None:
     spool = Spool(tmp_path)
-    for number in range(4):
-        spool.write(bytes([number]) * MIB)
-    with spool.part(2 * MIB, MIB + 5) as view:
-        assert bytes(view) == bytes([2]) * MIB + bytes([3]) * 5
+    spool.write(b"a" * size)
+    spool.write(b"b" * size)
+    spool.write(b"c" * size)
+    stretch = Stretch(spool, size, size + 5)
+    wanted = b"b" * size + b"c" * 5
+    assert stretch.sha256() == hashlib.sha256(wanted).hexdigest()
+    for _ in range(2):
+        assert stretch.tell() == 0
+        pieces = []
+        while piece := stretch.read(700):
+            pieces.append(piece)
+        assert b"".join(pieces) == wanted
+        stretch.seek(0)
     spool.close()
 
 
@@ -63,14 +75,16 @@ async def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.Mo
     def full(self: Spool, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(8):
-            yield b"x" * MIB
+    async def store(space: str, spool: Spool) -> Put:
+        raise AssertionError(space)
 
     monkeypatch.setattr(Spool, "write", full)
     threads = Threads(2, 1.0, "test")
+    incoming = S3Incoming(Spool(tmp_path), threads, store)
+    await incoming.write(b"x" * MIB)
     with pytest.raises(Unavailable, match="temporary files: the disk is full"):
-        await fill(Spool(tmp_path), chunks(), threads)
+        await incoming.keep("org")
+    await incoming.close()
     await threads.close()
 
 
@@ -80,31 +94,6 @@ def test_leftovers_are_swept_by_their_age(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     assert sweep_scratch(tmp_path, 86_400) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["another", f"{PREFIX}young"]
-
-
-async def test_what_was_put_is_held_for_one_taker(tmp_path: Path) -> None:
-    recent = Recent()
-    first, second = filled(tmp_path, 2 * MIB), filled(tmp_path, 2 * MIB)
-    recent.hold("k", first)
-    recent.hold("k", second)
-    assert len(list(tmp_path.iterdir())) == 1
-    assert recent.take("k") is second
-    assert recent.take("k") is None
-    second.close()
-    for number in range(20):
-        recent.hold(f"k{number}", filled(tmp_path, 2 * MIB))
-    assert len(list(tmp_path.iterdir())) == 16
-    recent.close()
-    recent.hold("late", filled(tmp_path, 2 * MIB))
-    assert list(tmp_path.iterdir()) == []
-
-
-async def test_what_nobody_takes_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_recent, "_SECONDS", 0.01)
-    recent = Recent()
-    recent.hold("k", filled(tmp_path, 2 * MIB))
-    await until(lambda: list(tmp_path.iterdir()) == [], "the spool is gone")
-    assert recent.take("k") is None
 
 
 async def test_who_waits_too_long_for_a_thread_hears_so() -> None:

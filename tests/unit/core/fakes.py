@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 from service.adapters.inprocess_jobs import InprocessJobs
 from service.adapters.local_files import LocalFiles
 from service.adapters.sqlite_store import SqliteStore
+from service.core.access import Principal
 from service.core.assets import Assets, Upload
 from service.core.garbage import Garbage
 from service.errors import IngestError
+from service.model import AssetCreate
 from service.ports.clock import SystemClock
 from service.ports.store import Record
 
@@ -87,12 +88,11 @@ class Shelf:
     garbage: Garbage
     jobs: InprocessJobs
 
+    async def create(self, who: Principal, given: AssetCreate, content: bytes, filename: str = "note.txt") -> Record:
+        """Create an asset from a file that comes in."""
+        async with self.assets.receive() as incoming:
+            await incoming.write(content)
+            return await self.assets.create(who, given, Upload(filename, incoming))
+
     async def operations(self) -> list[Record]:
         return (await self.store.find("operation", {})).records
-
-
-def upload(content: bytes, filename: str = "note.txt") -> Upload:
-    async def stream() -> AsyncIterator[bytes]:
-        yield content
-
-    return Upload(filename, stream())

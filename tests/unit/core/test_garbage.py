@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from service.core.access import Principal
 from service.core.assets import check_id
 from service.core.backups import Backups
 from service.core.garbage import GRACE
-from service.errors import InvalidInput, NotFound
+from service.errors import AssetryError, InvalidInput, NotFound
 from service.model import AssetCreate
 from service.ports.files import original_key
 from service.ports.store import Record
-from tests.unit.core.fakes import Clock, Shelf, upload
+from tests.unit.core.fakes import Clock, Shelf
 
 
 async def _run(shelf: Shelf, operation: Record) -> dict[str, object]:
@@ -30,7 +31,7 @@ async def _key(shelf: Shelf, asset_id: str) -> str:
 
 
 async def test_a_file_goes_after_its_last_asset(shelf: Shelf, who: Principal, clock: Clock) -> None:
-    made = [await shelf.assets.create(who, AssetCreate(), upload(b"words")) for _ in range(2)]
+    made = [await shelf.create(who, AssetCreate(), b"words") for _ in range(2)]
     key = await _key(shelf, made[0].key)
     for number, asset in enumerate(made):
         await shelf.assets.delete(who, asset.key, permanent=True, backup=False)
@@ -43,7 +44,7 @@ async def test_a_file_goes_after_its_last_asset(shelf: Shelf, who: Principal, cl
 
 
 async def test_a_backup_keeps_the_file_and_brings_the_asset_back(shelf: Shelf, who: Principal, clock: Clock) -> None:
-    asset = await shelf.assets.create(who, AssetCreate(title="Kept"), upload(b"words"))
+    asset = await shelf.create(who, AssetCreate(title="Kept"), b"words")
     key = await _key(shelf, asset.key)
     backup_id = (await shelf.assets.delete(who, asset.key, permanent=True)).backup_id
     clock.pass_(GRACE)
@@ -59,7 +60,7 @@ async def test_a_backup_keeps_the_file_and_brings_the_asset_back(shelf: Shelf, w
 
 
 async def test_a_file_that_was_stored_again_is_looked_at_later(shelf: Shelf, who: Principal) -> None:
-    asset = await shelf.assets.create(who, AssetCreate(), upload(b"words"))
+    asset = await shelf.create(who, AssetCreate(), b"words")
     await shelf.assets.delete(who, asset.key, permanent=True, backup=False)
     outcome = await _run(shelf, (await shelf.operations())[0])
     assert outcome == {"deleted": False, "reason": "it was stored again; looked at later"}
@@ -68,19 +69,38 @@ async def test_a_file_that_was_stored_again_is_looked_at_later(shelf: Shelf, who
 
 @pytest.mark.parametrize(
     ("content", "given"),
-    [(b"bad file", AssetCreate()), (b"words", AssetCreate(type="video")), (b"x" * 20_000, AssetCreate())],
+    [
+        (b"bad file", AssetCreate()),
+        (b"words", AssetCreate(type="video")),
+        (b"words", AssetCreate(tags=["*admins only"])),
+        (b"x" * 20_000, AssetCreate()),
+    ],
 )
-async def test_a_refused_upload_leaves_nothing_for_long(
-    shelf: Shelf, who: Principal, clock: Clock, tmp_path: Path, content: bytes, given: AssetCreate
+async def test_a_refused_upload_leaves_nothing(
+    shelf: Shelf, tmp_path: Path, content: bytes, given: AssetCreate
 ) -> None:
-    with pytest.raises(InvalidInput):
-        await shelf.assets.create(who, given, upload(content))
+    who = Principal("acme", "kim", frozenset({"assets:write"}))
+    with pytest.raises(AssetryError):
+        await shelf.create(who, given, content)
     assert await shelf.store.count("asset", {}) == 0
-    clock.pass_(GRACE)
-    for operation in await shelf.operations():
-        assert (await _run(shelf, operation))["deleted"] is True
-    originals = [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
-    assert originals == []
+    assert await shelf.operations() == []
+    assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
+
+
+async def test_a_file_that_is_uploaded_again_is_kept_for_its_new_asset(
+    shelf: Shelf, who: Principal, clock: Clock, tmp_path: Path
+) -> None:
+    first = await shelf.create(who, AssetCreate(), b"words")
+    key = await _key(shelf, first.key)
+    await shelf.assets.delete(who, first.key, permanent=True, backup=False)
+    old = clock.now().timestamp() - 2 * GRACE
+    os.utime(tmp_path / "files" / "objects" / key, (old, old))
+    async with shelf.assets.receive() as incoming:
+        await incoming.write(b"words")
+        await incoming.keep("acme")  # its record is still to be written when the file is looked at
+        outcome = await _run(shelf, (await shelf.operations())[0])
+    assert outcome == {"deleted": False, "reason": "it was stored again; looked at later"}
+    assert (await shelf.files.stat(key)).size == 5
 
 
 @pytest.mark.parametrize("asset_id", ["", "asset_", "asset_0", "asset_9007199254740992", "asset_1\n", "asset_١"])

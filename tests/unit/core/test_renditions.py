@@ -8,12 +8,12 @@ from service.core.access import Principal
 from service.core.renditions import Renditions, available
 from service.errors import NotFound
 from service.model import AssetCreate
-from tests.unit.core.fakes import Facts, Shelf, upload
+from tests.unit.core.fakes import Facts, Shelf
 
 
 async def _image(shelf: Shelf, who: Principal, content: bytes) -> dict[str, object]:
     shelf.reader.facts = Facts(type="image", mime_type="image/png", ext="png", metadata={"format": "png"})
-    return dict((await shelf.assets.create(who, AssetCreate(), upload(content, "a b.png"))).body)
+    return dict((await shelf.create(who, AssetCreate(), content, "a b.png")).body)
 
 
 async def test_made_once_however_many_ask(shelf: Shelf, who: Principal) -> None:
