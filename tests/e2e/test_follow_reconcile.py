@@ -1,0 +1,159 @@
+"""The follower when the alias, the index or the checkpoint is not what it left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from indexer.follow import Follower
+from indexer.status import State
+from mappings.index import index_body, mapping_hash
+from service.ports.clock import SystemClock
+from service.ports.store import Change
+from tests.e2e.rig import ALIAS, OPTIONS, Rig, Tampered, asset, rigged
+from tests.unit.indexer.memory import Notes
+from tests.waiting import eventually, until
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rigged(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rigged(tmp_path, Tampered()) as rig:
+        yield rig
+
+
+async def test_what_an_earlier_release_left_is_taken_over(rig: Rig) -> None:
+    await rig.fill(20)
+    await rig.store.insert("asset", *asset(99, created_at="never"))
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    build = (await rig.engine.mapping_meta(index))["build"]
+    old = {"index": index, "build": build, "token": first.status().token, "building": None}
+    await rig.store.insert("checkpoint", ALIAS, old)
+    letter = {"index": ALIAS, "asset_id": "asset_99", "version": 1, "error_type": "e", "reason": "r", "open": True}
+    await rig.store.insert("dead_letter", f"{ALIAS}:asset_99", {**letter, "at": "2024-01-01T00:00:00.000Z"})
+    notes = Notes()
+    notes.records = {
+        (kind, key): await rig.store.get(kind, key)
+        for kind, key in (("checkpoint", ALIAS), ("dead_letter", f"{ALIAS}:asset_99"))
+    }
+    second = Follower(rig.store, rig.engine, SystemClock(), OPTIONS, notes=notes.as_store())
+    rig.stack.push_async_callback(second.stop)
+    second.start()
+    await until(lambda: second.status().caught_up, "it has caught up")
+    assert await rig.physical() == index
+    assert second.status().items == {}
+    assert second.status().dead_letters == 1
+    assert second.status().reconciling is None
+    taken = notes.records["checkpoint", f"follow-{ALIAS}"].body
+    assert taken["indexes"].keys() == {index}
+    assert not notes.records["dead_letter", f"{ALIAS}:asset_99"].body["open"]
+
+
+async def test_an_alias_that_was_deleted_shows_the_index_again(rig: Rig) -> None:
+    await rig.fill(5)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    await rig.engine.update_aliases([{"remove": {"index": index, "alias": ALIAS}}])
+
+    async def shown() -> bool:
+        return list(await rig.engine.resolve_alias(ALIAS)) == [index]
+
+    await eventually(shown, "the alias is back")
+    assert await rig.seen(follower, 20)
+    assert await rig.count() == 5
+
+
+async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig) -> None:
+    await rig.fill(30)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
+    await rig.engine.create_index(f"{ALIAS}-restored", body)
+    await rig.engine.update_aliases(
+        [
+            {"remove": {"index": index, "alias": ALIAS}},
+            {"remove": {"index": f"{ALIAS}-restored", "alias": f"{ALIAS}-restored-write"}},
+            {"add": {"index": f"{ALIAS}-restored", "alias": ALIAS, "filter": {"term": {"deleted": False}}}},
+        ]
+    )
+    await until(lambda: follower.status().index == f"{ALIAS}-restored", "it is adopted")
+    await until(lambda: follower.status().caught_up, "it is whole")
+    assert await rig.count() == 30
+    await rig.store.update("asset", "asset_3", Change(set={"title": "followed"}))
+    assert await rig.seen(follower, 20)
+    assert await rig.count({"match": {"title": "followed"}}) == 1
+
+
+async def test_an_index_of_somebody_else_behind_the_alias_is_replaced_and_left_alone(rig: Rig) -> None:
+    await rig.fill(5)
+    await rig.engine.create_index("foreign", index_body())
+    await rig.engine.update_aliases([{"add": {"index": "foreign", "alias": ALIAS}}])
+    await rig.follow()
+    assert await rig.count() == 5
+    assert await rig.physical() != "foreign"
+    assert await rig.engine.index_exists("foreign")
+
+
+async def test_an_index_that_was_replaced_by_one_of_its_name_is_reconciled(rig: Rig) -> None:
+    await rig.fill(30)
+    first = await rig.follow()
+    index = await rig.physical()
+    await first.stop()
+    meta = await rig.engine.mapping_meta(index)
+    await rig.engine.delete_index(index)
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": meta}
+    await rig.engine.create_index(index, body)
+    await rig.engine.update_aliases([{"add": {"index": index, "alias": ALIAS, "filter": {"term": {"deleted": False}}}}])
+    second = await rig.follow()
+    assert await rig.physical() == index
+    assert await rig.count() == 30
+    assert second.status().items["done"] == 30
+
+
+async def test_a_reconcile_goes_on_while_writes_are_followed(tampered: Rig) -> None:
+    await tampered.fill(500)
+    first = await tampered.follow()
+    await first.stop()
+    await asyncio.gather(
+        *(tampered.store.update("asset", f"asset_{n}", Change(set={"title": "missed"})) for n in range(1, 500, 2))
+    )
+    await tampered.store.update("checkpoint", f"follow-{ALIAS}", Change(set={"token": "another:5"}))
+    gate, tries = asyncio.Event(), 0
+
+    async def held(index: str, ids: Sequence[str]) -> object:
+        nonlocal tries
+        tries += 1
+        await gate.wait()
+        return await documents(index, ids)
+
+    documents = tampered.engine.documents
+    tampered.engine.documents = held  # type: ignore[method-assign, assignment]
+    second = tampered.begin()
+    await until(lambda: tries > 0, "the reconcile is under way")
+    assert second.status().state is State.RECONCILING
+    assert not second.status().caught_up
+    assert not await tampered.seen(second, 0.1)
+    await tampered.store.insert("asset", *asset(999, title="meanwhile"))
+
+    async def found() -> bool:
+        return await tampered.count({"match": {"title": "meanwhile"}}) == 1
+
+    await eventually(found, "following goes on")
+    gate.set()
+    await until(lambda: second.status().caught_up, "the reconcile is done")
+    assert second.status().state is State.FOLLOWING
+    assert await tampered.count({"match": {"title": "missed"}}) == 250
+    assert (await tampered.store.get("checkpoint", f"follow-{ALIAS}")).body["fence"] == 2
