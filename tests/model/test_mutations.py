@@ -180,15 +180,15 @@ def _claim_without_refresh(patch: pytest.MonkeyPatch) -> None:
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "save before apply": Mutation(_save_before_apply, "is saved"),
-    "save when one target has it": Mutation(_save_when_one_target_has_it, "is saved", REINDEXES),
-    "count busy as done": Mutation(_count_busy_as_done, "is saved", ("write", "start", "storm")),
-    "drop letters": Mutation(_drop_letters, "is saved"),
+    "save before apply": Mutation(_save_before_apply, "lacks"),
+    "save when one target has it": Mutation(_save_when_one_target_has_it, "lacks", REINDEXES),
+    "count busy as done": Mutation(_count_busy_as_done, "lacks", ("write", "start", "storm")),
+    "drop letters": Mutation(_drop_letters, "lacks"),
     "delete documents": Mutation(_delete_documents, "falls", play=run_late_writes),
     "swap without verify": Mutation(_swap_without_verify, "the alias moved", ("write", "reindex", "damage"), first=26),
     "swap unacknowledged": Mutation(_swap_unacknowledged, "lacks", ("write", "reindex", "pause")),
     "show unfinished": Mutation(_show_unfinished, "the alias", ("write", "reindex")),
-    "resume from now": Mutation(_resume_from_now, "is saved", ("write", "start", "crash", "lose history")),
+    "resume from now": Mutation(_resume_from_now, "lacks", ("write", "start", "crash", "lose history")),
     "save without fence": Mutation(_save_without_fence, "holds"),
     "take over at once": Mutation(_take_over_at_once, "took over"),
     "operators without fence": Mutation(_operators_without_fence, "reindex|alias", play=run_sleeping_operator),
