@@ -12,6 +12,8 @@ import pytest
 from tests.places import given, removed
 from tests.processes import assetry, printed
 
+pytestmark = pytest.mark.processes
+
 REFUSED = "127.0.0.1:9"  # the discard port: nothing listens there
 AWAY = {
     "ASSETRY_MONGODB_URL": f"mongodb://kim:correct-horse@{REFUSED}/",

@@ -24,6 +24,8 @@ from tests.e2e.drift import Hands, begun, filled
 from tests.engine_process import osmem
 from tests.processes import assetry, printed, served, started, until
 
+pytestmark = pytest.mark.processes
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 

@@ -21,6 +21,8 @@ from tests.engine_process import osmem
 from tests.places import given, removed
 from tests.processes import PATIENCE, Served, assetry, printed, served, started, until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def search() -> Iterator[str]:

@@ -19,6 +19,8 @@ import pytest
 
 from tests.processes import assetry
 
+pytestmark = pytest.mark.processes
+
 PROMISED = 10.0
 SLACK = 5.0  # what a busy machine takes to start Python
 SERVE = ("serve", "--port", "0")

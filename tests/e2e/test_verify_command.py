@@ -17,6 +17,8 @@ from tests.e2e.drift import Hands, filled
 from tests.engine_process import osmem
 from tests.processes import assetry, printed, served, started, until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[str]:

@@ -14,6 +14,8 @@ import pytest
 from tests.faults.creates import Creates
 from tests.processes import served, until
 
+pytestmark = pytest.mark.processes
+
 COUNT = 1000
 
 

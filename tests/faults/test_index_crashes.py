@@ -19,6 +19,8 @@ from tests.faults.indexing import Nursery
 from tests.faults.runs import ORDER, lived_through
 from tests.faults.unruly import Unruly
 
+pytestmark = pytest.mark.processes
+
 RUNS = int(os.environ.get("ASSETRY_FAULT_RUNS", len(ORDER)))
 FIRST = int(os.environ.get("ASSETRY_FAULT_SEED", "0"))
 REAL = "ASSETRY_TEST_OPENSEARCH_URL"

@@ -13,6 +13,8 @@ from service.ports.store import Change
 from tests.faults.indexing import Nursery, Scene, scene
 from tests.faults.runs import spoiled
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 async def where(tmp_path: Path, processes: Nursery, engine: str) -> AsyncIterator[Scene]:

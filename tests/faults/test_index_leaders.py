@@ -12,6 +12,8 @@ import pytest
 from tests.faults.indexing import Nursery, Scene, Supervised, scene
 from tests.waiting import eventually, until
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 async def where(tmp_path: Path, processes: Nursery, engine: str) -> AsyncIterator[Scene]:

@@ -11,6 +11,8 @@ import pytest
 from indexer.retry import resume
 from tests.faults.indexing import Nursery, Scene, scene
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 async def where(tmp_path: Path, processes: Nursery, engine: str) -> AsyncIterator[Scene]:
