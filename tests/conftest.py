@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -18,6 +19,10 @@ from scripts.enginelib.table import ENGINES
 settings.register_profile("same", derandomize=True)
 settings.register_profile("explore", max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# A shell that starts the run in the background has it ignore Ctrl-C, and so would all the processes that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).resolve().parent
 REAL_ADAPTERS = {"mongodb", "s3", "arq", "opensearch"}

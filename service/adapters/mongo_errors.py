@@ -81,12 +81,13 @@ HISTORY_CODES: Mapping[int, str] = {
 
 _AUTH_CODES = (18, 8000)
 _BLAMES: Mapping[str, str] = {
-    r"\[Errno (-2|-3|-5|8|11001)\]|name resolution": "the host's name is not known: mend it in the URL",
+    r"\[Errno (-2|-3|-5|8|11001)\]|name resolution": "the host's name is not known: mend {host} in the URL",
     r"SSL handshake failed|SSL:|CERTIFICATE_VERIFY": (
         "the server's TLS is refused: check tls, tlsCAFile and the host's name in the URL"
     ),
 }
 """What a connection's failure says where the URL is to blame."""
+_HOST = re.compile(r"([\w.-]+):\d+: \[Errno")
 _RETRY_LABELS = ("TransientTransactionError", "UnknownTransactionCommitResult")
 
 
@@ -162,7 +163,8 @@ def settings_error(error: mongo.PyMongoError) -> AssetryError:
         # The driver keeps what befell a connection as text only.
         for pattern, words in _BLAMES.items():
             if re.search(pattern, str(error)):
-                return SettingsError(SETTING, words)
+                host = _HOST.search(str(error))
+                return SettingsError(SETTING, words.format(host=host[1] if host else "it"))
     return translated(error)
 
 
