@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from indexer.backoff import delay
 from indexer.moving import Moving
-from service.errors import Unavailable
+from service.errors import HistoryLost, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected
 
@@ -34,11 +34,11 @@ def _nothing() -> None:
 
 
 class Refresher:
-    """Refreshes the index after acknowledged writes: at most every ``seconds``, at once while somebody waits.
+    """Refreshes the index after acknowledged writes: at most every ``seconds``, at once where somebody waits for that.
 
     A refresh costs an engine a new segment, so a stream of small writes shares one; but whoever reads their own write
-    should not wait for the interval. ``searchable`` is the token up to which searches see every change; ``observe``
-    learns of each change how many seconds after its commit that was, ``moved`` that there was one.
+    should not wait for the interval once it is acknowledged. ``searchable`` is the token up to which searches see every
+    change; ``observe`` learns of each change how many seconds after its commit that was, ``moved`` that there was one.
     """
 
     def __init__(
@@ -62,6 +62,8 @@ class Refresher:
         self._pending = False
         self._refreshing = False
         self._life = 0
+        self._waiters: list[Passed] = []
+        self._awaited = asyncio.Event()
         self._urgent = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -81,6 +83,7 @@ class Refresher:
         ``commits`` are the times of the changes, in seconds since 1970.
         """
         self._acked = token
+        self._see_what_is_urgent()
         self._commits += commits[: SAMPLES - len(self._commits)]
         if written or self._pending or self._refreshing:
             self._pending = True
@@ -119,23 +122,21 @@ class Refresher:
         self._life += 1
 
     async def wait(self, passed: Passed) -> None:
-        """Return once ``passed(searchable)``; refreshes are urgent until then."""
-        self._urgent.set()
+        """Return once ``passed(searchable)``; a refresh is urgent as soon as it would bring that about."""
+        self._waiters.append(passed)
+        self._awaited.set()
         try:
+            self._see_what_is_urgent()
             await self._searchable.reach(passed)
         finally:
-            if not self.awaited:
-                self._urgent.clear()
+            self._waiters.remove(passed)
+            if not self._waiters:
+                self._awaited.clear()
+            self._see_what_is_urgent()
 
     async def rest(self, seconds: float) -> None:
-        """Wait for so long, or until somebody waits for a refresh."""
-        if seconds <= 0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._urgent.wait()
-        except TimeoutError:
-            return
+        """Wait for so long, or until somebody waits for their write."""
+        await _within(seconds, self._awaited)
 
     async def run(self) -> None:
         """Refresh when it is due, for ever; a failure is logged and tried again."""
@@ -143,7 +144,7 @@ class Refresher:
         due = self._clock.monotonic()
         while True:
             await self._wake.wait()
-            await self.rest(due - self._clock.monotonic())
+            await _within(due - self._clock.monotonic(), self._urgent)
             began = self._clock.monotonic()
             self._wake.clear()
             token, life = self._acked, self._life
@@ -168,6 +169,14 @@ class Refresher:
             # From beginning to beginning, or a slow refresh would add its time twice; but never without a rest.
             due = max(began + self._seconds, self._clock.monotonic() + self._seconds * REST)
 
+    def _see_what_is_urgent(self) -> None:
+        """Hurry only where a refresh would end somebody's wait: in a burst, one after each batch would only cost."""
+        acked = self._acked
+        if acked is not None and any(_passed(passed, acked) for passed in self._waiters):
+            self._urgent.set()
+        else:
+            self._urgent.clear()
+
     def _measure(self, commits: Sequence[float]) -> None:
         now = self._clock.now().timestamp()
         for commit in commits:
@@ -177,3 +186,22 @@ class Refresher:
         if not self._held:
             self._searchable.move(token)
             self._moved()
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for so long, or until the event is set."""
+    if seconds <= 0:
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _passed(passed: Passed, token: str) -> bool:
+    """Whether a waiter's mark is passed; one that can not be compared hurries nobody, and its waiter is told so."""
+    try:
+        return passed(token)
+    except HistoryLost:
+        return False

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from indexer.refresh import SAMPLES, Refresher
-from service.errors import Unavailable
+from service.errors import HistoryLost, Unavailable
 from service.ports.clock import SystemClock
 from tests.unit.indexer.memory import HandClock
 from tests.waiting import until
@@ -136,3 +138,41 @@ async def test_a_stand_by_shows_what_another_process_says() -> None:
     assert not waiting.done()
     refresher.mirror("7")
     await asyncio.wait_for(waiting, 10)
+
+
+async def test_who_waits_for_what_is_not_acknowledged_yet_hurries_no_refresh() -> None:
+    index = Index()
+    async with running(index, 3600) as refresher:
+        refresher.acknowledged("1", written=True)
+        await until(lambda: refresher.searchable == "1", "the first is at once")
+        waiting = asyncio.create_task(refresher.wait(lambda searchable: int(searchable) >= 4))
+        await until(lambda: refresher.awaited, "it waits")
+        await asyncio.wait_for(refresher.rest(3600), 10)  # but nobody lingers while it does
+        for token in ("2", "3"):
+            refresher.acknowledged(token, written=True)
+            await asyncio.wait([waiting], timeout=0.01)
+        assert index.refreshes == 1
+        refresher.acknowledged("4", written=True)
+        await asyncio.wait_for(waiting, 10)
+        assert (index.refreshes, refresher.searchable) == (2, "4")
+
+
+async def test_a_repair_is_refreshed_although_no_token_moves() -> None:
+    index = Index()
+    async with running(index, 0) as refresher:
+        refresher.touched()
+        await until(lambda: index.refreshes == 1, "the refresh")
+        assert refresher.searchable is None
+
+
+async def test_a_mark_of_another_database_hurries_nobody() -> None:
+    def foreign(searchable: str) -> bool:
+        raise HistoryLost("The token is not of this database.")
+
+    index = Index()
+    async with running(index, 3600) as refresher:
+        waiting = asyncio.create_task(refresher.wait(foreign))
+        await until(lambda: refresher.awaited, "it waits")
+        refresher.acknowledged("1", written=True)
+        with pytest.raises(HistoryLost):
+            await asyncio.wait_for(waiting, 10)
