@@ -90,7 +90,9 @@ async def leads(rig: Rig, one: Process) -> bool:
         return False
 
     await eventually(held, "somebody holds the lease")
-    return f"/{one.pid}/" in (await record(rig))["holder"]
+    # <host>/<boot and namespace>/<pid>.<start>/<name>, as service.adapters.workers writes it; without /proc <pid> alone.
+    holder = (await record(rig))["holder"]
+    return f"/{one.pid}." in holder or f"/{one.pid}/" in holder
 
 
 async def write(rig: Rig, first: int, count: int) -> None:
