@@ -90,7 +90,7 @@ async def leads(rig: Rig, one: Process) -> bool:
         return False
 
     await eventually(held, "somebody holds the lease")
-    # <host>/<boot and namespace>/<pid>.<start>/<name>, as service.adapters.workers writes it; without /proc <pid> alone.
+    # As service.adapters.workers names it: <host>/<boot and namespace>/<pid>.<start>/<name>, without /proc <pid> alone.
     holder = (await record(rig))["holder"]
     return f"/{one.pid}." in holder or f"/{one.pid}/" in holder
 
