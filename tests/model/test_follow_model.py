@@ -23,7 +23,7 @@ from tests.model.world import Shape, World
 
 SEEDS = 80
 """Schedules of the default run."""
-SOAKED = int(os.environ.get("ASSETRY_MODEL_RUNS", "10000"))
+SOAKED = int(os.environ.get("ASSETRY_MODEL_RUNS", "2000"))
 """Schedules of the soak; ASSETRY_MODEL_FIRST is the first seed, so that runs beside each other share them."""
 FIRST = int(os.environ.get("ASSETRY_MODEL_FIRST", "1000"))
 
@@ -116,5 +116,5 @@ def test_what_hypothesis_thinks_of_loses_nothing() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_much_of_what_hypothesis_thinks_of_loses_nothing() -> None:
-    many = settings(_BOUNDED, max_examples=3000, stateful_step_count=60, derandomize=False, database=None)
+    many = settings(_BOUNDED, max_examples=600, stateful_step_count=60)
     run_state_machine_as_test(FollowMachine, settings=many)
