@@ -10,6 +10,7 @@ from datetime import timedelta
 from indexer.documents import version
 from indexer.plan import Plan, Stage
 from indexer.steps import Step, reached
+from indexer.targets import as_target
 from indexer.tools import Tools
 from indexer.writer import KIND
 from service.ports.search import Json
@@ -47,6 +48,7 @@ async def purge(
     plan = await tools.plans.change(lambda plan: _let_go(plan, unfinished=unfinished))
     reached(Step.PURGE_NOTED)
     await acknowledged(plan)
+    plan = await tools.plans.load()  # the leader may have given up an index while it was waited for
     dropped, letters = await _drop(tools, plan)
     count = 0 if tombstones is None else await _bury(tools, plan, tombstones)
     reached(Step.PURGED)
@@ -89,6 +91,8 @@ async def _bury(tools: Tools, plan: Plan, age: timedelta) -> int:
     before = timestamp(tools.clock.now() - age)
     count = 0
     for physical in plan.targets:
+        if await as_target(tools.engine, physical) is None:
+            continue  # it was deleted by somebody else: the leader is about to notice
         await tools.engine.refresh(physical.index)
         after: str | None = None
         while page := await _hidden(tools, physical.index, after):

@@ -79,7 +79,7 @@ class Works:
         reached(Step.REINDEX_JOINED)
 
     async def _wait_for_leader(self, plan: Plan, rebuild: Rebuild) -> None:
-        await self.acknowledged(plan, rebuild.stage)
+        await self.acknowledged(plan, rebuild.stage, rebuild)
         reached(Step.REINDEX_ACKNOWLEDGED)
         # A write from before this point is in the store for the scan to see, one from after it reaches both indexes.
         await self._tools.store.barrier()
@@ -155,9 +155,8 @@ class Works:
         reached(Step.SWAP_BEGINS)
 
     async def _swap(self, plan: Plan, rebuild: Rebuild) -> None:
-        await self.acknowledged(
-            plan, rebuild.stage
-        )  # from now on whatever is said to be searchable is searchable in both
+        # From now on whatever is said to be searchable is searchable in both.
+        await self.acknowledged(plan, rebuild.stage, rebuild)
         await self._still(rebuild)
         await self.move(plan.live, rebuild.target)
         reached(Step.SWAPPED)
@@ -222,12 +221,12 @@ class Works:
         self._check()
         _check_plan(await self._tools.plans.load(), rebuild)
 
-    async def acknowledged(self, plan: Plan, stage: Stage) -> None:
-        """Return when the leader works by this plan."""
+    async def acknowledged(self, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
+        """Return when the leader works by this plan. Raises Refused when it gave up ``rebuild`` instead."""
         while not await self._tools.leader.works_by(plan.gen):
             self._tell(Told(stage, waits="the indexer to take notice"))
-            if plan.rebuild is not None and plan.building is not None:
-                await self._still(plan.rebuild)
+            if rebuild is not None:
+                await self._still(rebuild)
             self._check()
             await asyncio.sleep(POLL_SECONDS)
 

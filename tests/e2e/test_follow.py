@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,20 +15,8 @@ from indexer.status import Role, State
 from service.errors import HistoryLost
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
-from tests.e2e.rig import ALIAS, OPTIONS, PROMISED, Rig, Tampered, asset, rigged
+from tests.e2e.rig import ALIAS, OPTIONS, PROMISED, Rig, asset
 from tests.waiting import eventually, until
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path, Tampered()) as rig:
-        yield rig
 
 
 async def test_an_empty_library_is_searchable_when_the_follower_has_caught_up(rig: Rig) -> None:

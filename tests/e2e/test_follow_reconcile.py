@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from indexer.follow import Follower
 from indexer.status import State
 from mappings.index import index_body, mapping_hash
 from service.ports.clock import SystemClock
 from service.ports.store import Change
-from tests.e2e.rig import ALIAS, OPTIONS, Rig, Tampered, asset, rigged
+from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
 from tests.unit.indexer.memory import Notes
 from tests.waiting import eventually, until
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path, Tampered()) as rig:
-        yield rig
 
 
 async def test_what_an_earlier_release_left_is_taken_over(rig: Rig) -> None:

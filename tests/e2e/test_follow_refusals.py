@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +14,8 @@ from indexer.tools import Tools
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem
 from service.ports.store import Change
-from tests.e2e.rig import ALIAS, OPTIONS, Rig, Tampered, asset, rigged
+from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
 from tests.waiting import until
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path, Tampered()) as rig:
-        yield rig
 
 
 async def test_poison_is_a_dead_letter_until_a_good_version_comes(rig: Rig) -> None:

@@ -9,9 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from indexer.plan import Plans
 from indexer.targets import resolved
@@ -20,14 +17,8 @@ from service.errors import NotFound
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change
 from tests.e2e.follower_process import TTL
-from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset, rigged
+from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path) as rig:
-        yield rig
 
 
 class Process:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from indexer import indexes, steps
 from indexer.bulk import Halted
 from indexer.follow import Follower
 from indexer.options import FollowOptions
-from indexer.plan import Stage
+from indexer.plan import Physical, Plans, Rebuild, Stage
 from indexer.rebuild import Outcome, Reindex
 from indexer.status import State
 from indexer.steps import Step
@@ -25,22 +24,10 @@ from mappings.index import index_body
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
-from tests.e2e.rig import ALIAS, Rig, Tampered, asset, rigged
-from tests.waiting import until
+from tests.e2e.rig import ALIAS, Rig, asset
+from tests.waiting import eventually, until
 
 OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05)
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def tampered(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rigged(tmp_path, Tampered()) as rig:
-        yield rig
 
 
 def reindex(rig: Rig, follower: Follower | None = None) -> Reindex:
@@ -246,6 +233,28 @@ async def test_an_index_that_takes_no_writes_can_be_purged(tampered: Rig) -> Non
     assert (await reindex(tampered).purge()).indexes == (old,)
     assert await tampered.seen(follower, 20)
     assert await tampered.count({"match": {"title": "on"}}) == 1
+
+
+async def test_a_purge_does_not_depend_on_a_reindex_that_fails_meanwhile(rig: Rig) -> None:
+    await rig.fill(10)
+    follower = await rig.follow(OPTIONS)
+    assert (await reindex(rig).run()).swapped
+    await follower.stop()
+    plans = Tools(rig.store, rig.engine, SystemClock(), OPTIONS).plans
+    plan = await plans.load()
+    assert plan.previous is not None
+    old, target = plan.previous.index, Physical(f"{ALIAS}-lost", "", None)
+    under_way = Rebuild(target, stage=Stage.JOINED)
+    await plans.change(lambda plan: replace(plan, building=target, rebuild=under_way))
+    purging = asyncio.create_task(reindex(rig).purge())
+    await eventually(lambda: _lets_go(plans), "the purge waits for the leader")
+    await plans.change(lambda plan: plan.without(target.index, "it is gone"))
+    await rig.follow(OPTIONS)
+    assert old in (await purging).indexes
+
+
+async def _lets_go(plans: Plans) -> bool:
+    return (await plans.load()).previous is None
 
 
 async def test_only_one_reindex_at_a_time(rig: Rig) -> None:
