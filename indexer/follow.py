@@ -333,8 +333,9 @@ class Follower:
         """Go on without an index that is gone; one that is there all the same was restored, and is made writable."""
         if await self._engine.identity(error.index) is not None:
             await self._engine.adopt_index(error.index)
-        else:
-            await self._plans.change(lambda plan: plan.without(error.index, str(error)))
+            await self._wait(f"the index {error.index} was put back by somebody else, and took no writes until now")
+            return
+        await self._plans.change(lambda plan: plan.without(error.index, str(error)))
         await self._wait(str(error))
 
     async def _rest(self, seconds: float) -> None:

@@ -67,6 +67,19 @@ async def test_another_process_knows_the_open_ones(rig: Rig) -> None:
     assert len(again) == 0
 
 
+async def test_what_another_process_wrote_since_is_read_for_one_index_alone(rig: Rig) -> None:
+    again = DeadLetters(rig.notes.as_store(), rig.clock)
+    await again.load([INDEX])
+    await again.add("other", refused(1))
+    await rig.letters.add(INDEX, refused(3))
+    assert again.open(INDEX) == {}
+    await again.reload(INDEX)
+    assert (again.open(INDEX), again.open("other")) == ({"asset_1": 3}, {"asset_1": 1})
+    await rig.letters.accepted(INDEX, BulkOutcome("asset_1", 3, 200))
+    await again.reload(INDEX)
+    assert again.open(INDEX) == {}
+
+
 async def test_a_reason_is_cut(rig: Rig) -> None:
     await rig.letters.add(INDEX, refused(reason="x" * 10_000))
     assert len((await rig.listed())[0].reason) == REASON_LENGTH

@@ -63,7 +63,7 @@ class World:
 
     def verify(self, **options: Any) -> Verify:
         return Verify(
-            self.store, self.engine, SystemClock(), INDEX, settle=self.settle, **{"options": SMALL, **options}
+            self.store, self.engine, SystemClock(), INDEX, **{"settle": self.settle, "options": SMALL, **options}
         )
 
     async def searchable(self) -> dict[str, Indexed]:
@@ -204,6 +204,20 @@ async def test_a_known_refusal_is_no_difference(world: World) -> None:
     assert report.dead_letters == 1
     report = await world.verify(dead={"asset_7": 1}.get).run()
     assert counts(report) == {"stale": 1}  # an older refusal explains nothing
+
+
+async def test_a_refusal_explains_the_version_that_was_due_though_it_was_written_to_since(world: World) -> None:
+    refused: dict[str, int] = {}
+
+    async def settle() -> None:
+        # The leader refuses version 2 of asset_7 while it is waited for; then somebody writes version 3.
+        refused["asset_7"] = 2
+        await world.store.update("asset", "asset_7", Change(set={"title": "poison again"}))
+
+    await world.store.update("asset", "asset_7", Change(set={"title": "poison"}))
+    report = await world.verify(settle=settle, dead=refused.get).run()
+    assert report.clean
+    assert report.dead_letters == 1
 
 
 async def test_a_record_that_can_not_be_projected_is_found_and_stops_nothing(world: World) -> None:
