@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from indexer.plan import Stage
 from mappings.index import index_body
 from scripts.enginelib.faults import Missing
 from scripts.enginelib.instances import Instance, fresh
@@ -133,6 +134,53 @@ async def test_a_full_queue_delays_and_loses_nothing(
         await where.judged()
     with capsys.disabled():
         sys.stdout.write(f"\n429: {refused} requests were refused\n")
+
+
+async def test_a_reindex_through_a_full_queue_loses_nothing(
+    node: Instance, where: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It begins while the engine refuses, and is told no lie by what is refused in part: it swaps nothing but all."""
+    async with where.process("follow"):
+        async with where.ledger.writing(PACE):
+            await where.caught_up()
+            old = await where.physical()
+            async with flood(node) as rejected:
+                await eventually(lambda: _at_least(rejected, 100), "the engine refuses", 60)
+                before = await rejected()
+                reindex = where.start("reindex")
+                await until(lambda: bool(reindex.lives), "the reindex begins")
+                await eventually(lambda: _at_least(rejected, before + 100), "the engine goes on to refuse", 60)
+                refused = await rejected()
+            await reindex.done()
+            await where.settled()
+        assert await where.physical() != old
+        await where.judged()
+    with capsys.disabled():
+        sys.stdout.write(f"\n429 and a reindex: {refused} requests were refused\n")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_reindex_goes_on_when_the_engine_is_back(node: Instance, where: Scene, fault: str) -> None:
+    """Its command may end, saying so (the supervisor is the operator who starts it again); nothing is lost."""
+    await where.ledger.fill(1000)
+    async with where.process("follow"):
+        async with where.ledger.writing(PACE):
+            await where.caught_up()
+            old = await where.physical()
+            reindex = where.start("reindex")
+            await eventually(lambda: _is_at(where, Stage.FILLING), "the scan begins")
+            async with FAULTS[fault](node, where):
+                mark = where.ledger.count + AWAY // 3
+                await until(lambda: where.ledger.count >= mark, "writes go on")
+            await reindex.done()
+            await where.settled()
+        assert await where.physical() != old
+        await where.judged()
+
+
+async def _is_at(where: Scene, stage: Stage) -> bool:
+    rebuild = (await where.plan()).rebuild
+    return rebuild is not None and rebuild.stage is stage
 
 
 async def _at_least(rejected: Callable[[], Awaitable[int]], count: int) -> bool:
