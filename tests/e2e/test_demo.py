@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.processes import assetry
+
+pytestmark = pytest.mark.processes
 
 
 def test_demo_once(tmp_path: Path) -> None:

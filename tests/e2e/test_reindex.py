@@ -123,10 +123,8 @@ class Cut(BaseException):
     """Ends a process that is none."""
 
 
-@pytest.mark.parametrize(
-    "step",
-    [step for step in Step if step.name.startswith(("REINDEX", "SWAP"))],
-)
+@pytest.mark.processes  # which starts none, but takes as long
+@pytest.mark.parametrize("step", [step for step in Step if step.name.startswith(("REINDEX", "SWAP"))])
 async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) -> None:
     await rig.fill(200)
     follower = await rig.follow(OPTIONS)

@@ -18,6 +18,8 @@ import pytest
 
 from tests.processes import Served, printed, served, until
 
+pytestmark = pytest.mark.processes
+
 FILES = 400
 
 

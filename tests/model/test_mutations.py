@@ -17,7 +17,7 @@ from indexer.indexes import Indexes
 from indexer.lease import Lease
 from indexer.opening import Opening
 from indexer.outcomes import Verdict
-from indexer.plan import Plan, Plans, Stage
+from indexer.plan import Plan, Plans, Rebuild, Stage
 from indexer.refresh import Refresher
 from indexer.session import Session
 from indexer.stages import Works
@@ -116,7 +116,7 @@ def _swap_without_verify(patch: pytest.MonkeyPatch) -> None:
 def _swap_unacknowledged(patch: pytest.MonkeyPatch) -> None:
     """I5: nobody waits until the leader writes to the new index."""
 
-    async def at_once(self: Works, plan: Plan, stage: Stage) -> None:
+    async def at_once(self: Works, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
         return
 
     patch.setattr(Works, "acknowledged", at_once)

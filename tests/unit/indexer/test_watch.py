@@ -154,16 +154,22 @@ async def test_nothing_is_written_while_nothing_changes_but_a_sign_of_life(rig: 
 async def test_an_indexer_that_is_silent_for_long_is_gone(rig: Rig) -> None:
     publisher = rig.publisher()
     watch = await rig.watch()
-    await until(watch.alive, "the indexer is seen")
+
+    async def looked() -> bool:
+        await watch.look()
+        return watch.alive()
+
+    await eventually(looked, "the indexer is seen")
     frozen = replace(GOOD, state=State.STOPPED)  # as if it hung: nothing is written
     rig.status = frozen
     rig.clock.pass_(STALE_SECONDS + 1)
     status = watch.status()
     assert (status.state, status.caught_up, status.last_error) == (State.STOPPED, True, NOBODY)
     rig.status = GOOD
-    await until(watch.alive, "it is back")
+    await eventually(looked, "it is back")
     await publisher.stop()
-    await until(lambda: not watch.alive(), "an indexer that ends says so")
+    await watch.look()
+    assert not watch.alive(), "an indexer that ends says so"
 
 
 async def test_the_first_look_tells_an_old_status_by_its_time(rig: Rig) -> None:
