@@ -22,9 +22,18 @@ EPOCH_BITS = 40
 
 MAX_REV = 2**EPOCH_BITS - 1
 
-_ROOT: Mapping[str, Any] = index_body()["mappings"]
 _DERIVED = frozenset({"asset_id", "deleted", "fold", "org_id", "rev"})
 """Fields of the index that are no part of a record's body."""
+
+
+def _of_records() -> Json:
+    """Return the mapping of what is taken over from a record's body."""
+    root = index_body()["mappings"]
+    kept = {name: node for name, node in root["properties"].items() if name not in _DERIVED}
+    return {**root, "properties": kept}
+
+
+_ROOT: Mapping[str, Any] = _of_records()
 
 
 def version(record: Record, epoch: int = 0) -> int:
@@ -82,9 +91,8 @@ def search_document(record: Record) -> Json:
     if isinstance(metadata, Mapping):
         derived = derived_metadata(metadata)
         body |= {"metadata": {**metadata, **derived}, "derived": list(derived)}
-    document: Json = {name: value for name, value in mapped(body, _ROOT).items() if name not in _DERIVED}
     return {
-        **document,
+        **mapped(body, _ROOT),
         "fold": fold_object(body),
         "asset_id": record.key,
         "org_id": record.org_id,

@@ -32,22 +32,21 @@ def projection_paths() -> dict[str, FieldType]:
 _Fold = Callable[[str], str]
 
 
-def _by_object(fields: Iterable[Field]) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, _Fold], ...]], ...]:
-    """Return the folds of fields by the object that they are in: ((path of the object, ((name, fold), …)), …).
+def _by_object(fields: Iterable[Field]) -> tuple[tuple[tuple[str, ...], dict[str, _Fold]], ...]:
+    """Return the folds of fields by the object that they are in: ((path of the object, {name: fold}), …).
 
-    So an object is looked for once, not for each of its fields: this is where an indexer spends its time.
+    So an object is looked for once, and only what it holds is looked at: this is where an indexer spends its time.
     """
-    found: dict[tuple[str, ...], list[tuple[str, _Fold]]] = {}
+    found: dict[tuple[str, ...], dict[str, _Fold]] = {}
     for field in fields:
         *parents, leaf = field.name.split(".")
-        fold = fold_sort if field.type is FieldType.TEXT else fold_keyword
-        found.setdefault(tuple(parents), []).append((leaf, fold))
-    return tuple((path, tuple(leaves)) for path, leaves in found.items())
+        found.setdefault(tuple(parents), {})[leaf] = fold_sort if field.type is FieldType.TEXT else fold_keyword
+    return tuple(found.items())
 
 
 _FOLDED = _by_object(f for f in REGISTRY.walk() if f.folded and not f.hierarchical)
 _PATHS = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.hierarchical)
-_FLATS = tuple(f for f in REGISTRY.fields if f.type is FieldType.FLAT and f.name != "extra")
+_FLATS = tuple(tuple(f.name.split(".")) for f in REGISTRY.fields if f.type is FieldType.FLAT and f.name != "extra")
 _NESTED = tuple(f for f in REGISTRY.fields if f.type is FieldType.NESTED)
 _GATHERED = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.gathered)
 _METADATA = frozenset(f.name.partition(".")[2] for f in REGISTRY.walk() if f.name.startswith("metadata."))
@@ -84,7 +83,11 @@ def _leaves_of(record: Record) -> dict[str, Any]:
     fold: dict[str, Any] = {}
     for parents, leaves in _FOLDED:
         values = _mapping(_at(record, parents))
-        found = {leaf: _folded(value, way) for leaf, way in leaves if (value := values.get(leaf)) is not None}
+        found = {
+            leaf: way(value) if isinstance(value, str) else _folded(value, way)
+            for leaf, value in values.items()
+            if value is not None and (way := leaves.get(leaf)) is not None
+        }
         if not parents:
             fold |= found
         elif found:
@@ -94,8 +97,7 @@ def _leaves_of(record: Record) -> dict[str, Any]:
 
 def _put_open(fold: dict[str, Any], record: Record) -> None:
     """Add the leaves of the open objects, and those of metadata that have no type."""
-    for field in _FLATS:
-        path = tuple(field.name.split("."))
+    for path in _FLATS:
         leaves = open_leaves(_at(record, path))
         if leaves:
             _put(fold, path, leaves)
