@@ -86,14 +86,17 @@ class Assets:
     async def _create(
         self, who: Principal, given: AssetCreate, upload: Upload | None, guid: str | None = None
     ) -> Record:
-        file = None
+        facts = None
         if upload is not None:
-            # Whatever may be wrong with it is found before it is stored.
             facts = await self._reader.extract(await upload.content.path(), upload.filename)
             check_new(given, who, facts)
+        number = await self._numbers.next()
+        # The file is stored last: whatever may be wrong with it is found before, and while the store is away none is.
+        file = None
+        if upload is not None and facts is not None:
             file = (await upload.content.keep(who.org_id), facts, upload.filename)
         try:
-            body = new_record(given, who, await self._numbers.next(), self._clock, file=file)
+            body = new_record(given, who, number, self._clock, file=file)
         except AssetryError:
             if file:
                 await self._garbage.collect_later(who.org_id, file[0].sha256)
