@@ -31,7 +31,7 @@ class Case:
     """An engine, the setting that chooses it, which requests must go on without it, and which are refused.
 
     ``patience``: the seconds that a request may take with the engine away. A search has 10; a request to S3 may be idle
-    for 30; a call to MongoDB has 7, and an upload makes several. The rest is for a machine that is busy.
+    for 30; a call to MongoDB has 7. The rest is for a machine that is busy.
     """
 
     engine: str
@@ -44,7 +44,7 @@ class Case:
 CASES = {
     "opensearch": Case("opensearch", "ASSETRY_OPENSEARCH_URL", (CREATE, UPLOAD), (SEARCH,), 15.0),
     "minio": Case("minio", "ASSETRY_S3_URL", (CREATE, SEARCH), (UPLOAD,), 35.0),
-    "mongodb": Case("mongodb", "ASSETRY_MONGODB_URL", (), (CREATE, UPLOAD), 40.0),
+    "mongodb": Case("mongodb", "ASSETRY_MONGODB_URL", (), (CREATE, UPLOAD), 20.0),
     "redis": Case("redis", "ASSETRY_REDIS_URL", (CREATE, UPLOAD, SEARCH), (), 10.0),
 }
 FAULTS: Mapping[str, tuple[Callable[[Instance], None], Callable[[Instance], None]]] = {
