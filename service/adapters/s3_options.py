@@ -43,9 +43,8 @@ class S3Options:
     ``threads`` is how many requests are under way at once. Content of up to ``single`` bytes goes in one request; of
     more, a part of the multipart upload has ``part_size`` bytes (a multiple of a MiB, 5 at least), and ``lanes`` of
     them travel at once for one file. What is there already is sent again when it is more than ``fresh`` seconds old.
-    Seconds: ``connect`` for a
-    connection, ``idle`` without a byte, ``patience`` for a free thread. ``scratch`` is the folder of temporary files;
-    None is the system's.
+    Seconds: ``connect`` for a connection, ``idle`` without a byte, ``patience`` for a free thread. ``scratch`` is the
+    folder of temporary files; None is the system's.
     """
 
     url: str = field(repr=False)  # it may hold the secret key
