@@ -12,7 +12,7 @@ from service.core.garbage import Garbage
 from service.core.idempotency import Attempt, make_once
 from service.core.numbers import Numbers
 from service.core.records import check_new, new_record, plain, slugify, split_tags
-from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound
+from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
 from service.model import ASSET_ID, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming
@@ -97,11 +97,13 @@ class Assets:
             file = (await upload.content.keep(who.org_id), facts, upload.filename)
         try:
             body = new_record(given, who, number, self._clock, file=file)
+            return await self.insert({**body, "guid": guid} if guid else body)
+        except Unavailable:
+            raise  # whether it was written is not known; tried again, it is the same file
         except AssetryError:
             if file:
                 await self._garbage.collect_later(who.org_id, file[0].sha256)
             raise
-        return await self.insert({**body, "guid": guid} if guid else body)
 
     async def insert(self, body: Body) -> Record:
         """Insert a new asset's body; a slug that is taken gets the asset's number."""

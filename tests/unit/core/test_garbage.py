@@ -11,10 +11,10 @@ from service.core.access import Principal
 from service.core.assets import check_id
 from service.core.backups import Backups
 from service.core.garbage import GRACE
-from service.errors import AssetryError, InvalidInput, NotFound
+from service.errors import AssetryError, InvalidInput, NotFound, Unavailable
 from service.model import AssetCreate
 from service.ports.files import original_key
-from service.ports.store import Record
+from service.ports.store import Body, Record
 from tests.unit.core.fakes import Clock, Shelf
 
 
@@ -107,3 +107,29 @@ async def test_a_file_that_is_uploaded_again_is_kept_for_its_new_asset(
 def test_ids_have_one_form(asset_id: str) -> None:
     with pytest.raises(InvalidInput):
         check_id(asset_id)
+
+
+@pytest.mark.parametrize(
+    ("error", "collected"),
+    [(InvalidInput("It is too large.", field="body"), 1), (Unavailable("store", "no answer"), 0)],
+    ids=["refused", "unknown"],
+)
+async def test_the_file_of_an_asset_that_is_not_made(
+    shelf: Shelf, who: Principal, clock: Clock, monkeypatch: pytest.MonkeyPatch, error: AssetryError, collected: int
+) -> None:
+    """It is collected when the record was refused; when the store did not answer, the record may be there."""
+    insert = shelf.store.insert
+
+    async def fails(kind: str, key: str, body: Body) -> Record:
+        if kind == "asset":
+            raise error
+        return await insert(kind, key, body)
+
+    monkeypatch.setattr(shelf.store, "insert", fails)
+    with pytest.raises(type(error)):
+        await shelf.create(who, AssetCreate(), b"words")
+    clock.pass_(GRACE)
+    operations = await shelf.operations()
+    assert len(operations) == collected
+    for operation in operations:
+        assert (await _run(shelf, operation))["deleted"] is True
