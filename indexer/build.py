@@ -62,7 +62,7 @@ class Builder:
         """Put a complete index behind the alias, and write it down."""
         await self._indexes.promote(target.index)
         reached(Step.BUILD_PROMOTED)
-        plan = await self._plans.change(lambda plan: plan.settled(target.physical))
+        plan = await self._plans.change(lambda plan: plan.built(target.physical))
         reached(Step.BUILD_SETTLED)
         log.info("the index %s is complete", target.index)
         return plan

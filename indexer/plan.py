@@ -166,6 +166,13 @@ class Plan:
         gone = () if self.live is None else (self.live.index,)
         return replace(self, live=shown, abandoned=_added(self.abandoned, *gone))
 
+    def built(self, made: Physical) -> Plan:
+        """Return the plan after the alias moved to what was being built.
+
+        It stays as it is when that is no longer being made: the builder has slept, and others have gone on.
+        """
+        return self.settled(made) if self.making == made else self
+
     def _shown(self, name: str, held: Physical, stage: Stage | None) -> Plan:
         """Return the plan after the alias moved to what was ``building``, ``making`` or ``previous``."""
         if name == "making":  # a build replaces an index that was lost, or that is not fed

@@ -49,6 +49,15 @@ def test_a_swap_and_a_rollback_end_the_reindex() -> None:
     assert (back.rebuild.stage, back.live, back.previous) == (Stage.ROLLED_BACK, A, B)
 
 
+def test_a_build_that_others_have_gone_on_from_changes_nothing() -> None:
+    making = Plan(making=A, abandoned=(D.index,))
+    assert making.built(A) == making.settled(A)
+    # Its builder was stopped behind the alias's move; meanwhile a reindex has made it the index before.
+    later = Plan(live=B, building=C, previous=A, rebuild=Rebuild(C, Stage.JOINED))
+    assert later.built(A) == later
+    assert Plan(making=B).built(A) == Plan(making=B)
+
+
 def test_every_index_that_searches_may_see_in_a_moment_is_refreshed() -> None:
     assert BUILDING.refreshed == (A.index, B.index)
     rolling = replace(BUILDING, building=None, rebuild=Rebuild(A, Stage.ROLLING_BACK))
