@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -86,12 +88,20 @@ class HangUp(asyncio.Protocol):
         HangUp.open -= 1
 
 
+# The driver closes the connection but leaves the socket's object to the collector, which warns of it.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")
 async def test_a_server_that_speaks_no_tls() -> None:
     async with await asyncio.get_running_loop().create_server(HangUp, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         with pytest.raises(SettingsError, match="TLS"):
             await MongoStore(MongoOptions(f"mongodb://127.0.0.1:{port}/?tls=true", timeout=0.6), SystemClock()).open()
     await until(lambda: HangUp.open == 0, "every connection is closed")
+    await until(lambda: not _monitors(), "the driver's threads have ended")
+    gc.collect()
+
+
+def _monitors() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if "monitor" in thread.name]
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["refused", "silent"])
