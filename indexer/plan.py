@@ -51,6 +51,9 @@ class Stage(StrEnum):
     FAILED = "failed"  # see the reason; the next run begins anew
 
 
+_SHOWABLE = (Stage.RESTORED, Stage.VERIFIED, Stage.SWAPPING)
+"""Where the alias may move to the new index: from the last on, or by a request of an earlier process that arrives late,
+whose reindex was taken back to the first of them."""
 DONE = frozenset({Stage.SWAPPED, Stage.ROLLED_BACK})
 ENDED = DONE | {Stage.FAILED}
 
@@ -130,7 +133,7 @@ class Plan:
         """The indexes that searches see, or may see in a moment: what is acknowledged is made searchable there."""
         names = [] if self.live is None else [self.live.index]
         stage = self.rebuild.stage if self.rebuild else None
-        if stage is Stage.SWAPPING and self.building is not None:
+        if stage in _SHOWABLE and self.building is not None:
             names.append(self.building.index)
         if stage is Stage.ROLLING_BACK and self.previous is not None:
             names.append(self.previous.index)

@@ -17,6 +17,7 @@ from indexer.dead_letters import DeadLetters
 from indexer.documents import plain_item
 from indexer.drift import Report
 from indexer.options import FollowOptions
+from indexer.purge import TOMBSTONES
 from indexer.status import Reconciling
 from indexer.steps import Step, reached
 from indexer.targets import Target
@@ -24,6 +25,7 @@ from indexer.verify import Refuse, Settle, Verify, VerifyOptions, Write
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
 from service.ports.store import Body, Store
+from service.times import timestamp
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +109,14 @@ class Reconcile:
             refuse=self._refuse,
             project=lambda record: plain_item(record, opt.epoch, target.root),
             dead=lambda key: self._letters.open(target.index).get(key),
-            # Versions tell what was missed: a body is a function of the record at its rev.
-            options=VerifyOptions(page=opt.page, recheck=opt.page, bodies=False, epoch=opt.epoch),
+            options=VerifyOptions(
+                page=opt.page,
+                recheck=opt.page,
+                bodies=False,  # versions tell what was missed: a body is a function of the record at its rev
+                epoch=opt.epoch,
+                # A leader that was stopped may have written an asset which is removed by now: it may still arrive.
+                removed_since=timestamp(self._clock.now() - TOMBSTONES),
+            ),
         )
         shown = Reconciling(repairs.reason, target.index, repairs.cursor)
         self._show(shown)

@@ -60,6 +60,9 @@ def test_a_build_that_others_have_gone_on_from_changes_nothing() -> None:
 
 def test_every_index_that_searches_may_see_in_a_moment_is_refreshed() -> None:
     assert BUILDING.refreshed == (A.index, B.index)
+    resumed = replace(BUILDING, rebuild=Rebuild(B, Stage.RESTORED))  # the alias's move may still be under way
+    assert resumed.refreshed == (A.index, B.index)
+    assert replace(BUILDING, rebuild=Rebuild(B, Stage.DRAINED)).refreshed == (A.index,)
     rolling = replace(BUILDING, building=None, rebuild=Rebuild(A, Stage.ROLLING_BACK))
     assert rolling.refreshed == (A.index, C.index)
     assert replace(BUILDING, rebuild=None).refreshed == (A.index,)

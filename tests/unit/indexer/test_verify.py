@@ -239,6 +239,22 @@ async def test_a_purged_tombstone_is_no_difference(world: World) -> None:
     assert (await world.verify().run()).clean
 
 
+async def test_a_tombstone_that_may_be_needed_is_missed(world: World) -> None:
+    """An older write of the asset may be under way still: only the tombstone's document keeps it out."""
+    await world.engine.delete_index(INDEX)
+    await world.engine.create_index(INDEX, index_body())
+    await world.index(*(f"asset_{number}" for number in range(COUNT) if number != 5))
+    removed_at = (await world.store.get_many("asset", ["asset_5"], tombstones=True))["asset_5"].updated_at
+    later = VerifyOptions(removed_since=removed_at + "Z")
+    assert (await world.verify(options=later).run()).clean
+    since = VerifyOptions(bodies=False, removed_since=removed_at)
+    report = await world.verify(options=since, repair=world.write).run()
+    assert (counts(report), report.left) == ({"missing": 1}, 0)
+    held = (await world.engine.documents(INDEX, ["asset_5"]))["asset_5"]
+    assert held.deleted
+    assert (await world.verify(options=since).run()).clean
+
+
 async def test_an_empty_index_is_filled_by_repair(world: World) -> None:
     await world.engine.delete_index(INDEX)
     await world.engine.create_index(INDEX, index_body())
