@@ -259,7 +259,9 @@ class Plans:
 
 
 def _duties(plan: Plan) -> tuple[object, ...]:
-    return plan.targets, plan.live, plan.refreshed, plan.resumes
+    """Return what the leader takes notice of; before a swap it looks once more whether the indexes are the same."""
+    swapping = plan.rebuild is not None and plan.rebuild.stage is Stage.SWAPPING
+    return plan.targets, plan.live, plan.refreshed, plan.resumes, swapping
 
 
 def _added(names: tuple[str, ...], *more: str) -> tuple[str, ...]:
