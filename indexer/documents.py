@@ -7,6 +7,7 @@ when this changes). What a document may hold is read from the index body, so a f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -21,6 +22,9 @@ EPOCH_BITS = 40
 """A rev takes the low 40 bits of an index version, the epoch of the store the bits above."""
 
 MAX_REV = 2**EPOCH_BITS - 1
+
+TOMBSTONES = timedelta(days=7)
+"""How old the tombstone of a document is that may go: past every retry, rebuild and change feed's window."""
 
 _DERIVED = frozenset({"asset_id", "deleted", "fold", "org_id", "rev"})
 """Fields of the index that are no part of a record's body."""

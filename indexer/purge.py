@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from indexer.documents import version
+from indexer.documents import TOMBSTONES, version
 from indexer.plan import Plan, Stage
 from indexer.steps import Step, reached
 from indexer.targets import as_target
@@ -17,9 +17,6 @@ from service.ports.search import Json
 from service.times import timestamp
 
 log = logging.getLogger(__name__)
-
-TOMBSTONES = timedelta(days=7)
-"""How old the tombstone of a document is that may go: past every retry, rebuild and change feed's window."""
 
 _GONE: Json = {"term": {"deleted": True}}
 

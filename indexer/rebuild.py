@@ -16,11 +16,12 @@ from datetime import timedelta
 
 from indexer.alone import Alone
 from indexer.bulk import Halted, IndexGone
+from indexer.documents import TOMBSTONES
 from indexer.follow import Follower
 from indexer.lease import Candidate
 from indexer.options import FollowOptions
 from indexer.plan import ENDED, Plan, Rebuild, Stage
-from indexer.purge import TOMBSTONES, Purged, purge
+from indexer.purge import Purged, purge
 from indexer.stages import SHARDS_SECONDS, Works
 from indexer.steps import Step, reached
 from indexer.told import OnProgress, Outcome, Refused, Told

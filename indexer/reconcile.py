@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from indexer.dead_letters import DeadLetters
-from indexer.documents import plain_item
+from indexer.documents import TOMBSTONES, plain_item
 from indexer.drift import Report
 from indexer.options import FollowOptions
-from indexer.purge import TOMBSTONES
 from indexer.status import Reconciling
 from indexer.steps import Step, reached
 from indexer.targets import Target

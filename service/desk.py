@@ -14,10 +14,11 @@ from datetime import timedelta
 
 from indexer import verified
 from indexer.dead_letters import Letter, listed
+from indexer.documents import TOMBSTONES
 from indexer.drift import Report
 from indexer.follow import Follower
 from indexer.plan import Plans
-from indexer.purge import TOMBSTONES, Purged
+from indexer.purge import Purged
 from indexer.rebuild import Reindex
 from indexer.retry import Retried, resume, retry
 from indexer.settling import Settling
