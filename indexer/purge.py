@@ -10,7 +10,6 @@ from datetime import timedelta
 from indexer.documents import TOMBSTONES, version
 from indexer.plan import Plan, Stage
 from indexer.steps import Step, reached
-from indexer.targets import as_target
 from indexer.tools import Tools
 from indexer.writer import KIND
 from service.ports.search import Json
@@ -88,7 +87,7 @@ async def _bury(tools: Tools, plan: Plan, age: timedelta) -> int:
     before = timestamp(tools.clock.now() - age)
     count = 0
     for physical in plan.targets:
-        if await as_target(tools.engine, physical) is None:
+        if await tools.engine.identity(physical.index) is None:
             continue  # it was deleted by somebody else: the leader is about to notice
         await tools.engine.refresh(physical.index)
         after: str | None = None
