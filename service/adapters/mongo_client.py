@@ -34,10 +34,13 @@ if TYPE_CHECKING:  # Motor is imported when the first client is made: it builds 
 _MAJORITY = ReadConcern("majority")
 
 
-def make_client(options: MongoOptions, listeners: Sequence[Any] = ()) -> AsyncIOMotorClient[Document]:
+def make_client(
+    options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False
+) -> AsyncIOMotorClient[Document]:
     """Return a client on the running loop; it connects when it is first asked. Raises SettingsError for the URL.
 
-    What Assetry relies on wins over the same option in the URL: majority writes, retries, reads at the primary.
+    What Assetry relies on wins over the same option in the URL: majority writes, retries, reads at the primary. A
+    ``patient`` one waits for an answer as long as the connection holds.
     """
     os.environ.setdefault("MOTOR_MAX_WORKERS", str(options.threads))
     from motor.motor_asyncio import AsyncIOMotorClient
@@ -56,7 +59,7 @@ def make_client(options: MongoOptions, listeners: Sequence[Any] = ()) -> AsyncIO
                 retryReads=True,
                 serverSelectionTimeoutMS=options.milliseconds,
                 connectTimeoutMS=options.milliseconds,
-                socketTimeoutMS=round(options.socket_seconds * 1000),
+                socketTimeoutMS=None if patient else round(options.socket_seconds * 1000),
                 maxPoolSize=options.threads,
                 event_listeners=list(listeners),
             )
@@ -68,20 +71,22 @@ class Database:
     """The database of a store.
 
     ``clocked`` says whether its answers bear the cluster's time, as those of every replica set do. ``seen`` is the
-    newest time (64 bits) that was shown to a follower: what it reads afterwards must not be older.
+    newest time (64 bits) that was shown to a follower: what it reads afterwards must not be older. A ``patient`` one
+    has no bound for an answer, for the commands of an operator that take as long as they take: the build of an index.
     """
 
-    def __init__(self, options: MongoOptions, listeners: Sequence[Any] = ()) -> None:
+    def __init__(self, options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False) -> None:
         self.options = options
         self.clocked = False
         self.seen = 0
         self.version = ""
         self._client: AsyncIOMotorClient[Document] | None = None
         self._listeners = listeners
+        self._patient = patient
 
     async def connect(self) -> None:
         """Find the server that takes writes. Raises SettingsError (the URL, the account, TLS), Unavailable."""
-        self._client = make_client(self.options, self._listeners)
+        self._client = make_client(self.options, self._listeners, patient=self._patient)
         try:
             async with self.starting():
                 async with self.session() as session:

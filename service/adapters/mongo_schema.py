@@ -110,7 +110,7 @@ async def apply(options: MongoOptions) -> list[Step]:
 
     Raises SettingsError (a right is missing; a unique index over duplicates, says which), Unavailable.
     """
-    database = Database(options)
+    database = Database(options, patient=True)
     await database.connect()
     try:
         steps = await _missing(database)

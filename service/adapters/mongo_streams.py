@@ -77,6 +77,7 @@ class Streams:
         self._limit = limit
         self._names = stream_names(database, kinds)
         self._streams: dict[str, AsyncIOMotorChangeStream[Event]] = {}
+        self._begun: dict[str, Mapping[str, Any]] = {}
         self._held: list[tuple[str, Event]] = []
         self.pipeline = pipeline_hash(self._names[0], kinds)
 
@@ -92,7 +93,8 @@ class Streams:
         something else than to a follower.
         """
         for name in self._names:
-            self._streams[name] = await self._opened(name, start(name, token, self.pipeline))
+            self._begun[name] = start(name, token, self.pipeline)
+            self._streams[name] = await self._opened(name, self._begun[name])
 
     async def close(self) -> None:
         """Close every stream at the server."""
@@ -125,8 +127,11 @@ class Streams:
         if not bool(stream.alive):  # the server forgot the cursor, without a word that history was lost
             await stream.close()
             token = stream.resume_token
+            begin = self._begun[name] if token is None else {"start_after": token}
+            if not begin:  # never "from now on": nobody knows what happened in between
+                raise HistoryLost("The change stream ended before the server had told its place.")
             try:
-                stream = await self._opened(name, {} if token is None else {"start_after": token})
+                stream = await self._opened(name, begin)
             except PyMongoError as error:
                 raise lost(error) from error
             self._streams[name] = stream

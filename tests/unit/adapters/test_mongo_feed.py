@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from bson.int64 import Int64
 
 from service.adapters.mongo_options import AWAIT_SECONDS
 from service.adapters.mongo_store import MongoStore
@@ -15,7 +16,7 @@ from service.adapters.mongo_streams import WHOLE, pipeline_hash
 from service.adapters.mongo_token import Token, as_int, read_token
 from service.errors import HistoryLost, Unavailable
 from service.ports.store import MARKER, Changed
-from tests.mongo_server import DATABASE_ID, Document, MongoServer, at, batch, error, event, resume_token
+from tests.mongo_server import CURSOR, DATABASE_ID, Document, MongoServer, at, batch, error, event, resume_token
 from tests.unit.adapters.mongo_stores import SECONDS, server, store
 
 __all__ = ["server", "store"]
@@ -174,6 +175,29 @@ async def test_the_driver_resumes_once(server: MongoServer, store: MongoStore, a
         server.script("getMore", batch(event("insert", "asset", "b", LATE + 1)))
         await until(changes, lambda seen: any(change.key == "b" for change in seen))
     assert opening(server) == {"resumeAfter": event("insert", "asset", "a", LATE)["_id"]}
+
+
+def _placeless(reply: str, cursor: int) -> Document:
+    """Return a reply of a server that tells no place with an empty batch."""
+    return {"ok": 1, "cursor": {"id": Int64(cursor), "ns": "a.b", reply: []}}
+
+
+async def test_a_forgotten_cursor_is_opened_where_it_began(server: MongoServer, store: MongoStore) -> None:
+    server.script("aggregate", _placeless("firstBatch", CURSOR))
+    server.script("getMore", _placeless("nextBatch", 0))
+    async with feed(store, token(50, resume=False)) as changes:
+        await until(changes, lambda _: len(server.sent("aggregate")) == 2)
+    assert opening(server) == {"startAtOperationTime": at(50)}
+
+
+async def test_a_forgotten_cursor_without_a_place_is_lost_history(server: MongoServer, store: MongoStore) -> None:
+    """Opened again "from now on" it would pass over what happened in between."""
+    server.script("aggregate", _placeless("firstBatch", CURSOR))
+    server.script("getMore", _placeless("nextBatch", 0))
+    async with feed(store, None) as changes:
+        with pytest.raises(HistoryLost):
+            await until(changes, lambda _: False)
+    assert len(server.sent("aggregate")) == 1
 
 
 @pytest.mark.parametrize("code", [13, 50, 10107, 20])

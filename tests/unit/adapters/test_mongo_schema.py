@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -104,6 +105,18 @@ async def test_a_validator_that_differs_is_set(server: MongoServer) -> None:
     steps = await mongo_schema.apply(options(server))
     assert Step("key", "set validator", steps[0].detail) == steps[0]
     assert [command["collMod"] for command in server.sent("collMod")] == ["key"]
+
+
+async def test_the_build_of_an_index_takes_as_long_as_it_takes(server: MongoServer) -> None:
+    chosen = options(server)
+
+    def built(_: Document) -> Document:
+        threading.Event().wait(chosen.socket_seconds + 0.5)  # the server's own time: no request would wait so long
+        return {"ok": 1}
+
+    complete(server, asset=indexes("asset", without="org_key"))
+    server.script("createIndexes", built)
+    assert [step.action for step in await mongo_schema.apply(chosen)] == ["create index", "write note"]
 
 
 async def test_duplicates_are_named(server: MongoServer) -> None:
