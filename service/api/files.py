@@ -24,6 +24,9 @@ _PATH = "/files/{asset_id}/{rendition}/{filename}"
 _SAFE_INLINE = ("image/", "audio/", "video/", "application/pdf", "text/plain")
 """Media types that a browser may show. Whatever can hold a script (SVG, HTML, XML …) is only ever a download."""
 
+_AT_ONCE = 256 * 1024
+"""Bytes of content that are sent without watching for a client that leaves: there is nothing to be spared by it."""
+
 
 def file_routes(context: Context) -> list[Route]:
     """Return the router's entries for files."""
@@ -118,4 +121,7 @@ class Streamed(StreamingResponse):
                 return
             self.headers["Content-Length"] = str(content.size)
             self.body_iterator = content.chunks
-            await super().__call__(scope, receive, send)
+            if content.size <= _AT_ONCE:
+                await self.stream_response(send)
+            else:
+                await super().__call__(scope, receive, send)
