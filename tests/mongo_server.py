@@ -11,6 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,17 @@ from service.adapters.mongo_schema import META, SCHEMA_VERSION, wanted_indexes
 from service.ports.store import KINDS
 
 Document = dict[str, Any]
-Answer = Document | Callable[[Document], Document] | None
+
+
+@dataclass(frozen=True)
+class Late:
+    """A reply that comes after so many seconds, while the server answers others."""
+
+    seconds: float
+    reply: Document
+
+
+Answer = Document | Callable[[Document], Document] | Late | None
 """A reply, or what makes it of the command; None drops the connection."""
 
 CURSOR = 77
@@ -85,7 +96,10 @@ def found(*documents: Document) -> Document:
 
 
 class MongoServer:
-    """A primary. ``commands`` are those that it got, without the driver's own; ``scripts`` the answers that wait."""
+    """A primary. ``commands`` are those that it got, without the driver's own.
+
+    ``hello`` is what it says of itself over what a healthy one says; None leaves a field out.
+    """
 
     def __init__(self) -> None:
         self.commands: list[Document] = []
@@ -148,6 +162,9 @@ class MongoServer:
         if scripted and answer is None:
             request.hangup()
             return True
+        if isinstance(answer, Late):
+            threading.Timer(answer.seconds, request.replies, [self._timed(answer.reply)]).start()
+            return True
         if callable(answer):
             answer = answer(command)
         if name == "getMore" and not scripted:
@@ -185,7 +202,7 @@ class MongoServer:
 
     def _hello(self) -> Document:
         host = self.address
-        return {
+        made: Document = {
             "ok": 1, "isWritablePrimary": self.primary, "ismaster": self.primary, "secondary": not self.primary,
             "setName": "rs0", "setVersion": 1, "hosts": [host], "me": host, "primary": host,
             "minWireVersion": 0, "maxWireVersion": 25, "logicalSessionTimeoutMinutes": 30,
@@ -193,6 +210,7 @@ class MongoServer:
             "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000,
             **self.hello,
         }  # fmt: skip
+        return {name: value for name, value in made.items() if value is not None}
 
 
 def note(**changed: Any) -> Document:

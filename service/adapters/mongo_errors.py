@@ -80,13 +80,28 @@ HISTORY_CODES: Mapping[int, str] = {
 """What a change stream answers when it can not go on from a token: reconcile, never continue from now."""
 
 _AUTH_CODES = (18, 8000)
+_NO_REPLICA_SET = (
+    "the server is in no replica set, so it has no change streams: start mongod with --replSet rs0 and run"
+    " mongosh --eval 'rs.initiate()' once; a set of one member will do"
+)
 _BLAMES: Mapping[str, str] = {
+    r"requires at least|only supports up to": "the server's version is none that is supported: use 5.0 to 8.x",
+    r"[Ss]essions are not supported|belongs to a set named 'None'": _NO_REPLICA_SET,
+    r"No replica set members available|belongs to a set named": (
+        "the server is in no replica set of that name: mend replicaSet in the URL, or leave it out; a server that is in"
+        " none needs --replSet and, once, mongosh --eval 'rs.initiate()'"
+    ),
+    r"server_type: RSGhost": "the replica set is not initiated: run mongosh --eval 'rs.initiate()' once",
+    r"internal hostnames": (
+        "the replica set names its members by hosts that can not be reached from here: give them names that can"
+        " (rs.reconfig), or, for a set of one, add directConnection=true to the URL"
+    ),
     r"\[Errno (-2|-3|-5|8|11001)\]|name resolution": "the host's name is not known: mend {host} in the URL",
     r"SSL handshake failed|SSL:|CERTIFICATE_VERIFY": (
         "the server's TLS is refused: check tls, tlsCAFile and the host's name in the URL"
     ),
 }
-"""What a connection's failure says where the URL is to blame."""
+"""What the driver says where the URL, or how the server was set up, is to blame; the first that fits."""
 _HOST = re.compile(r"([\w.-]+):\d+: \[Errno")
 _RETRY_LABELS = ("TransientTransactionError", "UnknownTransactionCommitResult")
 
@@ -150,7 +165,9 @@ async def asked(seconds: float) -> AsyncIterator[None]:
 
 def settings_error(error: mongo.PyMongoError) -> AssetryError:
     """Return what is wrong at the start: a setting where it is to blame, else what :func:`translated` says."""
-    if isinstance(error, (mongo.ConfigurationError, mongo.InvalidURI)):
+    if isinstance(error, (mongo.ConfigurationError, mongo.ConnectionFailure)) and (words := _blame(error)):
+        return SettingsError(SETTING, words)
+    if isinstance(error, mongo.ConfigurationError):  # InvalidURI is one, too
         return SettingsError(SETTING, "is not a URL that MongoDB's driver takes: see the connection string's reference")
     code = code_of(error)
     if code in _AUTH_CODES:
@@ -158,23 +175,18 @@ def settings_error(error: mongo.PyMongoError) -> AssetryError:
     if code == 13:
         return SettingsError(SETTING, "the user lacks permissions: grant it readWrite and dbAdmin on the database")
     if code == NOT_A_REPLICA_SET:
-        return not_a_replica_set()
-    if isinstance(error, mongo.ConnectionFailure):
-        # The driver keeps what befell a connection as text only.
-        for pattern, words in _BLAMES.items():
-            if re.search(pattern, str(error)):
-                host = _HOST.search(str(error))
-                return SettingsError(SETTING, words.format(host=host[1] if host else "it"))
+        return SettingsError(SETTING, _NO_REPLICA_SET)
     return translated(error)
 
 
-def not_a_replica_set() -> SettingsError:
-    """Return the error for a server that has no change streams."""
-    return SettingsError(
-        SETTING,
-        "the server is in no replica set, so it has no change streams: start mongod with --replSet rs0 and run"
-        " mongosh --eval 'rs.initiate()' once; a set of one member will do",
-    )
+def _blame(error: mongo.PyMongoError) -> str | None:
+    """Return what is wrong by the driver's words: it keeps what befell a connection, or a set, as text only."""
+    text = str(error)
+    for pattern, words in _BLAMES.items():
+        if re.search(pattern, text):
+            host = _HOST.search(text)
+            return words.format(host=host[1] if host else "it")
+    return None
 
 
 def _broken_rules(details: Any) -> Iterator[str]:

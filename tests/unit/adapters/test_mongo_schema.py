@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from service.adapters import mongo_schema
 from service.adapters.mongo_schema import Step, validator, wanted_indexes
 from service.errors import SettingsError
 from service.ports.store import KINDS
-from tests.mongo_server import Document, MongoServer, error, found, note
+from tests.mongo_server import Document, Late, MongoServer, error, found, note
 from tests.unit.adapters.mongo_stores import options, server
 
 __all__ = ["server"]
@@ -109,13 +108,8 @@ async def test_a_validator_that_differs_is_set(server: MongoServer) -> None:
 
 async def test_the_build_of_an_index_takes_as_long_as_it_takes(server: MongoServer) -> None:
     chosen = options(server)
-
-    def built(_: Document) -> Document:
-        threading.Event().wait(chosen.socket_seconds + 0.5)  # the server's own time: no request would wait so long
-        return {"ok": 1}
-
     complete(server, asset=indexes("asset", without="org_key"))
-    server.script("createIndexes", built)
+    server.script("createIndexes", Late(chosen.socket_seconds + 0.5, {"ok": 1}))  # no request would wait so long
     assert [step.action for step in await mongo_schema.apply(chosen)] == ["create index", "write note"]
 
 
