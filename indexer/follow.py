@@ -28,6 +28,7 @@ from indexer.keeper import Keeper
 from indexer.lease import Candidate, Lease, LeaseLost
 from indexer.opening import Opening
 from indexer.options import FollowOptions
+from indexer.permits import withdraw
 from indexer.plan import Plans
 from indexer.progress import Progress
 from indexer.refresh import Refresher
@@ -315,6 +316,7 @@ class Follower:
         plan = await self._plans.load()
         if error.index in [physical.index for physical in (plan.building, plan.previous) if physical is not None]:
             log.error("%s: nothing more is written to it", error)
+            await withdraw(self._plans, self._indexes, of=error.index)  # first: a move under way would show it
             await self._plans.change(lambda plan: plan.without(error.index, str(error)))
             self._bulk.forgive()
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexer.plan import Physical
+from indexer.plan import Permit, Physical
 from mappings.index import index_body, mapping_hash
 from service.ports.clock import Clock
 from service.ports.search import Json, Rejected, SearchEngine
@@ -12,6 +12,7 @@ ALIVE: Json = {"term": {"deleted": False}}
 """The alias's filter: tombstones are in the index, but no search sees them."""
 
 _TAKEN = "resource_already_exists_exception"
+_ABSENT = 404  # no such alias, or no such index
 
 
 class Indexes:
@@ -85,16 +86,32 @@ class Indexes:
         await self._engine.update_aliases(actions)
         return replaced
 
-    async def swap(self, old: str, new: str) -> bool:
-        """Move the alias from one index to another in one atomic step; False if it is not at ``old`` (any more)."""
+    async def allow(self, permit: Permit) -> None:
+        """Give an index the permit by which :meth:`swap` moves the alias to it."""
+        await self._engine.update_aliases([{"add": {"index": permit.index, "alias": permit.alias}}])
+
+    async def revoke(self, permit: Permit) -> None:
+        """Take a permit back: once this returns, no request that shows it moves the alias. One that is gone is fine."""
+        try:
+            await self._engine.update_aliases([{"remove": {"index": permit.index, "alias": permit.alias}}])
+        except Rejected as error:
+            if error.status != _ABSENT:
+                raise
+
+    async def swap(self, old: str, permit: Permit) -> bool:
+        """Move the alias from one index to the permit's in one atomic step, which uses the permit up.
+
+        False if the alias is not at ``old`` (any more), or the permit was taken back: then nothing has moved.
+        """
         actions: list[Json] = [
             {"remove": {"index": old, "alias": self.alias, "must_exist": True}},
-            {"add": {"index": new, "alias": self.alias, "filter": ALIVE}},
+            {"remove": {"index": permit.index, "alias": permit.alias, "must_exist": True}},
+            {"add": {"index": permit.index, "alias": self.alias, "filter": ALIVE}},
         ]
         try:
             await self._engine.update_aliases(actions)
         except Rejected as error:
-            if error.status != 404:  # no such alias, or no such index
+            if error.status != _ABSENT:
                 raise
             return False
         return True

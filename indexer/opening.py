@@ -12,6 +12,7 @@ from indexer.dead_letters import DeadLetters
 from indexer.indexes import Indexes
 from indexer.keeper import Keeper
 from indexer.options import FollowOptions
+from indexer.permits import withdraw
 from indexer.plan import Physical, Plan, Plans
 from indexer.progress import Progress
 from indexer.reconcile import Repairs
@@ -157,6 +158,8 @@ class Opening:
         ]
         if not lost:
             return plan, tuple(targets)
+        for name in lost:
+            await withdraw(self._plans, self._indexes, of=name)
         plan = await self._plans.change(lambda plan: _without(plan, lost))
         return plan, tuple(target for target in targets if target.index not in lost)
 

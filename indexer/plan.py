@@ -51,11 +51,20 @@ class Stage(StrEnum):
     FAILED = "failed"  # see the reason; the next run begins anew
 
 
-_SHOWABLE = (Stage.RESTORED, Stage.VERIFIED, Stage.SWAPPING)
-"""Where the alias may move to the new index: from the last on, or by a request of an earlier process that arrives late,
-whose reindex was taken back to the first of them."""
 DONE = frozenset({Stage.SWAPPED, Stage.ROLLED_BACK})
 ENDED = DONE | {Stage.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a request to move the alias to an index must show: an alias of that index, used up by the move.
+
+    A request that arrives late, when another process is at work or the index is given up, finds it taken back, and
+    moves nothing.
+    """
+
+    index: str
+    alias: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class Plan:
     that nothing is written to any more, to be deleted. ``gen`` rises whenever what the leader has to do changes; it
     holds once the leader has acknowledged it. ``resumes`` counts how often an operator lifted a halt. ``worker`` is the
     fence of the last operator's process: an earlier one, which was stopped and woke up, changes nothing any more.
+    ``permit`` is by which the alias may move, now or by a request that is under way.
     """
 
     gen: int = 0
@@ -99,10 +109,12 @@ class Plan:
     abandoned: tuple[str, ...] = ()
     resumes: int = 0
     worker: int = 0
+    permit: Permit | None = None
 
     @classmethod
     def read(cls, body: Body) -> Self:
         """Return the plan that a record holds."""
+        permit = body.get("permit")
         return cls(
             gen=body["gen"],
             live=Physical.read(body["live"]),
@@ -113,6 +125,7 @@ class Plan:
             abandoned=tuple(body["abandoned"]),
             resumes=body["resumes"],
             worker=body.get("worker", 0),
+            permit=None if permit is None else Permit(**permit),
         )
 
     def as_body(self) -> Body:
@@ -133,7 +146,7 @@ class Plan:
         """The indexes that searches see, or may see in a moment: what is acknowledged is made searchable there."""
         names = [] if self.live is None else [self.live.index]
         stage = self.rebuild.stage if self.rebuild else None
-        if stage in _SHOWABLE and self.building is not None:
+        if stage is Stage.SWAPPING and self.building is not None:
             names.append(self.building.index)
         if stage is Stage.ROLLING_BACK and self.previous is not None:
             names.append(self.previous.index)
@@ -147,7 +160,11 @@ class Plan:
             plan = replace(plan, building=None, rebuild=rebuild, abandoned=_added(plan.abandoned, index))
         if plan.previous is not None and plan.previous.index == index:
             plan = replace(plan, previous=None, abandoned=_added(plan.abandoned, index))
-        return plan
+        return plan if plan == self else plan._unpermitted(index)
+
+    def _unpermitted(self, index: str) -> Plan:
+        """Return the plan without a permit for an index: it is used up, or taken back."""
+        return self if self.permit is None or self.permit.index != index else replace(self, permit=None)
 
     def without_live(self) -> Plan:
         """Return the plan after the live index was lost."""
@@ -165,7 +182,7 @@ class Plan:
         for name, stage in (("building", Stage.SWAPPED), ("making", None), ("previous", Stage.ROLLED_BACK)):
             held: Physical | None = getattr(self, name)
             if held is not None and held.index == shown.index:
-                return self._shown(name, held, stage)
+                return self._shown(name, held, stage)._unpermitted(shown.index)
         gone = () if self.live is None else (self.live.index,)
         return replace(self, live=shown, abandoned=_added(self.abandoned, *gone))
 

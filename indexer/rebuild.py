@@ -20,6 +20,7 @@ from indexer.documents import TOMBSTONES
 from indexer.follow import Follower
 from indexer.lease import Candidate
 from indexer.options import FollowOptions
+from indexer.permits import withdraw
 from indexer.plan import ENDED, Plan, Rebuild, Stage
 from indexer.purge import Purged, purge
 from indexer.stages import SHARDS_SECONDS, Works
@@ -158,11 +159,12 @@ class Reindex:
             if not report.clean:
                 reason = f"{report.differences} differences between the store and {target.index}"
                 return Outcome(False, target.index, reason, report)
+        await works.permit(previous)
         going = replace(rebuild or Rebuild(previous), stage=Stage.ROLLING_BACK)
         plan = await self._plans.change(lambda plan: replace(plan, rebuild=going))
         reached(Step.ROLLBACK_BEGINS)
         await works.acknowledged(plan, Stage.ROLLING_BACK)
-        await works.move(plan.live, previous)
+        await works.move(plan.live, previous, (await self._plans.load()).permit)
         reached(Step.ROLLED_BACK)
         await self._plans.change(lambda plan: plan.settled(previous))
         return Outcome(True, previous.index)
@@ -190,6 +192,7 @@ class Reindex:
         return Works(
             self._tools,
             check=self._alone.check,
+            fence=lambda: self._alone.fence,
             tell=self._tell,
             accept_dead_letters=accept_dead_letters,
             shards_seconds=self._shards_seconds,
@@ -203,6 +206,7 @@ class Reindex:
         """Be the only one at it, with the follower standing by."""
         async with self._alone.held():
             await self._plans.change(lambda plan: plan)  # from now on no process before this one changes it
+            await withdraw(self._plans, self._indexes)  # and none moves the alias
             if self._follower is not None:
                 self._follower.start()
             try:

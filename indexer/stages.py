@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from indexer.drift import Report
-from indexer.plan import Physical, Plan, Rebuild, Stage
+from indexer.plan import Permit, Physical, Plan, Rebuild, Stage
 from indexer.retry import retry
 from indexer.scan import scan
 from indexer.steps import Step, reached
@@ -31,8 +31,8 @@ Work = Callable[[Plan, Rebuild], Awaitable[None]]
 class Works:
     """One work for each stage that has a next one: ``await works[stage](plan, rebuild)`` writes the next one down.
 
-    ``check`` raises when another process took the reindex over. A work raises Refused to end it, and what the ports
-    raise.
+    ``check`` raises when another process took the reindex over, ``fence()`` is this one's number among all that ever
+    did. A work raises Refused to end it, and what the ports raise.
     """
 
     def __init__(
@@ -40,12 +40,14 @@ class Works:
         tools: Tools,
         *,
         check: Callable[[], None],
+        fence: Callable[[], int],
         tell: OnProgress,
         accept_dead_letters: bool = False,
         shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._tools = tools
         self._check = check
+        self._fence = fence
         self._tell = tell
         self._accept_dead = accept_dead_letters
         self._shards_seconds = shards_seconds
@@ -151,14 +153,14 @@ class Works:
         reached(Step.REINDEX_VERIFIED)
 
     async def _announce(self, plan: Plan, rebuild: Rebuild) -> None:
+        await self.permit(rebuild.target)
         await self._advance(rebuild, Stage.SWAPPING)
         reached(Step.SWAP_BEGINS)
 
     async def _swap(self, plan: Plan, rebuild: Rebuild) -> None:
         # From now on whatever is said to be searchable is searchable in both.
         await self.acknowledged(plan, rebuild.stage, rebuild)
-        await self._still(rebuild)
-        await self.move(plan.live, rebuild.target)
+        await self.move(plan.live, rebuild.target, (await self._still(rebuild)).permit)
         reached(Step.SWAPPED)
         await self._tools.plans.change(lambda plan: plan.settled(rebuild.target))
         reached(Step.SWAP_SETTLED)
@@ -173,14 +175,25 @@ class Works:
         plan = await self._advance(rebuild, Stage.RESTORED)
         return plan.rebuild or rebuild
 
-    async def move(self, old: Physical | None, new: Physical) -> None:
-        """Move the alias in one step, unless it has moved already. Raises Refused when it is somewhere else."""
+    async def permit(self, physical: Physical) -> None:
+        """Make that this process, and no earlier one, may move the alias to an index until the permit is taken back.
+
+        It is asked for before the leader is told that the alias may move; and who gives the index up takes it back
+        first. So a move that comes after that moves nothing, however late its request arrives.
+        """
+        permit = Permit(physical.index, f"{self._tools.indexes.alias}-swap-{self._fence()}")
+        await self._tools.plans.change(lambda plan: replace(plan, permit=permit))
+        await self._tools.indexes.allow(permit)
+        reached(Step.SWAP_PERMITTED)
+
+    async def move(self, old: Physical | None, new: Physical, permit: Permit | None) -> None:
+        """Move the alias in one step, unless it has moved already. Raises Refused when it can not."""
         await self._tools.engine.refresh(new.index)
-        if old is not None and old != new and await self._tools.indexes.swap(old.index, new.index):
+        if old is not None and permit is not None and await self._tools.indexes.swap(old.index, permit):
             return
         shown = [physical.index for physical in await self._tools.indexes.shown()]
         if shown != [new.index]:
-            reason = f"the alias is at {', '.join(shown) or 'no index'}: somebody else moved it"
+            reason = f"the alias is at {', '.join(shown) or 'no index'}, and may not move to {new.index}: run it again"
             raise Refused(Outcome(False, new.index, reason))
 
     async def compared(self, target: Target, stage: Stage) -> Report:
@@ -216,10 +229,12 @@ class Works:
         self._check()
         return await self._tools.plans.change(change)
 
-    async def _still(self, rebuild: Rebuild) -> None:
-        """Raise Refused when the plan is another one: the leader gave the index up, or somebody purged it."""
+    async def _still(self, rebuild: Rebuild) -> Plan:
+        """Return the plan. Raises Refused when it is another one: the leader gave the index up, somebody purged it."""
         self._check()
-        _check_plan(await self._tools.plans.load(), rebuild)
+        plan = await self._tools.plans.load()
+        _check_plan(plan, rebuild)
+        return plan
 
     async def acknowledged(self, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
         """Return when the leader works by this plan. Raises Refused when it gave up ``rebuild`` instead."""
@@ -236,7 +251,7 @@ def _check_plan(plan: Plan, rebuild: Rebuild) -> None:
     now = plan.rebuild
     if now is None or now.target != rebuild.target:
         raise Refused(Outcome(False, rebuild.target.index, "another reindex was begun"))
-    if now.stage is Stage.SWAPPED:  # by a request of an earlier process, which arrived late
+    if now.stage is Stage.SWAPPED:  # the leader has seen the alias move, and written it down
         raise Refused(Outcome(True, rebuild.target.index))
     if now.stage is Stage.FAILED:
         raise Refused(Outcome(False, rebuild.target.index, now.reason or "it failed"))

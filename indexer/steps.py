@@ -51,6 +51,7 @@ class Step(StrEnum):
     REINDEX_DRAINED = "reindex drained"
     REINDEX_RESTORED = "reindex restored"
     REINDEX_VERIFIED = "reindex verified"
+    SWAP_PERMITTED = "swap permitted"  # the alias can move, the plan does not say yet that it may
     SWAP_BEGINS = "swap begins"  # the plan says that the alias may move
     SWAPPED = "swapped"  # the alias has moved, the plan does not say so yet
     SWAP_SETTLED = "swap settled"

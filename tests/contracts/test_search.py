@@ -183,6 +183,33 @@ async def test_an_alias_filters_and_moves_in_one_step(engine: SearchEngine) -> N
     assert list(await engine.resolve_alias("contract")) == ["contract-2"]
 
 
+_MOVE: list[Json] = [
+    {"remove": {"index": INDEX, "alias": "contract", "must_exist": True}},
+    {"add": {"index": "contract-2", "alias": "contract"}},
+]
+_PERMIT = {"index": "contract-2", "alias": "contract-permit"}
+REFUSED: dict[str, list[Json]] = {
+    "a move without its permit": [{"remove": {**_PERMIT, "must_exist": True}}, *_MOVE],
+    "a move from elsewhere": [{"remove": {"index": "contract-2", "alias": "contract", "must_exist": True}}, *_MOVE],
+    "a move to an index that is gone": [{"add": {"index": "contract-gone", "alias": "contract"}}, *_MOVE],
+    "a permit that is taken back twice": [{"remove": _PERMIT}],
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_alias_actions_are_refused_as_one(engine: SearchEngine, name: str) -> None:
+    await engine.create_index("contract-2", index_body())
+    await engine.update_aliases([{"add": {"index": INDEX, "alias": "contract"}}])
+    with pytest.raises(Rejected) as caught:
+        await engine.update_aliases(REFUSED[name])
+    assert caught.value.status == 404
+    assert list(await engine.resolve_alias("contract")) == [INDEX]
+    await engine.update_aliases([{"add": _PERMIT}])
+    await engine.update_aliases([{"remove": {**_PERMIT, "must_exist": True}}, *_MOVE])
+    assert list(await engine.resolve_alias("contract")) == ["contract-2"]
+    assert await engine.resolve_alias("contract-permit") == {}
+
+
 async def test_settings_change(engine: SearchEngine) -> None:
     await engine.put_settings(INDEX, {"index": {"refresh_interval": "-1"}})
     await engine.bulk(INDEX, [item(1)])

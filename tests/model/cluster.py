@@ -12,7 +12,7 @@ import orjson
 
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json, Rejected
-from tests.model.network import Network
+from tests.model.network import Fate, Network
 from tests.model.simulation import Process
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Watch:
 
 
 class Cluster:
-    """What all processes share."""
+    """What all processes share. ``late_moves``: whoever changes an alias gives up before that is done."""
 
     def __init__(self, random: Random) -> None:
         self.indexes: dict[str, PhysicalIndex] = {}
@@ -72,6 +72,7 @@ class Cluster:
         self.snapshots: dict[str, PhysicalIndex] = {}
         self.watch = Watch()
         self.busy = 0.0
+        self.late_moves = False
         self._random = random
         self._made = 0
 
@@ -290,7 +291,8 @@ class FakeEngine:
         return await self._call(lambda: dict(self._cluster.aliases.get(alias, {})))
 
     async def update_aliases(self, actions: Sequence[Json]) -> None:
-        await self._call(lambda: self._cluster.act_on_aliases(self._process, actions))
+        fate = Fate.LATE if self._cluster.late_moves else None
+        await self._network.call(self._process, lambda: self._cluster.act_on_aliases(self._process, actions), fate=fate)
 
     async def refresh(self, index: str) -> None:
         await self._call(lambda: self._cluster.refresh(index))

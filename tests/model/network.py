@@ -69,11 +69,14 @@ class Network:
         self._engine = engine
         self._limits = limits
 
-    async def call(self, process: Process, work: Callable[[], T]) -> T:
-        """Have the engine do something for a process. Raises what it raises, and Unavailable."""
+    async def call(self, process: Process, work: Callable[[], T], *, fate: Fate | None = None) -> T:
+        """Have the engine do something for a process. Raises what it raises, and Unavailable.
+
+        ``fate`` is what becomes of the call whatever the weather.
+        """
         if not process.alive:
             raise ProcessDied
-        fate = self.weather.fate(self._random)
+        fate = fate or self.weather.fate(self._random)
         answer: asyncio.Future[T] = self._loop.create_future()
         there, back = self._hops(fate)
 

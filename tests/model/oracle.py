@@ -19,10 +19,7 @@ from tests.model.database import Database, Token
 from tests.model.simulation import Process
 
 _FILLING = (Stage.JOINED, Stage.FILLING)
-_MOVING = (
-    Stage.RESTORED, Stage.VERIFIED,  # verified by a process that was killed, whose request arrives late
-    Stage.SWAPPING, Stage.SWAPPED, Stage.ROLLING_BACK, Stage.ROLLED_BACK,
-)  # fmt: skip
+_MOVING = (Stage.SWAPPING, Stage.SWAPPED, Stage.ROLLING_BACK, Stage.ROLLED_BACK)
 _EPS = 1e-6
 _RECENT = 60.0
 """Seconds by which an index may lag when the alias moves to it: nobody swaps to what is not followed."""

@@ -165,6 +165,33 @@ def run_sleeping_operator(seed: int) -> None:
         world.settle()
 
 
+def run_late_move(seed: int) -> None:
+    """Play a reindex whose request to move the alias arrives when others are at work already. Raises Violation."""
+    random = Random(seed)
+    with World(seed, Shape(moving=random.random() < 0.5)) as world:
+        world.start_follower()
+        for _ in range(6):
+            _write(world, random)
+        world.advance(3.0)
+        mover = world.operate(lambda reindex: reindex.run(accept_dead_letters=True), with_follower=False)
+        mover.nap = (Step.SWAP_BEGINS, 0.1)
+        while not mover.stopped and not mover.ended:
+            world.advance(0.1)
+        world.cluster.late_moves = True
+        while not mover.ended:
+            world.advance(0.1)
+        world.cluster.late_moves = False
+        if random.random() < 0.7:
+            other = world.operate(lambda reindex: reindex.purge(unfinished=True, tombstones=None), with_follower=False)
+        else:
+            other = world.operate(lambda reindex: reindex.run(), with_follower=False)
+        other.nap = (random.choice([Step.PURGE_NOTED, Step.REINDEX_VERIFIED]), 20.0)
+        for _ in range(8):
+            _write(world, random)
+            world.advance(random.uniform(0.5, 4.0))
+        world.settle()
+
+
 def run_late_writes(seed: int) -> None:
     """Play assets that are removed while requests for them arrive long after they were given up. Raises Violation."""
     random = Random(seed)

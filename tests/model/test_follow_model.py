@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from indexer.steps import Step
 from tests.model.oracle import Violation
-from tests.model.schedules import ACTIONS, ASSETS, run, run_late_writes, run_sleeping_operator
+from tests.model.schedules import ACTIONS, ASSETS, run, run_late_move, run_late_writes, run_sleeping_operator
 from tests.model.world import Shape, World
 
 SEEDS = 80
@@ -44,7 +44,7 @@ def test_seeded_schedules_lose_nothing() -> None:
     assert swaps > SEEDS
 
 
-@pytest.mark.parametrize("play", [run_sleeping_operator, run_late_writes])
+@pytest.mark.parametrize("play", [run_sleeping_operator, run_late_move, run_late_writes])
 def test_what_is_rare_is_played_on_purpose(play: Callable[[int], None]) -> None:
     for seed in range(15):
         play(seed)

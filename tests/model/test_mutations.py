@@ -17,7 +17,7 @@ from indexer.indexes import Indexes
 from indexer.lease import Lease
 from indexer.opening import Opening
 from indexer.outcomes import Verdict
-from indexer.plan import Plan, Plans, Rebuild, Stage
+from indexer.plan import Permit, Plan, Plans, Rebuild, Stage
 from indexer.refresh import Refresher
 from indexer.session import Session
 from indexer.stages import Works
@@ -26,7 +26,7 @@ from indexer.writer import Writer
 from service.ports.search import BulkItem
 from service.ports.store import Body, Change
 from tests.model.oracle import Violation
-from tests.model.schedules import run, run_late_writes, run_sleeping_operator
+from tests.model.schedules import run, run_late_move, run_late_writes, run_sleeping_operator
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 CRASHES = ("write", "start", "crash", "pause")
@@ -160,6 +160,15 @@ def _operators_without_fence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stages, "_check_plan", lambda plan, rebuild: None)  # it alone would hold up most of them
 
 
+def _keep_permits(patch: pytest.MonkeyPatch) -> None:
+    """I5: a request to move the alias holds for ever, whoever is at work when it arrives."""
+
+    async def leave(self: Indexes, permit: Permit) -> None:
+        return
+
+    patch.setattr(Indexes, "revoke", leave)
+
+
 def _trust_restored_indexes(patch: pytest.MonkeyPatch) -> None:
     """An index that was put back as it once was is taken for the one that it was."""
 
@@ -192,6 +201,7 @@ MUTATIONS: dict[str, Mutation] = {
     "save without fence": Mutation(_save_without_fence, "holds"),
     "take over at once": Mutation(_take_over_at_once, "took over"),
     "operators without fence": Mutation(_operators_without_fence, "reindex|alias", play=run_sleeping_operator),
+    "keep permits": Mutation(_keep_permits, "the alias moved", play=run_late_move),
     "trust restored indexes": Mutation(_trust_restored_indexes, " has ", ("write", "snapshot", "restore")),
     "claim while reconciling": Mutation(
         _claim_while_reconciling, "said to be searchable", ("write", "start", "crash", "pause", "lose history")

@@ -6,12 +6,15 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from indexer.plan import Physical, Plan, Plans, Rebuild, Stage
+from indexer.plan import Permit, Physical, Plan, Plans, Rebuild, Stage
 from service.errors import Unavailable
 from tests.unit.indexer.memory import Notes
 
 A, B, C, D = (Physical(f"assets-h-{n}", f"build-{n}", "h") for n in range(4))
-BUILDING = Plan(gen=4, live=A, building=B, previous=C, rebuild=Rebuild(B, Stage.SWAPPING, "asset_9", 5, 10))
+PERMIT = Permit(B.index, "assets-swap-7")
+BUILDING = Plan(
+    gen=4, live=A, building=B, previous=C, rebuild=Rebuild(B, Stage.SWAPPING, "asset_9", 5, 10), permit=PERMIT
+)
 
 
 @pytest.mark.parametrize("plan", [Plan(), BUILDING, Plan(live=A, making=D, abandoned=("x", "y"), resumes=3)])
@@ -40,6 +43,13 @@ def test_the_alias_is_right_about_what_is_live(
     assert settled.settled(shown) == settled
 
 
+def test_a_permit_ends_with_the_move_and_with_its_index() -> None:
+    assert BUILDING.settled(B).permit is None
+    assert BUILDING.without(B.index, "it refuses everything").permit is None
+    assert BUILDING.settled(C).permit == PERMIT  # it is taken back, not forgotten
+    assert BUILDING.without(C.index, "purged").permit == PERMIT
+
+
 def test_a_swap_and_a_rollback_end_the_reindex() -> None:
     swapped = BUILDING.settled(B)
     assert swapped.rebuild is not None
@@ -60,9 +70,7 @@ def test_a_build_that_others_have_gone_on_from_changes_nothing() -> None:
 
 def test_every_index_that_searches_may_see_in_a_moment_is_refreshed() -> None:
     assert BUILDING.refreshed == (A.index, B.index)
-    resumed = replace(BUILDING, rebuild=Rebuild(B, Stage.RESTORED))  # the alias's move may still be under way
-    assert resumed.refreshed == (A.index, B.index)
-    assert replace(BUILDING, rebuild=Rebuild(B, Stage.DRAINED)).refreshed == (A.index,)
+    assert replace(BUILDING, rebuild=Rebuild(B, Stage.VERIFIED)).refreshed == (A.index,)
     rolling = replace(BUILDING, building=None, rebuild=Rebuild(A, Stage.ROLLING_BACK))
     assert rolling.refreshed == (A.index, C.index)
     assert replace(BUILDING, rebuild=None).refreshed == (A.index,)
