@@ -135,6 +135,30 @@ def describe(info: Any) -> tuple[str, str]:
     return str(error.get("type", "unknown")), ": ".join(dict.fromkeys(reasons))
 
 
+def whole(answer: Mapping[str, Any]) -> bool:
+    """Whether all shards took part in an answer.
+
+    A shard of which no copy is anywhere is no failed one to OpenSearch: it is only not among the successful.
+    """
+    shards = answer["_shards"]
+    return not shards["failed"] and bool(shards["successful"] >= shards["total"])
+
+
+def lost_contexts(answer: Mapping[str, Any]) -> bool:
+    """Whether a shard that a PIT names no longer knows it: then no later search by it will be whole, either."""
+    failures = answer["_shards"].get("failures", ())
+    return any(describe(failure.get("reason"))[0] == "search_context_missing_exception" for failure in failures)
+
+
+def those_found(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the documents that a get of many found. Raises Unavailable where it is not known of one: no shard told."""
+    for document in answer["docs"]:
+        if "error" in document:
+            raise Unavailable(ENGINE, f"the answer is partial ({describe(document)[0]})")
+        if document.get("found"):
+            yield document
+
+
 def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]:
     """Return a bulk body of ``index`` actions with external versions, and the outcomes of items that are no JSON.
 
