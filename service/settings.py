@@ -6,6 +6,9 @@ at import. What may hold a password is left out of ``repr`` and of every message
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -287,6 +290,27 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
+_FOREIGN = re.compile(r"TEST_|(.+_)?(SERVICE_(HOST|PORT)|PORT_\d+_)")
+"""Names that others make: this project's tests, and Kubernetes for each service whose name starts with ``assetry``."""
+
+
+def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that look like settings and are none, each with the setting that is nearest by its name.
+
+    A name that is mistyped would else be as good as unset: the documents in a file instead of the database.
+    """
+    found: dict[str, str | None] = {}
+    for name, value in sorted(environment.items()):
+        bare = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or bare.lower() in Settings.model_fields:
+            continue
+        if not value or value.startswith("tcp://") or _FOREIGN.match(bare):
+            continue
+        near = get_close_matches(bare.lower(), Settings.model_fields, n=1)
+        found[name] = variable(near[0]) if near else None
+    return found
+
+
 def load(**overrides: object) -> Settings:
     """Read the settings from the environment; ``overrides`` that are not None win.
 
@@ -314,7 +338,8 @@ def render_reference() -> str:
         "Generated from `service/settings.py` by `scripts/docs`; do not edit.",
         "",
         "Each is an environment variable; options of the command line with the same name win over it. Each engine is",
-        "chosen by its URL, on its own; `assetry doctor` examines those that are chosen.",
+        "chosen by its URL, on its own; `assetry doctor` examines those that are chosen. A variable `ASSETRY_…` that",
+        "is none of these is said by `assetry doctor`, and in the log of every process that starts.",
     ]
     for group, fields in groupby(Settings.model_fields.items(), lambda item: _group(item[1])):
         rows += ["", f"## {group}", "", "| variable | default | what it does |", "|---|---|---|"]

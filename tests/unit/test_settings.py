@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import SettingsError
-from service.settings import Settings, load, render_reference, variable
+from service.settings import Settings, load, render_reference, unknown, variable
 
 SECRET = "correct-horse"
 
@@ -33,6 +33,8 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ASSETRY_SHUTDOWN_SECONDS", "-1"),
         ("ASSETRY_OPENSEARCH_URL", "localhost:9200"),
         ("ASSETRY_OPENSEARCH_URL", f"http://kim:{SECRET}@a:9200,https://b:9200"),
+        ("ASSETRY_OPENSEARCH_URL", f"http://kim:{SECRET}\uff1a@a:9200"),
+        ("ASSETRY_OPENSEARCH_URL", f"http://kim:1#{SECRET}@a:9200"),
         ("ASSETRY_OPENSEARCH_CA", "/no/such/file.pem"),
         ("ASSETRY_MONGODB_URL", f"kim:{SECRET}@host"),
         ("ASSETRY_MONGODB_URL", f"mongodb://kim:{SECRET}@"),
@@ -102,3 +104,24 @@ def test_every_setting_is_described() -> None:
         assert f"`{variable(name)}`" in page
     headings = [line for line in page.splitlines() if line.startswith("## ")]
     assert len(headings) == len(set(headings)) > 4, "settings of one group stand together"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("ASSETRY_MONGO_URL", "mongodb://a", {"ASSETRY_MONGO_URL": "ASSETRY_MONGODB_URL"}),
+        ("ASSETRY_OPENSEARCH_VERIFIY", "0", {"ASSETRY_OPENSEARCH_VERIFIY": "ASSETRY_OPENSEARCH_VERIFY"}),
+        ("ASSETRY_ZZZ", "1", {"ASSETRY_ZZZ": None}),
+        ("ASSETRY_PORT", "80", {}),
+        ("assetry_port", "80", {}),
+        ("ASSETRY_MONGO_URL", "", {}),
+        ("OTHER_MONGO_URL", "x", {}),
+        # What Kubernetes gives to every container beside services of these names: `assetry`, `assetry-api`.
+        ("ASSETRY_SERVICE_HOST", "10.0.0.1", {}),
+        ("ASSETRY_PORT_8080_TCP_ADDR", "10.0.0.1", {}),
+        ("ASSETRY_API_PORT", "tcp://10.0.0.1:8080", {}),
+        ("ASSETRY_API_SERVICE_PORT_HTTP", "8080", {}),
+    ],
+)
+def test_a_mistyped_name_is_found(name: str, value: str, found: dict[str, str | None]) -> None:
+    assert unknown({name: value}) == found
