@@ -245,7 +245,10 @@ class Settings(BaseSettings):
         int, _setting(LIMITS, "How long a signed file link is good at least, in seconds.", ge=60, le=7 * 86_400)
     ] = 86_400
     ingest_workers: Annotated[
-        int, _setting(LIMITS, "Worker processes that read and render files; 0: one a core.", ge=0, le=64)
+        int,
+        _setting(
+            LIMITS, "Worker processes that read and render files; 0: one a core that the process may use.", ge=0, le=64
+        ),
     ] = 0
 
     @field_validator(*SCHEMES)
