@@ -36,6 +36,12 @@ TOGETHER: tuple[tuple[str, str], ...] = (
 )
 """Settings that are worth nothing without each other."""
 
+_PEM = "-----BEGIN"
+"""What the content of a certificate's file starts with, and a private key's."""
+
+_LONGEST = 100
+"""Characters of a wrong value that a message shows."""
+
 SERVICE = "The service"
 DOCUMENTS = "Documents: MongoDB, else SQLite in the data folder"
 SEARCH = "Search: OpenSearch, else the embedded engine"
@@ -271,8 +277,16 @@ class Settings(BaseSettings):
     @classmethod
     def _is_file(cls, value: Path | None) -> Path | None:
         """Check that a certificate file is there."""
-        if value is not None and not value.is_file():
-            raise ValueError(f"there is no file {value}")
+        if value is None:
+            return None
+        if _PEM in str(value):
+            raise ValueError("takes the name of a file, not what is in it")
+        try:
+            there = value.is_file()
+        except OSError as error:  # such as a folder on the way that may not be entered
+            raise ValueError(f"the file can not be looked at ({error.strerror})") from None
+        if not there:
+            raise ValueError("there is no such file")
         return value
 
     @model_validator(mode="after")
@@ -328,9 +342,17 @@ def load(**overrides: object) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "?"
         field = Settings.model_fields.get(name)
         message = first["msg"].removeprefix("Value error, ")
-        shown = f", not {first.get('input')!r}" if field is not None and field.repr else ""
+        shown = _shown(first.get("input")) if field is not None and field.repr else ""
         doc = field.description if field is not None else ""
         raise SettingsError(variable(name), f"{message}{shown}. {doc}") from None
+
+
+def _shown(value: object) -> str:
+    """Return a wrong value as a message may show it: not whole if it is long, not at all if it may be a key."""
+    text = str(value)
+    if _PEM in text:
+        return ""
+    return f", not {text!r}" if len(text) <= _LONGEST else f", not {text[:_LONGEST]!r} …"
 
 
 def render_reference() -> str:

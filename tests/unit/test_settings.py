@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ASSETRY_OPENSEARCH_URL", f"http://kim:{SECRET}\uff1a@a:9200"),
         ("ASSETRY_OPENSEARCH_URL", f"http://kim:1#{SECRET}@a:9200"),
         ("ASSETRY_OPENSEARCH_CA", "/no/such/file.pem"),
+        ("ASSETRY_OPENSEARCH_CA", "x" * 5000),
+        ("ASSETRY_OPENSEARCH_CLIENT_KEY", f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"),
         ("ASSETRY_MONGODB_URL", f"kim:{SECRET}@host"),
         ("ASSETRY_MONGODB_URL", f"mongodb://kim:{SECRET}@"),
         ("ASSETRY_MONGODB_DATABASE", "a/b"),
@@ -59,7 +62,20 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name:
     with pytest.raises(SettingsError, match=name) as raised:
         load()
     assert SECRET not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+    assert len(str(raised.value)) < 500
     assert raised.value.setting == name
+
+
+def test_a_file_behind_a_closed_door_is_a_fault_of_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is to the image's user when the file is mounted below somebody's home; root sees it all the same."""
+
+    def closed(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(SettingsError, match=r"ASSETRY_S3_CA: .* \(Permission denied\), not '/root/ca\.pem'"):
+        load(s3_ca="/root/ca.pem")
 
 
 @pytest.mark.parametrize(
