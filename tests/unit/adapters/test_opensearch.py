@@ -55,6 +55,16 @@ async def test_a_refusal_is_rejected_with_all_of_its_reasons(status: int) -> Non
     assert caught.value.reason == "outer: inner"
 
 
+async def test_too_many_buckets_are_a_refusal_whatever_the_status_says() -> None:
+    """As OpenSearch 3.7 answers: a client that is told to try again would do so for ever."""
+    cause = '{"type":"too_many_buckets_exception","reason":"Trying to create too many buckets.","max_buckets":20}'
+    body = f'{{"error":{{"type":"search_phase_execution_exception","reason":"","caused_by":{cause}}},"status":503}}'
+    async with scripted((503, body)) as (url, _), connected(url) as engine:
+        with pytest.raises(Rejected) as caught:
+            await engine.search("i", {})
+    assert (caught.value.status, caught.value.error_type) == (400, "too_many_buckets_exception")
+
+
 @pytest.mark.parametrize("body", ['"Forbidden"', "[]", "<html>", "", '{"Message": "no"}', "\xff"])
 async def test_a_refusal_of_any_shape_is_understood(body: str) -> None:
     """A gateway in front of an engine answers in its own ways."""
