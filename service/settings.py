@@ -39,6 +39,9 @@ TOGETHER: tuple[tuple[str, str], ...] = (
 _PEM = "-----BEGIN"
 """What the content of a certificate's file starts with, and a private key's."""
 
+_LINK = "tcp://"
+"""What Kubernetes' variables ``<SERVICE>_PORT`` start with."""
+
 _LONGEST = 100
 """Characters of a wrong value that a message shows."""
 
@@ -257,6 +260,12 @@ class Settings(BaseSettings):
         ),
     ] = 0
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _is_no_link(cls, value: object) -> object:
+        """Pass over what Kubernetes puts into this variable for every container beside a service named ``assetry``."""
+        return cls.model_fields["port"].default if str(value).startswith(_LINK) else value
+
     @field_validator(*SCHEMES)
     @classmethod
     def _is_url(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -321,7 +330,7 @@ def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
         bare = name.upper().removeprefix(PREFIX)
         if not name.upper().startswith(PREFIX) or bare.lower() in Settings.model_fields:
             continue
-        if not value or value.startswith("tcp://") or _FOREIGN.match(bare):
+        if not value or value.startswith(_LINK) or _FOREIGN.match(bare):
             continue
         near = get_close_matches(bare.lower(), Settings.model_fields, n=1)
         found[name] = variable(near[0]) if near else None

@@ -25,6 +25,12 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.mongodb_url, settings.index_shards) == (None, 1)
 
 
+def test_a_service_of_our_name_in_kubernetes_leaves_the_port_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_PORT", "tcp://10.0.0.1:80")
+    assert load().port == 8080
+    assert load(port=9001).port == 9001
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
