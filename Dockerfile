@@ -4,20 +4,22 @@
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements.lock ./
-# Only wheels, only in the lock's versions, and only with the lock's hashes: nothing is compiled here.
-RUN pip install --quiet --only-binary :all: --constraint requirements.lock setuptools
+COPY requirements.lock requirements.image.lock ./
+# Only wheels, only in the locks' versions, and only with the locks' hashes: nothing is compiled here. pip takes hashes
+# from requirements, and from constraints never.
+RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > build.lock \
+ && pip install --quiet --only-binary :all: --require-hashes --requirement build.lock
+RUN python -m venv --without-pip /opt/assetry \
+ && pip --python /opt/assetry/bin/python install --quiet --no-deps --only-binary :all: \
+      --require-hashes --requirement requirements.image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY mappings mappings
 COPY query query
 COPY indexer indexer
 COPY service service
-RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels .
-# A wheel is named with its own hash, since the lock's hashes make pip ask for everybody's.
-RUN python -m venv --without-pip /opt/assetry \
- && wheel=$(ls /wheels/*.whl) \
- && pip --python /opt/assetry/bin/python install --quiet --only-binary :all: --constraint requirements.lock \
-      "assetry @ file://$wheel#sha256=$(sha256sum "$wheel" | cut -d' ' -f1)" \
+RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && pip --python /opt/assetry/bin/python install --quiet --no-deps --no-index /wheels/*.whl \
+ && pip --python /opt/assetry/bin/python check \
  && /opt/assetry/bin/python -m compileall -q /opt/assetry/lib
 
 FROM python:3.11.14-slim-bookworm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -42,6 +41,7 @@ from service.core.signing import derive
 from service.core.views import Views
 from service.housekeeping import keep_house
 from service.index_metrics import IndexTimes, index_metrics
+from service.ingest.cores import cores
 from service.ingest.limits import DEFAULT
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
@@ -118,7 +118,7 @@ async def open_importer(base: Base) -> AsyncIterator[Imports]:
     """Give an importer with worker processes of its own."""
     workers = _workers(base.settings)
     try:
-        concurrency = (base.settings.ingest_workers or os.cpu_count() or 1) * 2
+        concurrency = (base.settings.ingest_workers or cores()) * 2
         yield Imports(base.store, base.files, workers, base.clock, concurrency=concurrency)
     finally:
         await workers.close()
@@ -298,4 +298,4 @@ def _searches(base: Base, engine: SearchEngine) -> Searches:
 
 
 def _workers(settings: Settings) -> IngestWorkers:
-    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or os.cpu_count() or 1))
+    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cores()))

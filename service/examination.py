@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from service import engines
@@ -11,7 +12,7 @@ from service.adapters import machine_checks
 from service.adapters.data_folder import DataFolder
 from service.errors import AssetryError
 from service.ports.checks import Check, Health
-from service.settings import Settings, variable
+from service.settings import Settings, unknown, variable
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ async def _bounded(port: str, name: str, examination: Examination, settings: Set
 
 
 def _local(settings: Settings) -> list[Check]:
-    found = machine_checks.machine()
+    found = machine_checks.machine() + _mistyped()
     if engines.needs_folder(settings):
         found += machine_checks.data_folder(DataFolder(settings.data))
     found.append(_secret(settings))
@@ -71,6 +72,14 @@ def _local(settings: Settings) -> list[Check]:
     if settings.mongodb_url is not None and settings.s3_url is None:
         found.append(_unshared())
     return found
+
+
+def _mistyped() -> list[Check]:
+    """Return what is set in the environment and read by nobody."""
+    return [
+        Check("machine", "settings", Health.WARNING, f"{name} is no setting", f"write {near}" if near else "unset it")
+        for name, near in unknown(os.environ).items()
+    ]
 
 
 def _secret(settings: Settings) -> Check:

@@ -6,6 +6,9 @@ at import. What may hold a password is left out of ``repr`` and of every message
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -32,6 +35,15 @@ TOGETHER: tuple[tuple[str, str], ...] = (
     ("opensearch_user", "opensearch_password"),
 )
 """Settings that are worth nothing without each other."""
+
+_PEM = "-----BEGIN"
+"""What the content of a certificate's file starts with, and a private key's."""
+
+_LINK = "tcp://"
+"""What Kubernetes' variables ``<SERVICE>_PORT`` start with."""
+
+_LONGEST = 100
+"""Characters of a wrong value that a message shows."""
 
 SERVICE = "The service"
 DOCUMENTS = "Documents: MongoDB, else SQLite in the data folder"
@@ -242,8 +254,17 @@ class Settings(BaseSettings):
         int, _setting(LIMITS, "How long a signed file link is good at least, in seconds.", ge=60, le=7 * 86_400)
     ] = 86_400
     ingest_workers: Annotated[
-        int, _setting(LIMITS, "Worker processes that read and render files; 0: one a core.", ge=0, le=64)
+        int,
+        _setting(
+            LIMITS, "Worker processes that read and render files; 0: one a core that the process may use.", ge=0, le=64
+        ),
     ] = 0
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _is_no_link(cls, value: object) -> object:
+        """Pass over what Kubernetes puts into this variable for every container beside a service named ``assetry``."""
+        return cls.model_fields["port"].default if str(value).startswith(_LINK) else value
 
     @field_validator(*SCHEMES)
     @classmethod
@@ -265,8 +286,16 @@ class Settings(BaseSettings):
     @classmethod
     def _is_file(cls, value: Path | None) -> Path | None:
         """Check that a certificate file is there."""
-        if value is not None and not value.is_file():
-            raise ValueError(f"there is no file {value}")
+        if value is None:
+            return None
+        if _PEM in str(value):
+            raise ValueError("takes the name of a file, not what is in it")
+        try:
+            there = value.is_file()
+        except OSError as error:  # such as a folder on the way that may not be entered
+            raise ValueError(f"the file can not be looked at ({error.strerror})") from None
+        if not there:
+            raise ValueError("there is no such file")
         return value
 
     @model_validator(mode="after")
@@ -287,6 +316,27 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
+_FOREIGN = re.compile(r"TEST_|(.+_)?(SERVICE_(HOST|PORT)|PORT_\d+_)")
+"""Names that others make: this project's tests, and Kubernetes for each service whose name starts with ``assetry``."""
+
+
+def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that look like settings and are none, each with the setting that is nearest by its name.
+
+    A name that is mistyped would else be as good as unset: the documents in a file instead of the database.
+    """
+    found: dict[str, str | None] = {}
+    for name, value in sorted(environment.items()):
+        bare = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or bare.lower() in Settings.model_fields:
+            continue
+        if not value or value.startswith(_LINK) or _FOREIGN.match(bare):
+            continue
+        near = get_close_matches(bare.lower(), Settings.model_fields, n=1)
+        found[name] = variable(near[0]) if near else None
+    return found
+
+
 def load(**overrides: object) -> Settings:
     """Read the settings from the environment; ``overrides`` that are not None win.
 
@@ -301,9 +351,17 @@ def load(**overrides: object) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "?"
         field = Settings.model_fields.get(name)
         message = first["msg"].removeprefix("Value error, ")
-        shown = f", not {first.get('input')!r}" if field is not None and field.repr else ""
+        shown = _shown(first.get("input")) if field is not None and field.repr else ""
         doc = field.description if field is not None else ""
         raise SettingsError(variable(name), f"{message}{shown}. {doc}") from None
+
+
+def _shown(value: object) -> str:
+    """Return a wrong value as a message may show it: not whole if it is long, not at all if it may be a key."""
+    text = str(value)
+    if _PEM in text:
+        return ""
+    return f", not {text!r}" if len(text) <= _LONGEST else f", not {text[:_LONGEST]!r} …"
 
 
 def render_reference() -> str:
@@ -314,7 +372,8 @@ def render_reference() -> str:
         "Generated from `service/settings.py` by `scripts/docs`; do not edit.",
         "",
         "Each is an environment variable; options of the command line with the same name win over it. Each engine is",
-        "chosen by its URL, on its own; `assetry doctor` examines those that are chosen.",
+        "chosen by its URL, on its own; `assetry doctor` examines those that are chosen. A variable `ASSETRY_…` that",
+        "is none of these is said by `assetry doctor`, and in the log of every process that starts.",
     ]
     for group, fields in groupby(Settings.model_fields.items(), lambda item: _group(item[1])):
         rows += ["", f"## {group}", "", "| variable | default | what it does |", "|---|---|---|"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 UNIX = "unix://"
 """A socket in the file system: its path takes the place of a host."""
@@ -29,6 +29,8 @@ def fault(url: str, schemes: Sequence[str]) -> str | None:
         return f"must start with {' or '.join(schemes)}"
     if any(character.isspace() for character in url):
         return "must hold no white space"
+    if "#" in url and scheme != UNIX:
+        return "must hold no # (in a password, write it as %23)"
     place = url.removeprefix(scheme).partition("/")[0].partition("?")[0].rpartition("@")[2]
     if scheme == UNIX:
         return None if url.removeprefix(scheme) else "names no path"
@@ -50,7 +52,7 @@ def split_hosts(urls: str) -> Hosts:
     faults = [wrong for part in parts if (wrong := fault(part, ("https://", "http://")))]
     if faults:
         raise ValueError(faults[0] if len(parts) == 1 else f"each of the URLs {faults[0]}")
-    split = [urlsplit(part) for part in parts]
+    split = [_split(part) for part in parts]
     if len({part.scheme for part in split}) > 1:
         raise ValueError("has hosts with http:// and with https://; all must be the same")
     held = {(part.username, part.password) for part in split if part.username is not None}
@@ -59,6 +61,16 @@ def split_hosts(urls: str) -> Hosts:
     user, password = next(iter(held), (None, None))
     bare = tuple(part._replace(netloc=part.netloc.rpartition("@")[2]).geturl().rstrip("/") for part in split)
     return Hosts(bare, unquote(user) if user else None, unquote(password) if password else None)
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL. Raises ValueError; Python's own repeats what it does not like, and that may be a password."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError(
+            "is not a URL (in a password, write what is no letter, digit, - or _ as % and the hexadecimal code)"
+        ) from None
 
 
 def shown(url: str) -> str:

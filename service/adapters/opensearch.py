@@ -39,20 +39,27 @@ class OpenSearchEngine:
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias, or a PIT."""
         answer = await self._read(self._client.search, index=index, body=body, timeout=timeout)
-        if answer["timed_out"] or answer["_shards"]["failed"]:
+        if index is None and self._wire.lost_contexts(answer):
+            raise PitGone("a node that held a part of it was lost")
+        if answer["timed_out"] or not self._wire.whole(answer):
             raise Unavailable(ENGINE, "the answer is partial")
         return answer
 
     async def count(self, index: str, query: Json) -> int:
         """Count the documents that match."""
         answer = await self._read(self._client.count, index=index, body={"query": query})
-        if answer["_shards"]["failed"]:
+        if not self._wire.whole(answer):
             raise Unavailable(ENGINE, "the answer is partial")
         return int(answer["count"])
 
     async def open_pit(self, index: str, keep_alive: str) -> str:
         """Return the id of a PIT. One that is opened twice, because an answer was lost, expires by itself."""
-        answer = await self._read(self._client.create_pit, index=index, params={"keep_alive": keep_alive})
+        # Without this a PIT is made of the shards that are there, and its searches call that all.
+        params = {"keep_alive": keep_alive, "allow_partial_pit_creation": "false"}
+        answer = await self._read(self._client.create_pit, index=index, params=params)
+        if not self._wire.whole(answer):
+            await self.close_pit(answer["pit_id"])
+            raise Unavailable(ENGINE, "the PIT is partial")
         return str(answer["pit_id"])
 
     async def close_pit(self, pit: str) -> None:
@@ -110,7 +117,7 @@ class OpenSearchEngine:
         if not ids:
             return {}
         answer = await self._ask(self._client.mget, index=index, body={"ids": list(ids)}, params={"_source": "false"})
-        return {found["_id"]: found["_version"] for found in answer["docs"] if found.get("found")}
+        return {found["_id"]: found["_version"] for found in self._wire.those_found(answer)}
 
     async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
         """Return the documents of these ids that are there (real-time)."""
@@ -118,7 +125,7 @@ class OpenSearchEngine:
             return {}
         with self._wire.translated():
             answer = await self._client.mget(index=index, body={"ids": list(ids)})
-        return {found["_id"]: _indexed(found, sources=True) for found in answer["docs"] if found.get("found")}
+        return {found["_id"]: _indexed(found, sources=True) for found in self._wire.those_found(answer)}
 
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""

@@ -46,8 +46,17 @@ def _unusable(error: SettingsError | Unavailable) -> Check:
     """Return the one check of an engine that can not be examined."""
     if isinstance(error, Unavailable):
         return Check(ENGINE, "reachable", Health.FAILED, error.message, "see in its log why it answers so", SETTING)
-    what, _, mend = error.message.removeprefix(f"{error.setting}: ").rpartition(": ")
+    what, mend = _parted(error.message.removeprefix(f"{error.setting}: "))
     return Check(ENGINE, "reachable", Health.FAILED, what, mend, error.setting)
+
+
+def _parted(message: str) -> tuple[str, str]:
+    """Return what was seen and the mend behind it; a mend that is a request has colons of its own."""
+    what, put, request = message.partition(": PUT ")
+    if put:
+        return what, f"PUT {request}"
+    what, _, mend = message.rpartition(": ")
+    return what, mend
 
 
 def _reached(connection: Connection, took: float) -> Check:

@@ -58,7 +58,7 @@ def _refused(error: TransportError, host: Host) -> AssetryError:
         case int(status) if 300 <= status < 400:
             return SettingsError(SETTING, f"{host.shown} sends callers elsewhere ({status}): set the address it names")
         case status:
-            return SettingsError(SETTING, f"{host.shown} answers {status}; {OTHER}, or the path in the URL is wrong")
+            return SettingsError(SETTING, f"{host.shown} answers {status}, {OTHER}: correct the address, or its path")
 
 
 def denied(shown: str, needed: str) -> SettingsError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.adapters.opensearch_connection import SETTING, Connection
-from service.adapters.opensearch_faults import OTHER, denied, permission
+from service.adapters.opensearch_faults import LONGEST, OTHER, denied, permission
 from service.adapters.opensearch_probe import Probe, probing
 from service.errors import AssetryError, SettingsError, Unavailable
 from service.ports.search import Rejected
@@ -23,7 +23,13 @@ READ_ONLY = ("read_only", "read_only_allow_delete", "write")
 
 CLUSTER_BLOCKS = ("cluster.blocks.read_only", "cluster.blocks.read_only_allow_delete", "cluster.blocks.create_index")
 
+MISSING = 404
+
+UNFORMED = "_na_"
+"""The cluster of a node that has just started and found none yet."""
+
 _SECURITY = "security_exception"
+_BLOCKED = "cluster_block_exception"
 
 
 async def verify(connection: Connection, *, prefix: str, writes: bool) -> Mapping[str, str]:
@@ -40,9 +46,9 @@ async def verify(connection: Connection, *, prefix: str, writes: bool) -> Mappin
     async with probing(connection, found.host) as probe:
         await _may_search(probe, connection.shown, prefix)
         if writes:
-            await _may_write(probe, connection.shown, prefix)
             for block, mend in await blocks(probe, prefix):
                 raise SettingsError(SETTING, f"{connection.shown} is read-only ({block}): {mend}")
+            await _may_write(probe, connection.shown, prefix)
     return {"engine": "opensearch", "version": found.version}
 
 
@@ -65,7 +71,7 @@ async def identify(connection: Connection) -> Identity:
         raise faults[0]
     for error in faults:
         log.warning("one of %d hosts can not be used: %s", len(hosts), error.message)
-    if len({str(answer.get("cluster_uuid")) for answer in reached.values()}) > 1:
+    if len({str(answer.get("cluster_uuid")) for answer in reached.values()} - {UNFORMED}) > 1:
         raise SettingsError(SETTING, "the hosts belong to different clusters: name nodes of one")
     versions = [_version(answer, hosts[n].shown) for n, answer in reached.items()]
     return Identity(min(versions, key=numbers), min(reached), faults)
@@ -143,6 +149,9 @@ async def _may_write(probe: Probe, shown: str, prefix: str) -> None:
     except Rejected as error:
         if error.error_type == _SECURITY:
             raise denied(shown, permission(error.reason) or "indices:data/write/bulk") from error
+        if error.error_type == _BLOCKED:  # by a setting that this user may not see
+            mend = "see that its disk has room, then lift the block"
+            raise SettingsError(SETTING, f"{shown} is read-only ({error.reason[:LONGEST]}): {mend}") from error
         return
     result = answer["items"][0]["index"].get("error") or {}
     if result.get("type") == _SECURITY:
@@ -154,6 +163,7 @@ async def _settings(probe: Probe, path: str, **params: str) -> Mapping[str, Any]
     try:
         answer = await probe.get(path, **params)
     except Rejected as error:
-        log.info("%s can not be asked: %d %s", path, error.status, error.error_type)
+        if error.status != MISSING:  # an index that is not there yet is nothing to speak of
+            log.info("%s can not be asked: %d %s", path, error.status, error.error_type)
         return {}
     return answer if isinstance(answer, Mapping) else {}

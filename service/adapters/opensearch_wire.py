@@ -27,6 +27,12 @@ NOT_NOW = frozenset({401, 403, 408, 429})
 Any other 4xx is a refusal of what was asked.
 """
 
+TOO_MUCH = "too_many_buckets_exception"
+"""A search whose facets have more values than the engine counts (``search.max_buckets``).
+
+It says so with a 503, although no later attempt does better.
+"""
+
 FIRST_SHARE = 0.6
 """Of a reading call's time-out, where another host can be asked in the rest."""
 
@@ -118,6 +124,8 @@ def translate(error: TransportError) -> Unavailable | Rejected:
         return Unavailable(ENGINE, f"no connection ({type(error.info).__name__})")
     status = error.status_code
     kind, reason = describe(error.info)
+    if TOO_MUCH in causes(error.info):
+        return Rejected(400, TOO_MUCH, reason)
     if not isinstance(status, int) or status in NOT_NOW or status >= 500:
         return Unavailable(ENGINE, f"answered {status} {kind}")
     return Rejected(status, kind, reason)
@@ -125,14 +133,50 @@ def translate(error: TransportError) -> Unavailable | Rejected:
 
 def describe(info: Any) -> tuple[str, str]:
     """Return the type and reason of an error body, an item's ``error`` or a plain text."""
+    chain = _chain(info)
+    if not chain:
+        return "unknown", str(info.get("error", info) if isinstance(info, Mapping) else info)
+    reasons = (str(cause["reason"]) for cause in chain if cause.get("reason"))
+    return str(chain[0].get("type", "unknown")), ": ".join(dict.fromkeys(reasons))
+
+
+def causes(info: Any) -> list[str]:
+    """Return the types of an error and of what caused it."""
+    return [str(cause.get("type", "unknown")) for cause in _chain(info)]
+
+
+def _chain(info: Any) -> list[Mapping[str, Any]]:
+    """Return an error and what caused it, the last cause last; [] where that is not told."""
     error = info.get("error", info) if isinstance(info, Mapping) else info
-    if not isinstance(error, Mapping):
-        return "unknown", str(error)
-    causes = [error]
-    while isinstance(cause := causes[-1].get("caused_by"), Mapping):
-        causes.append(cause)
-    reasons = (str(cause["reason"]) for cause in causes if cause.get("reason"))
-    return str(error.get("type", "unknown")), ": ".join(dict.fromkeys(reasons))
+    chain: list[Mapping[str, Any]] = []
+    while isinstance(error, Mapping):
+        chain.append(error)
+        error = error.get("caused_by")
+    return chain
+
+
+def whole(answer: Mapping[str, Any]) -> bool:
+    """Whether all shards took part in an answer.
+
+    A shard of which no copy is anywhere is no failed one to OpenSearch: it is only not among the successful.
+    """
+    shards = answer["_shards"]
+    return not shards["failed"] and bool(shards["successful"] >= shards["total"])
+
+
+def lost_contexts(answer: Mapping[str, Any]) -> bool:
+    """Whether a shard that a PIT names no longer knows it: then no later search by it will be whole, either."""
+    failures = answer["_shards"].get("failures", ())
+    return any(describe(failure.get("reason"))[0] == "search_context_missing_exception" for failure in failures)
+
+
+def those_found(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the documents that a get of many found. Raises Unavailable where it is not known of one: no shard told."""
+    for document in answer["docs"]:
+        if "error" in document:
+            raise Unavailable(ENGINE, f"the answer is partial ({describe(document)[0]})")
+        if document.get("found"):
+            yield document
 
 
 def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]:

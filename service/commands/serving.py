@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -15,7 +16,7 @@ from service.bootstrap import Service, open_service
 from service.logs import configure
 from service.roles import Role, open_indexer, open_worker
 from service.server import Server, address, bind
-from service.settings import Settings
+from service.settings import Settings, unknown
 from service.signals import stoppable
 
 _log = structlog.get_logger("assetry.serve")
@@ -23,7 +24,7 @@ _log = structlog.get_logger("assetry.serve")
 
 async def serve(settings: Settings, *, everything: bool) -> None:
     """Serve the API until told to stop, and in the same process what no other one runs."""
-    configure(settings)
+    _begin(settings)
     with bind(settings.host, settings.port) as listener, stoppable() as stop:
         url = address(listener)
         async with open_service(settings, everything=everything) as service:
@@ -49,7 +50,7 @@ async def work(settings: Settings) -> None:
 
 async def _run(settings: Settings, opened: Callable[[Settings], AbstractAsyncContextManager[Role]]) -> None:
     """Run a role, and answer what operators ask where there is a port for it."""
-    configure(settings)
+    _begin(settings)
     with stoppable() as stop:
         if settings.ops_port is None:
             async with opened(settings) as role:
@@ -63,6 +64,13 @@ async def _run(settings: Settings, opened: Callable[[Settings], AbstractAsyncCon
                 app = create_ops_app(role.probes, role.gauges)
                 await Server(app, lambda: _announce(line), settings.shutdown_seconds).run_on(listener, stop)
                 _log.info("stopping")
+
+
+def _begin(settings: Settings) -> None:
+    """Set up the log, and say in it what of the environment is a setting to nobody."""
+    configure(settings)
+    for name, near in unknown(os.environ).items():
+        _log.warning("no such setting", variable=name, meant=near)
 
 
 async def _line(process: Service | Role, url: str | None) -> str:

@@ -72,8 +72,9 @@ class SearchEngine(Protocol):
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias, or None with a body that names a ``pit``; ``timeout`` is in seconds.
 
-        Raises Unavailable too when the answer is partial (a failed shard or ``timed_out``) and when there is no such
-        index or alias: the alias appears with the first complete index. Raises PitGone for a PIT that is no more.
+        Raises Unavailable too when the answer is partial (a shard that failed or is nowhere, or ``timed_out``) and when
+        there is no such index or alias: the alias appears with the first complete index. Raises PitGone for a PIT that
+        is no more, or of which a node lost its part.
         """
         ...
 
@@ -102,11 +103,17 @@ class SearchEngine(Protocol):
         ...
 
     async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
-        """Return the stored version of each id that is there (real-time get, not search)."""
+        """Return the stored version of each id that is there (real-time get, not search).
+
+        Raises Unavailable when it is not known of one of them: its shard is nowhere.
+        """
         ...
 
     async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
-        """Return the documents of these ids that are there, with their content, as of now (real-time get)."""
+        """Return the documents of these ids that are there, with their content, as of now (real-time get).
+
+        Raises Unavailable as :meth:`versions` does.
+        """
         ...
 
     async def create_index(self, name: str, body: Json) -> None:

@@ -86,6 +86,45 @@ def test_no_secret_is_written_down_and_none_has_a_default(name: str) -> None:
         assert not re.search(r"://[^$@/]*:[^$@/]+@", str(value)), f"{variable} holds a password"
 
 
+def test_what_is_read_only_gets_no_files_from_compose() -> None:
+    """Compose copies the content of `configs` into a container, and refuses to start one that is read-only."""
+    for name, service in SERVICES.items():
+        given = [*service.get("configs", ()), *service.get("secrets", ())]
+        assert not service["read_only"] or not given, name
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "files"),
+    [
+        ("mongodb", "docker-entrypoint.sh", {"/tmp/key": "MONGODB_KEY", "/docker-entrypoint-initdb.d/user.js": "USER"}),
+        ("redis", "redis-server", {"/tmp/redis.conf": "REDISCLI_AUTH"}),
+    ],
+)
+def test_an_engine_writes_its_secrets_down_for_itself_alone(
+    name: str, program: str, files: Mapping[str, str], env: Path, tmp_path: Path
+) -> None:
+    service, values = SERVICES[name], _values(env)
+    given = {key: _filled(value, values) for key, value in service["environment"].items()}
+    stub = tmp_path / program
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.chmod(0o755)
+    places = {path: tmp_path / str(number) / path.rpartition("/")[2] for number, path in enumerate(files)}
+    words = [word.replace("$$", "$") for word in service["entrypoint"]]
+    for path, place in places.items():
+        assert any(path.startswith(held.partition(":")[0] + "/") for held in service["tmpfs"])
+        place.parent.mkdir()
+        words = [word.replace(path, str(place)) for word in words]
+    command = [*words, *(_filled(word, values) for word in service["command"])]
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = subprocess.run(command, env=given | {"PATH": path}, capture_output=True, text=True, check=True)
+    assert [word for word in service["command"] if "$" not in word][-1] in done.stdout
+    for where, variable in files.items():
+        assert stat.S_IMODE(places[where].stat().st_mode) == 0o600
+        secret = next(value for key, value in given.items() if key.endswith(variable))
+        assert secret in places[where].read_text()
+        assert secret not in done.stdout
+
+
 def test_only_the_api_is_published_and_only_where_the_operator_says() -> None:
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"api"}
     assert SERVICES["api"]["ports"] == ["${ASSETRY_BIND:-127.0.0.1}:${ASSETRY_PORTS:-8080}:8080"]

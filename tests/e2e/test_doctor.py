@@ -45,6 +45,14 @@ def test_the_embedded_set_up_is_well(tmp_path: Path) -> None:
     assert "0 failed" in assetry("doctor", "--data", tmp_path / "data").stdout
 
 
+def test_a_setting_with_a_mistyped_name_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_MONGO_URL", "mongodb://host")
+    report = printed("doctor", "--data", tmp_path / "data")
+    (said,) = (check for check in report["checks"] if check["name"] == "settings")
+    assert (said["found"], said["mend"]) == ("ASSETRY_MONGO_URL is no setting", "write ASSETRY_MONGODB_URL")
+    assert said["health"] == "warning"
+
+
 def test_a_data_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     report = printed("doctor", "--data", tmp_path / "file" / "data", code=1)

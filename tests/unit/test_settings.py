@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from service.errors import SettingsError
-from service.settings import Settings, load, render_reference, variable
+from service.settings import Settings, load, render_reference, unknown, variable
 
 SECRET = "correct-horse"
 
@@ -24,6 +25,12 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.mongodb_url, settings.index_shards) == (None, 1)
 
 
+def test_a_service_of_our_name_in_kubernetes_leaves_the_port_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_PORT", "tcp://10.0.0.1:80")
+    assert load().port == 8080
+    assert load(port=9001).port == 9001
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -33,7 +40,11 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ASSETRY_SHUTDOWN_SECONDS", "-1"),
         ("ASSETRY_OPENSEARCH_URL", "localhost:9200"),
         ("ASSETRY_OPENSEARCH_URL", f"http://kim:{SECRET}@a:9200,https://b:9200"),
+        ("ASSETRY_OPENSEARCH_URL", f"http://kim:{SECRET}\uff1a@a:9200"),
+        ("ASSETRY_OPENSEARCH_URL", f"http://kim:1#{SECRET}@a:9200"),
         ("ASSETRY_OPENSEARCH_CA", "/no/such/file.pem"),
+        ("ASSETRY_OPENSEARCH_CA", "x" * 5000),
+        ("ASSETRY_OPENSEARCH_CLIENT_KEY", f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"),
         ("ASSETRY_MONGODB_URL", f"kim:{SECRET}@host"),
         ("ASSETRY_MONGODB_URL", f"mongodb://kim:{SECRET}@"),
         ("ASSETRY_MONGODB_DATABASE", "a/b"),
@@ -57,7 +68,20 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name:
     with pytest.raises(SettingsError, match=name) as raised:
         load()
     assert SECRET not in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+    assert len(str(raised.value)) < 500
     assert raised.value.setting == name
+
+
+def test_a_file_behind_a_closed_door_is_a_fault_of_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is to the image's user when the file is mounted below somebody's home; root sees it all the same."""
+
+    def closed(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(SettingsError, match=r"ASSETRY_S3_CA: .* \(Permission denied\), not '/root/ca\.pem'"):
+        load(s3_ca="/root/ca.pem")
 
 
 @pytest.mark.parametrize(
@@ -102,3 +126,24 @@ def test_every_setting_is_described() -> None:
         assert f"`{variable(name)}`" in page
     headings = [line for line in page.splitlines() if line.startswith("## ")]
     assert len(headings) == len(set(headings)) > 4, "settings of one group stand together"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("ASSETRY_MONGO_URL", "mongodb://a", {"ASSETRY_MONGO_URL": "ASSETRY_MONGODB_URL"}),
+        ("ASSETRY_OPENSEARCH_VERIFIY", "0", {"ASSETRY_OPENSEARCH_VERIFIY": "ASSETRY_OPENSEARCH_VERIFY"}),
+        ("ASSETRY_ZZZ", "1", {"ASSETRY_ZZZ": None}),
+        ("ASSETRY_PORT", "80", {}),
+        ("assetry_port", "80", {}),
+        ("ASSETRY_MONGO_URL", "", {}),
+        ("OTHER_MONGO_URL", "x", {}),
+        # What Kubernetes gives to every container beside services of these names: `assetry`, `assetry-api`.
+        ("ASSETRY_SERVICE_HOST", "10.0.0.1", {}),
+        ("ASSETRY_PORT_8080_TCP_ADDR", "10.0.0.1", {}),
+        ("ASSETRY_API_PORT", "tcp://10.0.0.1:8080", {}),
+        ("ASSETRY_API_SERVICE_PORT_HTTP", "8080", {}),
+    ],
+)
+def test_a_mistyped_name_is_found(name: str, value: str, found: dict[str, str | None]) -> None:
+    assert unknown({name: value}) == found

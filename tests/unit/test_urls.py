@@ -34,6 +34,8 @@ def test_good_urls(url: str, schemes: tuple[str, ...]) -> None:
         ("http://host:70000", HTTP, "port"),
         ("http://host:port", HTTP, "port"),
         ("http://host :9", HTTP, "white space"),
+        ("redis://:pass#word@host", REDIS, "%23"),
+        ("https://kim:1#pass@host:9200", HTTP, "%23"),
         ("mongodb://a,:1", ("mongodb://",), "no host"),
     ],
 )
@@ -58,11 +60,15 @@ def test_hosts_share_their_credentials() -> None:
         ("http://x:1@a,http://y:1@b", "different credentials"),
         ("http://a,,http://b", "each of the URLs must start"),
         ("ftp://a", "must start with https://"),
+        ("https://kim:pass\uff1aword@a", "is not a URL"),
+        ("https://kim:pass\u2100word@a", "is not a URL"),
+        ("https://kim:pass[word@a", "is not a URL"),
     ],
 )
 def test_hosts_that_do_not_fit(urls: str, word: str) -> None:
-    with pytest.raises(ValueError, match=word):
+    with pytest.raises(ValueError, match=word) as raised:
         split_hosts(urls)
+    assert "word@" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,14 @@ async def test_a_server_that_speaks_no_tls() -> None:
         port = listening.sockets[0].getsockname()[1]
         with pytest.raises(SettingsError, match="TLS"):
             await MongoStore(MongoOptions(f"mongodb://127.0.0.1:{port}/?tls=true", timeout=0.6), SystemClock()).open()
-        # Before the server ends: what asyncio accepts while it does, it leaves to the collector.
         await until(lambda: not _monitors(), "the driver's threads have ended")
-        await until(lambda: HangUp.open == 0, "every connection is closed")
+        # Connections are taken in their order: once this one was hung up on, no other waits to be taken by a server
+        # that closes, which would leave it open.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    await until(lambda: HangUp.open == 0, "every connection is closed")
     gc.collect()
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from service.adapters.opensearch import Connection, OpenSearchEngine
 from service.adapters.opensearch_wire import bulk_body, describe
 from service.errors import Unavailable
-from service.ports.search import BulkItem, Rejected
+from service.ports.search import BulkItem, PitGone, Rejected
 from tests.unit.adapters.opensearch_servers import Answer, Request, answering, mute, scripted
 
 
@@ -28,7 +28,13 @@ async def connected(*hosts: str, **options: Any) -> AsyncIterator[OpenSearchEngi
 REFUSAL = (
     '{"error":{"type":"parsing_exception","reason":"outer","caused_by":{"type":"x","reason":"inner"}},"status":400}'
 )
-HITS = '{"timed_out":%s,"_shards":{"failed":%d},"hits":{"hits":[]}}'
+HITS = '{"timed_out":%s,"_shards":{"total":2,"successful":2,"skipped":1,"failed":%d},"hits":{"hits":[]}}'
+# What OpenSearch answers of a shard that has no copy anywhere: none failed.
+RED = '{"total":2,"successful":1,"skipped":0,"failed":0}'
+LOST = (
+    '{"total":2,"successful":1,"skipped":0,"failed":1,"failures":[{"shard":1,"index":"i",'
+    '"reason":{"type":"search_context_missing_exception","reason":"No search context found for id [1]"}}]}'
+)
 
 
 @pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 502, 503, 504])
@@ -49,6 +55,16 @@ async def test_a_refusal_is_rejected_with_all_of_its_reasons(status: int) -> Non
     assert caught.value.reason == "outer: inner"
 
 
+async def test_too_many_buckets_are_a_refusal_whatever_the_status_says() -> None:
+    """As OpenSearch 3.7 answers: a client that is told to try again would do so for ever."""
+    cause = '{"type":"too_many_buckets_exception","reason":"Trying to create too many buckets.","max_buckets":20}'
+    body = f'{{"error":{{"type":"search_phase_execution_exception","reason":"","caused_by":{cause}}},"status":503}}'
+    async with scripted((503, body)) as (url, _), connected(url) as engine:
+        with pytest.raises(Rejected) as caught:
+            await engine.search("i", {})
+    assert (caught.value.status, caught.value.error_type) == (400, "too_many_buckets_exception")
+
+
 @pytest.mark.parametrize("body", ['"Forbidden"', "[]", "<html>", "", '{"Message": "no"}', "\xff"])
 async def test_a_refusal_of_any_shape_is_understood(body: str) -> None:
     """A gateway in front of an engine answers in its own ways."""
@@ -63,6 +79,46 @@ async def test_a_partial_answer_is_no_answer(timed_out: str, failed: int) -> Non
     async with scripted((200, HITS % (timed_out, failed))) as (url, _), connected(url) as engine:
         with pytest.raises(Unavailable, match="partial"):
             await engine.search("i", {})
+
+
+CALLS: dict[str, Callable[[OpenSearchEngine], Awaitable[object]]] = {
+    "search": lambda engine: engine.search("i", {}),
+    "by PIT": lambda engine: engine.search(None, {"pit": {"id": "p"}}),
+    "count": lambda engine: engine.count("i", {}),
+    "scan": lambda engine: engine.scan_documents("i", after=None, limit=1),
+    "open a PIT": lambda engine: engine.open_pit("i", "1m"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_an_answer_without_a_shard_that_is_nowhere_is_partial_too(name: str) -> None:
+    body = f'{{"timed_out":false,"count":0,"pit_id":"p","_shards":{RED},"hits":{{"hits":[]}}}}'
+    async with scripted((200, body)) as (url, seen), connected(url) as engine:
+        with pytest.raises(Unavailable, match="partial"):
+            await CALLS[name](engine)
+    if name == "open a PIT":
+        assert "allow_partial_pit_creation=false" in seen[0]
+        assert len(seen) == 2, "and closed again"
+
+
+async def test_a_pit_of_which_a_node_lost_its_part_is_gone() -> None:
+    """It never comes back, so "try again" would be wrong for as long as the cursor is used."""
+    body = f'{{"timed_out":false,"_shards":{LOST},"hits":{{"hits":[]}}}}'
+    async with scripted((200, body)) as (url, _), connected(url) as engine:
+        with pytest.raises(PitGone):
+            await engine.search(None, {"pit": {"id": "p"}})
+        with pytest.raises(Unavailable):
+            await engine.search("i", {})
+
+
+async def test_a_document_of_which_no_shard_tells_is_not_called_absent() -> None:
+    error = '{"type":"no_shard_available_action_exception","reason":"No shard available"}'
+    body = f'{{"docs":[{{"_id":"a","found":false}},{{"_id":"b","error":{error}}}]}}'
+    async with scripted((200, body)) as (url, _), connected(url) as engine:
+        with pytest.raises(Unavailable, match="no_shard_available"):
+            await engine.versions("i", ["a", "b"])
+        with pytest.raises(Unavailable, match="no_shard_available"):
+            await engine.documents("i", ["a", "b"])
 
 
 async def test_an_answer_that_is_no_json_is_unavailable() -> None:

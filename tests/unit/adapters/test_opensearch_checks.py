@@ -187,6 +187,32 @@ async def test_an_engine_that_is_not_there_is_one_failed_check() -> None:
     assert "s3cret" not in found.found
 
 
+POSES = {"version": {"number": "7.10.2"}, "tagline": "The OpenSearch Project: https://opensearch.org/"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "mend"),
+    [
+        (Answer.json({}, 404), "answers 404, what answers is not OpenSearch", "correct the address, or its path"),
+        (Answer.json({}, 302), "sends callers elsewhere (302)", "set the address it names"),
+        (Answer.json({}), "what answers is not OpenSearch", "set it to the address of an OpenSearch"),
+        (
+            Answer.json(POSES),
+            "poses as an Elasticsearch 7.10.2",
+            'PUT /_cluster/settings {"persistent": {"compatibility.override_main_response_version": false}}',
+        ),
+    ],
+)
+async def test_what_is_not_the_engine_that_is_needed_is_told_beside_its_mend(
+    answer: Answer, words: str, mend: str
+) -> None:
+    async with routed({"/": answer}) as (url, _):
+        (found,) = (await examined(url)).values()
+    assert found.found.startswith(url)
+    assert words in found.found
+    assert found.mend == mend
+
+
 async def test_an_engine_that_is_busy_is_one_failed_check() -> None:
     async with scripted((503, "{}")) as (url, _):
         (found,) = (await examined(url)).values()

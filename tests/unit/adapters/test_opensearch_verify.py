@@ -137,6 +137,25 @@ async def test_hosts_of_two_clusters_are_refused() -> None:
         assert "different clusters" in await said(one, other)
 
 
+async def test_a_node_that_has_not_joined_yet_is_of_no_other_cluster() -> None:
+    """It says so itself, and joins a moment later: no reason to end."""
+    starting = {"/": Answer.json({**INFO, "cluster_uuid": "_na_"})}
+    async with routed(GOOD) as (one, _), routed(starting) as (other, _):
+        await verify(Connection((one, other)), prefix="assets", writes=True)
+
+
+async def test_a_block_that_may_not_be_looked_at_is_seen_by_what_it_does() -> None:
+    """A managed service may keep its cluster's settings to itself."""
+    reason = "blocked by: [FORBIDDEN/6/cluster read-only (api)];"
+    blocked = Answer.json({"error": {"type": "cluster_block_exception", "reason": reason}}, 403)
+    hidden = Answer.json(refusal("cluster:monitor/settings"), 403)
+    routes = {**GOOD, "/_cluster/settings": hidden, "/assets-check-write/_bulk": blocked}
+    async with routed(routes) as (url, _):
+        message = await said(url)
+    assert "is read-only (blocked by: [FORBIDDEN/6" in message
+    assert "lift the block" in message
+
+
 DENIED = Answer.json(refusal("indices:data/x"), 403)
 DENIED_ITEM = Answer.json({"items": [{"index": {"status": 403, **refusal("indices:data/y")}}]})
 

@@ -1,0 +1,37 @@
+"""How many cores this process may use: fewer than the machine has, in a container with a limit."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores(cgroup: Path = _CGROUP) -> int:
+    """Return how many processes that compute can run at once, 1 at least.
+
+    It heeds the cores that the process is bound to (``taskset``, a cpuset) and the quota of its container (cgroup v2,
+    then v1); a quota of a part of a core counts as a core.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return max(1, bound if quota is None else min(bound, math.ceil(quota)))
+
+
+def _quota(cgroup: Path) -> float | None:
+    """Return the cores that the container's limit allows, None without one."""
+    try:
+        allowed, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            allowed = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
+        except OSError:
+            return None
+    try:
+        share = int(allowed) / int(period)
+    except (ValueError, ZeroDivisionError):  # `max`: no limit
+        return None
+    return share if share > 0 else None  # -1 in v1: no limit
