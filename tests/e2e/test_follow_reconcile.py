@@ -59,6 +59,21 @@ async def test_an_alias_that_was_deleted_shows_the_index_again(rig: Rig) -> None
     assert await rig.count() == 5
 
 
+async def test_an_index_that_is_closed_for_a_while_blames_no_document(rig: Rig) -> None:
+    await rig.fill(5)
+    follower = await rig.follow()
+    index = await rig.physical()
+    client = rig.engine._live()._client
+    await client.indices.close(index=index)
+    await rig.store.insert_many("asset", dict(asset(n) for n in range(6, 306)))
+    await until(lambda: follower.status().state is State.WAITING, "it waits")
+    assert "index_closed_exception" in str(follower.status().last_error)
+    await client.indices.open(index=index)
+    assert await rig.seen(follower, 20)
+    assert (await rig.count(), await rig.physical()) == (305, index)
+    assert await rig.letters() == []
+
+
 async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig) -> None:
     await rig.fill(30)
     follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
