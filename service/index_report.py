@@ -18,6 +18,7 @@ from indexer.dead_letters import listed
 from indexer.indexes import ALIVE
 from indexer.plan import Physical, Plan, Plans
 from indexer.published import NOBODY
+from indexer.records import total
 from indexer.status import State
 from indexer.watch import IndexWatch
 from indexer.window import window
@@ -43,7 +44,7 @@ async def index_report(base: Base) -> Json:
         "ready": False,
         "service": running["url"] if running else None,
         "alias": alias,
-        "assets": await base.store.count("asset", {}),
+        "assets": await total(base.store),
     }
     facts |= await _said(base, running)
     last, lease = await verified.load(base.store, alias), await _lease(base)

@@ -21,6 +21,7 @@ from indexer.steps import Step
 from indexer.targets import resolved
 from indexer.tools import Tools
 from mappings.index import index_body
+from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
@@ -148,6 +149,23 @@ async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) 
     await clean(rig, str(outcome.index))
     await reindex(rig).purge()
     assert not await rig.engine.index_exists(old)
+
+
+async def test_a_store_that_can_not_count_its_assets_in_time_is_indexed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MongoDB ends a count of some millions by its time limit (code 50)."""
+
+    async def count(kind: str, where: Body) -> int:
+        raise Unavailable("store", "MaxTimeMSExpired")
+
+    monkeypatch.setattr(rig.store, "count", count)
+    await rig.fill(20)
+    follower = await rig.follow(OPTIONS)
+    assert (follower.status().indexed, follower.status().total) == (20, 0)
+    outcome = await reindex(rig).run()
+    assert outcome.swapped
+    assert await rig.physical() == outcome.index
 
 
 async def test_a_difference_is_refused_until_it_is_repaired(rig: Rig) -> None:
