@@ -184,14 +184,18 @@ class Works:
             raise Refused(Outcome(False, new.index, reason))
 
     async def compared(self, target: Target, stage: Stage) -> Report:
-        """Return what a verify of an index finds."""
+        """Return what a verify of an index finds.
+
+        Contents are compared only where today's mapping made it: what an earlier projection wrote is not what today's
+        would, and going back to that index must be possible.
+        """
         assets = await total(self._tools.store) or 0
 
         async def progressed(report: Report, key: str | None) -> None:
             self._check()
             self._tell(Told(stage, report.checked, assets))
 
-        return await self._tools.verify(target).run(on_progress=progressed)
+        return await self._tools.verify(target, bodies=target.root is None).run(on_progress=progressed)
 
     async def target(self, physical: Physical) -> Target:
         """Return an index of the plan as it is. Raises Refused when it is gone."""
