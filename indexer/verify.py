@@ -191,6 +191,8 @@ class Verify:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, the verify goes on
                 log.debug("the asset %s can not be projected: %s", record.key, error)
                 expected = BulkItem(record.key, version(record, self._options.epoch), b"null")
+        if record.tombstone and held is not None and held.deleted and held.version > expected.version:
+            return None  # it shows nothing, and no later version of the record will ever have to
         since = self._options.removed_since
         due = since is not None and record.updated_at >= since
         return drift_of(expected, held, removed=record.tombstone and not due)
@@ -272,10 +274,10 @@ class Verify:
         """Write what the index lacks, hide what it should not show, and bring records past what is ahead of them."""
         items: list[BulkItem] = []
         for difference, record, held in found:
-            if difference.drift is Drift.AHEAD and record is not None and held is not None:
-                await self._overtake(record, held)
-            elif record is None and held is not None:
+            if held is not None and (record is None or (record.tombstone and difference.drift is Drift.AHEAD)):
                 items.append(_hidden(held))
+            elif difference.drift is Drift.AHEAD and record is not None and held is not None:
+                await self._overtake(record, held)
             elif record is not None:
                 try:
                     items.append(encoded(self._project(record)))
@@ -293,7 +295,7 @@ class Verify:
         A version in the index can not fall, so the record's must rise.
         """
         gap = held.version - version(record, self._options.epoch)
-        if record.tombstone or gap >= MAX_RAISES:
+        if gap >= MAX_RAISES:
             log.warning("the document of %s is %d versions ahead: raise the epoch and reindex", record.key, gap)
             return
         rev = record.rev
@@ -310,7 +312,7 @@ def _overdue(due: int | None, held: Indexed | None) -> bool:
 
 
 def _hidden(held: Indexed) -> BulkItem:
-    """Return what hides a document that has no record, at its own version: a record that comes back is not kept out."""
+    """Return what hides a document whose record is gone, at its own version: one that comes back is not kept out."""
     return BulkItem(held.id, held.version, {"asset_id": held.id, "deleted": True})
 
 

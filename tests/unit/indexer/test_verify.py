@@ -239,6 +239,21 @@ async def test_a_purged_tombstone_is_no_difference(world: World) -> None:
     assert (await world.verify().run()).clean
 
 
+@pytest.mark.parametrize("bodies", [True, False])
+async def test_a_removed_asset_that_the_index_shows_at_a_later_version_is_hidden(world: World, bodies: bool) -> None:
+    """As after a restored backup: the tombstone is older than what the index holds, so the engine refuses it."""
+    await _write(world, "asset_5", 9, title="shown", deleted=False)
+    await _write(world, "asset_6", 9, title="shown")
+    await world.store.remove("asset", "asset_6")
+    await world.index("asset_6")
+    options = VerifyOptions(page=7, recheck=5, bodies=bodies)
+    report = await world.verify(options=options, repair=world.write).run()
+    assert (counts(report), report.left) == ({"ahead": 2}, 0)
+    held = await world.searchable()
+    assert [held[key].deleted for key in ("asset_5", "asset_6")] == [True, True]
+    assert (await world.verify(options=options).run()).clean
+
+
 async def test_a_tombstone_that_may_be_needed_is_missed(world: World) -> None:
     """An older write of the asset may be under way still: only the tombstone's document keeps it out."""
     await world.engine.delete_index(INDEX)
