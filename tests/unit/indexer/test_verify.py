@@ -36,10 +36,10 @@ class World:
         self.settled = 0
         self.late: set[str] = set()
 
-    async def insert(self, number: int) -> Record:
+    async def insert(self, number: int, **fields: Any) -> Record:
         key = f"asset_{number}"
         body = {"org_id": "acme", "number": number, "guid": f"g{number}", "sid": f"s{number}", "title": f"No. {number}"}
-        return await self.store.insert("asset", key, {**body, "metadata": {"duration": 2.0}})
+        return await self.store.insert("asset", key, {**body, "metadata": {"duration": 2.0}, **fields})
 
     async def index(self, *keys: str) -> None:
         """Do what the indexer would."""
@@ -277,6 +277,34 @@ async def test_an_empty_index_is_filled_by_repair(world: World) -> None:
     assert counts(report) == {"missing": COUNT - 1}
     assert report.left == 0
     assert (await world.verify().run()).clean
+
+
+@pytest.mark.parametrize("bodies", [True, False])
+async def test_of_heavy_assets_few_are_read_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, bodies: bool
+) -> None:
+    weight = 20_000
+    for number in range(COUNT, 4 * COUNT):
+        await world.insert(number, description="x" * weight)
+    await world.index(*(f"asset_{number}" for number in range(COUNT, 3 * COUNT)))
+    sizes: list[int] = []
+
+    def watched(name: str, call: Any) -> Any:
+        async def read(*args: Any, **options: Any) -> Any:
+            found = await call(*args, **options)
+            if name != "scan_documents" or options["sources"]:
+                sizes.append(len(found))
+            return found
+
+        return read
+
+    for owner, name in ((world.store, "scan"), (world.engine, "scan_documents"), (world.engine, "documents")):
+        monkeypatch.setattr(owner, name, watched(name, getattr(owner, name)))
+    options = VerifyOptions(page_bytes=10 * weight, bodies=bodies)
+    report = await world.verify(options=options, settle=lambda: asyncio.sleep(0)).run()
+    assert (report.checked, counts(report)) == (4 * COUNT, {"missing": COUNT})
+    assert max(sizes) <= 50  # the first page
+    assert sum(sizes) <= 20 * len(sizes), sizes
 
 
 async def test_an_interrupted_verify_goes_on_behind_its_cursor(world: World) -> None:
