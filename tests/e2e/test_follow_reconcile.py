@@ -96,6 +96,38 @@ async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig
     assert await rig.count({"match": {"title": "followed"}}) == 1
 
 
+async def test_an_alias_that_is_at_another_index_too_shows_the_live_one_alone(rig: Rig) -> None:
+    """As after a restore of a snapshot under another name, which brings the aliases along."""
+    await rig.fill(5)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
+    await rig.engine.create_index("restored", body)
+    await rig.engine.update_aliases([{"add": {"index": "restored", "alias": ALIAS}}])
+
+    async def alone() -> bool:
+        return list(await rig.engine.resolve_alias(ALIAS)) == [index]
+
+    await eventually(alone, "it is at the live index alone")
+    assert await rig.seen(follower, 20)
+    assert (await rig.count(), follower.status().items) == (5, {"done": 5})
+    assert await rig.engine.index_exists("restored")
+
+
+async def test_an_index_in_the_place_of_the_alias_is_said_and_nothing_is_built_for_it(rig: Rig) -> None:
+    """As a write of somebody else's makes it, where the engine makes indexes by itself."""
+    await rig.fill(5)
+    await rig.engine.create_index(ALIAS, index_body())
+    follower = rig.begin()
+    await until(lambda: follower.status().state is State.WAITING, "it waits")
+    assert f"an index is called {ALIAS}" in str(follower.status().last_error)
+    assert follower.status().items == {}
+    await rig.engine.delete_index(ALIAS)
+    await until(lambda: follower.status().caught_up, "it is built")
+    assert await rig.count() == 5
+
+
 async def test_an_index_of_somebody_else_behind_the_alias_is_replaced_and_left_alone(rig: Rig) -> None:
     await rig.fill(5)
     await rig.engine.create_index("foreign", index_body())
