@@ -216,13 +216,22 @@ class Verify:
     async def _hide_strays(self) -> None:
         """Count, and hide if asked to, documents whose id is not their ``asset_id``: no indexer wrote them."""
         body = {"query": _WITHOUT_ASSET_ID, "size": self._options.page, "version": True, "_source": False}
-        answer = await self._engine.search(self._index, body)
-        self._strays.update({hit["_id"]: Indexed(hit["_id"], hit["_version"], False) for hit in answer["hits"]["hits"]})
-        for stray in self._strays.values():
-            self._report.add(Difference(stray.id, Drift.ORPHAN, None, stray.version))
-        if self._strays and self._repair is not None:
-            await self._repair(self._index, [_hidden(stray) for stray in self._strays.values()])
-            self._report.repaired += len(self._strays)
+        seen: set[str] = set()
+        while True:
+            hits = (await self._engine.search(self._index, body))["hits"]["hits"]
+            self._strays.update({hit["_id"]: Indexed(hit["_id"], hit["_version"], False) for hit in hits})
+            strays = [stray for stray in self._strays.values() if stray.id not in seen]
+            for stray in strays:
+                self._report.add(Difference(stray.id, Drift.ORPHAN, None, stray.version))
+            if self._repair is None or not strays:
+                break
+            await self._repair(self._index, [_hidden(stray) for stray in strays])
+            await self._engine.refresh(self._index)
+            self._report.repaired += len(strays)
+            seen.update(self._strays)
+        if self._repair is None and len(hits) == self._options.page:  # no order to page by: the others are only counted
+            more = await self._engine.count(self._index, _WITHOUT_ASSET_ID) - len(hits)
+            self._report.found[Drift.ORPHAN] += max(more, 0)
 
     # --- the second look
 
