@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from indexer.backoff import delay
 from indexer.indexes import Indexes
 from indexer.plan import Physical, Plan, Plans
 from indexer.progress import Progress
-from indexer.scan import scan
+from indexer.records import total
+from indexer.scan import Pause, scan
 from indexer.steps import Step, reached
 from indexer.targets import Target
-from indexer.writer import KIND, Writer
+from indexer.writer import Writer
+from service.errors import Unavailable
 from service.ports.search import SearchEngine
 from service.ports.store import Record, Store
 
@@ -24,10 +27,14 @@ class Builder:
     """Builds an index. The order of its steps is what makes it lossless.
 
     A write from before the barrier is seen by the scan, one from after it comes by the feed behind the barrier's token.
-    Searches see the new index when it is complete; until then they see none.
+    Searches see the new index when it is complete; until then they see none. A build takes hours where there are
+    millions of assets, so it waits for a store or an engine that is away for a while: ``pause`` is how.
     """
 
-    def __init__(self, store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans, writer: Writer) -> None:
+    def __init__(
+        self, store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans, writer: Writer, pause: Pause
+    ) -> None:
+        self._pause = pause
         self._store = store
         self._engine = engine
         self._indexes = indexes
@@ -40,7 +47,7 @@ class Builder:
         ``check`` is called before each page; it raises to end the build. Interrupted, it leaves an index that the plan
         names, and that the next build drops.
         """
-        progress.indexed, progress.total = 0, await self._store.count(KIND, {})
+        progress.indexed, progress.total = 0, await total(self._store) or 0
         token = await self._store.barrier()
         target = await self._made()
         log.info("building the index %s from %d assets", target.index, progress.total)
@@ -52,8 +59,8 @@ class Builder:
             progress.meter.add(len(records))
             reached(Step.BUILD_PAGE)
 
-        await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes)
-        await self._engine.refresh(target.index)
+        await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes, pause=self._pause)
+        await self._refreshed(target.index)
         reached(Step.BUILD_FILLED)
         check()
         return target, token
@@ -66,6 +73,15 @@ class Builder:
         reached(Step.BUILD_SETTLED)
         log.info("the index %s is complete", target.index)
         return plan
+
+    async def _refreshed(self, index: str) -> None:
+        attempt = 0
+        while True:
+            try:
+                return await self._engine.refresh(index)
+            except Unavailable as error:
+                attempt += 1
+                await self._pause(delay(attempt), error.message)
 
     async def _made(self) -> Target:
         """Return a new, empty index, after the one of an interrupted build is dropped."""

@@ -6,7 +6,7 @@ when this changes). What a document may hold is read from the index body, so a f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -108,7 +108,8 @@ def search_document(record: Record) -> Json:
 def mapped(value: Mapping[str, Any], node: Mapping[str, Any]) -> Json:
     """Return the part of an object that a mapping node has a place for.
 
-    A strict object keeps its own properties only; one that is not parsed, or not dynamic, keeps all it is given.
+    A strict object keeps its own properties only; one that is not parsed, or not dynamic, keeps all it is given, but
+    for names that the engine takes for a path (:func:`holds`).
     """
     properties: Mapping[str, Any] = node.get("properties", {})
     keeps_all = node.get("dynamic") in (False, "false")
@@ -116,13 +117,25 @@ def mapped(value: Mapping[str, Any], node: Mapping[str, Any]) -> Json:
     for name, part in value.items():
         child = properties.get(name)
         if child is None:
-            if keeps_all:
+            if keeps_all and holds(name, properties):
                 kept[name] = part
         elif "properties" in child:
             kept[name] = _inside(part, child)
         else:
             kept[name] = part
     return kept
+
+
+def holds(name: str, properties: Collection[str]) -> bool:
+    """Whether an object that is not dynamic can hold a leaf of this name beside its ``properties``.
+
+    The engine reads dots as a path: it refuses the whole document for an empty part of it, and for one that leads into
+    a property. Whatever users call their leaves, their asset must be found; this leaf stays in the record alone.
+    """
+    if "." not in name:
+        return name != ""
+    parts = name.rstrip(".").split(".")
+    return all(part.strip() for part in parts) and parts[0] not in properties
 
 
 def _inside(part: Any, node: Mapping[str, Any]) -> Any:

@@ -114,7 +114,7 @@ class Follower:
             moved=lambda: self._keeper.note({}),  # stand-bys wait for it, too
         )
         self._progress = Progress(clock, observe_batch)
-        builder = Builder(store, engine, self._indexes, self._plans, self._writer)
+        builder = Builder(store, engine, self._indexes, self._plans, self._writer, self.pause)
         self._opening = Opening(
             store, engine, self._indexes, self._plans, builder, self._keeper, self._letters, self._progress, opt,
             doubt=self._refresher.forget,

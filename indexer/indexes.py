@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from indexer.plan import Permit, Physical
 from mappings.index import index_body, mapping_hash
+from service.errors import Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Json, Rejected, SearchEngine
 from service.ports.store import Store
@@ -41,8 +42,15 @@ class Indexes:
         self._refresh = refresh
 
     async def shown(self) -> list[Physical]:
-        """Return the indexes behind the alias: one, if all is well. One without a build is not of Assetry's making."""
+        """Return the indexes behind the alias: one, if all is well. One without a build is not of Assetry's making.
+
+        Raises Unavailable also when an index is called as the alias should be: by a write of somebody else's, where the
+        engine makes indexes by itself. No alias can be made then, so nothing is to be built for it.
+        """
         held = await self._engine.resolve_alias(self.alias)
+        if not held and await self._engine.index_exists(self.alias):
+            mend = "delete it (its documents are somebody else's), or set another ASSETRY_INDEX_PREFIX"
+            raise Unavailable("search", f"an index is called {self.alias}, as the alias of Assetry's is to be: {mend}")
         return [await self.described(name) for name in held]
 
     async def described(self, name: str) -> Physical:

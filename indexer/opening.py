@@ -117,8 +117,9 @@ class Opening:
         await self._keeper.write({})
         if len(shown) == 1 and shown[0].build is not None:
             return plan.settled(shown[0])
-        if not shown and plan.live is not None and await self._is_there(plan.live):
-            log.warning("the alias %s was gone: it shows %s again", self._indexes.alias, plan.live.index)
+        if plan.live is not None and await self._is_there(plan.live):
+            others = ", ".join(physical.index for physical in shown) or "no index"
+            log.warning("the alias %s was at %s: it shows %s again", self._indexes.alias, others, plan.live.index)
             await self._indexes.promote(plan.live.index)
             return plan
         return plan.without_live()

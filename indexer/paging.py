@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FIRST = 50
+"""Records in the first page at most: how heavy they are is not known before."""
+
 
 class PageSize:
     """A count for the next page: at most ``count``, and fewer where the records seen last were heavy.
@@ -13,7 +16,7 @@ class PageSize:
     def __init__(self, count: int, size: int) -> None:
         self._count = count
         self._size = size
-        self._next = count
+        self._next = min(count, FIRST)
 
     @property
     def next(self) -> int:

@@ -7,12 +7,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from indexer.backoff import delay
+from service.errors import Unavailable
 from service.ports.store import Record, Store
 
 Sink = Callable[[list[Record]], Awaitable[None]]
 Page = Callable[[], int]
 Done = Callable[[str, int], Awaitable[None]]
 """``await done(key, live)``: all records up to the key are taken; so many of the last page are no tombstones."""
+
+Pause = Callable[[float, str], Awaitable[None]]
+"""``await pause(seconds, reason)`` before another attempt; it may raise to end the scan."""
 
 AHEAD = 4
 """Pages that may be taken, in pages for each lane, while an earlier one is still under way."""
@@ -30,17 +35,36 @@ async def _ignored(key: str, live: int) -> None:
 
 
 async def scan(
-    store: Store, sink: Sink, *, page: Page, lanes: int, after: str | None = None, done: Done = _ignored
+    store: Store,
+    sink: Sink,
+    *,
+    page: Page,
+    lanes: int,
+    after: str | None = None,
+    done: Done = _ignored,
+    pause: Pause | None = None,
 ) -> None:
     """Give every asset record behind ``after``, tombstones included, to the sink in pages by key.
 
     ``page()`` is the next page's length. At most ``lanes`` pages are in the sink's hands at once, so memory stays flat.
-    Records that change meanwhile may be given in either state. Returns when all are taken. Raises what the store or the
-    sink raises, after the other pages under way are cancelled.
+    Records that change meanwhile may be given in either state. With ``pause`` a store that is away is waited for.
+    Returns when all are taken. Raises what the store or the sink raises, after the other pages under way are cancelled.
     """
     pages: deque[_Taken] = deque()
+
+    async def read(after: str | None, limit: int) -> list[Record]:
+        attempt = 0
+        while True:
+            try:
+                return await store.scan("asset", after=after, limit=limit)
+            except Unavailable as error:
+                if pause is None:
+                    raise
+                attempt += 1
+                await pause(delay(attempt), error.message)
+
     try:
-        while records := await store.scan("asset", after=after, limit=page()):
+        while records := await read(after, page()):
             after = records[-1].key
             live = sum(not record.tombstone for record in records)
             pages.append(_Taken(asyncio.ensure_future(sink(records)), after, live))

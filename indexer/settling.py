@@ -39,7 +39,9 @@ class Settling:
         self._alias = alias
         self._dead = dead
         self._patience = patience
-        self._waiting: frozenset[str] = frozenset()
+        self._saved: str | None = None
+        self._read_to: str | None = None
+        self._waiting: set[str] = set()
 
     def late(self, key: str) -> bool:
         """Whether a change of this asset waits for an indexer. Known after :meth:`settle`."""
@@ -50,7 +52,7 @@ class Settling:
         mark = await self._store.barrier()
         self.led = await self._is_passed(mark)
         if not self.led:
-            self._waiting = await self._read(mark)
+            await self._read(mark)
 
     async def _is_passed(self, mark: str) -> bool:
         """Wait for the leader to pass a mark; False when there is none that will."""
@@ -77,20 +79,25 @@ class Settling:
         except HistoryLost:  # it is of another database: the next leader reconciles
             return False
 
-    async def _read(self, mark: str) -> frozenset[str]:
-        """Return the assets with changes between the saved token and a mark; none where the feed can not say."""
+    async def _read(self, mark: str) -> None:
+        """Note the assets with changes between the saved token and a mark; none where the feed can not say.
+
+        What was read before is not read again, unless somebody has followed meanwhile: an import that no indexer has
+        seen may be the whole library.
+        """
         token = (await checkpoint.load(self._store, self._alias)).get("token")
-        keys: set[str] = set()
-        if token is None:
-            return frozenset()
+        if token != self._saved:
+            self._saved = self._read_to = token
+            self._waiting = set()
+        if self._read_to is None:
+            return
         try:
-            async with opened(self._store, token, kind=KIND, limit=_PAGE, bell=asyncio.Event()) as feed:
-                passed = False
-                while not passed:
+            async with opened(self._store, self._read_to, kind=KIND, limit=_PAGE, bell=asyncio.Event()) as feed:
+                while not self._store.passed(self._read_to, mark):
                     batch = await feed.next()
-                    keys.update(change.key for change in batch if change.kind == KIND)
-                    passed = bool(batch) and self._store.passed(batch[-1].token, mark)
+                    self._waiting.update(change.key for change in batch if change.kind == KIND)
+                    self._read_to = batch[-1].token if batch else self._read_to
         except HistoryLost:
             log.warning("the change feed can not go back to the saved token: the next indexer reconciles")
-            return frozenset()
-        return frozenset(keys)
+            self._saved = self._read_to = None
+            self._waiting = set()

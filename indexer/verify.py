@@ -18,11 +18,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from indexer.documents import encoded, plain_item, version
 from indexer.drift import Difference, Drift, Report, drift_of
 from indexer.merge import merged
 from indexer.outcomes import permanent
+from indexer.paging import PageSize
 from service.errors import Conflict, NotFound
 from service.ports.clock import Clock
 from service.ports.search import BulkItem, BulkOutcome, Indexed, SearchEngine
@@ -33,6 +37,9 @@ log = logging.getLogger(__name__)
 KIND = "asset"
 MAX_RAISES = 1000
 """Empty writes to one record at most, to bring it past a document that is ahead of it."""
+
+SAMPLE = 20
+"""Records of a page that are weighed: it costs as much as to send them."""
 
 _WITHOUT_ASSET_ID = {
     "bool": {"must_not": [{"exists": {"field": "asset_id"}}, {"term": {"deleted": True}}]},
@@ -65,8 +72,9 @@ class VerifyOptions:
     """How a verify goes on.
 
     Attributes:
-        page: Records and documents read at once.
-        recheck: Suspects looked at again at once.
+        page: Records and documents read at once, at most.
+        page_bytes: How heavy a page of either may be, about: of heavy ones, fewer are read. Four are in memory.
+        recheck: Suspects looked at again at once, at most.
         suspects: Keys kept until the next look again; each look waits once for the indexer.
         bodies: Compare contents too; else versions alone, which is several times as fast.
         epoch: The store's epoch, as :class:`indexer.options.FollowOptions` has it.
@@ -75,6 +83,7 @@ class VerifyOptions:
     """
 
     page: int = 1000
+    page_bytes: int = 8 * 2**20
     recheck: int = 500
     suspects: int = 10_000
     bodies: bool = True
@@ -123,6 +132,7 @@ class Verify:
         self._project = project or (lambda record: plain_item(record, opt.epoch))
         self._dead = dead
         self._late = late
+        self._page = PageSize(opt.page, opt.page_bytes)
         self._report = Report(index)
         self._strays: dict[str, Indexed] = {}
 
@@ -160,12 +170,18 @@ class Verify:
     # --- the walk
 
     async def _records(self, after: str | None) -> Sequence[Record]:
-        return await self._store.scan(KIND, after=after, limit=self._options.page)
+        records = await self._store.scan(KIND, after=after, limit=self._page.next)
+        self._page.seen(len(records), _weight([record.body for record in records]))
+        return records
 
     async def _documents(self, after: str | None) -> Sequence[Indexed]:
         """Return the next page of documents of ours; those of somebody else are put aside."""
-        opt = self._options
-        while page := await self._engine.scan_documents(self._index, after=after, limit=opt.page, sources=opt.bodies):
+        bodies = self._options.bodies
+        while page := await self._engine.scan_documents(
+            self._index, after=after, limit=self._page.next if bodies else self._options.page, sources=bodies
+        ):
+            if bodies:
+                self._page.seen(len(page), _weight([document.source for document in page]))
             self._strays.update({d.id: d for d in page if d.id != d.asset_id and not d.deleted})
             ours = [d for d in page if d.id == d.asset_id]
             if ours:
@@ -191,6 +207,8 @@ class Verify:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, the verify goes on
                 log.debug("the asset %s can not be projected: %s", record.key, error)
                 expected = BulkItem(record.key, version(record, self._options.epoch), b"null")
+        if record.tombstone and held is not None and held.deleted and held.version > expected.version:
+            return None  # it shows nothing, and no later version of the record will ever have to
         since = self._options.removed_since
         due = since is not None and record.updated_at >= since
         return drift_of(expected, held, removed=record.tombstone and not due)
@@ -198,13 +216,22 @@ class Verify:
     async def _hide_strays(self) -> None:
         """Count, and hide if asked to, documents whose id is not their ``asset_id``: no indexer wrote them."""
         body = {"query": _WITHOUT_ASSET_ID, "size": self._options.page, "version": True, "_source": False}
-        answer = await self._engine.search(self._index, body)
-        self._strays.update({hit["_id"]: Indexed(hit["_id"], hit["_version"], False) for hit in answer["hits"]["hits"]})
-        for stray in self._strays.values():
-            self._report.add(Difference(stray.id, Drift.ORPHAN, None, stray.version))
-        if self._strays and self._repair is not None:
-            await self._repair(self._index, [_hidden(stray) for stray in self._strays.values()])
-            self._report.repaired += len(self._strays)
+        seen: set[str] = set()
+        while True:
+            hits = (await self._engine.search(self._index, body))["hits"]["hits"]
+            self._strays.update({hit["_id"]: Indexed(hit["_id"], hit["_version"], False) for hit in hits})
+            strays = [stray for stray in self._strays.values() if stray.id not in seen]
+            for stray in strays:
+                self._report.add(Difference(stray.id, Drift.ORPHAN, None, stray.version))
+            if self._repair is None or not strays:
+                break
+            await self._repair(self._index, [_hidden(stray) for stray in strays])
+            await self._engine.refresh(self._index)
+            self._report.repaired += len(strays)
+            seen.update(self._strays)
+        if self._repair is None and len(hits) == self._options.page:  # no order to page by: the others are only counted
+            more = await self._engine.count(self._index, _WITHOUT_ASSET_ID) - len(hits)
+            self._report.found[Drift.ORPHAN] += max(more, 0)
 
     # --- the second look
 
@@ -212,7 +239,8 @@ class Verify:
         """Count, and repair if asked to, those of the suspects that differ still when nothing is late any more."""
         if not suspects:
             return
-        parts = [suspects[n : n + self._options.recheck] for n in range(0, len(suspects), self._options.recheck)]
+        size = min(self._options.recheck, self._page.next)
+        parts = [suspects[n : n + size] for n in range(0, len(suspects), size)]
         due = [await self._versions(part) for part in parts]
         await self._settle()
         repaired: list[tuple[Sequence[str], Mapping[str, int | None]]] = []
@@ -272,10 +300,10 @@ class Verify:
         """Write what the index lacks, hide what it should not show, and bring records past what is ahead of them."""
         items: list[BulkItem] = []
         for difference, record, held in found:
-            if difference.drift is Drift.AHEAD and record is not None and held is not None:
-                await self._overtake(record, held)
-            elif record is None and held is not None:
+            if held is not None and (record is None or (record.tombstone and difference.drift is Drift.AHEAD)):
                 items.append(_hidden(held))
+            elif difference.drift is Drift.AHEAD and record is not None and held is not None:
+                await self._overtake(record, held)
             elif record is not None:
                 try:
                     items.append(encoded(self._project(record)))
@@ -293,7 +321,7 @@ class Verify:
         A version in the index can not fall, so the record's must rise.
         """
         gap = held.version - version(record, self._options.epoch)
-        if record.tombstone or gap >= MAX_RAISES:
+        if gap >= MAX_RAISES:
             log.warning("the document of %s is %d versions ahead: raise the epoch and reindex", record.key, gap)
             return
         rev = record.rev
@@ -310,8 +338,14 @@ def _overdue(due: int | None, held: Indexed | None) -> bool:
 
 
 def _hidden(held: Indexed) -> BulkItem:
-    """Return what hides a document that has no record, at its own version: a record that comes back is not kept out."""
+    """Return what hides a document whose record is gone, at its own version: one that comes back is not kept out."""
     return BulkItem(held.id, held.version, {"asset_id": held.id, "deleted": True})
+
+
+def _weight(bodies: Sequence[Mapping[str, Any] | None]) -> int:
+    """Return how many bytes of JSON a page holds, told by some of it."""
+    some = bodies[:: max(1, len(bodies) // SAMPLE)]
+    return sum(len(orjson.dumps(body)) for body in some) * len(bodies) // max(len(some), 1)
 
 
 def _record_key(record: Record) -> str:

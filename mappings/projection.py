@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mappings.field import Field, FieldType
@@ -19,6 +19,7 @@ OPEN_LEAVES = 512  # leaves of one open object that are indexed; the rest stays 
 _OPEN_DEPTH = 8
 _PATH_DEPTH = 32  # levels above a path that are indexed
 _UNSIGNED = 2**64
+_MAX_OFFSET = timedelta(hours=18)  # of a time zone, as Java has them; Python takes up to a day, and parts of a second
 _OBJECT = (dict, Mapping)  # a dict is told by its type alone, which is ten times as fast
 
 Record = Mapping[str, Any]
@@ -221,7 +222,13 @@ def _iso_date(text: str) -> str | None:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return parsed.isoformat()
+    offset = parsed.utcoffset() or timedelta()
+    if abs(offset) <= _MAX_OFFSET and not offset.microseconds:
+        return parsed.isoformat()
+    try:
+        return parsed.astimezone(UTC).isoformat()
+    except OverflowError:
+        return None
 
 
 def _at(record: Any, path: tuple[str, ...]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Coroutine
 from typing import Annotated, Any, NoReturn
 
@@ -46,6 +47,11 @@ def _exit(work: Coroutine[Any, Any, int]) -> NoReturn:
         sys.exit(index_exit_code(error))
     except Rejected as error:  # its reason is the engine's own words, which stay in the engine's log
         typer.echo(f"error: the search engine refused a request ({error.status} {error.error_type})", err=True)
+        sys.exit(index_exit_code(error))
+    except BrokenPipeError:  # whoever read the output has enough of it
+        raise
+    except Exception as error:  # noqa: BLE001 - Python would exit with 1, which is a verdict here
+        traceback.print_exception(error)
         sys.exit(index_exit_code(error))
     raise typer.Exit(code)
 

@@ -28,6 +28,7 @@ from indexer.tools import Tools
 from indexer.verify import OnProgress as OnVerified
 from mappings.index import mapping_hash
 from service import engines
+from service.adapters.data_folder import DataFolder
 from service.adapters.embedded_search import running_engine
 from service.adapters.opensearch import Connection
 from service.adapters.osmem_engine import OsmemEngine
@@ -168,15 +169,30 @@ class Desk:
 
 
 @asynccontextmanager
+async def open_library(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
+    """Open a store that is there already. Raises SettingsError, Unavailable, InvalidInput (nothing is in the folder).
+
+    A mistyped ``--data`` would make an empty store, to which the whole index is a difference; and a repair would empty
+    the index.
+    """
+    folder = DataFolder(settings.data)
+    if settings.mongodb_url is None and not await asyncio.to_thread(folder.database.is_file):
+        raise InvalidInput(f"There is no library in {folder.root}.", field="--data", provided=str(settings.data))
+    async with open_base(settings, clock) as base:
+        yield base
+
+
+@asynccontextmanager
 async def open_desk(settings: Settings, clock: Clock | None = None, *, writes: bool = True) -> AsyncIterator[Desk]:
     """Open the store and the engine of an index; ``writes`` says whether the index will be written to.
 
     Raises:
         SettingsError: a setting is wrong, or the engine that it names can not be used.
         Unavailable: the index is in the memory of a service that does not run.
+        InvalidInput: the data folder holds no store.
     """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(open_base(settings, clock))
+        base = await stack.enter_async_context(open_library(settings, clock))
         yield Desk(base, await open_engine(base, stack, writes=writes))
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 import orjson
 
@@ -18,6 +19,7 @@ from indexer.dead_letters import listed
 from indexer.indexes import ALIVE
 from indexer.plan import Physical, Plan, Plans
 from indexer.published import NOBODY
+from indexer.records import total
 from indexer.status import State
 from indexer.watch import IndexWatch
 from indexer.window import window
@@ -43,7 +45,7 @@ async def index_report(base: Base) -> Json:
         "ready": False,
         "service": running["url"] if running else None,
         "alias": alias,
-        "assets": await base.store.count("asset", {}),
+        "assets": await total(base.store),
     }
     facts |= await _said(base, running)
     last, lease = await verified.load(base.store, alias), await _lease(base)
@@ -76,14 +78,19 @@ async def _said(base: Base, running: Mapping[str, Any] | None) -> Json:
 
 def _asked(url: str) -> Json:
     """Ask a service on this machine how its index is."""
+    direct = build_opener(ProxyHandler({}))  # no proxy of the environment's leads to this machine
     try:
-        with urlopen(f"{url}/readyz", timeout=_PATIENCE) as answer:  # noqa: S310 - our own URL
-            ready = orjson.loads(answer.read())
-    except HTTPError as error:
-        ready = orjson.loads(error.read())
-    except (URLError, TimeoutError) as error:
+        try:
+            with direct.open(f"{url}/readyz", timeout=_PATIENCE) as answer:
+                said = answer.read()
+        except HTTPError as error:  # it is not ready, and says why
+            said = error.read()
+    except (OSError, HTTPException) as error:
         return {"state": f"the service does not answer: {error}"}
-    index: Json = ready["engines"]["index"]
+    try:
+        index: Json = dict(orjson.loads(said)["engines"]["index"])
+    except (ValueError, KeyError, TypeError):  # it has ended, and somebody else has its port
+        return {"state": f"what answers at {url} is not the service"}
     return index
 
 

@@ -23,6 +23,8 @@ ASSET_TYPES = (
 )  # fmt: skip
 STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
 MAX_INT = 2**53 - 1
+MAX_KEY = 1000
+"""The longest name of a leaf of free JSON, in characters."""
 
 
 def _clean(value: str) -> str:
@@ -73,12 +75,20 @@ def _json_value(value: Any, depth: int = 0) -> Any:
             for item in value:
                 _json_value(item, depth + 1)
         case dict():
+            _named(value)
             for key, item in value.items():
                 _clean(key)
                 _json_value(item, depth + 1)
         case _:
             raise ValueError("must be JSON")
     return value
+
+
+def _named(leaves: dict[str, Any]) -> dict[str, Any]:
+    """Refuse names that are longer than any engine reads: OpenSearch refuses a document with one of over 50,000."""
+    if any(len(name) > MAX_KEY for name in leaves):
+        raise ValueError(f"holds a name of over {MAX_KEY:,} characters")
+    return leaves
 
 
 def stored_seed(value: int | str) -> int | str:
@@ -110,6 +120,7 @@ Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=Fa
 Seed = Annotated[int | Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")], AfterValidator(stored_seed)]
 Positive = Annotated[float, BeforeValidator(_int_as_float), Field(ge=0, allow_inf_nan=False)]
 Json = Annotated[Any, AfterValidator(_json_value)]
+Facts = Annotated[dict[str, Json], AfterValidator(_named)]
 CustomKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 CustomValue = str | bool | Whole | Number | Names
 
@@ -155,14 +166,15 @@ class Metadata(BaseModel):
     sample_rate: Count | None = None
     channels: Count | None = None
     bit_rate: Count | None = None
-    exif: dict[str, Json] | None = None
-    iptc: dict[str, Json] | None = None
-    xmp: dict[str, Json] | None = None
+    exif: Facts | None = None
+    iptc: Facts | None = None
+    xmp: Facts | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> Metadata:
         if len(self.__pydantic_extra__ or {}) > 200:
             raise ValueError("holds more than 200 leaves of its own")
+        _named(self.__pydantic_extra__ or {})
         return self
 
 

@@ -117,7 +117,7 @@ class OpenSearchEngine:
         if not ids:
             return {}
         answer = await self._ask(self._client.mget, index=index, body={"ids": list(ids)}, params={"_source": "false"})
-        return {found["_id"]: found["_version"] for found in self._wire.those_found(answer)}
+        return {found["_id"]: found["_version"] for found in self._wire.present(answer)}
 
     async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
         """Return the documents of these ids that are there (real-time)."""
@@ -125,7 +125,7 @@ class OpenSearchEngine:
             return {}
         with self._wire.translated():
             answer = await self._client.mget(index=index, body={"ids": list(ids)})
-        return {found["_id"]: _indexed(found, sources=True) for found in self._wire.those_found(answer)}
+        return {found["_id"]: _indexed(found, sources=True) for found in self._wire.present(answer)}
 
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""
@@ -176,8 +176,11 @@ class OpenSearchEngine:
         return None if found is None else int(found)
 
     async def adopt_index(self, name: str) -> None:
-        """Give an index its second name."""
-        await self.update_aliases([{"add": {"index": name, "alias": _write_alias(name)}}])
+        """Give an index its second name, to itself alone: a copy that was restored beside it brings the name along."""
+        alias = _write_alias(name)
+        others = [other for other in await self.resolve_alias(alias) if other != name]
+        actions: list[Json] = [{"remove": {"index": other, "alias": alias}} for other in others]
+        await self.update_aliases([*actions, {"add": {"index": name, "alias": alias}}])
 
     async def delete_documents(self, index: str, items: Sequence[tuple[str, int]]) -> list[BulkOutcome]:
         """Take documents out of an index."""

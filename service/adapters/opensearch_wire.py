@@ -36,6 +36,12 @@ It says so with a 503, although no later attempt does better.
 FIRST_SHARE = 0.6
 """Of a reading call's time-out, where another host can be asked in the rest."""
 
+CLOSED = "index_closed_exception"
+"""The error type of whatever meets a closed index. Its status is 400, but it blames no request and no document."""
+
+_SHARED = "no write index is defined for alias"
+"""How the reason begins that blames each document for the name that it is written to: several indexes have it."""
+
 UNENCODABLE = "unencodable_document"
 """The error type of a bulk item that is no JSON: it never left the process."""
 
@@ -126,7 +132,7 @@ def translate(error: TransportError) -> Unavailable | Rejected:
     kind, reason = describe(error.info)
     if TOO_MUCH in causes(error.info):
         return Rejected(400, TOO_MUCH, reason)
-    if not isinstance(status, int) or status in NOT_NOW or status >= 500:
+    if not isinstance(status, int) or status in NOT_NOW or status >= 500 or kind == CLOSED:
         return Unavailable(ENGINE, f"answered {status} {kind}")
     return Rejected(status, kind, reason)
 
@@ -170,15 +176,6 @@ def lost_contexts(answer: Mapping[str, Any]) -> bool:
     return any(describe(failure.get("reason"))[0] == "search_context_missing_exception" for failure in failures)
 
 
-def those_found(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the documents that a get of many found. Raises Unavailable where it is not known of one: no shard told."""
-    for document in answer["docs"]:
-        if "error" in document:
-            raise Unavailable(ENGINE, f"the answer is partial ({describe(document)[0]})")
-        if document.get("found"):
-            yield document
-
-
 def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]:
     """Return a bulk body of ``index`` actions with external versions, and the outcomes of items that are no JSON.
 
@@ -199,12 +196,27 @@ def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]
 
 
 def bulk_outcome(item: BulkItem, answer: Mapping[str, Any]) -> BulkOutcome:
-    """Read one entry of a bulk answer's ``items``."""
+    """Read one entry of a bulk answer's ``items``.
+
+    What is wrong with the index has a status of its own: 403 (closed, as a block) and 404 (there is none to write to).
+    """
     result = answer["index"]
     if (error := result.get("error")) is None:
         return BulkOutcome(item.id, item.version, result["status"])
     kind, reason = describe(error)
-    return BulkOutcome(item.id, item.version, result["status"], kind, reason)
+    status = 403 if kind == CLOSED else 404 if reason.startswith(_SHARED) else result["status"]
+    return BulkOutcome(item.id, item.version, status, kind, reason)
+
+
+def present(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the documents of a multi-get that are there.
+
+    One that can not be read (a shard that is away, a closed index) is no absent one: it raises Unavailable.
+    """
+    for found in answer["docs"]:
+        if "error" in found:
+            raise Unavailable(ENGINE, f"a document can not be read ({describe(found)[0]})")
+    return [found for found in answer["docs"] if found.get("found")]
 
 
 def delete_body(items: Sequence[tuple[str, int]]) -> bytes:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from service.bootstrap import open_base
 from service.commands.output import console, print_json, print_table
-from service.desk import letters, lift_halt, open_desk
+from service.desk import letters, lift_halt, open_desk, open_library
 from service.exits import FOUND, OK
 from service.settings import Settings
 
 
 async def show(settings: Settings, index: str | None, *, limit: int, as_json: bool) -> int:
     """Print the open dead letters; returns the exit code."""
-    async with open_base(settings) as base:
+    async with open_library(settings) as base:
         found = await letters(base, index)
     if as_json:
         print_json([asdict(letter) for letter in found])
@@ -39,7 +38,7 @@ async def retry(settings: Settings, index: str | None, assets: list[str], *, as_
 
 async def resume(settings: Settings, *, as_json: bool) -> int:
     """Have a halted indexer try again; returns the exit code."""
-    async with open_base(settings) as base:
+    async with open_library(settings) as base:
         await lift_halt(base)
     if as_json:
         print_json({"resumed": True})

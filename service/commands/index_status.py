@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.bootstrap import open_base
 from service.commands.output import console, print_json, print_table
+from service.desk import open_library
 from service.exits import FOUND, OK
 from service.index_report import index_report
 from service.settings import Settings
@@ -28,7 +28,7 @@ _ROWS = (
 
 async def status(settings: Settings, *, as_json: bool) -> int:
     """Print how the index is; returns the exit code."""
-    async with open_base(settings) as base:
+    async with open_library(settings) as base:
         report = await index_report(base)
     if as_json:
         print_json(report)

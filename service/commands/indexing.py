@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 
+import typer
 from rich.progress import Progress
 
 from indexer.drift import Report
+from indexer.records import total
 from indexer.told import Outcome, Told
 from service.commands.output import console, print_json, print_table, progress
 from service.desk import open_desk
 from service.exits import FOUND, OK
 from service.settings import Settings
 
+SAID_AFTER = 10.0
+"""Seconds that something is waited for before it is said where no bar is shown."""
+
 
 async def verify(settings: Settings, index: str | None, *, repair: bool, bodies: bool, as_json: bool) -> int:
     """Compare the index with the store and print what differs; returns the exit code."""
     with progress(quiet=as_json) as bar:
         async with open_desk(settings, writes=repair) as desk:
-            task = bar.add_task("verifying", total=await desk.base.store.count("asset", {}))
+            task = bar.add_task("verifying", total=await total(desk.base.store))
 
             async def watch(report: Report, key: str | None) -> None:
                 bar.update(task, completed=report.checked, total=max(report.checked, bar.tasks[task].total or 0))
@@ -55,7 +62,7 @@ async def reindex(settings: Settings, *, accept_dead_letters: bool, as_json: boo
     """Reindex and print how it ended; returns the exit code."""
     with progress(quiet=as_json) as bar:
         async with open_desk(settings) as desk:
-            outcome = await desk.reindex(accept_dead_letters=accept_dead_letters, on_progress=_Bar(bar))
+            outcome = await desk.reindex(accept_dead_letters=accept_dead_letters, on_progress=Bar(bar))
     return _ended(outcome, "searches see", as_json=as_json)
 
 
@@ -63,7 +70,7 @@ async def rollback(settings: Settings, *, verified: bool, as_json: bool) -> int:
     """Roll back and print how it ended; returns the exit code."""
     with progress(quiet=as_json) as bar:
         async with open_desk(settings) as desk:
-            outcome = await desk.rollback(verify=verified, on_progress=_Bar(bar))
+            outcome = await desk.rollback(verify=verified, on_progress=Bar(bar))
     return _ended(outcome, "searches see again", as_json=as_json)
 
 
@@ -73,7 +80,7 @@ async def purge(settings: Settings, *, tombstone_days: int, unfinished: bool, as
         # It takes nothing but room: also where a full disk lets nobody write.
         async with open_desk(settings, writes=False) as desk:
             age = timedelta(days=tombstone_days)
-            purged = await desk.purge(tombstones=age, unfinished=unfinished, on_progress=_Bar(bar))
+            purged = await desk.purge(tombstones=age, unfinished=unfinished, on_progress=Bar(bar))
     if as_json:
         print_json(asdict(purged))
     else:
@@ -83,15 +90,30 @@ async def purge(settings: Settings, *, tombstone_days: int, unfinished: bool, as
     return OK
 
 
-class _Bar:
-    """Shows what a reindex says: a bar for each stage that counts, and in words what it waits for."""
+class Bar:
+    """Shows what a reindex says: a bar for each stage that counts, and in words what it waits for.
 
-    def __init__(self, bar: Progress) -> None:
+    Where no bar is shown (a script, a scheduler) what is waited for longer than :data:`SAID_AFTER` is one line on
+    standard error: it may wait for an operator, for ever.
+    """
+
+    def __init__(self, bar: Progress, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._bar = bar
         self._task = bar.add_task("starting", total=None)
+        self._monotonic = monotonic
+        self._waits_since: float | None = None
+        self._said = ""
 
     def __call__(self, told: Told) -> None:
+        """Show one word."""
         words = f"{told.stage}, waits for {told.waits}" if told.waits else str(told.stage)
+        if not told.waits:
+            self._waits_since = None
+        elif self._waits_since is None:
+            self._waits_since = self._monotonic()
+        elif self._bar.disable and words != self._said and self._monotonic() - self._waits_since >= SAID_AFTER:
+            self._said = words
+            typer.echo(words, err=True)
         self._bar.update(self._task, description=words, completed=told.done, total=told.total or None)
 
 

@@ -63,10 +63,10 @@ class PitGone(Exception):
 class SearchEngine(Protocol):
     """An OpenSearch-compatible engine.
 
-    Every method raises Unavailable (no connection, a time-out, too many calls under way, any 5xx, 429, and 401 and 403:
-    credentials, permissions and blocks are an operator's to mend) and Rejected (any other 4xx); the message of neither
-    leaves the service. Methods that only read may ask another host once more, within their time-out; none that writes
-    is repeated.
+    Every method raises Unavailable (no connection, a time-out, too many calls under way, any 5xx, 429, a closed index,
+    and 401 and 403: credentials, permissions and blocks are an operator's to mend) and Rejected (any other 4xx); the
+    message of neither leaves the service. Methods that only read may ask another host once more, within their time-out;
+    none that writes is repeated.
     """
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
@@ -98,14 +98,15 @@ class SearchEngine(Protocol):
         """Index whole documents with ``version_type=external_gte``; outcomes in the order of items.
 
         One failed item stops none. ``index`` is one that :meth:`create_index` made; a bulk never creates an index: each
-        item to one that is not there has the status 404. ``refresh`` makes them searchable before the call returns.
+        item to one that is not there has the status 404, to one that is closed 403. ``refresh`` makes them searchable
+        before the call returns.
         """
         ...
 
     async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the stored version of each id that is there (real-time get, not search).
 
-        Raises Unavailable when it is not known of one of them: its shard is nowhere.
+        Raises Unavailable when one of them can not be read, or the index is not there: as :meth:`documents`.
         """
         ...
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from indexer.documents import bulk_item
 from mappings.index import index_body
+from service.adapters.embedded_search import EmbeddedSearch
+from service.adapters.opensearch import OpenSearchEngine
 from service.errors import Unavailable
 from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
+from service.ports.store import Record
 from tests.contracts.engines import ENGINES
 from tests.waiting import eventually
 
 INDEX = "contract-1"
+MOMENT = "2024-05-01T10:00:00.000Z"
 ALL: Json = {"match_all": {}}
 
 
@@ -70,6 +76,68 @@ async def test_a_write_block_is_told_of_each_item_and_ends(engine: SearchEngine,
     assert await engine.count(INDEX, ALL) == 0
     await engine.put_settings(INDEX, {"index": {"blocks": {block: None}}})
     assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [201]
+
+
+ODD: list[Json] = [
+    *({"metadata": {name: 1}} for name in ("", ".", ".a", "a..b", "a. .b", "a.", "width.unit", "model.raw", " ", "*")),
+    {"metadata": {"a": {"": {".": 1}}, "a.b": 2, "exif": {"": 1, ".": 2, "a..b": 3}}},
+    {"custom": {"": 1, "a..b": 2}},
+    *({"custom": {"on": f"2024-01-01T10:00:00{zone}"}} for zone in ("+18:00", "+19:00", "-23:59", "+01:00:00.5")),
+    {"custom": {"on": "0001-01-01T10:00:00+23:00"}},
+    {"created_at": "0001-01-01T00:00:00.000Z", "captured_at": "9999-12-31T23:59:59.999Z"},
+    {"gps": {"lat": 90.0, "lon": -180.0}, "usage_stats": {"views": 2**53 - 1}, "metadata": {"seed": str(2**64 - 1)}},
+    {"description": "x" * 100_000, "tags": ["\U0001f600" * 256], "filename": "f" * 40_000},
+]
+"""What the API lets an asset hold, and engines have refused."""
+
+
+async def test_whatever_an_asset_may_hold_is_taken(engine: SearchEngine) -> None:
+    """A refused document is an asset that nobody finds, and enough of them halt the indexer for everybody."""
+    records = [Record("asset", f"asset_{n}", 1, {"org_id": "acme", **body}, MOMENT) for n, body in enumerate(ODD)]
+    outcomes = await engine.bulk(INDEX, [bulk_item(record) for record in records])
+    assert [(body, told.reason) for body, told in zip(ODD, outcomes, strict=True) if told.status != 201] == []
+
+
+async def test_a_closed_index_blames_no_document_and_lacks_none(engine: SearchEngine) -> None:
+    await engine.bulk(INDEX, [item(1)], refresh=True)
+    client = raw(engine)
+    await client.indices.close(index=INDEX)
+    assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1, 2), item(2)])] == [403, 403]
+    for call in (
+        engine.versions(INDEX, ["asset_1"]),
+        engine.documents(INDEX, ["asset_1"]),
+        engine.scan_documents(INDEX, after=None, limit=10),
+        engine.count(INDEX, ALL),
+        engine.refresh(INDEX),
+    ):
+        with pytest.raises(Unavailable, match="closed"):
+            await call
+    await client.indices.open(index=INDEX)
+    assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1, 2), item(2)])] == [200, 201]
+
+
+async def test_an_index_that_is_gone_lacks_no_document(engine: SearchEngine) -> None:
+    with pytest.raises(Unavailable):
+        await engine.versions("contract-gone", ["asset_1"])
+    with pytest.raises(Unavailable):
+        await engine.documents("contract-gone", ["asset_1"])
+
+
+async def test_a_restored_copy_takes_no_writes_away(engine: SearchEngine) -> None:
+    """A snapshot that is restored under another name brings all aliases along."""
+    await engine.create_index("contract-2", index_body())
+    await engine.update_aliases([{"add": {"index": "contract-2", "alias": f"{INDEX}-write"}}])
+    assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [404]
+    await engine.adopt_index(INDEX)
+    assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [201]
+    assert await engine.versions("contract-2", ["asset_1"]) == {}
+
+
+def raw(engine: SearchEngine) -> Any:
+    """Return the client under an engine, for what the port has no words for."""
+    inner = engine._live() if isinstance(engine, EmbeddedSearch) else engine
+    assert isinstance(inner, OpenSearchEngine)
+    return inner._client
 
 
 async def test_an_empty_bulk_is_nothing(engine: SearchEngine) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from indexer import indexes, session, targets
 from indexer.status import Role, State
-from service.errors import HistoryLost
+from service.errors import HistoryLost, Unavailable
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
 from tests.e2e.rig import ALIAS, OPTIONS, PROMISED, Rig, asset
@@ -190,6 +192,27 @@ async def test_an_index_deleted_by_an_operator_is_built_again(rig: Rig) -> None:
     await until(lambda: follower.status().index != index, "the loss is noticed by itself")
     assert await rig.seen(follower, 20)
     assert await rig.count() == 5
+
+
+async def test_a_build_waits_for_a_store_and_an_engine_that_are_away(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An election takes a store away for ten seconds, and a build of millions of assets takes hours."""
+    await rig.fill(300)
+    calls: Counter[str] = Counter()
+
+    def once(name: str, call: Any, at: int) -> Any:
+        async def away(*args: Any, **options: Any) -> Any:
+            calls[name] += 1
+            if calls[name] == at:
+                raise Unavailable(name, "away")
+            return await call(*args, **options)
+
+        return away
+
+    monkeypatch.setattr(rig.store, "scan", once("store", rig.store.scan, 3))
+    monkeypatch.setattr(rig.engine, "refresh", once("engine", rig.engine.refresh, 1))
+    follower = await rig.follow(replace(OPTIONS, page=50))
+    assert (await rig.physical()).endswith("-1")  # it is the first one
+    assert (await rig.count(), follower.status().items) == (300, {"done": 300})
 
 
 async def test_a_build_that_was_interrupted_leaves_nothing_behind(rig: Rig) -> None:

@@ -59,6 +59,21 @@ async def test_an_alias_that_was_deleted_shows_the_index_again(rig: Rig) -> None
     assert await rig.count() == 5
 
 
+async def test_an_index_that_is_closed_for_a_while_blames_no_document(rig: Rig) -> None:
+    await rig.fill(5)
+    follower = await rig.follow()
+    index = await rig.physical()
+    client = rig.engine._live()._client
+    await client.indices.close(index=index)
+    await rig.store.insert_many("asset", dict(asset(n) for n in range(6, 306)))
+    await until(lambda: follower.status().state is State.WAITING, "it waits")
+    assert "index_closed_exception" in str(follower.status().last_error)
+    await client.indices.open(index=index)
+    assert await rig.seen(follower, 20)
+    assert (await rig.count(), await rig.physical()) == (305, index)
+    assert await rig.letters() == []
+
+
 async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig) -> None:
     await rig.fill(30)
     follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
@@ -79,6 +94,38 @@ async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig
     await rig.store.update("asset", "asset_3", Change(set={"title": "followed"}))
     assert await rig.seen(follower, 20)
     assert await rig.count({"match": {"title": "followed"}}) == 1
+
+
+async def test_an_alias_that_is_at_another_index_too_shows_the_live_one_alone(rig: Rig) -> None:
+    """As after a restore of a snapshot under another name, which brings the aliases along."""
+    await rig.fill(5)
+    follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
+    index = await rig.physical()
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
+    await rig.engine.create_index("restored", body)
+    await rig.engine.update_aliases([{"add": {"index": "restored", "alias": ALIAS}}])
+
+    async def alone() -> bool:
+        return list(await rig.engine.resolve_alias(ALIAS)) == [index]
+
+    await eventually(alone, "it is at the live index alone")
+    assert await rig.seen(follower, 20)
+    assert (await rig.count(), follower.status().items) == (5, {"done": 5})
+    assert await rig.engine.index_exists("restored")
+
+
+async def test_an_index_in_the_place_of_the_alias_is_said_and_nothing_is_built_for_it(rig: Rig) -> None:
+    """As a write of somebody else's makes it, where the engine makes indexes by itself."""
+    await rig.fill(5)
+    await rig.engine.create_index(ALIAS, index_body())
+    follower = rig.begin()
+    await until(lambda: follower.status().state is State.WAITING, "it waits")
+    assert f"an index is called {ALIAS}" in str(follower.status().last_error)
+    assert follower.status().items == {}
+    await rig.engine.delete_index(ALIAS)
+    await until(lambda: follower.status().caught_up, "it is built")
+    assert await rig.count() == 5
 
 
 async def test_an_index_of_somebody_else_behind_the_alias_is_replaced_and_left_alone(rig: Rig) -> None:

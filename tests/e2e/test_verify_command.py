@@ -122,6 +122,19 @@ def test_what_is_found_is_on_the_metrics_and_in_the_status(tmp_path: Path, remot
         assert printed("index", "status", "--data", data)["verified"]["left"] == 1
 
 
+def test_a_folder_without_a_library_is_no_empty_library(tmp_path: Path, remote: Hands) -> None:
+    data = filled(tmp_path, 5)
+    with started(data, "index", "follow", "--port", "0") as indexer:
+        until(lambda: ready(indexer.url), "the index is built")
+    wrong = tmp_path / "mistyped"
+    for command in (["verify", "--repair"], ["reindex"], ["purge"], ["status"], ["resume"], ["dead-letters", "list"]):
+        done = assetry("index", *command, "--data", wrong, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert str(wrong) in done.stderr
+    assert not wrong.exists()
+    assert printed("index", "verify", "--data", data)["clean"]
+
+
 def test_an_engine_that_is_away_leaves_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = filled(tmp_path, 2)
     monkeypatch.setenv("ASSETRY_OPENSEARCH_URL", "http://127.0.0.1:9")

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
-from indexer.paging import PageSize
+from indexer.paging import FIRST, PageSize
 
 
 def test_light_records_come_in_full_pages() -> None:
     page = PageSize(500, 1000)
-    page.seen(500, 900)
+    for _ in range(5):
+        page.seen(page.next, page.next)
     assert page.next == 500
+
+
+def test_the_first_page_is_a_small_one() -> None:
+    page = PageSize(500, 1000)
+    assert page.next == FIRST
+    page.seen(FIRST, 10)
+    assert page.next == 2 * FIRST
+    assert PageSize(5, 1000).next == 5
 
 
 def test_heavy_records_come_in_pages_that_fit() -> None:
@@ -30,4 +39,4 @@ def test_a_page_grows_step_by_step_again() -> None:
 def test_an_empty_page_says_nothing() -> None:
     page = PageSize(100, 1000)
     page.seen(0, 0)
-    assert page.next == 100
+    assert page.next == FIRST

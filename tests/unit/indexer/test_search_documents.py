@@ -177,3 +177,27 @@ def test_derived_leaves_never_replace_given_ones(metadata: Body, expected: Body)
 )
 def test_an_object_is_cut_to_what_the_mapping_takes(value: Body, node: Body, expected: Body) -> None:
     assert mapped(value, node) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("codec", True),
+        (" ", True),
+        ("codec.name", True),
+        ("codec.", True),
+        ("*", True),
+        ("", False),
+        (".", False),
+        ("..", False),
+        (".codec", False),
+        ("codec..name", False),
+        ("codec. .name", False),
+        ("width.unit", False),
+        ("width.", False),
+        ("exif.Make", False),
+    ],
+)
+def test_a_leaf_whose_name_the_engine_takes_for_a_path_stays_in_the_record(name: str, kept: bool) -> None:
+    document = decoded(bulk_item(record({"metadata": {name: "x", "height": 2}})))
+    assert document["metadata"] == ({name: "x", "height": 2} if kept else {"height": 2})

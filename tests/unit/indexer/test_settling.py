@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,33 @@ async def test_where_no_leader_goes_on_what_waits_for_one_is_known(
     settled = settling(store, dead=dead)
     await settled.settle()
     assert (settled.led, settled.late(before), settled.late(after)) == (False, False, True)
+
+
+async def test_what_waits_is_read_once_until_somebody_follows(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lease(store, released=True)
+    first = await create(store, 1)
+    begun: list[str | None] = []
+    changes = store.changes
+
+    def watched(after: str | None, **options: Any) -> Any:
+        begun.append(after)
+        return changes(after, **options)
+
+    monkeypatch.setattr(store, "changes", watched)
+    settled = settling(store)
+    await settled.settle()
+    second = await create(store, 2)
+    await settled.settle()
+    saved = (await store.get(KIND, lease_key(ALIAS))).body["token"]
+    assert begun[0] == saved != begun[1]
+    assert store.passed(str(begun[1]), str(begun[0]))
+    assert (settled.late(first), settled.late(second)) == (True, True)
+    await store.update(KIND, lease_key(ALIAS), Change(set={"token": await store.barrier()}))
+    third = await create(store, 3)
+    await settled.settle()
+    assert [settled.late(key) for key in (first, second, third)] == [False, False, True]
 
 
 async def test_a_leader_is_waited_for(store: SqliteStore) -> None:

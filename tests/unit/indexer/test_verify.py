@@ -36,10 +36,10 @@ class World:
         self.settled = 0
         self.late: set[str] = set()
 
-    async def insert(self, number: int) -> Record:
+    async def insert(self, number: int, **fields: Any) -> Record:
         key = f"asset_{number}"
         body = {"org_id": "acme", "number": number, "guid": f"g{number}", "sid": f"s{number}", "title": f"No. {number}"}
-        return await self.store.insert("asset", key, {**body, "metadata": {"duration": 2.0}})
+        return await self.store.insert("asset", key, {**body, "metadata": {"duration": 2.0}, **fields})
 
     async def index(self, *keys: str) -> None:
         """Do what the indexer would."""
@@ -160,6 +160,15 @@ async def test_repair_mends_every_class(world: World) -> None:
     assert (held["asset_10"].source or {})["title"] == "No. 10"
 
 
+async def test_any_number_of_documents_of_somebody_else_is_counted_and_hidden(world: World) -> None:
+    await world.write(INDEX, [BulkItem(f"stray-{n}", 1, {"title": "no id", "deleted": False}) for n in range(20)])
+    report = await world.verify().run()
+    assert (counts(report), report.left) == ({"orphan": 20}, 20)
+    report = await world.verify(repair=world.write).run()
+    assert (counts(report), report.left) == ({"orphan": 20}, 0)
+    assert (await world.verify().run()).clean
+
+
 async def test_what_is_only_late_is_no_difference(world: World) -> None:
     world.late = {"asset_1", "asset_2"}
     await world.store.update("asset", "asset_1", Change(set={"title": "late"}))
@@ -239,6 +248,21 @@ async def test_a_purged_tombstone_is_no_difference(world: World) -> None:
     assert (await world.verify().run()).clean
 
 
+@pytest.mark.parametrize("bodies", [True, False])
+async def test_a_removed_asset_that_the_index_shows_at_a_later_version_is_hidden(world: World, bodies: bool) -> None:
+    """As after a restored backup: the tombstone is older than what the index holds, so the engine refuses it."""
+    await _write(world, "asset_5", 9, title="shown", deleted=False)
+    await _write(world, "asset_6", 9, title="shown")
+    await world.store.remove("asset", "asset_6")
+    await world.index("asset_6")
+    options = VerifyOptions(page=7, recheck=5, bodies=bodies)
+    report = await world.verify(options=options, repair=world.write).run()
+    assert (counts(report), report.left) == ({"ahead": 2}, 0)
+    held = await world.searchable()
+    assert [held[key].deleted for key in ("asset_5", "asset_6")] == [True, True]
+    assert (await world.verify(options=options).run()).clean
+
+
 async def test_a_tombstone_that_may_be_needed_is_missed(world: World) -> None:
     """An older write of the asset may be under way still: only the tombstone's document keeps it out."""
     await world.engine.delete_index(INDEX)
@@ -262,6 +286,34 @@ async def test_an_empty_index_is_filled_by_repair(world: World) -> None:
     assert counts(report) == {"missing": COUNT - 1}
     assert report.left == 0
     assert (await world.verify().run()).clean
+
+
+@pytest.mark.parametrize("bodies", [True, False])
+async def test_of_heavy_assets_few_are_read_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, bodies: bool
+) -> None:
+    weight = 20_000
+    for number in range(COUNT, 4 * COUNT):
+        await world.insert(number, description="x" * weight)
+    await world.index(*(f"asset_{number}" for number in range(COUNT, 3 * COUNT)))
+    sizes: list[int] = []
+
+    def watched(name: str, call: Any) -> Any:
+        async def read(*args: Any, **options: Any) -> Any:
+            found = await call(*args, **options)
+            if name != "scan_documents" or options["sources"]:
+                sizes.append(len(found))
+            return found
+
+        return read
+
+    for owner, name in ((world.store, "scan"), (world.engine, "scan_documents"), (world.engine, "documents")):
+        monkeypatch.setattr(owner, name, watched(name, getattr(owner, name)))
+    options = VerifyOptions(page_bytes=10 * weight, bodies=bodies)
+    report = await world.verify(options=options, settle=lambda: asyncio.sleep(0)).run()
+    assert (report.checked, counts(report)) == (4 * COUNT, {"missing": COUNT})
+    assert max(sizes) < COUNT, sizes  # in the beginning, where light ones are among them
+    assert sum(sizes) <= 20 * len(sizes), sizes
 
 
 async def test_an_interrupted_verify_goes_on_behind_its_cursor(world: World) -> None:

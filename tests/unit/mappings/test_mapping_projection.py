@@ -47,6 +47,21 @@ def test_fold(record: dict[str, Any], fold: dict[str, Any]) -> None:
     assert fold_object(record) == fold
 
 
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("2024-05-01T10:00:00+05:30", "2024-05-01T10:00:00+05:30"),
+        ("2024-05-01T10:00:00-18:00", "2024-05-01T10:00:00-18:00"),
+        ("2024-05-01T10:00:00+19:00", "2024-04-30T15:00:00+00:00"),
+        ("2024-05-01T10:00:00+01:00:00.5", "2024-05-01T08:59:59.500000+00:00"),
+        ("0001-01-01T10:00:00+23:00", None),
+    ],
+)
+def test_a_date_has_an_offset_that_the_engine_reads(text: str, date: str | None) -> None:
+    (entry,) = custom_values({"on": text})
+    assert (entry["kind"], entry.get("date")) == ("date" if date else "text", date)
+
+
 def test_custom_values_have_the_type_of_their_json() -> None:
     found = custom_values({"W": 7, "B": True, "D": "2024-05-01", "T": ["Dark Red", "x"], "big": 10**400, "o": {"a": 1}})
     assert found == [
