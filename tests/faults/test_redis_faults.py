@@ -23,7 +23,9 @@ from service.errors import SettingsError
 from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
 from service.ports.store import Body, Record, Store
-from tests.redis_process import RedisProcess, needed, redis_process
+from tests.redis_process import RedisProcess, free_port, needed, redis_process
+from tests.unit.adapters import certificates
+from tests.unit.adapters.certificates import Authority
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.engines, needed]
@@ -312,3 +314,23 @@ async def test_credentials_and_sockets_are_spoken(tmp_path: Path) -> None:
         for url in (guarded.url, guarded.url.replace("//", "//:wrong@"), guarded.url.replace("//", "//you:x@")):
             with pytest.raises(SettingsError, match="refuses the credentials"):
                 await connect(RedisOptions(url))
+
+
+@pytest.mark.skipif(not certificates.available(), reason=certificates.NEEDS)
+async def test_tls_is_spoken_with_a_certificate_of_our_own(tmp_path: Path) -> None:
+    """Redis wants one of each client unless told otherwise."""
+    authority = Authority(tmp_path, "authority")
+    server, client = authority.issue("server", "IP:127.0.0.1"), authority.issue("client", "DNS:client.example")
+    port = free_port()
+    tls = ("--tls-port", str(port), "--tls-cert-file", str(server.certificate), "--tls-key-file", str(server.key))
+    with redis_process(tmp_path, *tls, "--tls-ca-cert-file", str(authority.root)):
+        url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={authority.root}"
+        redis = await connect(RedisOptions(f"{url}&ssl_certfile={client.certificate}&ssl_keyfile={client.key}"))
+        assert await redis.set("key", b"1")
+        await redis.aclose()
+        with pytest.raises(
+            SettingsError, match=r"wants to know its clients: name a certificate by \?ssl_certfile=FILE"
+        ):
+            await connect(RedisOptions(url))
+        with pytest.raises(SettingsError, match="closes the connection: write rediss://"):
+            await connect(RedisOptions(f"redis://127.0.0.1:{port}"))
