@@ -23,6 +23,7 @@ from service.errors import SettingsError
 from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
 from service.ports.store import Body, Record, Store
+from tests.clocks import Elsewhere
 from tests.redis_process import RedisProcess, free_port, needed, redis_process
 from tests.unit.adapters import certificates
 from tests.unit.adapters.certificates import Authority
@@ -116,6 +117,18 @@ async def test_what_was_due_long_ago_is_woken(cast: Cast) -> None:
     )
     await (await cast.jobs()).enqueue("old")
     await cast.ends("old", patience=10)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_machine_with_another_time_wakes_at_once(cast: Cast, hours: float) -> None:
+    worker = await cast.worker(NO_SWEEP)
+    await cast.submit("first")
+    await worker.enqueue("first")
+    await cast.ends("first", patience=10)  # it has looked through the store by then
+    await cast.submit("op")
+    async with ArqJobs(cast.store, Elsewhere(hours), cast.options, LIMITS) as api:
+        await api.enqueue("op")
+    await cast.ends("op", patience=10)
 
 
 async def test_another_try_is_woken_when_it_is_due(cast: Cast) -> None:
