@@ -268,7 +268,7 @@ class Trap:
         return (Path.touch, (self._mark,))
 
 
-async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> None:
+async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     redis = await cast.redis()
     mark = tmp_path / "loaded"
     call: dict[str, Any] = {"t": None, "f": "operation", "a": (Trap(mark),), "k": {}, "et": 1}
@@ -276,7 +276,8 @@ async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> No
     for number, content in enumerate([pickle.dumps(call), *others]):
         await redis.set(f"arq:job:assetry:bad{number}", content)
         await redis.zadd("assetry:jobs", {f"assetry:bad{number}": 1})
-    await redis.zadd("assetry:jobs", {"assetry:nothing": 1})
+    await redis.zadd("assetry:jobs", {"assetry:nothing": 1, "assetry:before-all-time": float("-inf")})
+    await redis.zadd("assetry:jobs", {b"\xff\xfe": 2})
     await cast.worker(NO_SWEEP)
     await cast.submit("good")
     await (await cast.jobs()).enqueue("good")
@@ -287,6 +288,7 @@ async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> No
 
     await eventually(gone, "what is no wake-up is thrown away")
     assert not mark.exists()
+    assert "a worker of arq ended" not in caplog.text
 
 
 async def test_a_worker_that_died_with_a_wake_up_in_its_hands_delays_nothing(cast: Cast) -> None:
