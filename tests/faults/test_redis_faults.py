@@ -17,11 +17,15 @@ from redis.asyncio import Redis
 from service.adapters.arq_jobs import ArqJobs
 from service.adapters.arq_wire import wake_up
 from service.adapters.job_limits import JobLimits
+from service.adapters.redis_checks import checks
 from service.adapters.redis_client import RedisOptions, connect
+from service.adapters.redis_replies import RedisReplies
 from service.adapters.sqlite_store import SqliteStore
 from service.errors import SettingsError
+from service.ports.checks import Health
 from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
+from service.ports.replies import Mark
 from service.ports.store import Body, Record, Store
 from tests.clocks import Elsewhere
 from tests.redis_process import RedisProcess, free_port, needed, redis_process
@@ -65,7 +69,7 @@ class Cast:
 
     async def worker(self, limits: JobLimits = LIMITS) -> ArqJobs:
         jobs = await self.jobs(limits)
-        jobs.register("test", self._run)
+        jobs.register("test", self.run)
         await jobs.start()
         return jobs
 
@@ -85,7 +89,7 @@ class Cast:
         self._stack.push_async_callback(redis.aclose)
         return redis
 
-    async def _run(self, operation: Record, progress: Progress) -> Body:
+    async def run(self, operation: Record, progress: Progress) -> Body:
         self.runs.append(operation.key)
         return {}
 
@@ -329,6 +333,58 @@ async def test_credentials_and_sockets_are_spoken(tmp_path: Path) -> None:
         for url in (guarded.url, guarded.url.replace("//", "//:wrong@"), guarded.url.replace("//", "//you:x@")):
             with pytest.raises(SettingsError, match="refuses the credentials"):
                 await connect(RedisOptions(url))
+
+
+RIGHTS = ("~assetry:*", "~arq:*", "resetchannels", "+@all", "-@dangerous", "+info")
+"""What docs/how-to-deploy.md gives the user."""
+
+
+@pytest.mark.parametrize(
+    ("rights", "refused"),
+    [
+        (RIGHTS, None),
+        (("~assetry:*", "+@all"), "writable"),
+        (("~assetry:*", "~arq:*:assetry:*", "+@all"), "writable"),
+        (("~assetry:*", "~arq:*", "+@all", "-@dangerous"), "information"),
+    ],
+)
+async def test_a_user_has_the_rights_that_an_examination_asks_for(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, rights: tuple[str, ...], refused: str | None
+) -> None:
+    folder = tmp_path / "guarded"
+    folder.mkdir()
+    with redis_process(folder, "--user", "me", "on", ">password", *rights) as guarded:
+        options = RedisOptions(guarded.url.replace("//", "//me:password@"))
+        found = {check.name: check for check in await checks(options) if check.health is Health.FAILED}
+        assert set(found) == ({refused} if refused else set())
+        assert all("allow its user" in check.mend for check in found.values())
+        async with AsyncExitStack() as stack:
+            jobs = await stack.enter_async_context(ArqJobs(store, SystemClock(), options, NO_SWEEP))
+            cast = Cast(store, guarded, stack)
+            jobs.register("test", cast.run)
+            await jobs.start()
+            redis = await connect(options)
+            stack.push_async_callback(redis.aclose)
+
+            async def listens() -> bool:
+                return "may not" in caplog.text or bool(await redis.exists("assetry:jobs:health-check"))
+
+            await eventually(listens, "the worker listens, or says that it may not")
+            for number in range(2):
+                await cast.submit(f"op{number}")
+                await jobs.enqueue(f"op{number}")
+                if not refused:
+                    await cast.ends(f"op{number}")
+            mark = await RedisReplies(redis, options.prefix).begin("slot", "print")
+            assert isinstance(mark, Mark)
+
+            async def told() -> bool:
+                return "its user may not do this" in caplog.text
+
+            if refused:
+                await eventually(told, "the worker says what it lacks")
+            else:
+                assert not await told()
 
 
 @pytest.mark.skipif(not certificates.available(), reason=certificates.NEEDS)
