@@ -236,12 +236,23 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 """What an error at the start means and how to mend it; the first that fits the error or what is behind it counts."""
 
 
-_UNKNOWN = "{url} wants to know its clients: name a certificate by ?ssl_certfile=FILE&ssl_keyfile=FILE"
+SAID: tuple[tuple[str, str], ...] = (
+    (
+        "CERTIFICATE_REQUIRED",
+        "{url} wants to know its clients: name a certificate by ?ssl_certfile=FILE&ssl_keyfile=FILE",
+    ),
+    (
+        "max number of clients",
+        "{url} has as many clients as it takes: raise its maxclients, or write ?max_connections=N",
+    ),
+)
+"""Words of the library or of Redis that say more than the error's class, with their mends."""
 
 
 def _mend(error: BaseException, url: str) -> str:
     behind = [cause for cause in (error.__cause__ or error.__context__, error) if cause is not None]
-    if any(isinstance(cause, ssl.SSLError) and "CERTIFICATE_REQUIRED" in str(cause.reason) for cause in behind):
-        return _UNKNOWN.format(url=shown(url))
+    for words, text in SAID:
+        if any(words in str(cause) for cause in behind):
+            return text.format(url=shown(url))
     said = next(text for kind, text in CAUSES if any(isinstance(cause, kind) for cause in behind))
     return said.format(url=shown(url))

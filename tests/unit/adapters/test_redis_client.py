@@ -75,6 +75,7 @@ async def test_an_address_without_redis_is_named() -> None:
         ({"PING": b"-NOPERM this user has no permissions\r\n"}, "lacks permissions"),
         ({"SELECT": b"-ERR DB index is out of range\r\n"}, "no such database"),
         ({"PING": b"HTTP/1.1 400 Bad Request\r\n"}, "is no Redis"),
+        ({"CLIENT": b"-ERR max number of clients reached\r\n"}, "raise its maxclients"),
         ({"INFO": bulk("redis_version:7.0.0\r\nredis_mode:cluster\r\n")}, "is a cluster"),
         ({"INFO": bulk("redis_version:7.0.0\r\nredis_mode:sentinel\r\n")}, "is a sentinel"),
         ({"INFO": bulk("redis_version:6.0.16\r\nredis_mode:standalone\r\n")}, "takes 6.2 or later"),
