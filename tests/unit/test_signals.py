@@ -8,6 +8,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, os
+from service.cli_options import run
 from service.signals import stoppable
 
 os.getpid = lambda: {pid}
@@ -19,7 +20,7 @@ async def main():
         print("asked", flush=True)
         await asyncio.sleep(60)
 
-asyncio.run(main())
+run(main())
 """
 
 
