@@ -179,7 +179,7 @@ async def open_service(
             keep_house(base.files, stack)
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
-        queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis))}
+        queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
             keys=base.keys,

@@ -217,14 +217,17 @@ def redis_options(settings: Settings) -> RedisOptions:
     return RedisOptions(settings.redis_url or "", settings.redis_prefix)
 
 
-def redis_probe(client: Redis) -> Callable[[], Awaitable[Mapping[str, Any]]]:
-    """Return the probe of Redis: {"engine", "version"} after a real round trip, or Unavailable."""
+def redis_probe(client: Redis, settings: Settings) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    """Return the probe of Redis: {"engine", "version"} after a real write, or Unavailable.
+
+    One that is full, or a replica by now, answers a PING; and whoever needs it is refused.
+    """
 
     async def probe() -> Mapping[str, Any]:
         from service.adapters.redis_client import translated
 
         with translated():
-            await client.ping()
+            await client.set(f"{settings.redis_prefix}:probe", b"1", ex=60)
         try:
             with translated():
                 facts = await client.info("server")

@@ -13,7 +13,7 @@ from service.bootstrap import Base, open_base, open_follower, open_jobs, probes
 from service.errors import SettingsError
 from service.housekeeping import keep_house
 from service.index_metrics import IndexTimes, shown
-from service.probes import index_probe
+from service.probes import dispensable, index_probe
 from service.settings import Settings, variable
 
 
@@ -52,7 +52,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
         base = await stack.enter_async_context(open_base(settings))
         jobs, _ = await open_jobs(base, stack)
         redis = await engines.open_redis(settings, stack)
-        queue: dict[str, Probe] = {} if redis is None else {"jobs": engines.redis_probe(redis)}
+        queue: dict[str, Probe] = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
         await jobs.start()
         keep_house(base.files, stack)
         yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)

@@ -244,7 +244,12 @@ class Settings(BaseSettings):
         _setting(JOBS, "A Redis, `redis://:password@host:6379/0`, `rediss://…` for TLS, `unix:///path`.", secret=True),
     ] = None
     redis_prefix: Annotated[
-        str, _setting(JOBS, "What the names of keys start with.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+        str,
+        _setting(
+            JOBS,
+            "What the names of keys start with; installations that share a Redis need one each.",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        ),
     ] = "assetry"
     jobs_concurrency: Annotated[int, _setting(JOBS, "Jobs under way at once in one process.", ge=1, le=256)] = 2
 

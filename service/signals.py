@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+_FIRST = 1
+"""The process of a container's command: the kernel lets no signal without a handler reach it."""
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,7 +29,7 @@ def stoppable() -> Iterator[asyncio.Event]:
     def told() -> None:
         for number in HANDLED:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_DFL if os.getpid() != _FIRST else _end)
         asked.set()
 
     for number in HANDLED:
@@ -35,3 +40,7 @@ def stoppable() -> Iterator[asyncio.Event]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)  # as a shell says that a signal ended a process

@@ -18,15 +18,20 @@ PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 needed = pytest.mark.skipif(PROGRAM is None, reason="needs redis-server (on Debian: apt-get install redis-server)")
 
 
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 class RedisProcess:
     """A server on a port that it keeps over restarts, with a log of every command unless told otherwise."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
         self._options = options or ("--appendonly", "yes", "--appendfsync", "always")
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = int(found.getsockname()[1])
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 

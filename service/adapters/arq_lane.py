@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -73,7 +74,13 @@ class Lane(Worker):
                 if not under_way:
                     return
                 await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            await self._take(job_id.decode())
+            try:
+                name = job_id.decode()
+            except UnicodeDecodeError:  # nobody but a stranger wrote this; left there it would come first for ever
+                await self.pool.zrem(self.queue_name, job_id)
+                log.warning("what is no wake-up was thrown away from the queue %s", self.queue_name)
+            else:
+                await self._take(name)
 
     async def _take(self, job_id: str) -> None:
         """Take one wake-up, unless another worker has it.
@@ -95,7 +102,8 @@ class Lane(Worker):
         if not taken or score is None:
             self.job_counter -= 1
             return
-        task = self.tasks[job_id] = asyncio.create_task(self.run_job(job_id, int(score)))
+        when = int(score) if math.isfinite(score) else 0  # a stranger's may be -inf
+        task = self.tasks[job_id] = asyncio.create_task(self.run_job(job_id, when))
         task.add_done_callback(self._taken)
 
     def _taken(self, _: asyncio.Task[None]) -> None:

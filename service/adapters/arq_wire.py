@@ -17,6 +17,9 @@ from service.ports.store import Record
 FUNCTION = "operation"
 """The one function that arq calls here; its one argument is an operation's id."""
 
+LONG_AGO = 24 * 3600 * 1000
+"""Milliseconds before now for which a wake-up without a time is sent: it is due on workers whose clocks are behind."""
+
 
 def queue(prefix: str, limits: JobLimits, type_: str) -> str:
     """Return the queue of a type: one of its own when its concurrency is limited, so that it holds up no other."""
@@ -47,10 +50,10 @@ async def send(redis: Redis, prefix: str, limits: JobLimits, operations: Iterabl
     async with redis.pipeline(transaction=True) as pipe:
         for operation in operations:
             after = operation.body.get("run_after")
-            due = max(sent, int(datetime.fromisoformat(after).timestamp() * 1000)) if after else sent
+            due = max(sent, int(datetime.fromisoformat(after).timestamp() * 1000)) if after else sent - LONG_AGO
             name = wake_up(prefix, operation)
             call = serialize_job(FUNCTION, (operation.key,), {}, None, sent, serializer=dumps)
-            pipe.set(job_key_prefix + name, call, px=due - sent + expires_extra_ms, nx=True)
+            pipe.set(job_key_prefix + name, call, px=max(0, due - sent) + expires_extra_ms, nx=True)
             pipe.zadd(queue(prefix, limits, str(operation.body.get("type"))), {name: due}, nx=True)
         await pipe.execute()
 

@@ -15,7 +15,8 @@ class JobLimits:
     leaves room for the others. Each operation has ``attempts`` runs at most. The wait before the second run is
     ``backoff``, doubles with each further one up to ``longest_backoff``, and up to half of it is taken off at random.
     Every ``sweep`` the store is looked through for what is due and for what dead processes left. A run is believed to
-    go on for ``lease`` without a sign of life. At the end of the process runs have ``grace`` to finish.
+    go on for ``lease`` after the last sign of life that another process saw. At the end of the process runs have
+    ``grace`` to finish.
     """
 
     concurrency: int = 2

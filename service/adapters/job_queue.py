@@ -34,11 +34,14 @@ class JobQueue:
         self._undated = _Walk(store)
 
     async def due(self, limit: int, types: Sequence[str] | None) -> list[Record]:
-        """Return up to ``limit`` queued operations that are due, longest due first; of any type for None."""
-        dated = await self._find(_dated(self._now()), Order("run_after"), limit, types)
-        if len(dated) == limit:
-            return dated
-        return dated + await self._find(_UNDATED, None, limit - len(dated), types)
+        """Return up to ``limit`` queued operations that are due, of any type for None.
+
+        First those without a time, such as what was broken off, then the others, longest due first.
+        """
+        undated = await self._find(_UNDATED, None, limit, types)
+        if len(undated) == limit:
+            return undated
+        return undated + await self._find(_dated(self._now()), Order("run_after"), limit - len(undated), types)
 
     async def overdue(self, limit: int, types: Sequence[str] | None, seconds: float) -> list[Record]:
         """Return up to ``limit`` queued operations that are due for so many seconds at least."""

@@ -1,7 +1,8 @@
 """The life of an operation as changes to its record; :class:`service.ports.jobs.Jobs` has the fields.
 
-A running operation names its ``worker`` and holds a lease until ``lease_until``, which the worker renews. So every
-process can tell a run that goes on from one whose process died, whichever queue it came by.
+A running operation names its ``worker``, which writes a later ``lease_until`` again and again. So every process can
+tell a run that goes on from one whose process died, whichever queue it came by. Only people read the time in it: other
+processes see that the record changes, and compare no clock with the worker's.
 """
 
 from __future__ import annotations
@@ -29,17 +30,13 @@ def seconds_until_due(operation: Record, now: datetime) -> float:
     return max(0.0, (datetime.fromisoformat(after) - now).total_seconds()) if after else 0.0
 
 
-def has_lease(operation: Record, now: datetime) -> bool:
-    """Whether a running operation's worker gave a sign of life lately."""
-    until = operation.body.get("lease_until")
-    return until is not None and until > timestamp(now)
-
-
 def asked_to_end(operation: Record, now: datetime) -> Change | None:
     """Ask for the end; None when there is nothing to ask for (any more)."""
+    if operation.body["status"] == "queued":
+        return cancelled(now)
     if operation.body["status"] in FINISHED or is_asked_to_end(operation):
         return None
-    return cancelled(now) if operation.body["status"] == "queued" else Change(set={"cancel_requested": True})
+    return Change(set={"cancel_requested": True})
 
 
 def is_asked_to_end(operation: Record) -> bool:
@@ -89,17 +86,20 @@ def retried(error: Mapping[str, Any], now: datetime, delay: float) -> Change:
     return Change(set={**_RELEASED, "status": "queued", "error": dict(error), "run_after": after})
 
 
-def requeued(operation: Record, now: datetime, *, counted: bool) -> Change:
-    """Put an operation back whose run was broken off; ``counted`` says whether that run counts as an attempt."""
+def requeued(operation: Record, *, counted: bool) -> Change:
+    """Put an operation back whose run was broken off; ``counted`` says whether that run counts as an attempt.
+
+    It is due by every clock, also by those that are behind this process's.
+    """
     left = attempts(operation) - (0 if counted else 1)
-    return Change(set={**_RELEASED, "status": "queued", "run_after": timestamp(now), "attempts": max(0, left)})
+    return Change(set={**_RELEASED, "status": "queued", "run_after": None, "attempts": max(0, left)})
 
 
 def recovered(operation: Record, most: int, now: datetime) -> Change:
     """Put an operation back whose worker died; end it when a cancel was asked for or it had its ``most`` attempts."""
     if is_asked_to_end(operation):
         return cancelled(now)
-    return failed(LOST, now) if attempts(operation) >= most else requeued(operation, now, counted=True)
+    return failed(LOST, now) if attempts(operation) >= most else requeued(operation, counted=True)
 
 
 def attempts(operation: Record) -> int:

@@ -52,7 +52,7 @@ class Run:
                 log.warning("operation %s: another worker has taken it over", self.key)
                 task.uncancel()
                 return
-            await self._finish(life.requeued(self._operation, self._clock.now(), counted=False))
+            await self._finish(life.requeued(self._operation, counted=False))
             raise
         finally:
             heartbeat.cancel()
@@ -123,6 +123,8 @@ class Run:
                     self._lost = True
                     return
                 self._cancel = self._cancel or life.is_asked_to_end(operation)
+                if self._cancel and change.set.get("status") == "queued":  # there is no other run to cancel
+                    change = life.cancelled(self._clock.now())
                 await self._store.update(life.KIND, self.key, change, expected_rev=operation.rev)
             except Conflict:
                 continue  # a cancel or the lease came in between

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from service.adapters import job_records as life
 from service.adapters import workers
+from service.adapters.job_leases import Leases
 from service.adapters.job_limits import JobLimits
 from service.adapters.job_run import Run
 from service.adapters.wake import Wake
@@ -36,6 +37,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker = ""
+        self._leases = Leases(clock, limits.lease)
         self.ends = Wake()
         self.claims = 0  # tried so far
 
@@ -107,7 +109,7 @@ class Runs:
         worker = str(operation.body.get("worker"))
         if worker == self._worker:
             return operation.key not in self._types  # its end could not be written
-        return not life.has_lease(operation, self._clock.now()) or workers.known_dead(worker)
+        return self._leases.is_over(operation) or workers.known_dead(worker)
 
     async def stop(self) -> None:
         """Let the runs finish within the grace; cancel the others, which puts their operations back."""

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
+from arq.constants import abort_jobs_ss, job_key_prefix
 from redis import exceptions as failures
 from redis.asyncio import Redis
 
@@ -31,7 +32,7 @@ Facts = Mapping[str, Any]
 async def checks(options: RedisOptions) -> list[Check]:
     """Examine the Redis. What is wrong with it is a check, never an exception.
 
-    What it does not tell (a managed service keeps some things to itself) is a warning. It writes and deletes one key.
+    What it does not tell (a managed service keeps some things to itself) is a warning. It writes and deletes two keys.
     """
     try:
         client = await connect(options)
@@ -88,13 +89,17 @@ def _guarded(url: str) -> list[Check]:
 
 
 async def _writable(client: Redis, options: RedisOptions) -> Check:
-    key = f"{options.prefix}:examined:{secrets.token_hex(8)}"
+    name = f"{options.prefix}:examined:{secrets.token_hex(8)}"
     try:
         async with answered(options.timeout):
-            await client.set(key, b"1", ex=10)
-            await client.delete(key)
+            for key in (name, job_key_prefix + name):
+                await client.set(key, b"1", ex=10)
+                await client.delete(key)
+            await client.zrem(abort_jobs_ss, name)  # arq does so behind every wake-up
     except Unavailable as error:
-        mend = "name the primary, allow the user all commands on its keys, and see in Redis's log why it refuses writes"
+        mend = "name the primary, and see in Redis's log why it refuses writes"
+        if isinstance(error.__cause__, failures.NoPermissionError):
+            mend = f"allow its user all commands on its keys and on arq's: ~{options.prefix}:* ~arq:*"
         return Check(PORT, "writable", Health.FAILED, error.message, mend, SETTING)
     return Check(PORT, "writable", Health.OK, "it takes writes")
 

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from redis import exceptions as failures
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
@@ -35,8 +35,12 @@ CONNECTIONS = 64
 IDLE_SECONDS = 15
 """A connection that was idle for longer is tried by a PING first: a half-open one is found before it is used."""
 
-LOST = (failures.ConnectionError, ConnectionError)
-"""What is tried once more: a connection that is gone. Never a command whose answer did not come in time."""
+LOST = (failures.ConnectionError, ConnectionError, failures.ReadOnlyError)
+"""What is tried once more, on a new connection: one that is gone, or that leads to what is the primary no more.
+
+After a failover the address may be another server's, while the old one goes on to answer its clients and refuses their
+writes. Never a command whose answer did not come in time: it may have been carried out.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,9 @@ class RedisOptions:
     """Which Redis, and how patient we are.
 
     ``url`` is ``redis://[user][:password]@host:port/db``, ``rediss://…`` (TLS; ``?ssl_ca_certs=FILE`` names a private
-    authority) or ``unix:///path?db=0``. Every key starts with ``prefix`` (arq's own have it behind ``arq:…:``), so that
-    several services may share a database. A Redis Cluster is not supported. ``timeout`` is how long one
-    command may take, connecting included, in seconds.
+    authority, ``?ssl_cert_reqs=none`` trusts any certificate) or ``unix:///path?db=0``. Every key starts with
+    ``prefix`` (arq's own have it behind ``arq:…:``), so that several services may share a database. A Redis Cluster is
+    not supported. ``timeout`` is how long one command may take, connecting included, in seconds.
     """
 
     url: str = field(repr=False)  # it may hold a password
@@ -62,7 +66,11 @@ def pool(options: RedisOptions) -> BlockingConnectionPool:
     """
     if wrong := fault(options.url, SCHEMES) or _database_fault(options.url):
         raise SettingsError(SETTING, f"the URL {wrong}.")
-    tls = {"ssl_check_hostname": True} if options.url.startswith("rediss://") else {}  # the client's default is off
+    # The client's default is off; with a certificate that nobody signed there is no name to check.
+    named = options.url.startswith("rediss://") and ("ssl_cert_reqs", "none") not in parse_qsl(
+        urlsplit(options.url).query
+    )
+    tls = {"ssl_check_hostname": True} if named else {}
     try:
         made: BlockingConnectionPool = BlockingConnectionPool.from_url(
             options.url,
@@ -82,6 +90,22 @@ def pool(options: RedisOptions) -> BlockingConnectionPool:
     return made
 
 
+class Client(Redis):
+    """The client of the pool, which tells the refusal of a replica also from within a script.
+
+    Redis 6.2 wraps what stopped a script: ``ERR Error running script …: -READONLY You can't write …``.
+    """
+
+    async def parse_response(self, connection: Connection, command_name: str | bytes, **options: Any) -> Any:
+        """Read the answer to a command."""
+        try:
+            return await super().parse_response(connection, command_name, **options)
+        except failures.ResponseError as error:
+            if " -READONLY " in str(error):
+                raise failures.ReadOnlyError(str(error)) from error
+            raise
+
+
 async def connect(options: RedisOptions) -> Redis:
     """Return a client that has spoken with its Redis; ``aclose()`` lets go of it.
 
@@ -89,7 +113,7 @@ async def connect(options: RedisOptions) -> Redis:
         SettingsError: it can not be reached, refuses the credentials, or will not do; the message says how to mend it.
         Unavailable: it is there but not ready (it is loading its data).
     """
-    client: Redis = Redis.from_pool(pool(options))
+    client: Redis = Client.from_pool(pool(options))
     try:
         await greet(client, options)
     except BaseException:
@@ -186,18 +210,25 @@ def _database_fault(url: str) -> str | None:
     return "ends with a database that is no number"
 
 
+_UNTRUSTED = (
+    "the certificate of {url} is not trusted, or another host's: "
+    "write the host that it names, and name its authority by ?ssl_ca_certs=FILE"
+)
+
 CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "the host name of {url} is not known: correct it"),
-    (ssl.SSLCertVerificationError, "the certificate of {url} is not trusted: name its authority by ?ssl_ca_certs=FILE"),
+    (ssl.SSLCertVerificationError, _UNTRUSTED),
     (ssl.SSLError, "{url} does not speak TLS: write redis:// or the port that does"),
     (TimeoutError, "{url} does not answer in time: is the address right, and the way there open?"),
     (failures.TimeoutError, "{url} does not answer in time: is the address right, and the way there open?"),
     (failures.AuthenticationError, "{url} refuses the credentials: write redis://user:password@host (or :password@)"),
     (failures.NoPermissionError, "the user at {url} lacks permissions: allow it all commands on its keys"),
     (failures.InvalidResponse, "what answers at {url} is no Redis, or wants TLS (rediss://)"),
+    (ConnectionResetError, "{url} closes the connection: write rediss:// if it wants TLS, else see its log"),
     (failures.ResponseError, "{url} has no such database, or refuses its clients: correct the number behind the port"),
     (FileNotFoundError, "there is no socket or certificate where the URL says: correct the path"),
     (failures.ConnectionError, "nothing answers at {url}: start Redis there, or correct the address"),
+    (failures.RedisError, "the URL has a parameter of the wrong kind: correct what is behind the question mark"),
     (OSError, "nothing answers at {url}: start Redis there, or correct the address"),
     (TypeError, "the URL has a parameter that is not known: drop what is behind the question mark"),
     (ValueError, "the URL has a parameter of the wrong kind: correct what is behind the question mark"),
@@ -205,7 +236,23 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 """What an error at the start means and how to mend it; the first that fits the error or what is behind it counts."""
 
 
+SAID: tuple[tuple[str, str], ...] = (
+    (
+        "CERTIFICATE_REQUIRED",
+        "{url} wants to know its clients: name a certificate by ?ssl_certfile=FILE&ssl_keyfile=FILE",
+    ),
+    (
+        "max number of clients",
+        "{url} has as many clients as it takes: raise its maxclients, or write ?max_connections=N",
+    ),
+)
+"""Words of the library or of Redis that say more than the error's class, with their mends."""
+
+
 def _mend(error: BaseException, url: str) -> str:
     behind = [cause for cause in (error.__cause__ or error.__context__, error) if cause is not None]
+    for words, text in SAID:
+        if any(words in str(cause) for cause in behind):
+            return text.format(url=shown(url))
     said = next(text for kind, text in CAUSES if any(isinstance(cause, kind) for cause in behind))
     return said.format(url=shown(url))

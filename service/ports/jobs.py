@@ -58,7 +58,7 @@ class Jobs(Protocol):
         """Ask for the end of a queued or running operation and return its record. A finished one stays as it is.
 
         A queued one is ``cancelled`` at once; a running one when its handler next calls ``progress``, unless it ends
-        before. Raises NotFound.
+        before; and instead of being queued again, whatever ended its run. Raises NotFound.
         """
         ...
 

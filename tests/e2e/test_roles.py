@@ -20,6 +20,7 @@ import pytest
 from tests.engine_process import osmem
 from tests.places import given, removed
 from tests.processes import PATIENCE, Served, assetry, printed, served, started, until
+from tests.redis_process import needed, redis_process
 
 pytestmark = pytest.mark.processes
 
@@ -102,6 +103,19 @@ def test_operators_can_watch_a_process_without_the_api(tmp_path: Path, engines: 
     with started(data, "index", "follow", "--port", "0", **engines) as indexer:
         until(lambda: readiness(indexer.url)[0] == 200, "the indexer is ready")
         assert "assetry_index_caught_up 1.0" in httpx.get(f"{indexer.url}/metrics").text
+
+
+@needed
+def test_a_worker_goes_on_without_redis_and_says_so(tmp_path: Path) -> None:
+    (folder := tmp_path / "redis").mkdir()
+    with (
+        redis_process(folder) as redis,
+        started(tmp_path / "data", "work", "--port", "0", ASSETRY_REDIS_URL=redis.url) as worker,
+    ):
+        assert readiness(worker.url)[1]["status"] == "ready"
+        redis.kill()
+        status, body = readiness(worker.url)
+        assert (status, body["status"], body["engines"]["jobs"]["reason"]) == (200, "degraded", "redis: no connection")
 
 
 def test_an_indexer_that_ended_leaves_a_degraded_service(tmp_path: Path, engines: dict[str, str]) -> None:

@@ -17,13 +17,20 @@ from redis.asyncio import Redis
 from service.adapters.arq_jobs import ArqJobs
 from service.adapters.arq_wire import wake_up
 from service.adapters.job_limits import JobLimits
+from service.adapters.redis_checks import checks
 from service.adapters.redis_client import RedisOptions, connect
+from service.adapters.redis_replies import RedisReplies
 from service.adapters.sqlite_store import SqliteStore
 from service.errors import SettingsError
+from service.ports.checks import Health
 from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
+from service.ports.replies import Mark
 from service.ports.store import Body, Record, Store
-from tests.redis_process import RedisProcess, needed, redis_process
+from tests.clocks import Elsewhere
+from tests.redis_process import RedisProcess, free_port, needed, redis_process
+from tests.unit.adapters import certificates
+from tests.unit.adapters.certificates import Authority
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.engines, needed]
@@ -62,7 +69,7 @@ class Cast:
 
     async def worker(self, limits: JobLimits = LIMITS) -> ArqJobs:
         jobs = await self.jobs(limits)
-        jobs.register("test", self._run)
+        jobs.register("test", self.run)
         await jobs.start()
         return jobs
 
@@ -82,7 +89,7 @@ class Cast:
         self._stack.push_async_callback(redis.aclose)
         return redis
 
-    async def _run(self, operation: Record, progress: Progress) -> Body:
+    async def run(self, operation: Record, progress: Progress) -> Body:
         self.runs.append(operation.key)
         return {}
 
@@ -114,6 +121,18 @@ async def test_what_was_due_long_ago_is_woken(cast: Cast) -> None:
     )
     await (await cast.jobs()).enqueue("old")
     await cast.ends("old", patience=10)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_machine_with_another_time_wakes_at_once(cast: Cast, hours: float) -> None:
+    worker = await cast.worker(NO_SWEEP)
+    await cast.submit("first")
+    await worker.enqueue("first")
+    await cast.ends("first", patience=10)  # it has looked through the store by then
+    await cast.submit("op")
+    async with ArqJobs(cast.store, Elsewhere(hours), cast.options, LIMITS) as api:
+        await api.enqueue("op")
+    await cast.ends("op", patience=10)
 
 
 async def test_another_try_is_woken_when_it_is_due(cast: Cast) -> None:
@@ -253,7 +272,7 @@ class Trap:
         return (Path.touch, (self._mark,))
 
 
-async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> None:
+async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     redis = await cast.redis()
     mark = tmp_path / "loaded"
     call: dict[str, Any] = {"t": None, "f": "operation", "a": (Trap(mark),), "k": {}, "et": 1}
@@ -261,7 +280,8 @@ async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> No
     for number, content in enumerate([pickle.dumps(call), *others]):
         await redis.set(f"arq:job:assetry:bad{number}", content)
         await redis.zadd("assetry:jobs", {f"assetry:bad{number}": 1})
-    await redis.zadd("assetry:jobs", {"assetry:nothing": 1})
+    await redis.zadd("assetry:jobs", {"assetry:nothing": 1, "assetry:before-all-time": float("-inf")})
+    await redis.zadd("assetry:jobs", {b"\xff\xfe": 2})
     await cast.worker(NO_SWEEP)
     await cast.submit("good")
     await (await cast.jobs()).enqueue("good")
@@ -272,6 +292,7 @@ async def test_a_pickle_in_redis_is_not_loaded(cast: Cast, tmp_path: Path) -> No
 
     await eventually(gone, "what is no wake-up is thrown away")
     assert not mark.exists()
+    assert "a worker of arq ended" not in caplog.text
 
 
 async def test_a_worker_that_died_with_a_wake_up_in_its_hands_delays_nothing(cast: Cast) -> None:
@@ -312,3 +333,75 @@ async def test_credentials_and_sockets_are_spoken(tmp_path: Path) -> None:
         for url in (guarded.url, guarded.url.replace("//", "//:wrong@"), guarded.url.replace("//", "//you:x@")):
             with pytest.raises(SettingsError, match="refuses the credentials"):
                 await connect(RedisOptions(url))
+
+
+RIGHTS = ("~assetry:*", "~arq:*", "resetchannels", "+@all", "-@dangerous", "+info")
+"""What docs/how-to-deploy.md gives the user."""
+
+
+@pytest.mark.parametrize(
+    ("rights", "refused"),
+    [
+        (RIGHTS, None),
+        (("~assetry:*", "+@all"), "writable"),
+        (("~assetry:*", "~arq:*:assetry:*", "+@all"), "writable"),
+        (("~assetry:*", "~arq:*", "+@all", "-@dangerous"), "information"),
+    ],
+)
+async def test_a_user_has_the_rights_that_an_examination_asks_for(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, rights: tuple[str, ...], refused: str | None
+) -> None:
+    folder = tmp_path / "guarded"
+    folder.mkdir()
+    with redis_process(folder, "--user", "me", "on", ">password", *rights) as guarded:
+        options = RedisOptions(guarded.url.replace("//", "//me:password@"))
+        found = {check.name: check for check in await checks(options) if check.health is Health.FAILED}
+        assert set(found) == ({refused} if refused else set())
+        assert all("allow its user" in check.mend for check in found.values())
+        async with AsyncExitStack() as stack:
+            jobs = await stack.enter_async_context(ArqJobs(store, SystemClock(), options, NO_SWEEP))
+            cast = Cast(store, guarded, stack)
+            jobs.register("test", cast.run)
+            await jobs.start()
+            redis = await connect(options)
+            stack.push_async_callback(redis.aclose)
+
+            async def listens() -> bool:
+                return "may not" in caplog.text or bool(await redis.exists("assetry:jobs:health-check"))
+
+            await eventually(listens, "the worker listens, or says that it may not")
+            for number in range(2):
+                await cast.submit(f"op{number}")
+                await jobs.enqueue(f"op{number}")
+                if not refused:
+                    await cast.ends(f"op{number}")
+            mark = await RedisReplies(redis, options.prefix).begin("slot", "print")
+            assert isinstance(mark, Mark)
+
+            async def told() -> bool:
+                return "its user may not do this" in caplog.text
+
+            if refused:
+                await eventually(told, "the worker says what it lacks")
+            else:
+                assert not await told()
+
+
+@pytest.mark.skipif(not certificates.available(), reason=certificates.NEEDS)
+async def test_tls_is_spoken_with_a_certificate_of_our_own(tmp_path: Path) -> None:
+    """Redis wants one of each client unless told otherwise."""
+    authority = Authority(tmp_path, "authority")
+    server, client = authority.issue("server", "IP:127.0.0.1"), authority.issue("client", "DNS:client.example")
+    port = free_port()
+    tls = ("--tls-port", str(port), "--tls-cert-file", str(server.certificate), "--tls-key-file", str(server.key))
+    with redis_process(tmp_path, *tls, "--tls-ca-cert-file", str(authority.root)):
+        url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={authority.root}"
+        redis = await connect(RedisOptions(f"{url}&ssl_certfile={client.certificate}&ssl_keyfile={client.key}"))
+        assert await redis.set("key", b"1")
+        await redis.aclose()
+        with pytest.raises(
+            SettingsError, match=r"wants to know its clients: name a certificate by \?ssl_certfile=FILE"
+        ):
+            await connect(RedisOptions(url))
+        with pytest.raises(SettingsError, match="closes the connection: write rediss://"):
+            await connect(RedisOptions(f"redis://127.0.0.1:{port}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -26,8 +27,13 @@ class Scripted:
         self.asked: list[str] = []
         self.port = 0
         self.hang_up_after = ""
+        self.connections = 0
+        self.demoted = 0  # connections that were made before a failover: so many lead to a replica by now
+        self.refusals: Mapping[str, bytes] = {}  # the replica's answers
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        number = self.connections
         try:
             while words := await self._command(reader):
                 self.asked.append(words[0])
@@ -35,6 +41,8 @@ class Scripted:
                     self.hang_up_after = ""
                     return
                 answer = self.answers.get(words[0], b"+OK\r\n")
+                if number <= self.demoted:
+                    answer = self.refusals.get(words[0], answer)
                 if answer is None:  # it hangs
                     await reader.read()
                     return
@@ -61,9 +69,11 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(answers: Mapping[str, bytes | None] | None = None) -> AsyncIterator[Scripted]:
+async def scripted(
+    answers: Mapping[str, bytes | None] | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Scripted]:
     script = Scripted(answers or {})
-    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls)
     script.port = server.sockets[0].getsockname()[1]
     async with server:
         yield script

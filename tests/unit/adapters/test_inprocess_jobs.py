@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.jobs import Cancelled, Progress
 from service.ports.store import Body, Change, Condition, Order, Page, Record
+from tests.clocks import Elsewhere
 
 LIMITS = JobLimits(concurrency=2, attempts=2, backoff=0.01, sweep=0.05, lease=0.15, grace=0.1)
 
@@ -64,14 +66,14 @@ async def finish(jobs: InprocessJobs) -> None:
         await jobs.drain()
 
 
-async def test_a_run_that_lost_its_lease_stops_and_writes_nothing_more(store: FlakyStore, jobs: InprocessJobs) -> None:
+async def test_a_run_that_lost_its_lease_stops_and_writes_nothing_more(store: FlakyStore) -> None:
     """As after a process was stopped for longer than its lease and another took the operation over."""
     stopped = asyncio.Event()
+    jobs = InprocessJobs(store, SystemClock(), replace(LIMITS, lease=1.5))  # the other's lasts until the end
 
     async def handler(record: Record, progress: Progress) -> Body:
         await progress(1, 10)
-        theirs = {"worker": "elsewhere/1/x", "lease_until": "2999-01-01T00:00:00.000Z"}
-        await store.update("operation", "op", Change(set=theirs))
+        await store.update("operation", "op", Change(set={"worker": "elsewhere/1/x"}))
         try:
             await asyncio.Event().wait()
         finally:
@@ -85,6 +87,7 @@ async def test_a_run_that_lost_its_lease_stops_and_writes_nothing_more(store: Fl
     await finish(jobs)
     body = (await store.get("operation", "op")).body
     assert (body["status"], body["worker"], body.get("result")) == ("running", "elsewhere/1/x", None)
+    await jobs.close()
 
 
 async def test_a_run_whose_record_was_removed_stops(store: FlakyStore, jobs: InprocessJobs) -> None:
@@ -175,8 +178,43 @@ async def test_a_failure_after_a_cancel_is_not_tried_again(store: FlakyStore, jo
     assert (body["status"], body["attempts"]) == ("cancelled", 1)
 
 
-async def test_a_dead_run_that_was_to_be_cancelled_ends(store: FlakyStore, jobs: InprocessJobs) -> None:
-    dead = {"status": "running", "worker": "elsewhere/1/x", "lease_until": "2000-01-01T00:00:00.000Z", "attempts": 1}
+@pytest.mark.parametrize("end", ["failed", "put back"])
+async def test_what_another_process_cancelled_is_not_queued_again(store: FlakyStore, end: str) -> None:
+    """The run hears of it when it writes its own end only."""
+    patient = InprocessJobs(store, SystemClock(), JobLimits(attempts=3, backoff=600, sweep=0.05, grace=0))
+    other = InprocessJobs(store, SystemClock(), LIMITS)
+    cancelled = asyncio.Event()
+
+    async def handler(record: Record, progress: Progress) -> Body:
+        await other.cancel("op")
+        cancelled.set()
+        if end == "failed":
+            raise RuntimeError("stopped half-way")
+        await asyncio.Event().wait()
+        return {}
+
+    patient.register("test", handler)
+    await patient.start()
+    async with asyncio.timeout(20):
+        await cancelled.wait()
+        if end == "failed":
+            await patient.drain()
+        await patient.close()
+    assert (await store.get("operation", "op")).body["status"] == "cancelled"
+
+
+async def test_a_queued_operation_with_an_unheard_cancel_can_be_cancelled(
+    store: FlakyStore, jobs: InprocessJobs
+) -> None:
+    waiting = {"cancel_requested": True, "run_after": "2999-01-01T00:00:00.000Z"}
+    await store.update("operation", "op", Change(set=waiting))
+    assert (await jobs.cancel("op")).body["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("until", ["2000-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"])
+async def test_a_dead_run_that_was_to_be_cancelled_ends(store: FlakyStore, jobs: InprocessJobs, until: str) -> None:
+    """Whatever its machine's clock said."""
+    dead = {"status": "running", "worker": "elsewhere/1/x", "lease_until": until, "attempts": 1}
     await store.update("operation", "op", Change(set={**dead, "cancel_requested": True}))
     await jobs.start()
     async with asyncio.timeout(20):
@@ -184,18 +222,54 @@ async def test_a_dead_run_that_was_to_be_cancelled_ends(store: FlakyStore, jobs:
             await asyncio.sleep(0.01)
 
 
-async def test_another_machines_run_is_left_alone_while_its_lease_lasts(store: FlakyStore, jobs: InprocessJobs) -> None:
-    theirs = {"status": "running", "worker": "elsewhere/1/x", "lease_until": "2999-01-01T00:00:00.000Z"}
-    record = await store.update("operation", "op", Change(set=theirs))
-    await store.insert("operation", "mine", {"type": "test", "status": "queued"})
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_run_of_a_machine_with_another_time_is_left_alone(store: FlakyStore, hours: float) -> None:
+    limits = JobLimits(concurrency=1, attempts=2, backoff=0.01, sweep=0.02, lease=0.6, grace=0.1)
+    here, there = (InprocessJobs(store, clock, limits) for clock in (SystemClock(), Elsewhere(hours)))
+    begun = asyncio.Event()
 
     async def handler(record: Record, progress: Progress) -> Body:
+        begun.set()
+        leases: set[str] = set()
+        while len(leases) < 6:  # it goes on for longer than a lease
+            leases.add((await store.get("operation", "op")).body["lease_until"])
+            await asyncio.sleep(0.005)
+        return {"run": record.body["attempts"]}
+
+    for jobs in (there, here):
+        jobs.register("test", handler)
+        await jobs.start()
+        async with asyncio.timeout(20):
+            await begun.wait()
+    await finish(there)
+    await finish(here)
+    body = (await store.get("operation", "op")).body
+    assert (body["status"], body["result"], body["attempts"]) == ("completed", {"run": 1}, 1)
+    for jobs in (there, here):
+        await jobs.close()
+
+
+async def test_what_a_machine_with_another_time_put_back_runs_at_once(store: FlakyStore, jobs: InprocessJobs) -> None:
+    ahead = InprocessJobs(store, Elsewhere(1), LIMITS)
+    begun = asyncio.Event()
+
+    async def endless(record: Record, progress: Progress) -> Body:
+        begun.set()
+        await asyncio.Event().wait()
         return {}
 
+    async def handler(record: Record, progress: Progress) -> Body:
+        return {"ran": True}
+
+    ahead.register("test", endless)
+    await ahead.start()
+    async with asyncio.timeout(20):
+        await begun.wait()
+    await ahead.close()
     jobs.register("test", handler)
     await jobs.start()
     await finish(jobs)
-    assert await store.get("operation", "op") == record
+    assert (await store.get("operation", "op")).body["result"] == {"ran": True}
 
 
 async def test_operations_run_in_the_order_in_which_they_are_due(store: FlakyStore) -> None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 from redis import exceptions as failures
+from redis.asyncio import Redis
 
 from service.adapters.redis_checks import checks, judged
 from service.adapters.redis_client import RedisOptions, answered, connect, translate, translated, version_of
@@ -51,6 +52,7 @@ def test_a_password_shows_nowhere() -> None:
         ("redis://127.0.0.1:1?colour=red", "parameter that is not known"),
         ("unix:///no/such/socket", "no socket"),
         ("rediss://127.0.0.1:1?ssl_ca_certs=/no/such/file", "certificate"),
+        ("rediss://127.0.0.1:1?ssl_cert_reqs=CERT_NONE", "parameter of the wrong kind"),
     ],
 )
 async def test_a_bad_url_is_named_with_its_mend(url: str, words: str) -> None:
@@ -73,6 +75,7 @@ async def test_an_address_without_redis_is_named() -> None:
         ({"PING": b"-NOPERM this user has no permissions\r\n"}, "lacks permissions"),
         ({"SELECT": b"-ERR DB index is out of range\r\n"}, "no such database"),
         ({"PING": b"HTTP/1.1 400 Bad Request\r\n"}, "is no Redis"),
+        ({"CLIENT": b"-ERR max number of clients reached\r\n"}, "raise its maxclients"),
         ({"INFO": bulk("redis_version:7.0.0\r\nredis_mode:cluster\r\n")}, "is a cluster"),
         ({"INFO": bulk("redis_version:7.0.0\r\nredis_mode:sentinel\r\n")}, "is a sentinel"),
         ({"INFO": bulk("redis_version:6.0.16\r\nredis_mode:standalone\r\n")}, "takes 6.2 or later"),
@@ -116,6 +119,59 @@ async def test_a_lost_connection_is_tried_once_more() -> None:
         script.hang_up_after = "GET"
         assert await client.get("key") == b"x"
         assert script.asked.count("GET") == 2
+        await client.aclose()
+
+
+READ_ONLY = b"-READONLY You can't write against a read only replica.\r\n"
+SCRIPT_OF_6_2 = b"-ERR Error running script (call to f_1): @user_script:2: @user_script: 2: " + READ_ONLY
+
+
+async def _set(client: Redis) -> None:
+    assert await client.set("key", b"1")
+
+
+async def _script(client: Redis) -> None:
+    assert await client.register_script("return redis.call('SET', KEYS[1], '1')")(keys=["key"]) == b"OK"
+
+
+async def _transaction(client: Redis) -> None:
+    async with client.pipeline(transaction=True) as pipe:
+        pipe.zadd("key", {"member": 1})
+        assert await pipe.execute() == [1]
+
+
+@pytest.mark.parametrize(
+    ("write", "refusals"),
+    [
+        (_set, {"SET": READ_ONLY}),
+        (_script, {"EVALSHA": READ_ONLY}),
+        (_script, {"EVALSHA": SCRIPT_OF_6_2}),
+        (
+            _transaction,
+            {"ZADD": READ_ONLY, "EXEC": b"-EXECABORT Transaction discarded because of previous errors.\r\n"},
+        ),
+    ],
+    ids=["command", "script", "script_of_6_2", "transaction"],
+)
+async def test_after_a_failover_the_new_primary_is_found(
+    write: Callable[[Redis], Awaitable[None]], refusals: Mapping[str, bytes]
+) -> None:
+    """The address leads to it; the old one keeps the connections that it has, and takes no writes."""
+    async with scripted({"ZADD": b"+QUEUED\r\n", "EXEC": b"*1\r\n:1\r\n"}) as script:
+        client = await connect(script.options())
+        script.demoted, script.refusals = script.connections, refusals
+        await write(client)
+        await write(client)
+        assert script.connections == script.demoted + 1
+        await client.aclose()
+
+
+async def test_a_replica_is_tried_twice_and_named() -> None:
+    async with scripted({"SET": READ_ONLY}) as script:
+        client = await connect(script.options())
+        with pytest.raises(Unavailable, match="a replica"), translated():
+            await client.set("key", b"1")
+        assert script.asked.count("SET") == 2
         await client.aclose()
 
 
