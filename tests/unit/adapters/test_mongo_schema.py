@@ -81,6 +81,22 @@ async def test_it_is_made_as_the_plan_says(server: MongoServer) -> None:
     assert written["updates"][0]["u"]["$set"]["version"] == mongo_schema.SCHEMA_VERSION
 
 
+async def test_no_index_is_asked_for_twice(server: MongoServer) -> None:
+    """As mongod does: an index of the same keys and filter under another name is a conflict of options."""
+    made: dict[str, str] = {}
+
+    def create(command: Document) -> Document:
+        (spec,) = command["indexes"]
+        like = f"{command['createIndexes']} {list(spec['key'].items())} {spec['partialFilterExpression']}"
+        return {"ok": 1} if made.setdefault(like, spec["name"]) == spec["name"] else error(85)
+
+    server.script("listCollections", found())
+    server.script("find", found())
+    server.script("createIndexes", *[create] * sum(1 + len(KINDS[kind]) for kind in KINDS))
+    await mongo_schema.apply(options(server))
+    assert len(made) == len(server.sent("createIndexes"))
+
+
 DIFFERENT: dict[str, tuple[Document, list[str]]] = {
     "missing": (indexes("asset", without="slug"), ["create index slug"]),
     "not unique": (indexes("asset", name="slug", unique=False), ["drop index slug", "create index slug"]),
