@@ -20,7 +20,8 @@ from service.adapters.arguments import (
 )
 from service.adapters.bodies import lookup
 from service.adapters.mongo_client import Database, time_of_session
-from service.adapters.mongo_codec import Document, read_body, record, removed, updated
+from service.adapters.mongo_codec import Document, fits, read_body, record, removed, updated
+from service.adapters.mongo_errors import TOO_LARGE
 from service.adapters.mongo_feed import Feed
 from service.adapters.mongo_marks import Marks
 from service.adapters.mongo_oplog import oplog_hours
@@ -32,7 +33,7 @@ from service.adapters.mongo_token import read_token
 from service.adapters.mongo_writes import Writes
 from service.adapters.pages import Cursor, read_cursor, write_cursor
 from service.adapters.turns import Turns
-from service.errors import InvalidInput, NotFound, Unavailable
+from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, Page, Record
 from service.times import timestamp
@@ -125,7 +126,7 @@ class MongoStore:
     async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
         """Insert each record by itself, all in one command."""
         check_kind(kind)
-        texts = await asyncio.to_thread(checked_many, kind, dict(bodies))
+        texts = await asyncio.to_thread(_checked, kind, dict(bodies))
         good = {key: read_body(text) for key, text in texts.items() if isinstance(text, bytes)}
         written = await self._opened().insert_many(kind, good, self._now()) if good else {}
         return {key: text if isinstance(text, InvalidInput) else written[key] for key, text in texts.items()}
@@ -263,3 +264,12 @@ class MongoStore:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
+
+
+def _checked(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | InvalidInput]:
+    """Return each body as JSON text, or what is wrong with it: one that is too long would fail its whole command."""
+    texts = checked_many(kind, bodies)
+    return {
+        key: text if isinstance(text, InvalidInput) or fits(kind, key, text) else TooLarge(TOO_LARGE)
+        for key, text in texts.items()
+    }

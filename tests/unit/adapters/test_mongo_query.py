@@ -62,11 +62,20 @@ def _leaves(value: Any) -> list[Any]:
     return [value]
 
 
-BODY = {"org_id": "o", "guid": "g", "n": 2**62, "small": 1, "f": 1.0, "t": [True, None], "m": {"a.b": {"$c": ""}}}
+BODY = {
+    "org_id": "o",
+    "guid": "g",
+    "n": 2**62,
+    "small": 1,
+    "f": 1.0,
+    "t": [True, None],
+    "m": {"a.b": {"$c": ""}},
+    "schema": {"$ref": "#/x", "$id": 2**40, "more": [{"$ref": "y", "$id": {"$ref": "z", "$id": 1}, "$db": "d"}]},
+}
 
 
 def test_a_document_comes_back_as_plain_json() -> None:
-    """The driver's own integers would not pass through every JSON writer."""
+    """The driver's own integers and references would not pass through every JSON writer."""
     raw = encode(document("asset", "a", dict(BODY), "now"))
     back = record("asset", decode(raw, CODEC))  # type: ignore[arg-type]
     assert back == Record("asset", "a", 1, BODY, "now")
