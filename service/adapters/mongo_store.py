@@ -214,7 +214,7 @@ class MongoStore:
         return read_token(token, self._identity).passed(read_token(mark, self._identity))
 
     async def window(self) -> float | None:
-        """Return how many hours the feed reaches back, None where the account may not read ``local``."""
+        """Return how many hours the feed reaches back, None where ``local`` can not be read."""
         async with self._database.asked():
             return await oplog_hours(self._database)
 
