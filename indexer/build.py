@@ -40,7 +40,7 @@ class Builder:
         ``check`` is called before each page; it raises to end the build. Interrupted, it leaves an index that the plan
         names, and that the next build drops.
         """
-        progress.indexed, progress.total = 0, await self._store.count(KIND, {})
+        progress.indexed, progress.total = 0, await self._store.size(KIND)
         token = await self._store.barrier()
         target = await self._made()
         log.info("building the index %s from %d assets", target.index, progress.total)

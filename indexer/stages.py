@@ -83,7 +83,7 @@ class Works:
         reached(Step.REINDEX_ACKNOWLEDGED)
         # A write from before this point is in the store for the scan to see, one from after it reaches both indexes.
         await self._tools.store.barrier()
-        await self._advance(replace(rebuild, total=await self._tools.store.count(KIND, {})), Stage.FILLING)
+        await self._advance(replace(rebuild, total=await self._tools.store.size(KIND)), Stage.FILLING)
 
     async def _fill(self, plan: Plan, rebuild: Rebuild) -> None:
         target = await self.target(rebuild.target)
@@ -185,7 +185,7 @@ class Works:
 
     async def compared(self, target: Target, stage: Stage) -> Report:
         """Return what a verify of an index finds."""
-        total = await self._tools.store.count(KIND, {})
+        total = await self._tools.store.size(KIND)
 
         async def progressed(report: Report, key: str | None) -> None:
             self._check()

@@ -43,7 +43,7 @@ async def index_report(base: Base) -> Json:
         "ready": False,
         "service": running["url"] if running else None,
         "alias": alias,
-        "assets": await base.store.count("asset", {}),
+        "assets": await base.store.size("asset"),
     }
     facts |= await _said(base, running)
     last, lease = await verified.load(base.store, alias), await _lease(base)

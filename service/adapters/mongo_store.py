@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from pymongo.errors import ExecutionTimeout
+
 from service.adapters.arguments import (
     MAX_COUNTER,
     check_kind,
@@ -39,6 +41,8 @@ from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, 
 from service.times import timestamp
 
 __all__ = ["MongoOptions", "MongoStore"]
+
+_COUNT_MILLISECONDS = 1000
 
 
 class MongoStore:
@@ -186,6 +190,17 @@ class MongoStore:
             return await self._database.collection(kind).count_documents(
                 query, maxTimeMS=self._database.options.milliseconds
             )
+
+    async def size(self, kind: str) -> int:
+        """Return how many records a kind has: no index holds the answer, so millions are not looked at one by one."""
+        check_kind(kind)
+        collection = self._database.collection(kind)
+        limit = min(self._database.options.milliseconds, _COUNT_MILLISECONDS)
+        async with self._database.asked():
+            try:
+                return await collection.count_documents(where_filter(kind, {}), maxTimeMS=limit)
+            except ExecutionTimeout:
+                return await collection.estimated_document_count(maxTimeMS=self._database.options.milliseconds)
 
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first."""

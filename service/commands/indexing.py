@@ -19,7 +19,7 @@ async def verify(settings: Settings, index: str | None, *, repair: bool, bodies:
     """Compare the index with the store and print what differs; returns the exit code."""
     with progress(quiet=as_json) as bar:
         async with open_desk(settings, writes=repair) as desk:
-            task = bar.add_task("verifying", total=await desk.base.store.count("asset", {}))
+            task = bar.add_task("verifying", total=await desk.base.store.size("asset"))
 
             async def watch(report: Report, key: str | None) -> None:
                 bar.update(task, completed=report.checked, total=max(report.checked, bar.tasks[task].total or 0))

@@ -331,6 +331,15 @@ READS: dict[str, Callable[[MongoStore], Awaitable[object]]] = {
 }
 
 
+async def test_a_size_is_counted_while_that_is_quick(server: MongoServer, store: MongoStore) -> None:
+    """A count of live records looks at each of them; what millions need is a total for a progress bar."""
+    server.script("aggregate", {"ok": 1, "cursor": {"id": 0, "ns": "a.b", "firstBatch": [{"n": 7}]}})
+    assert await store.size("asset") == 7
+    server.script("aggregate", *[error(50)] * 2)
+    server.script("count", {"ok": 1, "n": 10_000_000})
+    assert await store.size("asset") == 10_000_000
+
+
 @pytest.mark.parametrize("name", READS)
 async def test_every_read_has_its_time(server: MongoServer, store: MongoStore, name: str) -> None:
     command = "aggregate" if name == "count" else "find"
