@@ -149,12 +149,16 @@ class MongoServer:
             request.hangup()
             return True
         if callable(answer):  # it may take its time, and whoever else asks (the driver's monitor) is not kept waiting
-            threading.Thread(target=lambda: request.replies(self._timed(answer(command))), daemon=True).start()
+            threading.Thread(target=self._answer_late, args=(request, answer, command), daemon=True).start()
             return True
         if name == "getMore" and not scripted:
             self._waiting.wait(_EMPTY_SECONDS)
         request.replies(self._timed(answer or {"ok": 1}))
         return True
+
+    def _answer_late(self, request: Any, answer: Callable[[Document], Document], command: Document) -> None:
+        with suppress(OSError):  # nobody waits any more
+            request.replies(self._timed(answer(command)))
 
     def _timed(self, answer: Mapping[str, Any]) -> Document:
         clock = {"clusterTime": at(self._time), "signature": {"hash": b"\0" * 20, "keyId": Int64(0)}}
