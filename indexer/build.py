@@ -11,11 +11,10 @@ from indexer.backoff import delay
 from indexer.indexes import Indexes
 from indexer.plan import Physical, Plan, Plans
 from indexer.progress import Progress
-from indexer.records import total
 from indexer.scan import Pause, scan
 from indexer.steps import Step, reached
 from indexer.targets import Target
-from indexer.writer import Writer
+from indexer.writer import KIND, Writer
 from service.errors import Unavailable
 from service.ports.search import SearchEngine
 from service.ports.store import Record, Store
@@ -47,7 +46,7 @@ class Builder:
         ``check`` is called before each page; it raises to end the build. Interrupted, it leaves an index that the plan
         names, and that the next build drops.
         """
-        progress.indexed, progress.total = 0, await total(self._store) or 0
+        progress.indexed, progress.total = 0, await self._store.size(KIND)
         token = await self._store.barrier()
         target = await self._made()
         log.info("building the index %s from %d assets", target.index, progress.total)

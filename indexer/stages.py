@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from indexer.drift import Report
 from indexer.plan import Permit, Physical, Plan, Rebuild, Stage
-from indexer.records import total
 from indexer.retry import retry
 from indexer.scan import scan
 from indexer.steps import Step, reached
 from indexer.targets import Target, as_target
 from indexer.told import OnProgress, Outcome, Refused, Told
 from indexer.tools import POLL_SECONDS, Tools
+from indexer.writer import KIND
 from service.ports.store import Record
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Works:
         reached(Step.REINDEX_ACKNOWLEDGED)
         # A write from before this point is in the store for the scan to see, one from after it reaches both indexes.
         await self._tools.store.barrier()
-        await self._advance(replace(rebuild, total=await total(self._tools.store) or 0), Stage.FILLING)
+        await self._advance(replace(rebuild, total=await self._tools.store.size(KIND)), Stage.FILLING)
 
     async def _fill(self, plan: Plan, rebuild: Rebuild) -> None:
         target = await self.target(rebuild.target)
@@ -202,7 +202,7 @@ class Works:
         Contents are compared only where today's mapping made it: what an earlier projection wrote is not what today's
         would, and going back to that index must be possible.
         """
-        assets = await total(self._tools.store) or 0
+        assets = await self._tools.store.size(KIND)
 
         async def progressed(report: Report, key: str | None) -> None:
             self._check()

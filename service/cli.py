@@ -10,7 +10,7 @@ import typer
 
 from query.errors import QueryError
 from service.cli_index import index_app
-from service.cli_options import Data, Host, Json, OpsPort, run
+from service.cli_options import Data, Host, Json, OpsPort, run, run_interruptible
 from service.errors import AssetryError
 from service.exits import EXITS, INTERRUPTED, exit_code
 
@@ -79,7 +79,7 @@ def db_init(
     from service import settings
     from service.commands import database
 
-    run(database.init(settings.load(data=data), dry_run=dry_run, as_json=json))
+    run_interruptible(database.init(settings.load(data=data), dry_run=dry_run, as_json=json))
 
 
 @app.command()
@@ -91,7 +91,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
     from service import settings
     from service.commands import doctor as examination
 
-    raise typer.Exit(run(examination.examine(settings.load(data=data), as_json=json)))
+    raise typer.Exit(run_interruptible(examination.examine(settings.load(data=data), as_json=json)))
 
 
 @keys_app.command("create")
@@ -110,7 +110,7 @@ def keys_create(
     """Make an API key and print it. It is shown this once: only its hash is stored."""
     from service.commands import keys
 
-    run(keys.create(data, org, user, scopes, tier, as_json=json))
+    run_interruptible(keys.create(data, org, user, scopes, tier, as_json=json))
 
 
 @keys_app.command("list")
@@ -122,7 +122,7 @@ def keys_list(
     """List API keys: ids, organizations, scopes. The keys themselves are not known."""
     from service.commands import keys
 
-    run(keys.show(data, org, as_json=json))
+    run_interruptible(keys.show(data, org, as_json=json))
 
 
 @keys_app.command("revoke")
@@ -132,7 +132,7 @@ def keys_revoke(
     """Make a key worthless, within five seconds also in a running service."""
     from service.commands import keys
 
-    run(keys.revoke(data, key_id, as_json=json))
+    run_interruptible(keys.revoke(data, key_id, as_json=json))
 
 
 @app.command("import")
@@ -152,7 +152,7 @@ def import_(
     """
     from service.commands import importing
 
-    raise typer.Exit(run(importing.import_paths(data, org, user, paths, as_json=json, quiet=quiet)))
+    raise typer.Exit(run_interruptible(importing.import_paths(data, org, user, paths, as_json=json, quiet=quiet)))
 
 
 @app.command()
@@ -175,7 +175,7 @@ def search(
     from service.commands import searching
 
     options = searching.Options(query, facets, filters, sort, limit, offset, lenient, highlight)
-    run(searching.search(data, org, options, as_json=json))
+    run_interruptible(searching.search(data, org, options, as_json=json))
 
 
 @backups_app.command("list")
@@ -183,7 +183,7 @@ def backups_list(org: Org = "default", data: Data = None, json: Json = False) ->
     """List what permanent deletes kept."""
     from service.commands import backups
 
-    run(backups.show(data, org, as_json=json))
+    run_interruptible(backups.show(data, org, as_json=json))
 
 
 @backups_app.command("restore")
@@ -196,7 +196,7 @@ def backups_restore(
     """Make a new asset of a backup; it gets a new id, since ids are never used twice."""
     from service.commands import backups
 
-    run(backups.restore(data, org, backup_id, as_json=json))
+    run_interruptible(backups.restore(data, org, backup_id, as_json=json))
 
 
 @app.command()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+
+from service.signals import HANDLED
 
 T = TypeVar("T")
 
@@ -24,6 +27,10 @@ OpsPort = Annotated[
 ]
 
 
+_SAME_SECONDS = 0.5
+"""Signals that come so soon after the first are the same one."""
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command on uvloop where there is one."""
     try:
@@ -34,15 +41,43 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command that a scheduler's SIGTERM ends in order, as Ctrl-C does: raises KeyboardInterrupt then."""
+    """Run a command that Ctrl-C and a scheduler's SIGTERM end in order: raises KeyboardInterrupt then."""
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # a shell's background job
     try:
-        return run(_cancelled_by_sigterm(work))
+        return run(_interruptible(work, heard))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
 
 
-async def _cancelled_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
+async def _interruptible(work: Coroutine[Any, Any, T], heard: Sequence[signal.Signals]) -> T:
+    """Cancel the work at the first signal; a later one ends the process at once.
+
+    Without handlers of the loop's own, the second would raise KeyboardInterrupt in whatever runs at that moment: where
+    that is the bookkeeping of tasks, those wait for ever for one that ended. Many senders (``timeout``, a terminal and
+    what runs in it) give one signal twice, to a process and to its group: what comes along with the first is the same.
+    """
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def told() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            task.cancel()
+            loop.call_later(_SAME_SECONDS, give_back)
+
+    def give_back() -> None:
+        for number in heard:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    with contextlib.suppress(NotImplementedError):  # Windows has none
+        for number in heard:
+            loop.add_signal_handler(number, told)
     return await work

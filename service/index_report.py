@@ -19,7 +19,6 @@ from indexer.dead_letters import listed
 from indexer.indexes import ALIVE
 from indexer.plan import Physical, Plan, Plans
 from indexer.published import NOBODY
-from indexer.records import total
 from indexer.status import State
 from indexer.watch import IndexWatch
 from indexer.window import window
@@ -45,7 +44,7 @@ async def index_report(base: Base) -> Json:
         "ready": False,
         "service": running["url"] if running else None,
         "alias": alias,
-        "assets": await total(base.store),
+        "assets": await base.store.size("asset"),
     }
     facts |= await _said(base, running)
     last, lease = await verified.load(base.store, alias), await _lease(base)

@@ -11,7 +11,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,17 +23,8 @@ from service.ports.store import KINDS
 
 Document = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Late:
-    """A reply that comes after so many seconds, while the server answers others."""
-
-    seconds: float
-    reply: Document
-
-
-Answer = Document | Callable[[Document], Document] | Late | None
-"""A reply, or what makes it of the command; None drops the connection."""
+Answer = Document | Callable[[Document], Document] | None
+"""A reply, or what makes it of the command in a thread of its own; None drops the connection."""
 
 CURSOR = 77
 EPOCH = 1_700_000_000
@@ -162,15 +152,17 @@ class MongoServer:
         if scripted and answer is None:
             request.hangup()
             return True
-        if isinstance(answer, Late):
-            threading.Timer(answer.seconds, request.replies, [self._timed(answer.reply)]).start()
+        if callable(answer):  # it may take its time, and whoever else asks (the driver's monitor) is not kept waiting
+            threading.Thread(target=self._answer_late, args=(request, answer, command), daemon=True).start()
             return True
-        if callable(answer):
-            answer = answer(command)
         if name == "getMore" and not scripted:
             self._waiting.wait(_EMPTY_SECONDS)
         request.replies(self._timed(answer or {"ok": 1}))
         return True
+
+    def _answer_late(self, request: Any, answer: Callable[[Document], Document], command: Document) -> None:
+        with suppress(OSError):  # nobody waits any more
+            request.replies(self._timed(answer(command)))
 
     def _timed(self, answer: Mapping[str, Any]) -> Document:
         clock = {"clusterTime": at(self._time), "signature": {"hash": b"\0" * 20, "keyId": Int64(0)}}

@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import bson
 import orjson
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.dbref import DBRef
 from bson.int64 import Int64
 
 from service.adapters.bodies import applied, check_indexed, dump, lookup
@@ -35,8 +37,33 @@ class _PlainIntegers(TypeDecoder):
         return int(value)
 
 
-CODEC: CodecOptions[Document] = CodecOptions(document_class=dict, type_registry=TypeRegistry([_PlainIntegers()]))
+class _PlainReferences(TypeDecoder):
+    """Reads an object with the keys ``$ref`` and ``$id`` as what it is: the driver takes it for a type of its own.
+
+    Such objects come in metadata that others wrote (JSON Schema has both keys).
+    """
+
+    bson_type = DBRef
+
+    def transform_bson(self, value: Any) -> Document:
+        """Return the plain object."""
+        return dict(value.as_doc())
+
+
+CODEC: CodecOptions[Document] = CodecOptions(
+    document_class=dict, type_registry=TypeRegistry([_PlainIntegers(), _PlainReferences()])
+)
 """How documents are read."""
+
+
+MAX_BYTES = 16 * 2**20
+"""The longest document that MongoDB takes, as BSON."""
+_GROWTH = 8  # a list of digits grows by 6.5 from JSON to BSON; nothing grows by more
+
+
+def fits(kind: str, key: str, text: bytes) -> bool:
+    """Whether a body's document is not too long as BSON, which may be many times the JSON's length."""
+    return len(text) * _GROWTH < MAX_BYTES or len(bson.encode(document(kind, key, read_body(text), ""))) <= MAX_BYTES
 
 
 def read_body(text: bytes) -> Body:

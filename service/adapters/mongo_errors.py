@@ -35,6 +35,7 @@ class Meaning(Enum):
     SCHEMA = "a bug of ours"
 
 
+TOO_LARGE = "The record is larger than MongoDB takes."
 _GONE = "the server that took writes is gone; another is being elected"
 _STOPPING = "the server is shutting down"
 
@@ -51,7 +52,7 @@ CODES: Mapping[int, tuple[Meaning, str]] = {
     WRITE_CONFLICT: (Meaning.UNAVAILABLE, "other writes were in the way"),
     SCHEMA: (Meaning.SCHEMA, "the record was refused by the schema of its collection"),  # DocumentValidationFailure
     134: (Meaning.UNAVAILABLE, "the database has no majority to read from yet"),  # ReadConcernMajorityNotAvailableYet
-    146: (Meaning.TOO_LARGE, "The record is larger than MongoDB takes."),  # ExceededMemoryLimit
+    146: (Meaning.TOO_LARGE, TOO_LARGE),  # ExceededMemoryLimit
     189: (Meaning.UNAVAILABLE, _GONE),  # PrimarySteppedDown
     202: (Meaning.UNAVAILABLE, "the database did not answer in time"),  # NetworkInterfaceExceededTimeLimit
     262: (Meaning.UNAVAILABLE, "the database did not answer in time"),  # ExceededTimeLimit
@@ -59,14 +60,14 @@ CODES: Mapping[int, tuple[Meaning, str]] = {
     9001: (Meaning.UNAVAILABLE, "the connection broke"),  # SocketException
     10058: (Meaning.UNAVAILABLE, _GONE),  # LegacyNotPrimary
     10107: (Meaning.UNAVAILABLE, _GONE),  # NotWritablePrimary
-    10334: (Meaning.TOO_LARGE, "The record is larger than MongoDB takes."),  # BSONObjectTooLarge
+    10334: (Meaning.TOO_LARGE, TOO_LARGE),  # BSONObjectTooLarge
     11600: (Meaning.UNAVAILABLE, _STOPPING),  # InterruptedAtShutdown
     11602: (Meaning.UNAVAILABLE, _GONE),  # InterruptedDueToReplStateChange
     13435: (Meaning.UNAVAILABLE, _GONE),  # NotPrimaryNoSecondaryOk
     13436: (Meaning.UNAVAILABLE, _GONE),  # NotPrimaryOrSecondary
     14031: (Meaning.UNAVAILABLE, "the disk of the database is full"),  # OutOfDiskSpace
-    17419: (Meaning.TOO_LARGE, "The record is larger than MongoDB takes."),  # after $set
-    17420: (Meaning.TOO_LARGE, "The record is larger than MongoDB takes."),  # after $push
+    17419: (Meaning.TOO_LARGE, TOO_LARGE),  # after $set
+    17420: (Meaning.TOO_LARGE, TOO_LARGE),  # after $push
 }
 """What each code means, and in which words. Any other is Unavailable, without more to say."""
 
@@ -125,8 +126,6 @@ def is_passing(error: mongo.PyMongoError) -> bool:
 
 def translated(error: mongo.PyMongoError) -> AssetryError:
     """Return the error to raise from an engine's error."""
-    if isinstance(error, mongo.DocumentTooLarge):
-        return TooLarge("The record is larger than MongoDB takes.")
     if isinstance(error, mongo.ServerSelectionTimeoutError):
         return Unavailable("store", "no server takes writes")
     meaning, words = CODES.get(code_of(error) or 0, (Meaning.UNAVAILABLE, "the database reported an error"))
@@ -161,6 +160,8 @@ async def asked(seconds: float) -> AsyncIterator[None]:
         raise
     except mongo.PyMongoError as error:
         raise translated(error) from error
+    except mongo.DocumentTooLarge as error:  # the driver's own check; it is no PyMongoError
+        raise TooLarge(TOO_LARGE) from error
 
 
 def settings_error(error: mongo.PyMongoError) -> AssetryError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+
+from pymongo.errors import DuplicateKeyError
 
 from service.adapters.mongo_client import Database, time_of_session
 from service.adapters.mongo_codec import document
@@ -15,6 +18,8 @@ BARRIERS = "assetry.barrier"
 """The counter of the barriers: a barrier's number rises, and is its document's key."""
 
 _KEPT = 100  # barriers whose documents are kept, and how many go at once
+
+log = logging.getLogger(__name__)
 
 Reserve = Callable[[str], Awaitable[int]]
 
@@ -52,11 +57,8 @@ class Marks:
     async def barrier(self) -> Token:
         """Write a barrier and return its token."""
         before = Counter(self._writes)
-        number = await self._reserve(BARRIERS)
         collection = self._database.collection(MARKER)
-        async with self._database.asked(), self._database.session() as session:
-            await collection.insert_one(document(MARKER, str(number), {}, ""), session=session)
-            time = time_of_session(session)
+        number, time = await self._write_marker()
         if number % _KEPT == 0:
             old = [str(gone) for gone in range(max(1, number - 2 * _KEPT), number - _KEPT)]
             async with self._database.asked():
@@ -69,6 +71,22 @@ class Marks:
         self._database.show(time)
         self._goal = max(self._goal, time)
         return token
+
+    async def _write_marker(self) -> tuple[int, int]:
+        """Write the next barrier's document and return its number and time.
+
+        In a database that was restored from a dump under writes the counter may be older than the documents: the few
+        that are kept are passed over.
+        """
+        while True:
+            number = await self._reserve(BARRIERS)
+            try:
+                async with self._database.asked(), self._database.session() as session:
+                    marker = document(MARKER, str(number), {}, "")
+                    await self._database.collection(MARKER).insert_one(marker, session=session)
+                    return number, time_of_session(session)
+            except DuplicateKeyError:
+                log.warning("the barrier %d is there already: its counter is older, as after a restore", number)
 
     async def position(self, kinds: Sequence[str]) -> Token:
         """Return the token of the newest write to these kinds, or of the newest barrier."""

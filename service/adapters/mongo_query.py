@@ -65,8 +65,7 @@ def where_filter(kind: str, where: Mapping[str, Condition]) -> Filter:
 def _condition(path: str, name: str, condition: Condition, *, scalar: bool) -> Filter:
     match condition:
         case Exists(present):
-            there = _there(path, scalar=scalar)
-            return there if present else {"$nor": [there]}
+            return _there(path, scalar=scalar) if present else _missing(path, scalar=scalar)
         case Range():
             return _range(path, name, condition, scalar=scalar)
         case In(values):
@@ -82,6 +81,13 @@ def _there(path: str, *, scalar: bool) -> Filter:
     # A list is there, also one that holds null, which the other half would leave out.
     value: Filter = {"$or": [_typed(name, "array"), {"$nor": [_typed(name, "null")]}]}
     return _through_objects(path, _all([{name: {"$exists": True}}, value]))
+
+
+def _missing(path: str, *, scalar: bool) -> Filter:
+    """Return the condition that nothing is there; on an indexed field one that the index serves, as no ``$nor`` is."""
+    if scalar and "." not in path:
+        return {field(path): {"$eq": None}}
+    return {"$nor": [_there(path, scalar=scalar)]}
 
 
 def _range(path: str, name: str, wanted: Range, *, scalar: bool) -> Filter:
@@ -159,10 +165,12 @@ def page_parts(kind: str, where: Mapping[str, Condition], order: Order | None, c
     name = index_field(order.path)
     scalar = any(order.path in index.paths for index in KINDS[kind]) or order.path == "org_id"
     sortable = _there(order.path, scalar=True) if scalar else _of_types(order.path, SCALARS)
-    missing = _all([matches, {"$nor": [sortable]}])
+    lacking = _missing(order.path, scalar=True) if scalar else {"$nor": [sortable]}
+    missing = _all([matches, lacking])
     if cursor is not None and cursor.value is None:
         return [Part(_all([missing, *_behind_key(key, cursor)]), [(key, 1)])]
-    # Both ways the key rises; so descending pages sort those of one value, which are few.
+    # Both ways the key rises, as no index walked backwards does: of a descending page the server sorts all that
+    # matches. That is for what people list (saved searches, backups); queues and assets are never walked so.
     sort = [(name, -1 if order.descending else 1), ("key", 1)]
     ways = [sortable] if cursor is None else _behind_value(order, name, cursor)
     walks = [Part(_all([matches, way]), sort, order.path) for way in ways]

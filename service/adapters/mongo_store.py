@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from pymongo.errors import ExecutionTimeout
+
 from service.adapters.arguments import (
     MAX_COUNTER,
     check_kind,
@@ -20,7 +22,8 @@ from service.adapters.arguments import (
 )
 from service.adapters.bodies import lookup
 from service.adapters.mongo_client import Database, time_of_session
-from service.adapters.mongo_codec import Document, read_body, record, removed, updated
+from service.adapters.mongo_codec import Document, fits, read_body, record, removed, updated
+from service.adapters.mongo_errors import TOO_LARGE
 from service.adapters.mongo_feed import Feed
 from service.adapters.mongo_marks import Marks
 from service.adapters.mongo_oplog import oplog_hours
@@ -32,12 +35,14 @@ from service.adapters.mongo_token import read_token
 from service.adapters.mongo_writes import Writes
 from service.adapters.pages import Cursor, read_cursor, write_cursor
 from service.adapters.turns import Turns
-from service.errors import InvalidInput, NotFound, Unavailable
+from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, Page, Record
 from service.times import timestamp
 
 __all__ = ["MongoOptions", "MongoStore"]
+
+_COUNT_MILLISECONDS = 1000
 
 
 class MongoStore:
@@ -125,7 +130,7 @@ class MongoStore:
     async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
         """Insert each record by itself, all in one command."""
         check_kind(kind)
-        texts = await asyncio.to_thread(checked_many, kind, dict(bodies))
+        texts = await asyncio.to_thread(_checked, kind, dict(bodies))
         good = {key: read_body(text) for key, text in texts.items() if isinstance(text, bytes)}
         written = await self._opened().insert_many(kind, good, self._now()) if good else {}
         return {key: text if isinstance(text, InvalidInput) else written[key] for key, text in texts.items()}
@@ -186,6 +191,17 @@ class MongoStore:
                 query, maxTimeMS=self._database.options.milliseconds
             )
 
+    async def size(self, kind: str) -> int:
+        """Return how many records a kind has: no index holds the answer, so millions are not looked at one by one."""
+        check_kind(kind)
+        collection = self._database.collection(kind)
+        limit = min(self._database.options.milliseconds, _COUNT_MILLISECONDS)
+        async with self._database.asked():
+            try:
+                return await collection.count_documents(where_filter(kind, {}), maxTimeMS=limit)
+            except ExecutionTimeout:
+                return await collection.estimated_document_count(maxTimeMS=self._database.options.milliseconds)
+
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first."""
         check_range("block", block, MAX_COUNTER)
@@ -213,7 +229,7 @@ class MongoStore:
         return read_token(token, self._identity).passed(read_token(mark, self._identity))
 
     async def window(self) -> float | None:
-        """Return how many hours the feed reaches back, None where the account may not read ``local``."""
+        """Return how many hours the feed reaches back, None where ``local`` can not be read."""
         async with self._database.asked():
             return await oplog_hours(self._database)
 
@@ -263,3 +279,12 @@ class MongoStore:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
+
+
+def _checked(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | InvalidInput]:
+    """Return each body as JSON text, or what is wrong with it: one that is too long would fail its whole command."""
+    texts = checked_many(kind, bodies)
+    return {
+        key: text if isinstance(text, InvalidInput) or fits(kind, key, text) else TooLarge(TOO_LARGE)
+        for key, text in texts.items()
+    }

@@ -186,6 +186,10 @@ class SqliteStore:
         statement = f'SELECT count(*) FROM "{kind}" WHERE {clause.text}'
         return await self._read(lambda connection: int(connection.execute(statement, clause.values).fetchone()[0]))
 
+    async def size(self, kind: str) -> int:
+        """Return how many records a kind has."""
+        return await self.count(kind, {})
+
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first."""
         check_range("block", block, MAX_COUNTER)

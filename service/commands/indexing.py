@@ -11,7 +11,6 @@ import typer
 from rich.progress import Progress
 
 from indexer.drift import Report
-from indexer.records import total
 from indexer.told import Outcome, Told
 from service.commands.output import console, print_json, print_table, progress
 from service.desk import open_desk
@@ -26,7 +25,7 @@ async def verify(settings: Settings, index: str | None, *, repair: bool, bodies:
     """Compare the index with the store and print what differs; returns the exit code."""
     with progress(quiet=as_json) as bar:
         async with open_desk(settings, writes=repair) as desk:
-            task = bar.add_task("verifying", total=await total(desk.base.store))
+            task = bar.add_task("verifying", total=await desk.base.store.size("asset"))
 
             async def watch(report: Report, key: str | None) -> None:
                 bar.update(task, completed=report.checked, total=max(report.checked, bar.tasks[task].total or 0))

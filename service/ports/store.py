@@ -230,6 +230,13 @@ class Store(Protocol):
         """Return how many records meet every condition, tombstones left out."""
         ...
 
+    async def size(self, kind: str) -> int:
+        """Return how many records a kind has, for progress and overviews, soon however many there are.
+
+        Exact and without tombstones while counting takes less than a second, then about, with them.
+        """
+        ...
+
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first.
 

@@ -90,6 +90,12 @@ async def test_conditions(full: Store, where: Mapping[str, Condition], keys: str
     assert await full.count("asset", where) == len(keys)
 
 
+async def test_a_size_leaves_out_what_was_removed(full: Store) -> None:
+    await full.remove("asset", "a")
+    assert await full.size("asset") == len(RECORDS) - 1
+    assert await full.size("operation") == 0
+
+
 BAD: list[Mapping[str, Any]] = [
     {"n": Range(gte=1, lt="2")},
     {"n": Range(gte=True)},

@@ -154,15 +154,19 @@ async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) 
 async def test_a_store_that_can_not_count_its_assets_in_time_is_indexed(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MongoDB ends a count of some millions by its time limit (code 50)."""
+    """MongoDB ends a count of some millions by its time limit (code 50); then it tells an estimate."""
 
     async def count(kind: str, where: Body) -> int:
         raise Unavailable("store", "MaxTimeMSExpired")
 
+    async def size(kind: str) -> int:
+        return 23
+
     monkeypatch.setattr(rig.store, "count", count)
+    monkeypatch.setattr(rig.store, "size", size)
     await rig.fill(20)
     follower = await rig.follow(OPTIONS)
-    assert (follower.status().indexed, follower.status().total) == (20, 0)
+    assert (follower.status().indexed, follower.status().total) == (20, 23)
     outcome = await reindex(rig).run()
     assert outcome.swapped
     assert await rig.physical() == outcome.index

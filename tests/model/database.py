@@ -214,6 +214,9 @@ class FakeStore:
     async def count(self, kind: str, where: Mapping[str, Condition]) -> int:
         return len((await self.find(kind, where, limit=10_000)).records)
 
+    async def size(self, kind: str) -> int:
+        return await self.count(kind, {})
+
     async def counter(self, name: str, block: int = 1) -> int:
         return await self._call(lambda: self._database.count_up(name, block))
 

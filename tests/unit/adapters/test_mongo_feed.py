@@ -16,7 +16,18 @@ from service.adapters.mongo_streams import WHOLE, pipeline_hash
 from service.adapters.mongo_token import Token, as_int, read_token
 from service.errors import HistoryLost, Unavailable
 from service.ports.store import MARKER, Changed
-from tests.mongo_server import CURSOR, DATABASE_ID, Document, MongoServer, at, batch, error, event, resume_token
+from tests.mongo_server import (
+    CURSOR,
+    DATABASE_ID,
+    Document,
+    MongoServer,
+    at,
+    batch,
+    error,
+    event,
+    resume_token,
+    write_error,
+)
 from tests.unit.adapters.mongo_stores import SECONDS, server, store
 
 __all__ = ["server", "store"]
@@ -115,6 +126,14 @@ async def test_a_token_of_another_question_starts_at_its_time(
         (seen,) = await until(changes, bool)
     assert opening(server) == {"startAtOperationTime": at(50)}
     assert read_token(seen.token, DATABASE_ID).pipeline == pipeline_hash(WHOLE, ["asset"])
+
+
+async def test_a_barrier_of_a_restored_database(server: MongoServer, store: MongoStore) -> None:
+    """Its counter was dumped before the documents of the barriers that came meanwhile."""
+    server.script("insert", *[write_error(11000, keyPattern={"_id": 1})] * 2)
+    await store.barrier()
+    first, second, third = (int(command["documents"][0]["_id"]) for command in server.sent("insert"))
+    assert first < second < third
 
 
 async def test_a_barrier_is_the_time_of_its_write(server: MongoServer, store: MongoStore) -> None:

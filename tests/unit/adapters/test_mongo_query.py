@@ -29,6 +29,7 @@ INDEXED: list[tuple[Mapping[str, Condition], Any]] = [
     ({"sha256": "s"}, {"$and": [LIVE, {"body.sha256": "s"}]}),
     ({"created_at": Range(gte="a", lt="b")}, {"$and": [LIVE, {"body.created_at": {"$gte": "a", "$lt": "b"}}]}),
     ({"guid": Exists()}, {"$and": [LIVE, {"body.guid": {"$exists": True, "$ne": None}}]}),
+    ({"guid": Exists(present=False)}, {"$and": [LIVE, {"body.guid": {"$eq": None}}]}),
 ]
 
 
@@ -47,6 +48,7 @@ def test_a_page_is_a_walk_from_a_point() -> None:
     first, missing = page_parts("asset", {"org_id": "o"}, Order("created_at", descending=True), None)
     assert first.sort == [("body.created_at", -1), ("key", 1)]
     assert missing.sort == [("key", 1)]
+    assert {"body.created_at": {"$eq": None}} in _leaves(missing.filter), "what an index takes"
     walk, numbers, _ = page_parts("asset", {"org_id": "o"}, Order("created_at", descending=True), Cursor("2024", "k"))
     assert {"body.created_at": {"$lte": "2024"}} in _leaves(walk.filter), "a bound that an index takes"
     assert {"body.created_at": {"$type": "number"}} in _leaves(numbers.filter)
@@ -62,11 +64,20 @@ def _leaves(value: Any) -> list[Any]:
     return [value]
 
 
-BODY = {"org_id": "o", "guid": "g", "n": 2**62, "small": 1, "f": 1.0, "t": [True, None], "m": {"a.b": {"$c": ""}}}
+BODY = {
+    "org_id": "o",
+    "guid": "g",
+    "n": 2**62,
+    "small": 1,
+    "f": 1.0,
+    "t": [True, None],
+    "m": {"a.b": {"$c": ""}},
+    "schema": {"$ref": "#/x", "$id": 2**40, "more": [{"$ref": "y", "$id": {"$ref": "z", "$id": 1}, "$db": "d"}]},
+}
 
 
 def test_a_document_comes_back_as_plain_json() -> None:
-    """The driver's own integers would not pass through every JSON writer."""
+    """The driver's own integers and references would not pass through every JSON writer."""
     raw = encode(document("asset", "a", dict(BODY), "now"))
     back = record("asset", decode(raw, CODEC))  # type: ignore[arg-type]
     assert back == Record("asset", "a", 1, BODY, "now")

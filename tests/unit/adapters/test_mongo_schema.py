@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from service.adapters import mongo_schema
 from service.adapters.mongo_schema import Step, validator, wanted_indexes
 from service.errors import SettingsError
 from service.ports.store import KINDS
-from tests.mongo_server import Document, Late, MongoServer, error, found, note
+from tests.mongo_server import Document, MongoServer, error, found, note
 from tests.unit.adapters.mongo_stores import options, server
 
 __all__ = ["server"]
@@ -80,6 +81,22 @@ async def test_it_is_made_as_the_plan_says(server: MongoServer) -> None:
     assert written["updates"][0]["u"]["$set"]["version"] == mongo_schema.SCHEMA_VERSION
 
 
+async def test_no_index_is_asked_for_twice(server: MongoServer) -> None:
+    """As mongod does: an index of the same keys and filter under another name is a conflict of options."""
+    made: dict[str, str] = {}
+
+    def create(command: Document) -> Document:
+        (spec,) = command["indexes"]
+        like = f"{command['createIndexes']} {list(spec['key'].items())} {spec['partialFilterExpression']}"
+        return {"ok": 1} if made.setdefault(like, spec["name"]) == spec["name"] else error(85)
+
+    server.script("listCollections", found())
+    server.script("find", found())
+    server.script("createIndexes", *[create] * sum(1 + len(KINDS[kind]) for kind in KINDS))
+    await mongo_schema.apply(options(server))
+    assert len(made) == len(server.sent("createIndexes"))
+
+
 DIFFERENT: dict[str, tuple[Document, list[str]]] = {
     "missing": (indexes("asset", without="slug"), ["create index slug"]),
     "not unique": (indexes("asset", name="slug", unique=False), ["drop index slug", "create index slug"]),
@@ -108,8 +125,13 @@ async def test_a_validator_that_differs_is_set(server: MongoServer) -> None:
 
 async def test_the_build_of_an_index_takes_as_long_as_it_takes(server: MongoServer) -> None:
     chosen = options(server)
+
+    def built(_: Document) -> Document:
+        threading.Event().wait(chosen.socket_seconds + 0.5)  # the server's own time: no request would wait so long
+        return {"ok": 1}
+
     complete(server, asset=indexes("asset", without="org_key"))
-    server.script("createIndexes", Late(chosen.socket_seconds + 0.5, {"ok": 1}))  # no request would wait so long
+    server.script("createIndexes", built)
     assert [step.action for step in await mongo_schema.apply(chosen)] == ["create index", "write note"]
 
 

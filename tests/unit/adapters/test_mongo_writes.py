@@ -300,6 +300,23 @@ async def test_each_of_many_has_its_outcome(server: MongoServer, store: MongoSto
     assert [type(outcomes[key]) for key in bodies] == [AlreadyExists, InvalidInput, Record, TooLarge]
 
 
+LONG: Document = {"x": [1] * 2_000_000}
+"""4 MB of JSON, 25 MB of BSON."""
+
+
+async def test_a_record_that_is_too_long_as_bson(server: MongoServer, store: MongoStore) -> None:
+    """The driver refuses it by itself, with an error that is none of its other errors' kind."""
+    with pytest.raises(TooLarge):
+        await store.insert("asset", "a", dict(LONG))
+    server.script("find", found(asset()))
+    with pytest.raises(TooLarge):
+        await store.update("asset", "a", Change(set=dict(LONG)))
+    assert not server.sent("insert")
+    assert not server.sent("findAndModify")
+    outcomes = await store.insert_many("asset", {"a": {}, "long": dict(LONG), "c": {}})
+    assert [type(outcome) for outcome in outcomes.values()] == [Record, TooLarge, Record]
+
+
 async def test_a_counter_that_two_make_at_once(server: MongoServer, store: MongoStore) -> None:
     server.script("findAndModify", error(11000, keyPattern={"_id": 1}), {"ok": 1, "value": {"_id": "n", "last": 2}})
     assert await store.counter("n") == 2
@@ -312,6 +329,15 @@ READS: dict[str, Callable[[MongoStore], Awaitable[object]]] = {
     "scan": lambda store: store.scan("asset"),
     "count": lambda store: store.count("asset", {}),
 }
+
+
+async def test_a_size_is_counted_while_that_is_quick(server: MongoServer, store: MongoStore) -> None:
+    """A count of live records looks at each of them; what millions need is a total for a progress bar."""
+    server.script("aggregate", {"ok": 1, "cursor": {"id": 0, "ns": "a.b", "firstBatch": [{"n": 7}]}})
+    assert await store.size("asset") == 7
+    server.script("aggregate", *[error(50)] * 2)
+    server.script("count", {"ok": 1, "n": 10_000_000})
+    assert await store.size("asset") == 10_000_000
 
 
 @pytest.mark.parametrize("name", READS)
