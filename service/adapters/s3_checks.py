@@ -13,7 +13,8 @@ from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.error import S3Error
 
-from service.adapters.s3_client import client, connections, provider
+from service.adapters.s3_client import client, provider
+from service.adapters.s3_connections import connections
 from service.adapters.s3_errors import at_start
 from service.adapters.s3_options import BUCKET, ENGINE, PUBLIC_URL, URL, S3Options
 from service.adapters.s3_send import MARKS

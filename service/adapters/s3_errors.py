@@ -17,6 +17,7 @@ from urllib3.exceptions import (
     HTTPError,
     MaxRetryError,
     NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
     SSLError,
 )
@@ -32,15 +33,13 @@ RESEND = frozenset(
         "BadDigest",
         "ContentSHA256Mismatch",
         "IncompleteBody",
-        "InternalError",
         "RequestTimeout",
-        "SlowDown",
         "XAmzContentChecksumMismatch",
         "XAmzContentSHA256Mismatch",
         "XMinioContentSHA256Mismatch",
     }
 )
-"""Codes of a body that did not arrive as it was sent, or not now: it is worth sending again."""
+"""Codes of a body that did not arrive as it was sent: it is worth sending again. A 5xx was sent again before."""
 
 _WORD = re.compile(r"[A-Za-z0-9]{1,64}")
 _DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
@@ -51,8 +50,16 @@ _OUTAGES: dict[str, str] = {
     "XMinioStorageFull": "the engine's disk is full",
     "XMinioServerNotInitialized": "the engine is starting",
     "SlowDown": "the engine asks for fewer requests",
+    "SlowDownRead": "the engine asks for fewer requests",
+    "SlowDownWrite": "the engine asks for fewer requests",
+    "ExpiredToken": "the session of the credentials has run out",
 }
 """What happened, by the engine's code."""
+
+
+class NoCredentials(Exception):
+    """AWS's standard chain gives none: never, or not now, for a role's run out and its service may be away."""
+
 
 _Wrong = Callable[[S3Options], SettingsError]
 
@@ -99,6 +106,7 @@ AT_START: dict[str, _Wrong] = {
     "NoSuchBucket": _bucket,
     "InvalidBucketName": _bucket,
     "AuthorizationHeaderMalformed": _region,
+    "InvalidRegionName": _region,
     "PermanentRedirect": _region,
     "Redirect": _region,
     "RequestTimeTooSkewed": _clock,
@@ -113,10 +121,15 @@ def translated() -> Iterator[None]:
         yield
     except AssetryError:
         raise
+    except NoCredentials as error:
+        raise Unavailable(ENGINE, "no credentials are to be had now") from error
     except S3Error as error:
         raise Unavailable(ENGINE, _OUTAGES.get(error.code or "", f"the engine answered {_word(error.code)}")) from error
     except ServerError as error:
         raise Unavailable(ENGINE, f"the engine answered with HTTP status {error.status_code}") from error
+    except InvalidResponseError as error:
+        busy = f"the engine answered with HTTP status {error._code}"
+        raise Unavailable(ENGINE, busy if _is_busy(error) else _silence(error)) from error
     except (MinioException, HTTPError, ValueError, SyntaxError) as error:  # SyntaxError: an answer that is no XML
         raise Unavailable(ENGINE, _silence(error)) from error
     except OSError as error:
@@ -139,7 +152,14 @@ def at_start(options: S3Options) -> Iterator[None]:
 
 def late(error: Exception) -> bool:
     """Say whether something took too long. The library has a refused connection as one of these, too: it is none."""
+    if isinstance(error, ProtocolError):  # a body that the engine does not take is a connection that broke
+        return any(isinstance(cause, TimeoutError) for cause in error.args)
     return isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError)
+
+
+def _is_busy(error: InvalidResponseError) -> bool:
+    """Say whether it is a proxy's word that there is no engine behind it now, which is no XML of S3's."""
+    return error._code == 429 or error._code >= 500
 
 
 def missing(error: S3Error) -> bool:
@@ -148,6 +168,14 @@ def missing(error: S3Error) -> bool:
 
 
 def _fault(error: BaseException | None, options: S3Options) -> SettingsError | None:
+    if isinstance(error, NoCredentials):
+        return SettingsError(
+            ACCESS_KEY,
+            f"no credentials: set it and {SECRET_KEY}, or give the process AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, a profile in ~/.aws/credentials, or a role.",
+        )
+    if isinstance(error, InvalidResponseError) and _is_busy(error):
+        return None
     if isinstance(error, S3Error):
         made = AT_START.get(error.code or "")
         return made(options) if made else None
