@@ -79,10 +79,12 @@ class S3Files:
         self._credentials = credentials
         self._signer: Minio | None = None
         self._threads = Threads(options.threads, options.patience, "s3")
+        # An upload may take hours on a narrow line. Reading never waits for it.
+        self._senders = Threads(options.threads, options.patience, "s3-send")
         # Hashing never waits for an engine that hangs, and a probe never for those who already do.
         self._disk = Threads(_DISK_THREADS, 600.0, "spool")
         self._ping_thread = Threads(1, _PING_SECONDS, "s3-ping")
-        self._sender = Sender(self._client, self._threads, options)
+        self._sender = Sender(self._client, self._threads, self._senders, options)
         self._janitor = Janitor(self._client, self._bucket)
 
     async def __aenter__(self) -> Self:
@@ -203,7 +205,8 @@ class S3Files:
 
     async def close(self) -> None:
         """Finish requests under way. Safe to call twice."""
-        await asyncio.gather(self._threads.close(), self._disk.close(), self._ping_thread.close())
+        every = (self._threads, self._senders, self._disk, self._ping_thread)
+        await asyncio.gather(*(threads.close() for threads in every))
 
     @asynccontextmanager
     async def _incoming(self, limit: int | None) -> AsyncIterator[S3Incoming]:
@@ -289,7 +292,7 @@ class S3Files:
         return response
 
     def _save(self, key: str, path: Path) -> None:
-        save(self._get(key, NotFound("file", key), None), path)
+        save(self._get(key, NotFound("file", key), None), path, self._threads.moved)
 
     def _has(self, key: str, size: int) -> bool:
         """Say whether the object is there and counts as new. An older one is sent again: nothing else renews it."""

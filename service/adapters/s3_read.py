@@ -7,7 +7,8 @@ of them. A block at a time, a slow client holds a connection and a block of memo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from service.adapters.s3_threads import Threads
 from service.errors import Unavailable
 
 _BLOCK = MIB  # bytes in a chunk
+_BLOCK_SECONDS = 0.5  # after which what came of a block is passed on: of a slow engine, the first byte counts
 _BLOCKS = 2  # that a thread reads ahead: to begin with it costs about as much as to read one
 
 
@@ -81,15 +83,27 @@ class Download:
         return blocks
 
     def _read(self) -> bytes:
-        return self._response.read(_BLOCK, decode_content=False)
+        """Return a block, or what came of it in time; nothing at the end. It is held for no longer than ``idle``."""
+        block = bytearray()
+        ends = time.monotonic() + _BLOCK_SECONDS
+        while piece := self._response.read1(_BLOCK - len(block), decode_content=False):
+            self._threads.moved()
+            block += piece
+            if len(block) == _BLOCK or self._is_over() or time.monotonic() >= ends:
+                break
+        return bytes(block)
 
 
-def save(response: BaseHTTPResponse, path: Path) -> None:
-    """Write the body of an answer over a file. Blocking; raises OSError and what the client raises."""
+def save(response: BaseHTTPResponse, path: Path, moved: Callable[[], None]) -> None:
+    """Write the body of an answer over a file. Blocking; raises OSError and what the client raises.
+
+    ``moved`` is told of each block.
+    """
     try:
         with path.open("wb") as file:
             while block := response.read(_BLOCK, decode_content=False):
                 file.write(block)
+                moved()
     finally:
         response.close()
         response.release_conn()

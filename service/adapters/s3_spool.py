@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -103,9 +104,10 @@ class Spool:
 
 
 class Stretch:
-    """Some bytes of a spool as a file that can be sent, and sent again from its start."""
+    """Some bytes of a spool as a file that can be sent, and sent again from its start; ``moved`` hears of each read."""
 
-    def __init__(self, spool: Spool, first: int, size: int) -> None:
+    def __init__(self, spool: Spool, first: int, size: int, moved: Callable[[], None] = lambda: None) -> None:
+        self._moved = moved
         self._spool = spool
         self._first = first
         self.size = size
@@ -115,6 +117,7 @@ class Stretch:
         """Return up to ``size`` bytes, none at the end."""
         content = self._spool.read_at(self._first + self._at, min(size, self.size - self._at))
         self._at += len(content)
+        self._moved()
         return content
 
     def tell(self) -> int:

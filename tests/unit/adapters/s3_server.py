@@ -56,6 +56,7 @@ class Engine:
     lock: threading.Lock = field(default_factory=threading.Lock)
     headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"e"'})  # of the answer to a PUT of an object
     busy: float = 0.0  # seconds before a body is read
+    pace: float = 0.0  # seconds after each 64 KiB of an answer
 
     def fail(self, matches: str, code: str = "InternalError", status: int = 400, **more: object) -> None:
         self.faults.append(Fault(matches, code, status, **more))  # type: ignore[arg-type]
@@ -109,7 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", more.get("Length", str(len(content))))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            for first in range(0, len(content), 65_536):
+                self.wfile.write(content[first : first + 65_536])
+                threading.Event().wait(self.engine.pace)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815
 

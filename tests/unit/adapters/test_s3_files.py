@@ -18,6 +18,7 @@ from service.ports.checks import Health
 from service.ports.files import original_key
 from tests.unit.adapters.certificates import NEEDS, Authority, available, server_side
 from tests.unit.adapters.s3_server import Engine, s3_engine
+from tests.waiting import until
 
 LARGE = b"0123456789abcdef" * (12 * MIB // 16)
 KEY = original_key("org", hashlib.sha256(LARGE).hexdigest())
@@ -289,3 +290,27 @@ async def test_an_engine_with_a_certificate_of_its_own(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="ASSETRY_S3_CA: does not vouch"):
             async with S3Files(replace(options, ca=other.root)):
                 pass
+
+
+async def test_an_engine_that_is_slow_serves_all_in_turn(engine: Engine, options: S3Options) -> None:
+    """Large bodies on a narrow line: whoever waits for them to leave is not refused, and reading does not wait."""
+    async with S3Files(replace(options, threads=1, patience=1.0)) as files:
+        small = await files.put("org", stream(b"small"))
+        engine.busy = 0.3
+        puts = [asyncio.create_task(files.put("org", stream(bytes([n]) * (2 * MIB)))) for n in range(6)]
+        await until(lambda: engine.count("PUT") > 1, "a large body has left")
+        assert (await files.stat(small.key)).size == 5
+        assert sum(put.done() for put in puts) < 3
+        assert len({put.key for put in await asyncio.gather(*puts)}) == 6
+
+
+async def test_what_comes_slowly_is_passed_on(engine: Engine, options: S3Options) -> None:
+    """Who waits for the first byte of a download must not wait for the first MiB."""
+    content = bytes(range(256)) * 4096 * 2
+    async with S3Files(options) as files:
+        put = await files.put("org", stream(content))
+        engine.pace = 0.05
+        async with files.open(put.key) as opened:
+            chunks = [chunk async for chunk in opened]
+    assert len(chunks[0]) < MIB
+    assert b"".join(chunks) == content
