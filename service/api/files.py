@@ -12,8 +12,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service.api.context import Context
-from service.api.errors import CODES, Failure, failure
+from service.api.errors import CODES, Failure, failure, shown
 from service.api.native.envelope import respond
+from service.api.preconditions import changed, unchanged, wanted_range
 from service.api.ranges import NotSatisfiable, read_range
 from service.core.assets import check_id
 from service.core.renditions import Rendition
@@ -47,12 +48,13 @@ async def _serve(context: Context, request: Request) -> Response:
     rendition = await context.renditions.find(body, request.path_params["rendition"])
     etag = f'"{rendition.etag}"'
     headers = _headers(rendition, etag, download="download" in request.query_params)
-    if etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
+    if changed(request.headers, etag):
+        status, _ = CODES["PRECONDITION_FAILED"]
+        details = {"field": "If-Match", "provided": shown(request.headers["if-match"])}
+        return respond(request, Failure(status, "PRECONDITION_FAILED", "The file is another one now.", details))
+    if unchanged(request.headers, etag):
         return Response(status_code=304, headers=headers)
-    wanted = request.headers.get("range")
-    # If-Range: only the very same bytes may be completed; a date is never strong enough here.
-    if request.headers.get("if-range", etag) != etag:
-        wanted = None
+    wanted = wanted_range(request.method, request.headers, etag)
     if request.method != "HEAD" and wanted is None:
         return Streamed(context.renditions.open(rendition), 200, headers, rendition.mime_type)
     size = await context.renditions.size(rendition)
@@ -66,7 +68,7 @@ async def _serve(context: Context, request: Request) -> Response:
         headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
     status = 206 if part else 200
     if request.method == "HEAD":
-        headers["Content-Length"] = str(part.last - part.first + 1 if part else size)
+        headers["Content-Length"] = str(size)
         return Response(status_code=status, headers=headers, media_type=rendition.mime_type)
     return Streamed(context.renditions.open(rendition, part), status, headers, rendition.mime_type)
 

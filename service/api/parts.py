@@ -13,7 +13,6 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import InvalidInput
 
-
 _EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\s\"]+)", re.IGNORECASE)
 """A file name as RFC 5987 writes it: its charset, and its bytes with percent signs."""
 
@@ -67,8 +66,10 @@ class _Events:
         self.ended = True
 
     def _filename(self, plain: bytes | None) -> str | None:
-        """Return the part's file name. Some clients give a name that is not ASCII as RFC 5987 says, .NET's beside a
-        stand-in; RFC 7578 wants it as plain text, so that one goes first.
+        """Return the part's file name, None if it has none.
+
+        Some clients write one that is not ASCII as RFC 5987 says, .NET's beside a stand-in; RFC 7578 wants it as plain
+        text, so that one goes first.
         """
         if plain is not None and not plain.startswith(b"=?"):
             return self._text(plain)

@@ -134,6 +134,22 @@ async def test_if_range_and_head(api: Api) -> None:
     assert (await api.http.get(url, headers=same | {"If-Range": '"other"'})).status_code == 200
 
 
+async def test_conditions_are_those_of_the_standard(api: Api) -> None:
+    """Proxies make tags weak, and the Range of a HEAD means nothing (RFC 9110 §13.1.2, §14.2)."""
+    content = picture(colour="#0000ff")
+    url = (await api.ok("POST", "/assets", files={"file": ("r.jpg", content)}))["urls"]["original"]
+    etag = (await api.http.head(url)).headers["etag"]
+    for method in ("GET", "HEAD"):
+        for tag in (etag, f"W/{etag}", "*", f'"other", {etag}'):
+            answer = await api.http.request(method, url, headers={"If-None-Match": tag, "Range": "bytes=0-1"})
+            assert (answer.status_code, answer.content) == (304, b"")
+        assert (await api.http.request(method, url, headers={"If-Match": etag})).status_code == 200
+        assert (await api.http.request(method, url, headers={"If-Match": '"other"'})).status_code == 412
+    whole = await api.http.head(url, headers={"Range": "bytes=0-9"})
+    assert (whole.status_code, whole.headers["content-length"]) == (200, str(len(content)))
+    assert "content-range" not in whole.headers
+
+
 async def test_active_content_is_only_a_download(api: Api) -> None:
     head = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10">'
     svg = head + b'<script>alert(1)</script><rect width="9" height="9"/></svg>'
