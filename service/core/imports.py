@@ -10,6 +10,7 @@ from pathlib import Path
 
 from service.core.access import Principal
 from service.core.assets import with_number
+from service.core.garbage import spare
 from service.core.hashing import sha256_of
 from service.core.numbers import Numbers
 from service.core.records import new_record
@@ -146,6 +147,8 @@ class Imports:
         """Store the files, then their records in one write; only then is a file said to be imported."""
         outcomes: list[Outcome] = []
         numbers = iter(await self._numbers.take(len(items)))
+        if items:
+            await spare(self._store, self._clock, who.org_id, [item.sha256 for item in items])
         bodies: dict[str, tuple[_Read, Body]] = {}
         puts = await asyncio.gather(*(self._store_file(who, item) for item in items))
         for item, stored in zip(items, puts, strict=True):
