@@ -29,7 +29,7 @@ from service.adapters.intake import BLOCK
 from service.adapters.local_incoming import LocalIncoming
 from service.adapters.local_part import Part, sync_folder
 from service.adapters.local_reading import Reading
-from service.errors import InvalidInput, NotFound, Unavailable
+from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
     ByteRange,
@@ -46,7 +46,7 @@ from service.ports.files import (
 T = TypeVar("T")
 
 _THREADS = 4
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
 class LocalFiles:
@@ -188,7 +188,9 @@ class LocalFiles:
         try:
             yield
         except OSError as error:
-            reason = _DISK.get(error.errno or 0, "it can not be read or written")
+            if full := _FULL.get(error.errno or 0):
+                raise StorageFull("files", f"{self._root}: {full}") from error
+            reason = "it is read-only" if error.errno == errno.EROFS else "it can not be read or written"
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
     @asynccontextmanager

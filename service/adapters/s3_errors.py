@@ -23,7 +23,7 @@ from urllib3.exceptions import (
 )
 
 from service.adapters.s3_options import ACCESS_KEY, BUCKET, CA, ENGINE, REGION, SECRET_KEY, URL, S3Options
-from service.errors import AssetryError, SettingsError, Unavailable
+from service.errors import AssetryError, SettingsError, StorageFull, Unavailable
 
 MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "ResourceNotFound"})
 """Codes of what is not there."""
@@ -42,12 +42,18 @@ RESEND = frozenset(
 """Codes of a body that did not arrive as it was sent: it is worth sending again. A 5xx was sent again before."""
 
 _WORD = re.compile(r"[A-Za-z0-9]{1,64}")
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+_NO_ROOM: dict[str, str] = {
+    "QuotaExceeded": "the bucket's quota is used up",
+    "XMinioAdminBucketQuotaExceeded": "the bucket's quota is used up",
+    "XMinioStorageFull": "the engine's disk is full",
+}
+"""Why the engine keeps no more, by its code."""
 
 _OUTAGES: dict[str, str] = {
     "NoSuchBucket": "the bucket is gone",
     "RequestTimeTooSkewed": "this machine's clock and the engine's differ by more than 15 minutes",
-    "XMinioStorageFull": "the engine's disk is full",
     "XMinioServerNotInitialized": "the engine is starting",
     "SlowDown": "the engine asks for fewer requests",
     "SlowDownRead": "the engine asks for fewer requests",
@@ -124,6 +130,8 @@ def translated() -> Iterator[None]:
     except NoCredentials as error:
         raise Unavailable(ENGINE, "no credentials are to be had now") from error
     except S3Error as error:
+        if full := _NO_ROOM.get(error.code or ""):
+            raise StorageFull(ENGINE, full) from error
         raise Unavailable(ENGINE, _OUTAGES.get(error.code or "", f"the engine answered {_word(error.code)}")) from error
     except ServerError as error:
         raise Unavailable(ENGINE, f"the engine answered with HTTP status {error.status_code}") from error
@@ -133,7 +141,9 @@ def translated() -> Iterator[None]:
     except (MinioException, HTTPError, ValueError, SyntaxError) as error:  # SyntaxError: an answer that is no XML
         raise Unavailable(ENGINE, _silence(error)) from error
     except OSError as error:
-        reason = _DISK.get(error.errno or 0, "it can not be read or written")
+        if full := _FULL.get(error.errno or 0):
+            raise StorageFull(ENGINE, f"the folder of temporary files: {full}") from error
+        reason = "it is read-only" if error.errno == errno.EROFS else "it can not be read or written"
         raise Unavailable(ENGINE, f"the folder of temporary files: {reason}") from error
 
 

@@ -97,7 +97,7 @@ class Files(Protocol):
     Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Content that is there
     already may not be sent again, but it counts as new: after a put it was ``modified`` at most :data:`FRESH_SECONDS`
     ago, by which who collects garbage knows that somebody is about to need it. Every method raises Unavailable when the
-    engine does not answer, or its disk is full or broken.
+    engine does not answer or its disk is broken, and StorageFull when that is full.
     """
 
     def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:

@@ -13,7 +13,7 @@ from service.adapters.s3_checks import checks
 from service.adapters.s3_connections import RETRIES
 from service.adapters.s3_files import S3Files
 from service.adapters.s3_options import MIB, S3Options
-from service.errors import AssetryError, SettingsError, Unavailable
+from service.errors import AssetryError, SettingsError, StorageFull, Unavailable
 from service.ports.checks import Health
 from service.ports.files import original_key
 from tests.unit.adapters.certificates import NEEDS, Authority, available, server_side
@@ -314,3 +314,12 @@ async def test_what_comes_slowly_is_passed_on(engine: Engine, options: S3Options
             chunks = [chunk async for chunk in opened]
     assert len(chunks[0]) < MIB
     assert b"".join(chunks) == content
+
+
+@pytest.mark.parametrize("code", ["XMinioStorageFull", "QuotaExceeded"])
+async def test_an_engine_that_is_full_says_so(engine: Engine, options: S3Options, code: str) -> None:
+    async with S3Files(options) as files:
+        engine.fail("PUT", code, 507)
+        with pytest.raises(StorageFull) as caught:
+            await files.put("org", stream(b"small"))
+    assert silent(caught.value)

@@ -14,7 +14,7 @@ from service.adapters.s3_incoming import S3Incoming
 from service.adapters.s3_options import MIB
 from service.adapters.s3_spool import PREFIX, Spool, Stretch, sweep_scratch
 from service.adapters.s3_threads import Threads
-from service.errors import TooLarge, Unavailable
+from service.errors import StorageFull, TooLarge, Unavailable
 from service.ports.files import Put
 
 
@@ -82,7 +82,7 @@ async def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.Mo
     threads = Threads(2, 1.0, "test")
     incoming = S3Incoming(Spool(tmp_path), threads, store)
     await incoming.write(b"x" * MIB)
-    with pytest.raises(Unavailable, match="temporary files: the disk is full"):
+    with pytest.raises(StorageFull, match="temporary files: the disk is full"):
         await incoming.keep("org")
     await incoming.close()
     await threads.close()
