@@ -59,6 +59,7 @@ from service.ports.files import (
 
 _ASK = 256 * 1024  # bytes from which on it is cheaper to ask whether the engine has them than to send them
 _START_SECONDS = 4.0  # who starts the service is to hear soon that an engine hangs
+_GIVE_UP_SECONDS = 4.0  # who waited for an upload that broke is to hear so; what it left is the janitor's then
 _PING_SECONDS = 1.5  # a probe is to say soon that an engine hangs
 _SIGNED_SECONDS = 7 * 86_400  # S3's bound
 _DISK_THREADS = 4
@@ -84,7 +85,8 @@ class S3Files:
         # Hashing never waits for an engine that hangs, and a probe never for those who already do.
         self._disk = Threads(_DISK_THREADS, 600.0, "spool")
         self._ping_thread = Threads(1, _PING_SECONDS, "s3-ping")
-        self._sender = Sender(self._client, self._threads, self._senders, options)
+        brief = client(options, credentials, idle=min(options.idle, _GIVE_UP_SECONDS))
+        self._sender = Sender(self._client, brief, self._threads, self._senders, options)
         self._janitor = Janitor(self._client, self._bucket)
 
     async def __aenter__(self) -> Self:

@@ -49,10 +49,14 @@ def part_size(total: int, wanted: int) -> int:
 
 
 class Sender:
-    """Sends spools to a bucket: long ones by the ``senders``, so that they keep nobody from the other threads."""
+    """Sends spools to a bucket: long ones by the ``senders``, so that they keep nobody from the other threads.
 
-    def __init__(self, client: Minio, threads: Threads, senders: Threads, options: S3Options) -> None:
+    What failed is aborted by the ``brief`` client: the caller has waited for an engine that hangs, once is enough.
+    """
+
+    def __init__(self, client: Minio, brief: Minio, threads: Threads, senders: Threads, options: S3Options) -> None:
         self._client = client
+        self._brief = brief
         self._threads = threads
         self._senders = senders
         self._bucket = options.bucket
@@ -149,11 +153,11 @@ class Sender:
 
     def _give_up(self, key: str, upload: str, mark: str) -> None:
         try:
-            self._client._abort_multipart_upload(self._bucket, key, upload)
+            self._brief._abort_multipart_upload(self._bucket, key, upload)
         except S3Error as error:
             if not missing(error):
                 raise
-        self._client.remove_object(self._bucket, mark)
+        self._brief.remove_object(self._bucket, mark)
 
 
 def _resent(call: Callable[[], T]) -> T:

@@ -56,6 +56,8 @@ class Engine:
     lock: threading.Lock = field(default_factory=threading.Lock)
     headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"e"'})  # of the answer to a PUT of an object
     busy: float = 0.0  # seconds before a body is read
+    hangs: str = ""  # requests whose "METHOD key?query" matches are not answered until ``awake`` is set
+    awake: threading.Event = field(default_factory=threading.Event)
     pace: float = 0.0  # seconds after each 64 KiB of an answer
 
     def fail(self, matches: str, code: str = "InternalError", status: int = 400, **more: object) -> None:
@@ -95,6 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         key = unquote(split.path).removeprefix(f"/{BUCKET}").lstrip("/")
         target = f"{key}?{split.query}"
+        if self.engine.hangs and re.search(self.engine.hangs, f"{self.command} {target}"):
+            self.engine.awake.wait()
         with self.engine.lock:
             headers = {name.lower(): value for name, value in self.headers.items()}
             self.engine.asked.append(Asked(self.command, target, headers, body))
@@ -196,5 +200,6 @@ def s3_engine(tls: ssl.SSLContext | None = None) -> Iterator[Engine]:
         try:
             yield engine
         finally:
+            engine.awake.set()
             server.shutdown()
             thread.join()

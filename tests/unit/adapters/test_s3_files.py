@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from service.adapters import s3_files
 from service.adapters.s3_bucket import create_bucket
 from service.adapters.s3_checks import checks
 from service.adapters.s3_connections import RETRIES
@@ -323,3 +325,19 @@ async def test_an_engine_that_is_full_says_so(engine: Engine, options: S3Options
         with pytest.raises(StorageFull) as caught:
             await files.put("org", stream(b"small"))
     assert silent(caught.value)
+
+
+async def test_an_upload_waits_once_for_an_engine_that_hangs(
+    engine: Engine, options: S3Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for its parts, and then as long again for what it left: that is the janitor's."""
+    monkeypatch.setattr(s3_files, "_GIVE_UP_SECONDS", 0.2)
+    chosen = replace(options, idle=1.5)
+    async with S3Files(chosen) as files:
+        engine.hangs = "PUT .*partNumber|DELETE"
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            await files.put("org", stream(LARGE))
+        took = time.monotonic() - begun
+        engine.awake.set()
+    assert took < 2 * chosen.idle
