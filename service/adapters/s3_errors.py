@@ -112,6 +112,7 @@ AT_START: dict[str, _Wrong] = {
     "NoSuchBucket": _bucket,
     "InvalidBucketName": _bucket,
     "AuthorizationHeaderMalformed": _region,
+    "InvalidRegion": _region,
     "InvalidRegionName": _region,
     "PermanentRedirect": _region,
     "Redirect": _region,

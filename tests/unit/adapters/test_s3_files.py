@@ -57,6 +57,7 @@ def silent(error: AssetryError) -> bool:
         ("NoSuchBucket", 404, "ASSETRY_S3_BUCKET"),
         ("AuthorizationHeaderMalformed", 400, "ASSETRY_S3_REGION"),
         ("PermanentRedirect", 301, "ASSETRY_S3_REGION"),
+        ("InvalidRegionName", 400, "ASSETRY_S3_REGION"),
         ("RequestTimeTooSkewed", 403, "ASSETRY_S3_URL"),
     ],
 )
