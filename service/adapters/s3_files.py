@@ -32,6 +32,7 @@ from minio import Minio
 from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
+from service.adapters.budget import Budget
 from service.adapters.s3_client import client, provider, signer
 from service.adapters.s3_delete import delete
 from service.adapters.s3_errors import at_start, missing
@@ -80,6 +81,8 @@ class S3Files:
         self._credentials = credentials
         self._signer: Minio | None = None
         self._threads = Threads(options.threads, options.patience, "s3")
+        self._reading = Budget(blocks=4)  # one on its way to the client, one that waits, two that are read ahead
+        self._coming = Budget(blocks=3)  # one that is gathered, one that is written, one that is kept
         # An upload may take hours on a narrow line. Reading never waits for it.
         self._senders = Threads(options.threads, options.patience, "s3-send")
         # Hashing never waits for an engine that hangs, and a probe never for those who already do.
@@ -212,11 +215,12 @@ class S3Files:
 
     @asynccontextmanager
     async def _incoming(self, limit: int | None) -> AsyncIterator[S3Incoming]:
-        incoming = S3Incoming(Spool(self._options.scratch, limit), self._disk, self._keep)
-        try:
-            yield incoming
-        finally:
-            await incoming.close()
+        with self._coming as budget:
+            incoming = S3Incoming(Spool(self._options.scratch, limit, budget.block), self._disk, self._keep, budget)
+            try:
+                yield incoming
+            finally:
+                await incoming.close()
 
     async def _keep(self, space: str, spool: Spool) -> Put:
         key = original_key(space, spool.sha256)
@@ -246,16 +250,17 @@ class S3Files:
     async def _download(
         self, key: str, absent: NotFound, byte_range: ByteRange | None = None, limit: int | None = None
     ) -> AsyncIterator[Content]:
-        download = await self._threads.run(self._begin, key, absent, byte_range)
-        try:
-            if limit is not None and download.size > limit:
-                raise TooLarge(f"The file is over the limit of {limit:,} bytes.", field="file")
-            yield Content(download.size, download.chunks())
-        finally:
-            await download.close()
+        with self._reading:
+            download = await self._threads.run(self._begin, key, absent, byte_range)
+            try:
+                if limit is not None and download.size > limit:
+                    raise TooLarge(f"The file is over the limit of {limit:,} bytes.", field="file")
+                yield Content(download.size, download.chunks())
+            finally:
+                await download.close()
 
     def _begin(self, key: str, absent: NotFound, byte_range: ByteRange | None) -> Download:
-        return Download(self._get(key, absent, byte_range), self._threads)
+        return Download(self._get(key, absent, byte_range), self._threads, self._reading)
 
     async def _sign(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str | None:
         if self._signer is None:
