@@ -15,7 +15,7 @@ from service.core.records import check_new, new_record, plain, slugify, split_ta
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
 from service.model import ASSET_ID, AssetCreate, AssetPatch
 from service.ports.clock import Clock
-from service.ports.files import Files, Incoming
+from service.ports.files import Files, Incoming, space_of
 from service.ports.ingest import Reader
 from service.ports.store import Body, Change, Record, Store
 from service.times import timestamp
@@ -95,7 +95,7 @@ class Assets:
         file = None
         if upload is not None and facts is not None:
             await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
-            file = (await upload.content.keep(who.org_id), facts, upload.filename)
+            file = (await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
         try:
             body = new_record(given, who, number, self._clock, file=file)
             return await self.insert({**body, "guid": guid} if guid else body)

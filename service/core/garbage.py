@@ -16,7 +16,7 @@ from typing import Any
 from service.core.operations import Operations
 from service.errors import Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
-from service.ports.files import Files, original_key
+from service.ports.files import Files, original_key, space_of
 from service.ports.jobs import Progress
 from service.ports.store import Change, Condition, In, Record, Store
 from service.times import timestamp
@@ -49,7 +49,7 @@ class Garbage:
         for kind in ("asset", "backup"):
             if await self._store.count(kind, {"org_id": org_id, "sha256": sha256}):
                 return {"deleted": False, "reason": f"a record of kind {kind} needs it"}
-        key = original_key(org_id, sha256)
+        key = original_key(space_of(org_id), sha256)
         try:
             stat = await self._files.stat(key)
         except NotFound:

@@ -17,7 +17,7 @@ from service.core.records import new_record
 from service.errors import AlreadyExists, IngestError, InvalidInput
 from service.model import AssetCreate
 from service.ports.clock import Clock
-from service.ports.files import Files, Put
+from service.ports.files import Files, Put, space_of
 from service.ports.ingest import Facts, Reader
 from service.ports.store import Body, Condition, In, Store
 
@@ -168,7 +168,7 @@ class Imports:
     async def _store_file(self, who: Principal, item: _Read) -> Put | Outcome:
         async with self._slots:
             try:
-                put = await self._files.put_path(who.org_id, item.source.path)
+                put = await self._files.put_path(space_of(who.org_id), item.source.path)
             except InvalidInput as error:
                 return _failed(item.source, "unreadable", error.message)
             if put.sha256 != item.sha256:

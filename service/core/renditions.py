@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import IngestError, NotFound
-from service.ports.files import ByteRange, Content, Files, Stat, derived_key, original_key
+from service.ports.files import ByteRange, Content, Files, Stat, derived_key, original_key, space_of
 from service.ports.ingest import Reader
 
 SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
@@ -64,7 +64,7 @@ class Renditions:
         if name not in available(body):
             raise NotFound("rendition", name)
         sha256 = body["sha256"]
-        original = original_key(body["org_id"], sha256)
+        original = original_key(space_of(body["org_id"]), sha256)
         filename = body.get("filename") or body["id"]
         if name == "original":
             mime_type = body.get("mime_type") or "application/octet-stream"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -208,6 +209,11 @@ def check_key(key: str) -> str:
     if len(key) > 512 or not all(_PART.fullmatch(part) for part in key.split("/")):
         raise InvalidInput("A file's key is names of letters, digits and _ . - with / between.", provided=key[:80])
     return key
+
+
+def space_of(org_id: str) -> str:
+    """Return the name space of an organization: its id where that is fit for a key, else one made of its hash."""
+    return org_id if _PART.fullmatch(org_id) else f"org.{hashlib.sha256(org_id.encode()).hexdigest()}"
 
 
 def original_key(space: str, sha256: str) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from service.core import garbage
-from service.core.access import Principal
+from service.core.access import SCOPES, Principal
 from service.core.assets import check_id
 from service.core.backups import Backups
 from service.core.garbage import GRACE
+from service.core.renditions import Renditions
 from service.errors import AssetryError, InvalidInput, NotFound, Unavailable
 from service.model import AssetCreate
 from service.ports.files import original_key
@@ -45,6 +46,21 @@ async def test_a_file_goes_after_its_last_asset(shelf: Shelf, who: Principal, cl
     with pytest.raises(NotFound):
         await shelf.files.stat(key)
     assert (await _run(shelf, newest))["reason"] == "it is gone already"
+
+
+@pytest.mark.parametrize("org_id", ["Acme GmbH", "Ünï/../x", "-", "o" * 256])
+async def test_an_organization_of_any_name_has_files(shelf: Shelf, clock: Clock, tmp_path: Path, org_id: str) -> None:
+    """`assetry keys create` takes any: its uploads must not fail for it."""
+    who = Principal(org_id, "kim", frozenset(SCOPES))
+    asset = await shelf.create(who, AssetCreate(), b"words")
+    await shelf.create(Principal("other", "kim", frozenset(SCOPES)), AssetCreate(), b"words")
+    rendition = await Renditions(shelf.files, shelf.reader).find(asset.body, "original")
+    assert (await shelf.files.stat(rendition.key)).size == 5
+    await shelf.assets.delete(who, asset.key, permanent=True, backup=False)
+    clock.pass_(GRACE)
+    assert (await _run(shelf, (await shelf.operations())[0]))["deleted"] is True
+    left = [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
+    assert [path.relative_to(tmp_path / "files" / "objects").parts[0] for path in left] == ["other"]
 
 
 async def test_a_backup_keeps_the_file_and_brings_the_asset_back(shelf: Shelf, who: Principal, clock: Clock) -> None:
