@@ -206,6 +206,7 @@ def s3_options(settings: Settings) -> S3Options:
         secret_key=settings.s3_secret_key,
         region=settings.s3_region,
         ca=settings.s3_ca,
+        idle=settings.s3_timeout,
         public_url=settings.s3_public_url,
     )
 

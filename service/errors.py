@@ -15,7 +15,8 @@
     ├── RequestInProgress       the same request is under way
     ├── IdempotencyKeyReused    the key belongs to another request
     ├── Unavailable             an engine does not answer; try again
-    │   └── Overdue             a request took too long
+    │   ├── Overdue             a request took too long
+    │   └── StorageFull         there is no room for a file
     ├── BodyOverdue             a request's body stopped arriving
     ├── HistoryLost             the change feed can not go back to the given token
     └── SettingsError           a setting or the environment is wrong; names the setting and the mend
@@ -164,6 +165,13 @@ class Overdue(Unavailable):
     def __init__(self, seconds: float) -> None:
         super().__init__("service", f"the request was not answered within {seconds:g} s")
         self.seconds = seconds
+
+
+class StorageFull(Unavailable):
+    """There is no room for a file: on the engine's disk, or where files are gathered on their way to it."""
+
+    def __init__(self, engine: str, message: str) -> None:
+        super().__init__(engine, message, retry_after=60)  # a disk that is full is rarely emptied in seconds
 
 
 class BodyOverdue(AssetryError):

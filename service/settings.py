@@ -235,6 +235,15 @@ class Settings(BaseSettings):
     ] = None
     s3_secret_key: Annotated[str | None, _setting(FILES, "The access key's secret.", secret=True, min_length=1)] = None
     s3_region: Annotated[str | None, _setting(FILES, "Region; unset: the endpoint is asked.", min_length=1)] = None
+    s3_timeout: Annotated[
+        float,
+        _setting(
+            FILES,
+            "How long the engine may send nothing, or take nothing of a body, in seconds.",
+            ge=1,
+            le=60,
+        ),
+    ] = 30.0
     s3_ca: Annotated[
         Path | None, _setting(FILES, "File of the certificate authority that signed the endpoint's certificate (PEM).")
     ] = None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-BLOCK = 1024 * 1024
-"""Bytes that are gathered before they are passed on."""
+from service.adapters.budget import Budget
 
 
 class Intake:
     """Passes what is added on to ``write``, in order: while it works on one block, the next is gathered."""
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[bytes], Awaitable[None]], budget: Budget) -> None:
         self._write = write
+        self._budget = budget
         self._chunks: list[bytes] = []
         self._gathered = 0
         self._writing: asyncio.Task[None] | None = None
@@ -22,7 +22,7 @@ class Intake:
         """Take a chunk. Raises what a write raises."""
         self._chunks.append(chunk)
         self._gathered += len(chunk)
-        if self._gathered >= BLOCK:
+        if self._gathered >= self._budget.block:
             await self._written()
             self._writing = asyncio.create_task(self._pass_on())
 

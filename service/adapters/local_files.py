@@ -25,11 +25,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
-from service.adapters.intake import BLOCK
+from service.adapters.budget import MOST, Budget
 from service.adapters.local_incoming import LocalIncoming
 from service.adapters.local_part import Part, sync_folder
 from service.adapters.local_reading import Reading
-from service.errors import InvalidInput, NotFound, Unavailable
+from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
     ByteRange,
@@ -46,7 +46,7 @@ from service.ports.files import (
 T = TypeVar("T")
 
 _THREADS = 4
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
 class LocalFiles:
@@ -60,6 +60,8 @@ class LocalFiles:
         self._objects = root / "objects"
         self._uploads = root / "uploads"
         self._parts = root / "parts"
+        self._reading = Budget(blocks=2)  # one on its way to the client, one that waits
+        self._coming = Budget(blocks=2)  # one that is gathered, one that is written
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="assetry-files")
 
     async def prepare(self) -> None:
@@ -138,12 +140,13 @@ class LocalFiles:
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[Content]:
         """Stream an object or a part of it. Raises NotFound on entry."""
-        reading = await self._run(Reading, self._objects / check_key(key), key, byte_range)
-        try:
-            yield Content(reading.size, self._chunks(reading))
-        finally:
-            if not reading.closed:
-                await self._run(reading.close)
+        with self._reading as budget:
+            reading = await self._run(Reading, self._objects / check_key(key), key, byte_range, budget)
+            try:
+                yield Content(reading.size, self._chunks(reading))
+            finally:
+                if not reading.closed:
+                    await self._run(reading.close)
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[str]:
@@ -188,16 +191,19 @@ class LocalFiles:
         try:
             yield
         except OSError as error:
-            reason = _DISK.get(error.errno or 0, "it can not be read or written")
+            if full := _FULL.get(error.errno or 0):
+                raise StorageFull("files", f"{self._root}: {full}") from error
+            reason = "it is read-only" if error.errno == errno.EROFS else "it can not be read or written"
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
     @asynccontextmanager
     async def _incoming(self, limit: int | None) -> AsyncIterator[LocalIncoming]:
-        incoming = LocalIncoming(self._run, lambda: self._new_part(limit), self._keep)
-        try:
-            yield incoming
-        finally:
-            await incoming.close()
+        with self._coming as budget:
+            incoming = LocalIncoming(self._run, lambda: self._new_part(limit), self._keep, budget)
+            try:
+                yield incoming
+            finally:
+                await incoming.close()
 
     def _prepare(self) -> None:
         for folder in (self._objects, self._uploads, self._parts):
@@ -226,7 +232,7 @@ class LocalFiles:
             raise NotFound("upload", staged.name) from None
         with source:
             try:
-                put = self._absorb(space, lambda: source.read(BLOCK), expected_sha256, limit)
+                put = self._absorb(space, lambda: source.read(MOST), expected_sha256, limit)
             except InvalidInput:
                 staged.unlink(missing_ok=True)
                 raise
@@ -284,7 +290,7 @@ class LocalFiles:
             sync_folder(folder)
 
     async def _chunks(self, reading: Reading) -> AsyncIterator[bytes]:
-        chunk = reading.first
+        chunk = reading.take_first()
         while chunk:
             yield chunk
             chunk = b"" if reading.closed else await self._run(reading.read)
@@ -328,6 +334,6 @@ def _refreshed(target: Path, size: int) -> bool:
 
 def _read(source: BinaryIO, path: Path) -> bytes:
     try:
-        return source.read(BLOCK)
+        return source.read(MOST)
     except OSError as error:  # the source's fault, not the store's
         raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error

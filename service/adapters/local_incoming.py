@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from service.adapters.budget import Budget
 from service.adapters.intake import Intake
 from service.adapters.local_part import Part
 from service.ports.files import Put, check_key
@@ -25,12 +26,14 @@ class Run(Protocol):
 class LocalIncoming:
     """The incoming content of the files port: a part, made with the first bytes. :meth:`close` it."""
 
-    def __init__(self, run: Run, new_part: Callable[[], Part], store: Callable[[str, Part, str | None], Put]) -> None:
+    def __init__(
+        self, run: Run, new_part: Callable[[], Part], store: Callable[[str, Part, str | None], Put], budget: Budget
+    ) -> None:
         self._run = run
         self._new_part = new_part
         self._store = store
         self._part: Part | None = None
-        self._intake = Intake(self._append)
+        self._intake = Intake(self._append, budget)
 
     async def write(self, chunk: bytes) -> None:
         """Append. Raises TooLarge."""

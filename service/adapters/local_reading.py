@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.adapters.intake import BLOCK
+from service.adapters.budget import Budget
 from service.errors import NotFound
 from service.ports.files import ByteRange
 
@@ -13,10 +13,11 @@ from service.ports.files import ByteRange
 class Reading:
     """The bytes of a file, or a part of it, a block at a time. Every method blocks and may raise OSError.
 
-    The ``first`` block is read at once; what is no longer than that is closed by then. ``size`` is how many bytes come.
+    The first block is read at once; what is no longer than that is closed by then. ``size`` is how many bytes come.
     """
 
-    def __init__(self, path: Path, key: str, byte_range: ByteRange | None) -> None:
+    def __init__(self, path: Path, key: str, byte_range: ByteRange | None, budget: Budget) -> None:
+        self._budget = budget
         try:
             self._file = path.open("rb", buffering=0)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -28,10 +29,15 @@ class Reading:
                 self.size = byte_range.last - byte_range.first + 1
                 self._file.seek(byte_range.first)
             self._left = self.size
-            self.first = self.read()
+            self._first = self.read()
         except OSError:
             self.close()
             raise
+
+    def take_first(self) -> bytes:
+        """Return the first block, once: nobody holds it then."""
+        first, self._first = self._first, b""
+        return first
 
     @property
     def closed(self) -> bool:
@@ -40,7 +46,7 @@ class Reading:
 
     def read(self) -> bytes:
         """Return the next block, nothing after the last."""
-        block = self._file.read(min(BLOCK, self._left)) or b""
+        block = self._file.read(min(self._budget.block, self._left)) or b""
         self._left -= len(block)
         if not block or not self._left:
             self.close()

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
 
 import urllib3
+from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.error import S3Error
 
-from service.adapters.s3_client import client, connections, provider
+from service.adapters.s3_client import client, provider
+from service.adapters.s3_connections import connections
 from service.adapters.s3_errors import at_start
 from service.adapters.s3_options import BUCKET, ENGINE, PUBLIC_URL, URL, S3Options
 from service.adapters.s3_send import MARKS
+from service.adapters.s3_sweep import STAGES
 from service.adapters.s3_threads import Threads
 from service.errors import AssetryError, SettingsError
 from service.ports.checks import Check, Health
@@ -24,6 +28,8 @@ from service.ports.checks import Check, Health
 SKEW_WARNING, SKEW_FAILED = 60.0, 900.0
 """Seconds between the clocks: a warning, and where S3 refuses every request."""
 
+_NO_RULE = "no rule deletes files"
+_ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _SECONDS = 5.0  # without an answer, in each step
 
 
@@ -141,16 +147,30 @@ def _versioning(made: Minio, options: S3Options) -> Check:
 
 
 def _lifecycle(made: Minio, options: S3Options) -> Check:
+    # The library knows not every rule that engines take, and fails on those.
     try:
-        config = made.get_bucket_lifecycle(options.bucket)
-    except S3Error:
-        return Check(ENGINE, "lifecycle", Health.OK, "the engine does not say")
-    rules = config.rules if config else []
-    expiring = [rule for rule in rules if rule.status == ENABLED and rule.expiration and rule.expiration.days]
-    if not expiring:
-        return Check(ENGINE, "lifecycle", Health.OK, "no rule deletes files")
-    found = "a rule of the bucket deletes files by their age"
-    return Check(ENGINE, "lifecycle", Health.FAILED, found, "remove it: assets would lose their files", BUCKET)
+        answer = made._execute("GET", options.bucket, query_params={"lifecycle": ""})
+    except S3Error as error:
+        none = error.code == "NoSuchLifecycleConfiguration"
+        return Check(ENGINE, "lifecycle", Health.OK, _NO_RULE if none else "the engine does not say")
+    for rule in fromstring(answer.data.decode()).iterfind("{*}Rule"):
+        if rule.findtext("{*}Status") == ENABLED and not _is_of_leftovers(rule) and (found := _harm(rule)):
+            return Check(ENGINE, "lifecycle", Health.FAILED, found, "remove it: assets would lose their files", BUCKET)
+    return Check(ENGINE, "lifecycle", Health.OK, _NO_RULE)
+
+
+def _is_of_leftovers(rule: Element) -> bool:
+    """Say whether a rule is only of what the janitor would remove, too."""
+    prefixes = [prefix.text or "" for prefix in rule.iterfind(".//{*}Prefix")]
+    return bool(prefixes) and all(prefix.startswith((MARKS, STAGES)) for prefix in prefixes)
+
+
+def _harm(rule: Element) -> str | None:
+    if rule.find("{*}Expiration/{*}Days") is not None or rule.find("{*}Expiration/{*}Date") is not None:
+        return "a rule of the bucket deletes files by their age"
+    if any(name.text in _ARCHIVES for name in rule.iterfind("{*}Transition/{*}StorageClass")):
+        return "a rule of the bucket moves files to an archive, where they can not be read at once"
+    return None
 
 
 def _links(options: S3Options) -> Check:

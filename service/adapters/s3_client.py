@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
 import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials
@@ -21,41 +18,18 @@ from minio.credentials.providers import (
     Provider,
     StaticProvider,
 )
-from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
-from service.adapters.s3_errors import late
-from service.adapters.s3_options import ACCESS_KEY, CA, SECRET_KEY, URL, S3Options
+from service.adapters.s3_connections import connections
+from service.adapters.s3_errors import NoCredentials
+from service.adapters.s3_options import URL, S3Options
 from service.errors import SettingsError
-
-RETRIES = 2
-"""How often a request is sent again, after 0.2 s and 0.4 s, when it was refused, reset or answered by a 5xx."""
 
 CONTENT_SHA256 = "X-Amz-Content-Sha256"
 """The header that holds the hash of a request's body, hexadecimal; it is signed, and engines check it."""
 
-_BUSY = (500, 502, 503, 504)
 _CREDENTIALS_SECONDS = 2.0  # how long the metadata service of a cloud's machine has; elsewhere there is none
-
-
-class _Patience(Retry):
-    """Retries of what fails at once. An engine that hangs is not asked again: its time is the caller's."""
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: BaseHTTPResponse | None = None,
-        error: Exception | None = None,
-        _pool: ConnectionPool | None = None,
-        _stacktrace: TracebackType | None = None,
-    ) -> Self:
-        """Return what is left of the retries. Raises the error itself for what took too long."""
-        if error is not None and late(error):
-            raise error
-        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 class _Chain(Provider):
@@ -69,15 +43,11 @@ class _Chain(Provider):
         )
 
     def retrieve(self) -> Credentials:
-        """Return credentials that are good now. Raises SettingsError. Blocking."""
+        """Return credentials that are good now. Raises NoCredentials. Blocking."""
         try:
             return self._chain.retrieve()
-        except (ValueError, KeyError, OSError, HTTPError) as error:
-            raise SettingsError(
-                ACCESS_KEY,
-                f"no credentials: set it and {SECRET_KEY}, or give the process AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, a profile in ~/.aws/credentials, or a role.",
-            ) from error
+        except (ValueError, KeyError, OSError, SyntaxError, HTTPError) as error:
+            raise NoCredentials from error
 
 
 class _Client(Minio):
@@ -108,21 +78,6 @@ def provider(options: S3Options) -> Provider:
     return StaticProvider(*keys) if keys else _Chain(options.region)
 
 
-def connections(options: S3Options, *, idle: float | None = None) -> urllib3.PoolManager:
-    """Return the pool of connections. Raises SettingsError for certificates that can not be read."""
-    ca = str(options.ca) if options.ca else os.environ.get("SSL_CERT_FILE") or certifi.where()
-    if options.url.startswith("https:"):
-        _check_certificates(ca)
-    return urllib3.PoolManager(
-        maxsize=4 * options.threads,  # a download holds a connection, but no thread, while its reader is slow
-        timeout=Timeout(connect=options.connect, read=idle or options.idle),
-        blocksize=256 * 1024,  # bytes of a body that are read and sent at once
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=ca,
-        retries=_Patience(total=RETRIES, backoff_factor=0.2, status_forcelist=_BUSY),
-    )
-
-
 def client(options: S3Options, credentials: Provider, *, idle: float | None = None) -> Minio:
     """Return a client of the endpoint; it connects with its first request. Raises SettingsError.
 
@@ -151,12 +106,3 @@ def _build(url: str, options: S3Options, credentials: Provider, region: str | No
     elif options.style == "path":
         made.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     return made
-
-
-def _check_certificates(path: str) -> None:
-    try:
-        text = Path(path).read_text("ascii", "replace")
-    except OSError as error:
-        raise SettingsError(CA, f"{path} can not be read: {error.strerror}.") from error
-    if "BEGIN CERTIFICATE" not in text and "BEGIN TRUSTED CERTIFICATE" not in text:
-        raise SettingsError(CA, f"{path} holds no certificate in PEM.")

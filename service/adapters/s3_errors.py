@@ -17,12 +17,13 @@ from urllib3.exceptions import (
     HTTPError,
     MaxRetryError,
     NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
     SSLError,
 )
 
 from service.adapters.s3_options import ACCESS_KEY, BUCKET, CA, ENGINE, REGION, SECRET_KEY, URL, S3Options
-from service.errors import AssetryError, SettingsError, Unavailable
+from service.errors import AssetryError, SettingsError, StorageFull, Unavailable
 
 MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "ResourceNotFound"})
 """Codes of what is not there."""
@@ -32,27 +33,39 @@ RESEND = frozenset(
         "BadDigest",
         "ContentSHA256Mismatch",
         "IncompleteBody",
-        "InternalError",
         "RequestTimeout",
-        "SlowDown",
         "XAmzContentChecksumMismatch",
         "XAmzContentSHA256Mismatch",
         "XMinioContentSHA256Mismatch",
     }
 )
-"""Codes of a body that did not arrive as it was sent, or not now: it is worth sending again."""
+"""Codes of a body that did not arrive as it was sent: it is worth sending again. A 5xx was sent again before."""
 
 _WORD = re.compile(r"[A-Za-z0-9]{1,64}")
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up", errno.EROFS: "it is read-only"}
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+_NO_ROOM: dict[str, str] = {
+    "QuotaExceeded": "the bucket's quota is used up",
+    "XMinioAdminBucketQuotaExceeded": "the bucket's quota is used up",
+    "XMinioStorageFull": "the engine's disk is full",
+}
+"""Why the engine keeps no more, by its code."""
 
 _OUTAGES: dict[str, str] = {
     "NoSuchBucket": "the bucket is gone",
     "RequestTimeTooSkewed": "this machine's clock and the engine's differ by more than 15 minutes",
-    "XMinioStorageFull": "the engine's disk is full",
     "XMinioServerNotInitialized": "the engine is starting",
     "SlowDown": "the engine asks for fewer requests",
+    "SlowDownRead": "the engine asks for fewer requests",
+    "SlowDownWrite": "the engine asks for fewer requests",
+    "ExpiredToken": "the session of the credentials has run out",
 }
 """What happened, by the engine's code."""
+
+
+class NoCredentials(Exception):
+    """AWS's standard chain gives none: never, or not now, for a role's run out and its service may be away."""
+
 
 _Wrong = Callable[[S3Options], SettingsError]
 
@@ -99,6 +112,8 @@ AT_START: dict[str, _Wrong] = {
     "NoSuchBucket": _bucket,
     "InvalidBucketName": _bucket,
     "AuthorizationHeaderMalformed": _region,
+    "InvalidRegion": _region,
+    "InvalidRegionName": _region,
     "PermanentRedirect": _region,
     "Redirect": _region,
     "RequestTimeTooSkewed": _clock,
@@ -113,14 +128,23 @@ def translated() -> Iterator[None]:
         yield
     except AssetryError:
         raise
+    except NoCredentials as error:
+        raise Unavailable(ENGINE, "no credentials are to be had now") from error
     except S3Error as error:
+        if full := _NO_ROOM.get(error.code or ""):
+            raise StorageFull(ENGINE, full) from error
         raise Unavailable(ENGINE, _OUTAGES.get(error.code or "", f"the engine answered {_word(error.code)}")) from error
     except ServerError as error:
         raise Unavailable(ENGINE, f"the engine answered with HTTP status {error.status_code}") from error
+    except InvalidResponseError as error:
+        busy = f"the engine answered with HTTP status {error._code}"
+        raise Unavailable(ENGINE, busy if _is_busy(error) else _silence(error)) from error
     except (MinioException, HTTPError, ValueError, SyntaxError) as error:  # SyntaxError: an answer that is no XML
         raise Unavailable(ENGINE, _silence(error)) from error
     except OSError as error:
-        reason = _DISK.get(error.errno or 0, "it can not be read or written")
+        if full := _FULL.get(error.errno or 0):
+            raise StorageFull(ENGINE, f"the folder of temporary files: {full}") from error
+        reason = "it is read-only" if error.errno == errno.EROFS else "it can not be read or written"
         raise Unavailable(ENGINE, f"the folder of temporary files: {reason}") from error
 
 
@@ -139,7 +163,14 @@ def at_start(options: S3Options) -> Iterator[None]:
 
 def late(error: Exception) -> bool:
     """Say whether something took too long. The library has a refused connection as one of these, too: it is none."""
+    if isinstance(error, ProtocolError):  # a body that the engine does not take is a connection that broke
+        return any(isinstance(cause, TimeoutError) for cause in error.args)
     return isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError)
+
+
+def _is_busy(error: InvalidResponseError) -> bool:
+    """Say whether it is a proxy's word that there is no engine behind it now, which is no XML of S3's."""
+    return error._code == 429 or error._code >= 500
 
 
 def missing(error: S3Error) -> bool:
@@ -148,6 +179,14 @@ def missing(error: S3Error) -> bool:
 
 
 def _fault(error: BaseException | None, options: S3Options) -> SettingsError | None:
+    if isinstance(error, NoCredentials):
+        return SettingsError(
+            ACCESS_KEY,
+            f"no credentials: set it and {SECRET_KEY}, or give the process AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, a profile in ~/.aws/credentials, or a role.",
+        )
+    if isinstance(error, InvalidResponseError) and _is_busy(error):
+        return None
     if isinstance(error, S3Error):
         made = AT_START.get(error.code or "")
         return made(options) if made else None

@@ -32,6 +32,7 @@ from minio import Minio
 from minio.error import S3Error
 from urllib3.response import BaseHTTPResponse
 
+from service.adapters.budget import Budget
 from service.adapters.s3_client import client, provider, signer
 from service.adapters.s3_delete import delete
 from service.adapters.s3_errors import at_start, missing
@@ -59,6 +60,7 @@ from service.ports.files import (
 
 _ASK = 256 * 1024  # bytes from which on it is cheaper to ask whether the engine has them than to send them
 _START_SECONDS = 4.0  # who starts the service is to hear soon that an engine hangs
+_GIVE_UP_SECONDS = 4.0  # who waited for an upload that broke is to hear so; what it left is the janitor's then
 _PING_SECONDS = 1.5  # a probe is to say soon that an engine hangs
 _SIGNED_SECONDS = 7 * 86_400  # S3's bound
 _DISK_THREADS = 4
@@ -79,10 +81,15 @@ class S3Files:
         self._credentials = credentials
         self._signer: Minio | None = None
         self._threads = Threads(options.threads, options.patience, "s3")
+        self._reading = Budget(blocks=4)  # one on its way to the client, one that waits, two that are read ahead
+        self._coming = Budget(blocks=3)  # one that is gathered, one that is written, one that is kept
+        # An upload may take hours on a narrow line. Reading never waits for it.
+        self._senders = Threads(options.threads, options.patience, "s3-send")
         # Hashing never waits for an engine that hangs, and a probe never for those who already do.
         self._disk = Threads(_DISK_THREADS, 600.0, "spool")
         self._ping_thread = Threads(1, _PING_SECONDS, "s3-ping")
-        self._sender = Sender(self._client, self._threads, options)
+        brief = client(options, credentials, idle=min(options.idle, _GIVE_UP_SECONDS))
+        self._sender = Sender(self._client, brief, self._threads, self._senders, options)
         self._janitor = Janitor(self._client, self._bucket)
 
     async def __aenter__(self) -> Self:
@@ -203,15 +210,17 @@ class S3Files:
 
     async def close(self) -> None:
         """Finish requests under way. Safe to call twice."""
-        await asyncio.gather(self._threads.close(), self._disk.close(), self._ping_thread.close())
+        every = (self._threads, self._senders, self._disk, self._ping_thread)
+        await asyncio.gather(*(threads.close() for threads in every))
 
     @asynccontextmanager
     async def _incoming(self, limit: int | None) -> AsyncIterator[S3Incoming]:
-        incoming = S3Incoming(Spool(self._options.scratch, limit), self._disk, self._keep)
-        try:
-            yield incoming
-        finally:
-            await incoming.close()
+        with self._coming as budget:
+            incoming = S3Incoming(Spool(self._options.scratch, limit, budget.block), self._disk, self._keep, budget)
+            try:
+                yield incoming
+            finally:
+                await incoming.close()
 
     async def _keep(self, space: str, spool: Spool) -> Put:
         key = original_key(space, spool.sha256)
@@ -241,16 +250,17 @@ class S3Files:
     async def _download(
         self, key: str, absent: NotFound, byte_range: ByteRange | None = None, limit: int | None = None
     ) -> AsyncIterator[Content]:
-        download = await self._threads.run(self._begin, key, absent, byte_range)
-        try:
-            if limit is not None and download.size > limit:
-                raise TooLarge(f"The file is over the limit of {limit:,} bytes.", field="file")
-            yield Content(download.size, download.chunks())
-        finally:
-            await download.close()
+        with self._reading:
+            download = await self._threads.run(self._begin, key, absent, byte_range)
+            try:
+                if limit is not None and download.size > limit:
+                    raise TooLarge(f"The file is over the limit of {limit:,} bytes.", field="file")
+                yield Content(download.size, download.chunks())
+            finally:
+                await download.close()
 
     def _begin(self, key: str, absent: NotFound, byte_range: ByteRange | None) -> Download:
-        return Download(self._get(key, absent, byte_range), self._threads)
+        return Download(self._get(key, absent, byte_range), self._threads, self._reading)
 
     async def _sign(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str | None:
         if self._signer is None:
@@ -289,7 +299,7 @@ class S3Files:
         return response
 
     def _save(self, key: str, path: Path) -> None:
-        save(self._get(key, NotFound("file", key), None), path)
+        save(self._get(key, NotFound("file", key), None), path, self._threads.moved)
 
     def _has(self, key: str, size: int) -> bool:
         """Say whether the object is there and counts as new. An older one is sent again: nothing else renews it."""

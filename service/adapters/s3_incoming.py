@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from service.adapters.budget import Budget
 from service.adapters.intake import Intake
 from service.adapters.s3_spool import Spool
 from service.adapters.s3_threads import Threads
@@ -20,11 +21,11 @@ Store = Callable[[str, Spool], Awaitable[Put]]
 class S3Incoming:
     """The incoming content of the files port: a spool, which ``store`` sends to its key. :meth:`close` it."""
 
-    def __init__(self, spool: Spool, threads: Threads, store: Store) -> None:
+    def __init__(self, spool: Spool, threads: Threads, store: Store, budget: Budget) -> None:
         self._spool = spool
         self._threads = threads
         self._store = store
-        self._intake = Intake(self._append)
+        self._intake = Intake(self._append, budget)
 
     async def write(self, chunk: bytes) -> None:
         """Append. Raises TooLarge."""

@@ -40,11 +40,11 @@ class S3Options:
     those of AWS's standard chain: environment, web identity, ``~/.aws/credentials``, the machine's role. ``style`` is
     how the bucket is named in a request; ``auto`` puts it before the host at AWS and in the path elsewhere.
 
-    ``threads`` is how many requests are under way at once. Content of up to ``single`` bytes goes in one request; of
-    more, a part of the multipart upload has ``part_size`` bytes (a multiple of a MiB, 5 at least), and ``lanes`` of
-    them travel at once for one file. What is there already is sent again when it is more than ``fresh`` seconds old.
-    Seconds: ``connect`` for a connection, ``idle`` without a byte, ``patience`` for a free thread. ``scratch`` is the
-    folder of temporary files; None is the system's.
+    ``threads`` is how many requests are under way at once, and as many bodies of more than a MiB besides. Content of up
+    to ``single`` bytes goes in one request; of more, a part of the multipart upload has ``part_size`` bytes (a multiple
+    of a MiB, 5 at least), and ``lanes`` of them travel at once for one file. What is there already is sent again when
+    it is more than ``fresh`` seconds old. Seconds: ``connect`` for a connection, ``idle`` without a byte, ``patience``
+    for a free thread while nothing moves. ``scratch`` is the folder of temporary files; None is the system's.
     """
 
     url: str = field(repr=False)  # it may hold the secret key

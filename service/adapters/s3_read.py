@@ -7,17 +7,19 @@ of them. A block at a time, a slow client holds a connection and a block of memo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
+from service.adapters.budget import Budget
 from service.adapters.s3_options import ENGINE, MIB
 from service.adapters.s3_threads import Threads
 from service.errors import Unavailable
 
-_BLOCK = MIB  # bytes in a chunk
+_BLOCK_SECONDS = 0.5  # after which what came of a block is passed on: of a slow engine, the first byte counts
 _BLOCKS = 2  # that a thread reads ahead: to begin with it costs about as much as to read one
 
 
@@ -27,7 +29,7 @@ class Download:
     Made in a thread, for it reads the first block: what is no longer than that is read by then, and holds nothing.
     """
 
-    def __init__(self, response: BaseHTTPResponse, threads: Threads) -> None:
+    def __init__(self, response: BaseHTTPResponse, threads: Threads, budget: Budget) -> None:
         length = response.headers.get("content-length", "")
         if not length.isdigit():
             response.close()
@@ -35,6 +37,7 @@ class Download:
         self.size = int(length)
         self._response = response
         self._threads = threads
+        self._budget = budget
         self._ahead: asyncio.Task[list[bytes]] | None = None
         self._first = b""
         self._released = False
@@ -47,12 +50,13 @@ class Download:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the bytes in order. Raises Unavailable when the engine stops before the end."""
         blocks, self._first = [self._first], b""
-        while any(blocks):
+        while any(blocks):  # none is held once it is given
             over = self._released or self._is_over()
             self._ahead = None if over else asyncio.create_task(self._threads.run(self._read_ahead))
-            for block in blocks:
-                yield block
-            blocks = [] if self._ahead is None else await asyncio.shield(self._ahead)
+            while blocks:
+                yield blocks.pop(0)
+            if self._ahead is not None:
+                blocks, self._ahead = await asyncio.shield(self._ahead), None
 
     async def close(self) -> None:
         """Let go of the connection: back to the pool after the last byte, cut before."""
@@ -81,15 +85,27 @@ class Download:
         return blocks
 
     def _read(self) -> bytes:
-        return self._response.read(_BLOCK, decode_content=False)
+        """Return a block, or what came of it in time; nothing at the end. It is held for no longer than ``idle``."""
+        block, size = bytearray(), self._budget.block
+        ends = time.monotonic() + _BLOCK_SECONDS
+        while piece := self._response.read1(size - len(block), decode_content=False):
+            self._threads.moved()
+            block += piece
+            if len(block) == size or self._is_over() or time.monotonic() >= ends:
+                break
+        return bytes(block)
 
 
-def save(response: BaseHTTPResponse, path: Path) -> None:
-    """Write the body of an answer over a file. Blocking; raises OSError and what the client raises."""
+def save(response: BaseHTTPResponse, path: Path, moved: Callable[[], None]) -> None:
+    """Write the body of an answer over a file. Blocking; raises OSError and what the client raises.
+
+    ``moved`` is told of each block.
+    """
     try:
         with path.open("wb") as file:
-            while block := response.read(_BLOCK, decode_content=False):
+            while block := response.read(MIB, decode_content=False):
                 file.write(block)
+                moved()
     finally:
         response.close()
         response.release_conn()

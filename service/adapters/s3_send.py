@@ -25,7 +25,7 @@ from minio.helpers import ObjectWriteResult
 from service.adapters.s3_client import CONTENT_SHA256
 from service.adapters.s3_errors import RESEND, missing
 from service.adapters.s3_options import ENGINE, MAX_PARTS, MIB, MIN_PART, S3Options
-from service.adapters.s3_spool import Spool, Stretch
+from service.adapters.s3_spool import SMALL, Spool, Stretch
 from service.adapters.s3_tags import Tags
 from service.adapters.s3_threads import Threads
 from service.errors import Unavailable
@@ -49,11 +49,16 @@ def part_size(total: int, wanted: int) -> int:
 
 
 class Sender:
-    """Sends spools to a bucket."""
+    """Sends spools to a bucket: long ones by the ``senders``, so that they keep nobody from the other threads.
 
-    def __init__(self, client: Minio, threads: Threads, options: S3Options) -> None:
+    What failed is aborted by the ``brief`` client: the caller has waited for an engine that hangs, once is enough.
+    """
+
+    def __init__(self, client: Minio, brief: Minio, threads: Threads, senders: Threads, options: S3Options) -> None:
         self._client = client
+        self._brief = brief
         self._threads = threads
+        self._senders = senders
         self._bucket = options.bucket
         self._part_size = options.part_size
         self._single = max(options.single, MIN_PART)
@@ -70,7 +75,8 @@ class Sender:
         Raises Unavailable; then nothing is readable.
         """
         if self.is_single(spool):
-            return await self._threads.run(self._put, spool, key)
+            threads = self._threads if spool.size <= SMALL else self._senders
+            return await threads.run(self._put, spool, key)
         await self._send_parts(spool, key)
         return None
 
@@ -80,9 +86,12 @@ class Sender:
 
     def _put(self, spool: Spool, key: str) -> str | None:
         try:
-            return self.tags.told(self._send_body(key, Stretch(spool, 0, spool.size), spool.sha256))
+            return self.tags.told(self._send_body(key, self._stretch(spool, 0, spool.size), spool.sha256))
         finally:
             spool.drop_copy()
+
+    def _stretch(self, spool: Spool, first: int, length: int) -> Stretch:
+        return Stretch(spool, first, length, self._senders.moved)
 
     def _send_body(self, key: str, body: Stretch, sha256: str, query: _Query | None = None) -> ObjectWriteResult:
         def attempt() -> ObjectWriteResult:
@@ -115,7 +124,7 @@ class Sender:
         async def lane(todo: Iterator[tuple[int, int]]) -> None:
             for number, first in todo:
                 length = min(size, spool.size - first)
-                done[number] = await self._threads.run(self._part, spool, key, upload, number, first, length)
+                done[number] = await self._senders.run(self._part, spool, key, upload, number, first, length)
 
         try:
             async with asyncio.TaskGroup() as lanes:
@@ -126,7 +135,7 @@ class Sender:
         return [done[number] for number in sorted(done)]
 
     def _part(self, spool: Spool, key: str, upload: str, number: int, first: int, length: int) -> Part:
-        body = Stretch(spool, first, length)
+        body = self._stretch(spool, first, length)
         query: _Query = {"partNumber": str(number), "uploadId": upload}
         result = self._send_body(key, body, body.sha256(), query)
         return Part(number, result.etag or "")
@@ -144,11 +153,11 @@ class Sender:
 
     def _give_up(self, key: str, upload: str, mark: str) -> None:
         try:
-            self._client._abort_multipart_upload(self._bucket, key, upload)
+            self._brief._abort_multipart_upload(self._bucket, key, upload)
         except S3Error as error:
             if not missing(error):
                 raise
-        self._client.remove_object(self._bucket, mark)
+        self._brief.remove_object(self._bucket, mark)
 
 
 def _resent(call: Callable[[], T]) -> T:

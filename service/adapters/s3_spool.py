@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -14,21 +15,22 @@ from service.adapters.s3_options import MIB
 from service.errors import TooLarge
 
 SMALL = MIB
-"""Bytes up to which content is held in memory; past that it is in a temporary file."""
+"""Bytes up to which content may be held in memory; past that it is in a temporary file."""
 
 PREFIX = "assetry-files-"
 """What the names of temporary files start with; a crash may leave some, which :func:`sweep_scratch` removes."""
 
 
 class Spool:
-    """Content in memory or in a temporary file, for one writer; then for any number of readers.
+    """Content in memory (``most`` bytes of it) or in a temporary file, for one writer; then for any number of readers.
 
     Its sha256, which is to be its key, is known with the last byte. The md5, which takes four times as long, is worked
     out when it is asked for. Every method blocks and may raise OSError.
     """
 
-    def __init__(self, folder: Path | None, limit: int | None = None) -> None:
+    def __init__(self, folder: Path | None, limit: int | None = None, most: int = SMALL) -> None:
         self._folder = folder
+        self._most = most
         self._limit = limit
         self._sha256 = hashlib.sha256()
         self._small = bytearray()
@@ -52,7 +54,7 @@ class Spool:
         if self._limit is not None and self.size > self._limit:
             raise TooLarge(f"The file is over the limit of {self._limit:,} bytes.", field="file")
         self._sha256.update(content)
-        if self._file is None and self.size <= SMALL:
+        if self._file is None and self.size <= self._most:
             self._small += content
             return
         if self._file is None:
@@ -103,9 +105,10 @@ class Spool:
 
 
 class Stretch:
-    """Some bytes of a spool as a file that can be sent, and sent again from its start."""
+    """Some bytes of a spool as a file that can be sent, and sent again from its start; ``moved`` hears of each read."""
 
-    def __init__(self, spool: Spool, first: int, size: int) -> None:
+    def __init__(self, spool: Spool, first: int, size: int, moved: Callable[[], None] = lambda: None) -> None:
+        self._moved = moved
         self._spool = spool
         self._first = first
         self.size = size
@@ -115,6 +118,7 @@ class Stretch:
         """Return up to ``size`` bytes, none at the end."""
         content = self._spool.read_at(self._first + self._at, min(size, self.size - self._at))
         self._at += len(content)
+        self._moved()
         return content
 
     def tell(self) -> int:

@@ -44,6 +44,7 @@ CODES: dict[str, tuple[int, str]] = {
     "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
     "INTERNAL_ERROR": (500, "An error of the service itself; it is in the log under the request id."),
     "REQUEST_TIMEOUT": (408, "The request's body stopped arriving."),
+    "INSUFFICIENT_STORAGE": (507, "There is no room for the file: whoever runs the service has to make some."),
     "SERVICE_UNAVAILABLE": (503, "An engine does not answer; Retry-After says when to try again."),
 }
 """Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
@@ -60,6 +61,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
     (e.BodyOverdue, "REQUEST_TIMEOUT"),
+    (e.StorageFull, "INSUFFICIENT_STORAGE"),
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
 )
@@ -93,6 +95,8 @@ def _words(error: Exception) -> str:
             f"The request was not answered within {error.seconds:g} s. What it changed, if anything, is not known: "
             "send it again with the same Idempotency-Key, or read the record first."
         )
+    if isinstance(error, e.StorageFull):
+        return "There is no room for files right now: whoever runs the service has to make some."
     if isinstance(error, e.Unavailable):
         # The engine's own words stay in the log.
         return f"The {error.engine} engine does not answer right now; try again in {error.retry_after} s."

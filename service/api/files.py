@@ -12,17 +12,21 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service.api.context import Context
-from service.api.errors import CODES, Failure, failure
+from service.api.errors import CODES, Failure, failure, shown
 from service.api.native.envelope import respond
+from service.api.preconditions import changed, unchanged, wanted_range
 from service.api.ranges import NotSatisfiable, read_range
 from service.core.assets import check_id
-from service.core.renditions import Rendition
+from service.core.renditions import LINK_SECONDS, Rendition
 from service.errors import AssetryError
 from service.ports.files import Content, disposition
 
 _PATH = "/files/{asset_id}/{rendition}/{filename}"
 _SAFE_INLINE = ("image/", "audio/", "video/", "application/pdf", "text/plain")
 """Media types that a browser may show. Whatever can hold a script (SVG, HTML, XML …) is only ever a download."""
+
+_REDIRECTED = f"private, max-age={LINK_SECONDS // 3}"
+"""How long a redirect may be kept: for less than its link is good."""
 
 _AT_ONCE = 256 * 1024
 """Bytes of content that are sent without watching for a client that leaves: there is nothing to be spared by it."""
@@ -46,13 +50,18 @@ async def _serve(context: Context, request: Request) -> Response:
     body = await _permitted(context, request)
     rendition = await context.renditions.find(body, request.path_params["rendition"])
     etag = f'"{rendition.etag}"'
-    headers = _headers(rendition, etag, download="download" in request.query_params)
-    if etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
+    inline = _is_inline(rendition) and "download" not in request.query_params
+    headers = _headers(rendition, etag, inline=inline)
+    if changed(request.headers, etag):
+        status, _ = CODES["PRECONDITION_FAILED"]
+        details = {"field": "If-Match", "provided": shown(request.headers["if-match"])}
+        return respond(request, Failure(status, "PRECONDITION_FAILED", "The file is another one now.", details))
+    if unchanged(request.headers, etag):
         return Response(status_code=304, headers=headers)
-    wanted = request.headers.get("range")
-    # If-Range: only the very same bytes may be completed; a date is never strong enough here.
-    if request.headers.get("if-range", etag) != etag:
-        wanted = None
+    if request.method == "GET" and (link := await context.renditions.link(rendition, attachment=not inline)):
+        # Its Range and If-Range go on to the engine, whose own tags they then name.
+        return Response(status_code=307, headers={"Location": link, "Cache-Control": _REDIRECTED})
+    wanted = wanted_range(request.method, request.headers, etag)
     if request.method != "HEAD" and wanted is None:
         return Streamed(context.renditions.open(rendition), 200, headers, rendition.mime_type)
     size = await context.renditions.size(rendition)
@@ -66,7 +75,7 @@ async def _serve(context: Context, request: Request) -> Response:
         headers["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
     status = 206 if part else 200
     if request.method == "HEAD":
-        headers["Content-Length"] = str(part.last - part.first + 1 if part else size)
+        headers["Content-Length"] = str(size)
         return Response(status_code=status, headers=headers, media_type=rendition.mime_type)
     return Streamed(context.renditions.open(rendition, part), status, headers, rendition.mime_type)
 
@@ -84,8 +93,11 @@ async def _permitted(context: Context, request: Request) -> Mapping[str, Any]:
     return (await context.assets.get(who, asset_id)).body
 
 
-def _headers(rendition: Rendition, etag: str, *, download: bool) -> dict[str, str]:
-    inline = rendition.mime_type.startswith(_SAFE_INLINE) and rendition.mime_type != "image/svg+xml" and not download
+def _is_inline(rendition: Rendition) -> bool:
+    return rendition.mime_type.startswith(_SAFE_INLINE) and rendition.mime_type != "image/svg+xml"
+
+
+def _headers(rendition: Rendition, etag: str, *, inline: bool) -> dict[str, str]:
     return {
         "ETag": etag,
         "Accept-Ranges": "bytes",

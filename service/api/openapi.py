@@ -231,6 +231,8 @@ def _file() -> Json:
         "responses": {
             "200": {"description": "The file.", "content": content},
             "206": {"description": "The part that `Range` asks for.", "content": content},
+            "304": {"description": "It is what `If-None-Match` names."},
+            "307": {"description": "The files' engine gives it, at `Location`, for some minutes."},
             "default": _failed(),
         },
     }

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import InvalidInput
+
+_EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\s\"]+)", re.IGNORECASE)
+"""A file name as RFC 5987 writes it: its charset, and its bytes with percent signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,7 @@ class _Events:
         _, options = parse_options_header(self._disposition)
         if b"name" not in options:
             raise broken("a part has no name")
-        filename = options.get(b"filename")
-        self.found.append(Begin(self._text(options[b"name"]), None if filename is None else self._text(filename)))
+        self.found.append(Begin(self._text(options[b"name"]), self._filename(options.get(b"filename"))))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         self.found.append(data[start:end] if end - start < len(data) else data)
@@ -61,11 +65,28 @@ class _Events:
     def on_end(self) -> None:
         self.ended = True
 
+    def _filename(self, plain: bytes | None) -> str | None:
+        """Return the part's file name, None if it has none.
+
+        Some clients write one that is not ASCII as RFC 5987 says, .NET's beside a stand-in; RFC 7578 wants it as plain
+        text, so that one goes first.
+        """
+        if plain is not None and not plain.startswith(b"=?"):
+            return self._text(plain)
+        if extended := _EXTENDED.search(self._disposition):
+            try:
+                return unquote_to_bytes(extended[2]).decode(extended[1].decode())
+            except UnicodeDecodeError:
+                raise broken("a part's filename* is not of its charset") from None
+        return None if plain is None else self._text(plain)
+
     def _text(self, text: bytes) -> str:
         try:
-            return text.decode(self._charset)
-        except UnicodeDecodeError:
+            decoded = text.decode(self._charset)
+            decoded.encode()  # some charsets write half of a character, which nothing after us could
+        except (ValueError, LookupError):  # it is not of the charset; or that is none of texts, such as base64
             return text.decode("latin-1")
+        return decoded
 
 
 async def read_parts(content_type: str, stream: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
@@ -106,5 +127,5 @@ def broken(why: str) -> InvalidInput:
 def _charset(name: bytes) -> str:
     try:
         return codecs.lookup(name.decode("latin-1")).name
-    except LookupError:
+    except (LookupError, ValueError):
         return "latin-1"

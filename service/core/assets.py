@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.core.access import Principal
-from service.core.garbage import Garbage
+from service.core.garbage import Garbage, spare
 from service.core.idempotency import Attempt, make_once
 from service.core.numbers import Numbers
 from service.core.records import check_new, new_record, plain, slugify, split_tags
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
 from service.model import ASSET_ID, AssetCreate, AssetPatch
 from service.ports.clock import Clock
-from service.ports.files import Files, Incoming
+from service.ports.files import Files, Incoming, space_of
 from service.ports.ingest import Reader
 from service.ports.store import Body, Change, Record, Store
 from service.times import timestamp
@@ -94,7 +94,8 @@ class Assets:
         # The file is stored last: whatever may be wrong with it is found before, and while the store is away none is.
         file = None
         if upload is not None and facts is not None:
-            file = (await upload.content.keep(who.org_id), facts, upload.filename)
+            await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
+            file = (await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
         try:
             body = new_record(given, who, number, self._clock, file=file)
             return await self.insert({**body, "guid": guid} if guid else body)
@@ -156,9 +157,9 @@ class Assets:
         if expected_rev is not None and record.rev != expected_rev:
             raise Conflict("asset", asset_id, expected=expected_rev, rev=record.rev)
         backup_id = await self._back_up(record, who) if backup else None
-        tombstone = await self._store.remove("asset", asset_id, expected_rev=expected_rev)
-        if sha256 := record.body.get("sha256"):
+        if sha256 := record.body.get("sha256"):  # first: once the asset is gone, nobody would come back to its file
             await self._garbage.collect_later(who.org_id, sha256)
+        tombstone = await self._store.remove("asset", asset_id, expected_rev=expected_rev)
         return Deleted(asset_id, True, backup_id, tombstone)
 
     async def _change(self, who: Principal, asset_id: str, work: Any, expected_rev: int | None) -> Record:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from service.core.access import Principal
 from service.core.assets import with_number
+from service.core.garbage import spare
 from service.core.hashing import sha256_of
 from service.core.numbers import Numbers
 from service.core.records import new_record
 from service.errors import AlreadyExists, IngestError, InvalidInput
 from service.model import AssetCreate
 from service.ports.clock import Clock
-from service.ports.files import Files, Put
+from service.ports.files import Files, Put, space_of
 from service.ports.ingest import Facts, Reader
 from service.ports.store import Body, Condition, In, Store
 
@@ -146,6 +147,8 @@ class Imports:
         """Store the files, then their records in one write; only then is a file said to be imported."""
         outcomes: list[Outcome] = []
         numbers = iter(await self._numbers.take(len(items)))
+        if items:
+            await spare(self._store, self._clock, who.org_id, [item.sha256 for item in items])
         bodies: dict[str, tuple[_Read, Body]] = {}
         puts = await asyncio.gather(*(self._store_file(who, item) for item in items))
         for item, stored in zip(items, puts, strict=True):
@@ -165,7 +168,7 @@ class Imports:
     async def _store_file(self, who: Principal, item: _Read) -> Put | Outcome:
         async with self._slots:
             try:
-                put = await self._files.put_path(who.org_id, item.source.path)
+                put = await self._files.put_path(space_of(who.org_id), item.source.path)
             except InvalidInput as error:
                 return _failed(item.source, "unreadable", error.message)
             if put.sha256 != item.sha256:

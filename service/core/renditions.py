@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import IngestError, NotFound
-from service.ports.files import ByteRange, Content, Files, Stat, derived_key, original_key
+from service.ports.files import ByteRange, Content, Files, Stat, derived_key, original_key, space_of
 from service.ports.ingest import Reader
 
 SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
@@ -18,6 +18,9 @@ SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
 
 _ENCODINGS = (("image/jpeg", "jpg"), ("image/webp", "webp"))
 """What pictures are encoded as: JPEG where nothing is transparent, else WebP."""
+
+LINK_SECONDS = 900
+"""How long a link to the files' engine is good: whoever holds it needs no key, and it can not be taken back."""
 
 PICTURED = frozenset({"image", "pdf"})
 """Types of assets that a picture can be made of."""
@@ -61,7 +64,7 @@ class Renditions:
         if name not in available(body):
             raise NotFound("rendition", name)
         sha256 = body["sha256"]
-        original = original_key(body["org_id"], sha256)
+        original = original_key(space_of(body["org_id"]), sha256)
         filename = body.get("filename") or body["id"]
         if name == "original":
             mime_type = body.get("mime_type") or "application/octet-stream"
@@ -91,6 +94,19 @@ class Renditions:
     def open(self, rendition: Rendition, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Stream a rendition or a part of it. Raises NotFound on entry."""
         return self._files.open(rendition.key, byte_range)
+
+    async def link(self, rendition: Rendition, *, attachment: bool) -> str | None:
+        """Return a URL, good for :data:`LINK_SECONDS`, at which the files' engine itself gives a rendition to clients.
+
+        None where they can not reach it. Raises Unavailable.
+        """
+        return await self._files.signed_get(
+            rendition.key,
+            seconds=LINK_SECONDS,
+            filename=rendition.filename,
+            mime_type=rendition.mime_type,
+            attachment=attachment,
+        )
 
     async def _make_once(self, original: str, body: Mapping[str, Any], name: str) -> None:
         key = f"{original} {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -97,7 +98,7 @@ class Files(Protocol):
     Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Content that is there
     already may not be sent again, but it counts as new: after a put it was ``modified`` at most :data:`FRESH_SECONDS`
     ago, by which who collects garbage knows that somebody is about to need it. Every method raises Unavailable when the
-    engine does not answer, or its disk is full or broken.
+    engine does not answer or its disk is broken, and StorageFull when that is full.
     """
 
     def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
@@ -208,6 +209,11 @@ def check_key(key: str) -> str:
     if len(key) > 512 or not all(_PART.fullmatch(part) for part in key.split("/")):
         raise InvalidInput("A file's key is names of letters, digits and _ . - with / between.", provided=key[:80])
     return key
+
+
+def space_of(org_id: str) -> str:
+    """Return the name space of an organization: its id where that is fit for a key, else one made of its hash."""
+    return org_id if _PART.fullmatch(org_id) else f"org.{hashlib.sha256(org_id.encode()).hexdigest()}"
 
 
 def original_key(space: str, sha256: str) -> str:

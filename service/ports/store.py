@@ -46,7 +46,11 @@ KINDS: dict[str, tuple[Index, ...]] = {
         Index("created", ("org_id", "created_at")),
     ),
     "key": (Index("hash", ("hash",), unique=True), Index("org", ("org_id",))),
-    "operation": (Index("status", ("status", "run_after")), Index("org", ("org_id", "created_at"))),
+    "operation": (
+        Index("status", ("status", "run_after")),
+        Index("org", ("org_id", "created_at")),
+        Index("file", ("org_id", "params.sha256")),
+    ),
     "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
     "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
     "checkpoint": (),

@@ -134,6 +134,49 @@ async def test_if_range_and_head(api: Api) -> None:
     assert (await api.http.get(url, headers=same | {"If-Range": '"other"'})).status_code == 200
 
 
+async def test_conditions_are_those_of_the_standard(api: Api) -> None:
+    """Proxies make tags weak, and the Range of a HEAD means nothing (RFC 9110 §13.1.2, §14.2)."""
+    content = picture(colour="#0000ff")
+    url = (await api.ok("POST", "/assets", files={"file": ("r.jpg", content)}))["urls"]["original"]
+    etag = (await api.http.head(url)).headers["etag"]
+    for method in ("GET", "HEAD"):
+        for tag in (etag, f"W/{etag}", "*", f'"other", {etag}'):
+            answer = await api.http.request(method, url, headers={"If-None-Match": tag, "Range": "bytes=0-1"})
+            assert (answer.status_code, answer.content) == (304, b"")
+        assert (await api.http.request(method, url, headers={"If-Match": etag})).status_code == 200
+        assert (await api.http.request(method, url, headers={"If-Match": '"other"'})).status_code == 412
+    whole = await api.http.head(url, headers={"Range": "bytes=0-9"})
+    assert (whole.status_code, whole.headers["content-length"]) == (200, str(len(content)))
+    assert "content-range" not in whole.headers
+
+
+async def test_clients_that_reach_the_engine_are_sent_there(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ASSETRY_S3_PUBLIC_URL no byte of a file goes through the API."""
+    asked: list[dict[str, Any]] = []
+
+    async def signed(key: str, **asked_for: Any) -> str:
+        asked.append({"key": key, **asked_for})
+        return f"https://s3.example.org/assetry/{key}?X-Amz-Signature=x"
+
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>'
+    image = await api.ok("POST", "/assets", files={"file": ("r.jpg", picture(colour="#00ffff"))})
+    drawing = await api.ok("POST", "/assets", files={"file": ("d.svg", svg)})
+    monkeypatch.setattr(api.service.base.files, "signed_get", signed)
+    url = image["urls"]["original"]
+    for link in (url, f"{url}&download", drawing["urls"]["original"], image["urls"]["thumbnail"]):
+        answer = await api.http.get(link, headers={"Range": "bytes=0-1"})
+        assert (answer.status_code, answer.content) == (307, b"")
+        assert answer.headers["location"].startswith(f"https://s3.example.org/assetry/{asked[-1]['key']}?")
+        assert answer.headers["cache-control"] == "private, max-age=300"
+    assert [one["attachment"] for one in asked] == [False, True, True, False]
+    assert [one["filename"] for one in asked] == ["r.jpg", "r.jpg", "d.svg", "r-thumbnail.jpg"]
+    head = await api.http.head(url)
+    assert head.status_code == 200
+    assert (await api.http.get(url, headers={"If-None-Match": head.headers["etag"]})).status_code == 304
+    assert (await api.http.get(url.replace("signature=", "signature=0"))).status_code == 401
+    assert len(asked) == 4
+
+
 async def test_active_content_is_only_a_download(api: Api) -> None:
     head = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10">'
     svg = head + b'<script>alert(1)</script><rect width="9" height="9"/></svg>'

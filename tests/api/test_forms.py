@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.adapters.local_part import Part
 from service.errors import NotFound
 from service.ports.files import original_key
 from tests.api.client import Api, error_of
@@ -92,3 +95,15 @@ async def test_a_file_that_is_gone_is_not_found(api: Api) -> None:
     for headers in ({}, {"Range": "bytes=0-3"}):
         error_of(await api.http.get(asset["urls"]["original"], headers=headers), 404, "NOT_FOUND")
     assert (await api.http.head(asset["urls"]["original"])).status_code == 404
+
+
+async def test_a_full_disk_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Part, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Part, "write", full)
+    answer = await api.call("POST", "/assets", files={"file": ("x.txt", b"no room for me")})
+    assert error_of(answer, 507, "INSUFFICIENT_STORAGE") == {"engine": "files"}
+    assert answer.headers["retry-after"] == "60"
+    monkeypatch.undo()
+    assert left(api) == []

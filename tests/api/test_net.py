@@ -33,6 +33,7 @@ FAILURES: list[tuple[Exception, int, str]] = [
     (e.AlreadyExists("asset", "slug", "x"), 409, "CONFLICT"),
     (e.Conflict("asset", "asset_1", expected=1, rev=2), 412, "PRECONDITION_FAILED"),
     (e.Unavailable("search", "secret words of 10.0.0.7"), 503, "SERVICE_UNAVAILABLE"),
+    (e.StorageFull("files", "secret words of /srv/x"), 507, "INSUFFICIENT_STORAGE"),
     (Rejected(400, "parsing_exception", "secret words"), 500, "INTERNAL_ERROR"),
     (RuntimeError("secret words"), 500, "INTERNAL_ERROR"),
 ]

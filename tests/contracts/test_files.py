@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import os
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from service.errors import InvalidInput, NotFound, TooLarge
 from service.ports.files import ByteRange, Files, Put, derived_key, original_key
 from tests.contracts.content import CONTENT, MIB, SHA256, absent, read, stream
 from tests.waiting import eventually
+
+MANY = 100
+"""Clients at once, each of which may be slow."""
 
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT, CONTENT * 3 + b"tail"], ids=["empty", "byte", "MiB", "more"])
@@ -38,6 +42,38 @@ async def test_chunks_are_small(files: Files) -> None:
     for byte_range in (None, ByteRange(10, 2 * MIB)):
         async with files.open(put.key, byte_range) as chunks:
             assert max([len(chunk) async for chunk in chunks]) <= MIB
+
+
+async def test_many_slow_readers_share_the_memory(files: Files) -> None:
+    """Each holds some blocks for as long as its client likes: with many, blocks are small."""
+    put = await files.put("org", stream(CONTENT * 4))
+    async with AsyncExitStack() as stack:
+        with traced() as held:
+            readers = [aiter(await stack.enter_async_context(files.open(put.key))) for _ in range(MANY)]
+            for reader in readers * 2:
+                assert len(await anext(reader)) > 0
+            assert held() < MANY * MIB
+
+
+async def test_many_slow_writers_share_the_memory(files: Files) -> None:
+    pieces = [bytes(64 * 1024) for _ in range(15)]
+    async with AsyncExitStack() as stack:
+        with traced() as held:
+            for _ in range(MANY):
+                incoming = await stack.enter_async_context(files.receive())
+                for piece in pieces:
+                    await incoming.write(bytes(bytearray(piece)))
+            assert held() < 0.75 * MANY * MIB
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Give the bytes that were taken since, and not given back."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
 
 
 async def test_equal_content_is_one_object_in_a_space(files: Files) -> None:

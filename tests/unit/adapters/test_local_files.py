@@ -11,7 +11,7 @@ import pytest
 
 from service.adapters.local_files import LocalFiles
 from service.adapters.local_part import Part
-from service.errors import Unavailable
+from service.errors import StorageFull, Unavailable
 
 
 async def content(size: int = 10) -> AsyncIterator[bytes]:
@@ -53,10 +53,16 @@ async def test_failures_leave_no_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "message"), [(errno.ENOSPC, "the disk is full"), (errno.EIO, "can not be read or written")]
+    ("code", "kind", "message"),
+    [
+        (errno.ENOSPC, StorageFull, "the disk is full"),
+        (errno.EDQUOT, StorageFull, "the disk quota is used up"),
+        (errno.EROFS, Unavailable, "read-only"),
+        (errno.EIO, Unavailable, "can not be read or written"),
+    ],
 )
 async def test_a_broken_disk_is_unavailable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[Unavailable], message: str
 ) -> None:
     def fail(self: Part, content: bytes) -> None:
         raise OSError(code, os.strerror(code))
@@ -73,6 +79,7 @@ async def test_a_broken_disk_is_unavailable(
         ):
             with pytest.raises(Unavailable) as caught:
                 await call()
+            assert type(caught.value) is kind
             assert message in caught.value.message
             assert str(tmp_path / "files") in caught.value.message
         assert everything(tmp_path / "files") == []

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from service.adapters import s3_files
 from service.adapters.s3_bucket import create_bucket
 from service.adapters.s3_checks import checks
+from service.adapters.s3_connections import RETRIES
 from service.adapters.s3_files import S3Files
 from service.adapters.s3_options import MIB, S3Options
-from service.errors import AssetryError, SettingsError, Unavailable
+from service.errors import AssetryError, SettingsError, StorageFull, Unavailable
 from service.ports.checks import Health
 from service.ports.files import original_key
+from tests.unit.adapters.certificates import NEEDS, Authority, available, server_side
 from tests.unit.adapters.s3_server import Engine, s3_engine
+from tests.waiting import until
 
 LARGE = b"0123456789abcdef" * (12 * MIB // 16)
 KEY = original_key("org", hashlib.sha256(LARGE).hexdigest())
@@ -50,6 +57,7 @@ def silent(error: AssetryError) -> bool:
         ("NoSuchBucket", 404, "ASSETRY_S3_BUCKET"),
         ("AuthorizationHeaderMalformed", 400, "ASSETRY_S3_REGION"),
         ("PermanentRedirect", 301, "ASSETRY_S3_REGION"),
+        ("InvalidRegionName", 400, "ASSETRY_S3_REGION"),
         ("RequestTimeTooSkewed", 403, "ASSETRY_S3_URL"),
     ],
 )
@@ -210,3 +218,127 @@ async def test_after_close_it_is_unavailable(engine: Engine, options: S3Options)
         pass
     with pytest.raises(Unavailable, match="closed"):
         await files.stat("org/x")
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (429, "TooManyRequests")])
+async def test_an_engine_that_names_a_time_is_not_waited_for(
+    engine: Engine, options: S3Options, status: int, code: str
+) -> None:
+    """MinIO asks for a minute with each 503; the threads, and all who wait for one, would sleep through it."""
+    async with S3Files(options) as files:
+        await files.put("org", stream(b"first"))
+        engine.asked.clear()
+        engine.fail("GET|HEAD|PUT", code, status, times=99, headers={"Retry-After": "60"})
+        async with asyncio.timeout(10):
+            for call in (files.ping(), files.stat("org/x"), files.put("org", stream(b"small"))):
+                with pytest.raises(Unavailable) as caught:
+                    await call
+                assert silent(caught.value)
+    assert engine.count("PUT") == 1 + RETRIES
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "told"),
+    [
+        (503, None, "application/xml", "asks for fewer requests"),
+        (502, b"<html>Bad Gateway</html>", "text/html", "HTTP status 502"),
+        (504, b"", "text/plain", "HTTP status 504"),
+    ],
+)
+async def test_an_engine_or_proxy_that_is_busy_says_so(
+    engine: Engine, options: S3Options, status: int, body: bytes | None, kind: str, told: str
+) -> None:
+    """At the start, too: the URL is right."""
+    engine.fail("GET", "SlowDown", status, body=body, kind=kind, times=99)
+    with pytest.raises(Unavailable, match=told):
+        async with S3Files(options):
+            pass
+
+
+async def test_a_body_may_be_taken_slower_than_a_connection(engine: Engine, options: S3Options) -> None:
+    """The first body of a connection, too: an engine that is busy, or a narrow uplink, takes its time."""
+    engine.busy = 0.5
+    content = b"x" * (24 * MIB)  # more than the buffers of the wire hold
+    async with S3Files(replace(options, connect=0.1, single=len(content))) as files:
+        put = await files.put("org", stream(content))
+    assert engine.objects[put.key] == content
+    assert engine.count("PUT") == 1
+
+
+async def test_a_body_that_is_not_taken_is_not_sent_again(engine: Engine, options: S3Options) -> None:
+    engine.busy = 1.5
+    content = b"x" * (24 * MIB)
+    async with S3Files(replace(options, idle=0.2, single=len(content))) as files:
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            await files.put("org", stream(content))
+    assert engine.count("PUT") <= 1
+
+
+@pytest.mark.skipif(not available(), reason=NEEDS)
+async def test_an_engine_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    with s3_engine(server_side(ours.issue("engine", "IP:127.0.0.1"))) as engine:
+        options = S3Options(engine.url, ca=ours.root, single=5 * MIB, part_size=5 * MIB, scratch=tmp_path)
+        async with S3Files(options) as files:
+            small = await files.put("org", stream(b"small"))
+            assert (await files.put("org", stream(LARGE))).key == KEY
+            assert engine.objects[KEY] == LARGE
+            async with files.open(small.key) as content:
+                assert b"".join([chunk async for chunk in content]) == b"small"
+        engine.busy = 1.5
+        body = b"x" * (24 * MIB)
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            async with S3Files(replace(options, idle=0.2, single=len(body))) as files:
+                await files.put("org", stream(body))
+        with pytest.raises(SettingsError, match="ASSETRY_S3_CA: does not vouch"):
+            async with S3Files(replace(options, ca=other.root)):
+                pass
+
+
+async def test_an_engine_that_is_slow_serves_all_in_turn(engine: Engine, options: S3Options) -> None:
+    """Large bodies on a narrow line: whoever waits for them to leave is not refused, and reading does not wait."""
+    async with S3Files(replace(options, threads=1, patience=1.0)) as files:
+        small = await files.put("org", stream(b"small"))
+        engine.busy = 0.3
+        puts = [asyncio.create_task(files.put("org", stream(bytes([n]) * (2 * MIB)))) for n in range(6)]
+        await until(lambda: engine.count("PUT") > 1, "a large body has left")
+        assert (await files.stat(small.key)).size == 5
+        assert sum(put.done() for put in puts) < 3
+        assert len({put.key for put in await asyncio.gather(*puts)}) == 6
+
+
+async def test_what_comes_slowly_is_passed_on(engine: Engine, options: S3Options) -> None:
+    """Who waits for the first byte of a download must not wait for the first MiB."""
+    content = bytes(range(256)) * 4096 * 2
+    async with S3Files(options) as files:
+        put = await files.put("org", stream(content))
+        engine.pace = 0.05
+        async with files.open(put.key) as opened:
+            chunks = [chunk async for chunk in opened]
+    assert len(chunks[0]) < MIB
+    assert b"".join(chunks) == content
+
+
+@pytest.mark.parametrize("code", ["XMinioStorageFull", "QuotaExceeded"])
+async def test_an_engine_that_is_full_says_so(engine: Engine, options: S3Options, code: str) -> None:
+    async with S3Files(options) as files:
+        engine.fail("PUT", code, 507)
+        with pytest.raises(StorageFull) as caught:
+            await files.put("org", stream(b"small"))
+    assert silent(caught.value)
+
+
+async def test_an_upload_waits_once_for_an_engine_that_hangs(
+    engine: Engine, options: S3Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for its parts, and then as long again for what it left: that is the janitor's."""
+    monkeypatch.setattr(s3_files, "_GIVE_UP_SECONDS", 0.2)
+    chosen = replace(options, idle=1.5)
+    async with S3Files(chosen) as files:
+        engine.hangs = "PUT .*partNumber|DELETE"
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            await files.put("org", stream(LARGE))
+        took = time.monotonic() - begun
+        engine.awake.set()
+    assert took < 2 * chosen.idle

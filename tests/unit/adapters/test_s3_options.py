@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from service.adapters.s3_client import client, provider
+from service.adapters.s3_errors import at_start, translated
 from service.adapters.s3_options import MIB, S3Options
 from service.adapters.s3_send import part_size
-from service.errors import SettingsError
+from service.errors import SettingsError, Unavailable
 
 GOOD = S3Options("http://someone:hu%40sh@127.0.0.1:9000")
 
@@ -58,7 +59,9 @@ def test_without_any_the_standard_chain_is_asked(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "absent"))
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/")  # nobody is there
     bare = replace(GOOD, url="http://host")
-    with pytest.raises(SettingsError, match="ASSETRY_S3_ACCESS_KEY: no credentials"):
+    with pytest.raises(SettingsError, match="ASSETRY_S3_ACCESS_KEY: no credentials"), at_start(bare):
+        provider(bare).retrieve()
+    with pytest.raises(Unavailable, match="no credentials"), translated():  # a role's, later
         provider(bare).retrieve()
     (tmp_path / "absent").write_text("[default]\naws_access_key_id = filed\naws_secret_access_key = s\n")
     assert provider(bare).retrieve().access_key == "filed"

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from service.adapters.budget import Budget
 from service.adapters.s3_incoming import S3Incoming
 from service.adapters.s3_options import MIB
 from service.adapters.s3_spool import PREFIX, Spool, Stretch, sweep_scratch
 from service.adapters.s3_threads import Threads
-from service.errors import TooLarge, Unavailable
+from service.errors import StorageFull, TooLarge, Unavailable
 from service.ports.files import Put
 
 
@@ -80,9 +81,9 @@ async def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Spool, "write", full)
     threads = Threads(2, 1.0, "test")
-    incoming = S3Incoming(Spool(tmp_path), threads, store)
+    incoming = S3Incoming(Spool(tmp_path), threads, store, Budget(blocks=3))
     await incoming.write(b"x" * MIB)
-    with pytest.raises(Unavailable, match="temporary files: the disk is full"):
+    with pytest.raises(StorageFull, match="temporary files: the disk is full"):
         await incoming.keep("org")
     await incoming.close()
     await threads.close()

@@ -49,6 +49,39 @@ async def test_names_are_of_the_charset_or_latin_1() -> None:
         assert begin.filename == "näme.bin".encode().decode("latin-1")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("filename*=utf-8''n%C3%A4me.txt", "näme.txt"),
+        ("filename*=ISO-8859-1'de'n%E4me.txt", "näme.txt"),
+        ("filename=\"=?utf-8?B?bsOkbWUudHh0?=\"; filename*=utf-8''n%C3%A4me.txt", "näme.txt"),
+        ("filename=\"plain.txt\"; filename*=utf-8''other.txt", "plain.txt"),
+        ('filename="=?odd.txt"', "=?odd.txt"),
+        ("filename*=koi8-r''x", None),
+        ('filename="a\\"b;c.txt"', 'a"b;c.txt'),
+        ('filename=""', ""),
+    ],
+)
+async def test_names_of_files(given: str, expected: str | None) -> None:
+    header = f'--xyz\r\nContent-Disposition: form-data; name="file"; {given}\r\n\r\n\r\n--xyz--'
+    ((begin, _),) = await parts_of(header.encode())
+    assert begin == Begin("file", expected)
+
+
+async def test_a_name_that_is_not_of_its_charset_is_refused() -> None:
+    header = b"--xyz\r\nContent-Disposition: form-data; name=file; filename*=utf-8''%E4\r\n\r\n\r\n--xyz--"
+    with pytest.raises(InvalidInput, match="not of its charset"):
+        await parts_of(header)
+
+
+@pytest.mark.parametrize("charset", ["base64", "hex", "zlib", "rot13", "idna", "undefined", "unicode_escape", "utf-7"])
+async def test_what_is_no_charset_of_names_is_no_failure(charset: str) -> None:
+    body = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="\\ud800+2AA-.\xe4"\r\n\r\n\r\n--xyz--'
+    ((begin, _),) = await parts_of(body, content_type=f"{TYPE}; charset={charset}")
+    assert begin.filename is not None
+    assert begin.filename.encode().decode() == begin.filename
+
+
 @pytest.mark.parametrize("length", [0, 3, 20, 150, len(BODY) - 30, len(BODY) - 5])
 async def test_a_body_that_is_cut_short_is_refused(length: int) -> None:
     with pytest.raises(InvalidInput, match="broken: it ends before its last boundary"):
