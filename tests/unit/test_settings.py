@@ -80,8 +80,8 @@ def test_a_file_behind_a_closed_door_is_a_fault_of_its_setting(monkeypatch: pyte
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", closed)
-    with pytest.raises(SettingsError, match=r"ASSETRY_S3_CA: .* \(Permission denied\), not '/root/ca\.pem'"):
-        load(s3_ca="/root/ca.pem")
+    with pytest.raises(SettingsError, match=r"ASSETRY_S3_CA: .* \(Permission denied\), not '/home/ops/ca\.pem'"):
+        load(s3_ca="/home/ops/ca.pem")
 
 
 @pytest.mark.parametrize(
