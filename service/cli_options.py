@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from service.signals import HANDLED
+from service.signals import HANDLED, end_at_once
 
 T = TypeVar("T")
 
@@ -70,12 +70,7 @@ async def _interruptible(work: Coroutine[Any, Any, T], heard: Sequence[signal.Si
         if not asked:
             asked = True
             task.cancel()
-            loop.call_later(_SAME_SECONDS, give_back)
-
-    def give_back() -> None:
-        for number in heard:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            loop.call_later(_SAME_SECONDS, end_at_once, loop, heard)
 
     with contextlib.suppress(NotImplementedError):  # Windows has none
         for number in heard:

@@ -274,11 +274,11 @@ class Settings(BaseSettings):
         ),
     ] = 0
 
-    @field_validator("port", mode="before")
+    @field_validator("port", "ops_port", mode="before")
     @classmethod
-    def _is_no_link(cls, value: object) -> object:
-        """Pass over what Kubernetes puts into this variable for every container beside a service named ``assetry``."""
-        return cls.model_fields["port"].default if str(value).startswith(_LINK) else value
+    def _is_no_link(cls, value: object, info: ValidationInfo) -> object:
+        """Pass over what Kubernetes sets for every container beside a service named ``assetry`` or ``assetry-ops``."""
+        return cls.model_fields[str(info.field_name)].default if str(value).startswith(_LINK) else value
 
     @field_validator(*SCHEMES)
     @classmethod
@@ -330,8 +330,12 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-_FOREIGN = re.compile(r"TEST_|(.+_)?(SERVICE_(HOST|PORT)|PORT_\d+_)")
-"""Names that others make: this project's tests, and Kubernetes for each service whose name starts with ``assetry``."""
+_FOREIGN = re.compile(
+    r"(TEST|FAULT|MODEL)_"  # the tests
+    r"|(BIND|PORTS|VERSION)$"  # compose.yaml, in the same `.env` as settings
+    r"|(.+_)?(SERVICE_(HOST|PORT)|PORT_\d+_)"  # Kubernetes, for each service whose name starts with `assetry`
+)
+"""Names that others read or make."""
 
 
 def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,9 +27,7 @@ def stoppable() -> Iterator[asyncio.Event]:
     before = {number: signal.getsignal(number) for number in HANDLED}
 
     def told() -> None:
-        for number in HANDLED:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL if os.getpid() != _FIRST else _end)
+        end_at_once(loop, HANDLED)
         asked.set()
 
     for number in HANDLED:
@@ -40,6 +38,13 @@ def stoppable() -> Iterator[asyncio.Event]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def end_at_once(loop: asyncio.AbstractEventLoop, numbers: Iterable[signal.Signals]) -> None:
+    """Have the next of these signals end the process instead of reaching the loop, also the first of a container."""
+    for number in numbers:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL if os.getpid() != _FIRST else _end)
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -232,7 +232,7 @@ def _file() -> Json:
             "200": {"description": "The file.", "content": content},
             "206": {"description": "The part that `Range` asks for.", "content": content},
             "304": {"description": "It is what `If-None-Match` names."},
-            "307": {"description": "The files' engine gives it, at `Location`, for some minutes."},
+            "307": {"description": "For a signed link: the files' engine gives it, at `Location`, for some minutes."},
             "default": _failed(),
         },
     }

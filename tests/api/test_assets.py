@@ -174,6 +174,8 @@ async def test_clients_that_reach_the_engine_are_sent_there(api: Api, monkeypatc
     assert head.status_code == 200
     assert (await api.http.get(url, headers={"If-None-Match": head.headers["etag"]})).status_code == 304
     assert (await api.http.get(url.replace("signature=", "signature=0"))).status_code == 401
+    by_key = await api.call("GET", url.partition("?")[0])  # the key is nobody else's business
+    assert (by_key.status_code, by_key.headers["etag"]) == (200, head.headers["etag"])
     assert len(asked) == 4
 
 

@@ -27,7 +27,8 @@ def test_an_empty_variable_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_service_of_our_name_in_kubernetes_leaves_the_port_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSETRY_PORT", "tcp://10.0.0.1:80")
-    assert load().port == 8080
+    monkeypatch.setenv("ASSETRY_OPS_PORT", "tcp://10.0.0.1:9100")
+    assert (load().port, load().ops_port) == (8080, None)
     assert load(port=9001).port == 9001
 
 
@@ -138,6 +139,11 @@ def test_every_setting_is_described() -> None:
         ("assetry_port", "80", {}),
         ("ASSETRY_MONGO_URL", "", {}),
         ("OTHER_MONGO_URL", "x", {}),
+        # What else is in the environment of who works on this, or has read `.env` into a shell.
+        ("ASSETRY_TEST_MONGODB_URL", "mongodb://a", {}),
+        ("ASSETRY_FAULT_RUNS", "9", {}),
+        ("ASSETRY_PORTS", "8080-8082", {}),
+        ("ASSETRY_VERSION", "local", {}),
         # What Kubernetes gives to every container beside services of these names: `assetry`, `assetry-api`.
         ("ASSETRY_SERVICE_HOST", "10.0.0.1", {}),
         ("ASSETRY_PORT_8080_TCP_ADDR", "10.0.0.1", {}),

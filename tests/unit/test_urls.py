@@ -13,6 +13,7 @@ HTTP = ("https://", "http://")
     [
         ("mongodb://a:27017,b:27018,[::1]:27019/x?replicaSet=rs0", ("mongodb://",)),
         ("mongodb://kim:p%40ss@a/x", ("mongodb://",)),
+        ("mongodb://kim:p#ss@a/x", ("mongodb://",)),
         ("redis://:secret@host:6379/0", REDIS),
         ("unix:///run/redis.sock?db=1", REDIS),
         ("http://[::1]:9000", HTTP),

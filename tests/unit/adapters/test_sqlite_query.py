@@ -37,10 +37,12 @@ def plan(
     ("kind", "index"), [(kind, index) for kind, indexes in KINDS.items() for index in indexes], ids=str
 )
 def test_every_index_serves_a_search_by_its_paths(connection: sqlite3.Connection, kind: str, index: Index) -> None:
+    # That by organization and key serves as well, and unique values are asked for one at a time.
+    name = "" if index.unique or index.paths == ("org_id",) else index.name
     for condition in ("x", In(["x", "y"])):
         steps = plan(connection, kind, dict.fromkeys(index.paths[:-1], "o") | {index.paths[-1]: condition})
         assert len(steps) == 1
-        assert f"USING INDEX {kind}:" in steps[0], steps
+        assert f"USING INDEX {kind}:{name}" in steps[0], steps
         assert "SCAN" not in steps[0].replace("SCAN json_each", ""), steps
 
 
