@@ -107,14 +107,20 @@ async def test_a_refused_upload_leaves_nothing(
     assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
 
 
+async def _unneeded(shelf: Shelf, who: Principal, clock: Clock, place: Path) -> str:
+    """Store a file whose asset was deleted long ago; return its key."""
+    asset = await shelf.create(who, AssetCreate(), b"words")
+    key = await _key(shelf, asset.key)
+    await shelf.assets.delete(who, asset.key, permanent=True, backup=False)
+    old = clock.now().timestamp() - 2 * GRACE
+    os.utime(place / "files" / "objects" / key, (old, old))
+    return key
+
+
 async def test_a_file_that_is_uploaded_again_is_kept_for_its_new_asset(
     shelf: Shelf, who: Principal, clock: Clock, tmp_path: Path
 ) -> None:
-    first = await shelf.create(who, AssetCreate(), b"words")
-    key = await _key(shelf, first.key)
-    await shelf.assets.delete(who, first.key, permanent=True, backup=False)
-    old = clock.now().timestamp() - 2 * GRACE
-    os.utime(tmp_path / "files" / "objects" / key, (old, old))
+    key = await _unneeded(shelf, who, clock, tmp_path)
     async with shelf.assets.receive() as incoming:
         await incoming.write(b"words")
         await incoming.keep("acme")  # its record is still to be written when the file is looked at
@@ -127,11 +133,7 @@ async def test_a_file_that_is_stored_while_it_is_deleted_is_kept(
     shelf: Shelf, who: Principal, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Equal content comes when the collection has found that nothing needs the file, and is about to delete it."""
-    first = await shelf.create(who, AssetCreate(), b"words")
-    key = await _key(shelf, first.key)
-    await shelf.assets.delete(who, first.key, permanent=True, backup=False)
-    old = clock.now().timestamp() - 2 * GRACE
-    os.utime(tmp_path / "files" / "objects" / key, (old, old))
+    await _unneeded(shelf, who, clock, tmp_path)
     (operation,) = await shelf.operations()
     clock.pass_(GRACE)
     begun, go_on, delete = asyncio.Event(), asyncio.Event(), shelf.files.delete
