@@ -6,7 +6,7 @@ when this changes). What a document may hold is read from the index body, so a f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -126,16 +126,18 @@ def mapped(value: Mapping[str, Any], node: Mapping[str, Any]) -> Json:
     return kept
 
 
-def holds(name: str, properties: Collection[str]) -> bool:
+def holds(name: str, properties: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether an object that is not dynamic can hold a leaf of this name beside its ``properties``.
 
     The engine reads dots as a path: it refuses the whole document for an empty part of it, and for one that leads into
-    a property. Whatever users call their leaves, their asset must be found; this leaf stays in the record alone.
+    a property that it reads. Whatever users call their leaves, their asset must be found; this leaf stays in the record
+    alone.
     """
     if "." not in name:
         return name != ""
     parts = name.rstrip(".").split(".")
-    return all(part.strip() for part in parts) and parts[0] not in properties
+    into = properties.get(parts[0])
+    return all(part.strip() for part in parts) and (into is None or into.get("enabled") is False)
 
 
 def _inside(part: Any, node: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ ALIVE: Json = {"term": {"deleted": False}}
 
 _TAKEN = "resource_already_exists_exception"
 _ABSENT = 404  # no such alias, or no such index
+_FLOODED = "read_only_allow_delete"
 
 
 class Indexes:
@@ -99,9 +100,18 @@ class Indexes:
         await self._engine.update_aliases([{"add": {"index": permit.index, "alias": permit.alias}}])
 
     async def revoke(self, permit: Permit) -> None:
-        """Take a permit back: once this returns, no request that shows it moves the alias. One that is gone is fine."""
+        """Take a permit back: once this returns, no request that shows it moves the alias. One that is gone is fine.
+
+        Where a full disk blocks the index the block is lifted for that (the engine sets it again): what makes room is a
+        purge, and it begins here.
+        """
+        action: Json = {"remove": {"index": permit.index, "alias": permit.alias}}
         try:
-            await self._engine.update_aliases([{"remove": {"index": permit.index, "alias": permit.alias}}])
+            try:
+                await self._engine.update_aliases([action])
+            except Unavailable:
+                await self._engine.put_settings(permit.index, {"index": {"blocks": {_FLOODED: None}}})
+                await self._engine.update_aliases([action])
         except Rejected as error:
             if error.status != _ABSENT:
                 raise

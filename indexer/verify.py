@@ -345,7 +345,14 @@ def _hidden(held: Indexed) -> BulkItem:
 def _weight(bodies: Sequence[Mapping[str, Any] | None]) -> int:
     """Return how many bytes of JSON a page holds, told by some of it."""
     some = bodies[:: max(1, len(bodies) // SAMPLE)]
-    return sum(len(orjson.dumps(body)) for body in some) * len(bodies) // max(len(some), 1)
+    return sum(map(_length, some)) * len(bodies) // max(len(some), 1)
+
+
+def _length(body: Mapping[str, Any] | None) -> int:
+    try:
+        return len(orjson.dumps(body))
+    except TypeError:  # a record that somebody else wrote holds what is no JSON: it must not stop the walk
+        return len(repr(body))
 
 
 def _record_key(record: Record) -> str:

@@ -13,7 +13,7 @@ from mappings.fields import REGISTRY
 from mappings.folding import KEYWORD_LENGTH
 
 MAPPING_VERSION = 1  # raised by hand when documents must be indexed anew for a reason that the hash does not show
-PROJECTION_VERSION = 2  # raised when `mappings.projection` or `indexer.documents` makes other documents of a record
+PROJECTION_VERSION = 3  # raised when `mappings.projection` or `indexer.documents` makes other documents of a record
 
 MAX_OFFSET = 10_000
 MAX_PAGE = 100

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from service.signals import HANDLED, end_at_once
+from service.signals import HANDLED, listen
 
 T = TypeVar("T")
 
@@ -25,10 +24,6 @@ OpsPort = Annotated[
         help="Port for /healthz, /readyz and /metrics; 0 takes a free one. [env: ASSETRY_OPS_PORT; default: none]",
     ),
 ]
-
-
-_SAME_SECONDS = 0.5
-"""Signals that come so soon after the first are the same one."""
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -57,22 +52,9 @@ async def _interruptible(work: Coroutine[Any, Any, T], heard: Sequence[signal.Si
     """Cancel the work at the first signal; a later one ends the process at once.
 
     Without handlers of the loop's own, the second would raise KeyboardInterrupt in whatever runs at that moment: where
-    that is the bookkeeping of tasks, those wait for ever for one that ended. Many senders (``timeout``, a terminal and
-    what runs in it) give one signal twice, to a process and to its group: what comes along with the first is the same.
+    that is the bookkeeping of tasks, those wait for ever for one that ended.
     """
     task = asyncio.current_task()
     assert task is not None
-    loop = asyncio.get_running_loop()
-    asked = False
-
-    def told() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
-            task.cancel()
-            loop.call_later(_SAME_SECONDS, end_at_once, loop, heard)
-
-    with contextlib.suppress(NotImplementedError):  # Windows has none
-        for number in heard:
-            loop.add_signal_handler(number, told)
+    listen(task.cancel, heard)
     return await work

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from service.adapters.local_part import Part
+from service.adapters.s3_spool import Spool
 from service.errors import NotFound
 from service.ports.files import original_key
 from tests.api.client import Api, error_of
@@ -98,10 +99,11 @@ async def test_a_file_that_is_gone_is_not_found(api: Api) -> None:
 
 
 async def test_a_full_disk_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Part, content: bytes) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Part, "write", full)
+    monkeypatch.setattr(Part, "write", full)  # of the folder
+    monkeypatch.setattr(Spool, "_new_file", full)  # what is on its way to S3
     answer = await api.call("POST", "/assets", files={"file": ("x.txt", b"no room for me")})
     assert error_of(answer, 507, "INSUFFICIENT_STORAGE") == {"engine": "files"}
     assert answer.headers["retry-after"] == "60"

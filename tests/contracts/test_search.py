@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from indexer.documents import bulk_item
+from indexer.indexes import Indexes
+from indexer.plan import Permit
 from mappings.index import index_body
 from service.adapters.embedded_search import EmbeddedSearch
 from service.adapters.opensearch import OpenSearchEngine
 from service.errors import Unavailable
+from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
-from service.ports.store import Record
+from service.ports.store import Record, Store
 from tests.contracts.engines import ENGINES
 from tests.waiting import eventually
 
@@ -80,7 +83,8 @@ async def test_a_write_block_is_told_of_each_item_and_ends(engine: SearchEngine,
 
 ODD: list[Json] = [
     *({"metadata": {name: 1}} for name in ("", ".", ".a", "a..b", "a. .b", "a.", "width.unit", "model.raw", " ", "*")),
-    {"metadata": {"a": {"": {".": 1}}, "a.b": 2, "exif": {"": 1, ".": 2, "a..b": 3}}},
+    {"metadata": {"a": {"": {".": 1}}, "a.b": 2, "exif": {"": 1, ".": 2, "a..b": 3}, "exif.Make": "x", "xmp.": 1}},
+    {"metadata": {"exif.a.b": {"c": 1}, "format.x": None, "width.x": None, "model.": "x"}},
     {"custom": {"": 1, "a..b": 2}},
     *({"custom": {"on": f"2024-01-01T10:00:00{zone}"}} for zone in ("+18:00", "+19:00", "-23:59", "+01:00:00.5")),
     {"custom": {"on": "0001-01-01T10:00:00+23:00"}},
@@ -276,6 +280,15 @@ async def test_alias_actions_are_refused_as_one(engine: SearchEngine, name: str)
     await engine.update_aliases([{"remove": {**_PERMIT, "must_exist": True}}, *_MOVE])
     assert list(await engine.resolve_alias("contract")) == ["contract-2"]
     assert await engine.resolve_alias("contract-permit") == {}
+
+
+async def test_a_permit_of_an_index_that_a_full_disk_blocks_is_taken_back(engine: SearchEngine) -> None:
+    await engine.update_aliases([{"add": {"index": INDEX, "alias": "contract-permit"}}])
+    await engine.put_settings(INDEX, {"index": {"blocks": {"read_only_allow_delete": True}}})
+    indexes = Indexes(engine, cast("Store", None), SystemClock(), alias="contract")
+    for _ in range(2):
+        await indexes.revoke(Permit(INDEX, "contract-permit"))
+        assert await engine.resolve_alias("contract-permit") == {}
 
 
 async def test_settings_change(engine: SearchEngine) -> None:

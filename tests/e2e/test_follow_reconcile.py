@@ -74,13 +74,18 @@ async def test_an_index_that_is_closed_for_a_while_blames_no_document(rig: Rig) 
     assert await rig.letters() == []
 
 
+async def restore(rig: Rig, name: str) -> None:
+    """Make an empty index of another build, as one that comes out of a snapshot."""
+    body = index_body()
+    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
+    await rig.engine.create_index(name, body)
+
+
 async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig) -> None:
     await rig.fill(30)
     follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
     index = await rig.physical()
-    body = index_body()
-    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
-    await rig.engine.create_index(f"{ALIAS}-restored", body)
+    await restore(rig, f"{ALIAS}-restored")
     await rig.engine.update_aliases(
         [
             {"remove": {"index": index, "alias": ALIAS}},
@@ -101,9 +106,7 @@ async def test_an_alias_that_is_at_another_index_too_shows_the_live_one_alone(ri
     await rig.fill(5)
     follower = await rig.follow(replace(OPTIONS, check_seconds=0.0))
     index = await rig.physical()
-    body = index_body()
-    body["mappings"] = {**body["mappings"], "_meta": {"hash": mapping_hash(), "build": "restored"}}
-    await rig.engine.create_index("restored", body)
+    await restore(rig, "restored")
     await rig.engine.update_aliases([{"add": {"index": "restored", "alias": ALIAS}}])
 
     async def alone() -> bool:

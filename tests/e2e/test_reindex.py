@@ -23,7 +23,7 @@ from indexer.tools import Tools
 from mappings.index import index_body
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
-from service.ports.search import BulkItem, BulkOutcome
+from service.ports.search import BulkItem, BulkOutcome, Json
 from service.ports.store import Body, Change
 from tests.e2e.rig import ALIAS, Rig, asset
 from tests.waiting import eventually, until
@@ -124,22 +124,26 @@ class Cut(BaseException):
     """Ends a process that is none."""
 
 
-@pytest.mark.processes  # which starts none, but takes as long
-@pytest.mark.parametrize("step", [step for step in Step if step.name.startswith(("REINDEX", "SWAP"))])
-async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) -> None:
-    await rig.fill(200)
-    follower = await rig.follow(OPTIONS)
-    old = await rig.physical()
-    first = reindex(rig)
+async def cut_off(work: Reindex, step: Step) -> None:
+    """Reindex until a step."""
 
     def cut(now: Step) -> None:
         if now is step:
             raise Cut
 
     with steps.observed(cut):
-        ended = asyncio.gather(first.run(), return_exceptions=True)
+        ended = asyncio.gather(work.run(), return_exceptions=True)
         with contextlib.suppress(Cut):
             await ended
+
+
+@pytest.mark.processes  # which starts none, but takes as long
+@pytest.mark.parametrize("step", [step for step in Step if step.name.startswith(("REINDEX", "SWAP"))])
+async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) -> None:
+    await rig.fill(200)
+    follower = await rig.follow(OPTIONS)
+    old = await rig.physical()
+    await cut_off(reindex(rig), step)
     await rig.store.insert("asset", *asset(999, title="between"))
     outcome = await reindex(rig).run()
     assert outcome.swapped
@@ -253,6 +257,32 @@ async def test_an_index_that_takes_no_writes_can_be_purged(tampered: Rig) -> Non
     assert (await reindex(tampered).purge()).indexes == (old,)
     assert await tampered.seen(follower, 20)
     assert await tampered.count({"match": {"title": "on"}}) == 1
+
+
+async def test_a_full_disk_keeps_no_purge_from_taking_a_permit_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine changes no alias of a blocked index, and the purge is what makes room."""
+    await rig.fill(10)
+    follower = await rig.follow(OPTIONS)
+    await cut_off(reindex(rig), Step.SWAP_BEGINS)
+    plan = await reindex(rig).status()
+    assert plan.permit is not None
+    update, put, blocked = rig.engine.update_aliases, rig.engine.put_settings, {plan.permit.index}
+
+    async def updated(actions: Sequence[Json]) -> None:
+        if blocked & {part["index"] for action in actions for part in action.values()}:
+            raise Unavailable("search", "answered 429 cluster_block_exception")
+        await update(actions)
+
+    async def configured(name: str, settings: Json) -> None:
+        if settings == {"index": {"blocks": {"read_only_allow_delete": None}}}:
+            blocked.discard(name)
+        await put(name, settings)
+
+    monkeypatch.setattr(rig.engine, "update_aliases", updated)
+    monkeypatch.setattr(rig.engine, "put_settings", configured)
+    assert (await reindex(rig).purge(unfinished=True)).indexes == (plan.permit.index,)
+    assert (await reindex(rig).status()).permit is None
+    assert await rig.seen(follower, 20)
 
 
 async def test_a_purge_does_not_depend_on_a_reindex_that_fails_meanwhile(rig: Rig) -> None:

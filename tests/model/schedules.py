@@ -148,11 +148,7 @@ def run_sleeping_operator(seed: int) -> None:
     """Play a reindex whose process is stopped, taken over and woken up while another is at work. Raises Violation."""
     random = Random(seed)
     with World(seed, Shape(moving=random.random() < 0.5)) as world:
-        world.start_follower()
-        for _ in range(8):
-            _write(world, random)
-        world.advance(3.0)
-        sleeper = world.operate(lambda reindex: reindex.run(accept_dead_letters=True), with_follower=False)
+        sleeper = _reindexing(world, random, writes=8)
         sleeper.nap = (random.choice([Step.REINDEX_CREATED, Step.REINDEX_ACKNOWLEDGED]), random.uniform(20.0, 30.0))
         world.advance(5.0)
         for _ in range(2):
@@ -169,11 +165,7 @@ def run_late_move(seed: int) -> None:
     """Play a reindex whose request to move the alias arrives when others are at work already. Raises Violation."""
     random = Random(seed)
     with World(seed, Shape(moving=random.random() < 0.5)) as world:
-        world.start_follower()
-        for _ in range(6):
-            _write(world, random)
-        world.advance(3.0)
-        mover = world.operate(lambda reindex: reindex.run(accept_dead_letters=True), with_follower=False)
+        mover = _reindexing(world, random, writes=6)
         mover.nap = (Step.SWAP_BEGINS, 0.1)
         while not mover.stopped and not mover.ended:
             world.advance(0.1)
@@ -190,6 +182,15 @@ def run_late_move(seed: int) -> None:
             _write(world, random)
             world.advance(random.uniform(0.5, 4.0))
         world.settle()
+
+
+def _reindexing(world: World, random: Random, *, writes: int) -> Process:
+    """Start a follower, and a reindex of what was written before."""
+    world.start_follower()
+    for _ in range(writes):
+        _write(world, random)
+    world.advance(3.0)
+    return world.operate(lambda reindex: reindex.run(accept_dead_letters=True), with_follower=False)
 
 
 def run_late_writes(seed: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import asyncio, os
 from service.cli_options import run
-from service.signals import stoppable
+from service.signals import SAME_SECONDS, stoppable
 
 os.getpid = lambda: {pid}
 
@@ -18,6 +18,8 @@ async def main():
         print("ready", flush=True)
         await asked.wait()
         print("asked", flush=True)
+        await asyncio.sleep(2 * SAME_SECONDS)
+        print("busy", flush=True)
         await asyncio.sleep(60)
 
 run(main())
@@ -26,13 +28,15 @@ run(main())
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("first", [False, True], ids=["a process", "the first of a container"])
-def test_the_second_signal_ends_a_process(number: signal.Signals, first: bool) -> None:
+def test_a_later_signal_ends_a_process(number: signal.Signals, first: bool) -> None:
     program = PROGRAM.format(pid=1 if first else 4711)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
         assert process.stdout.readline() == "asked\n"
+        process.send_signal(number)  # the same one: `timeout` gives it to a process and to its group
+        assert process.stdout.readline() == "busy\n"
         process.send_signal(number)
         # The kernel drops what the first process has no handler for, so it must end by one of its own.
         assert process.wait(30) == (128 + number if first else -number)

@@ -195,7 +195,8 @@ def test_an_object_is_cut_to_what_the_mapping_takes(value: Body, node: Body, exp
         ("codec. .name", False),
         ("width.unit", False),
         ("width.", False),
-        ("exif.Make", False),
+        ("exif.Make", True),
+        ("exif..Make", False),
     ],
 )
 def test_a_leaf_whose_name_the_engine_takes_for_a_path_stays_in_the_record(name: str, kept: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,20 @@ async def test_a_record_that_can_not_be_projected_is_found_and_stops_nothing(wor
     report = await world.verify(project=project, repair=world.write).run()
     assert counts(report) == {"missing": 1, "body": 1}
     assert report.left == 1
+
+
+async def test_a_record_with_what_is_no_json_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MongoDB has types that JSON has not, and whoever writes to it past Assetry may use them."""
+    scan = world.store.scan
+
+    async def odd(*args: Any, **options: Any) -> Sequence[Record]:
+        records = await scan(*args, **options)
+        return [replace(record, body={**record.body, "odd": b"\x00"}) for record in records]
+
+    monkeypatch.setattr(world.store, "scan", odd)
+    await world.insert(60)
+    report = await world.verify(repair=world.write).run()
+    assert (report.checked, counts(report), report.left) == (COUNT + 1, {"missing": 1}, 0)
 
 
 async def test_a_purged_tombstone_is_no_difference(world: World) -> None:
