@@ -59,8 +59,8 @@ ENDED = DONE | {Stage.FAILED}
 class Permit:
     """What a request to move the alias to an index must show: an alias of that index, used up by the move.
 
-    A request that arrives late, when another process is at work or the index is given up, finds it taken back, and
-    moves nothing.
+    Its name is no other permit's, ever. A request that arrives late, when another process is at work or the index is
+    given up, finds it taken back, and moves nothing.
     """
 
     index: str

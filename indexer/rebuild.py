@@ -192,7 +192,6 @@ class Reindex:
         return Works(
             self._tools,
             check=self._alone.check,
-            fence=lambda: self._alone.fence,
             tell=self._tell,
             accept_dead_letters=accept_dead_letters,
             shards_seconds=self._shards_seconds,

@@ -31,8 +31,8 @@ Work = Callable[[Plan, Rebuild], Awaitable[None]]
 class Works:
     """One work for each stage that has a next one: ``await works[stage](plan, rebuild)`` writes the next one down.
 
-    ``check`` raises when another process took the reindex over, ``fence()`` is this one's number among all that ever
-    did. A work raises Refused to end it, and what the ports raise.
+    ``check`` raises when another process took the reindex over. A work raises Refused to end it, and what the ports
+    raise.
     """
 
     def __init__(
@@ -40,14 +40,12 @@ class Works:
         tools: Tools,
         *,
         check: Callable[[], None],
-        fence: Callable[[], int],
         tell: OnProgress,
         accept_dead_letters: bool = False,
         shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._tools = tools
         self._check = check
-        self._fence = fence
         self._tell = tell
         self._accept_dead = accept_dead_letters
         self._shards_seconds = shards_seconds
@@ -181,7 +179,7 @@ class Works:
         It is asked for before the leader is told that the alias may move; and who gives the index up takes it back
         first. So a move that comes after that moves nothing, however late its request arrives.
         """
-        permit = Permit(physical.index, f"{self._tools.indexes.alias}-swap-{self._fence()}")
+        permit = Permit(physical.index, f"{self._tools.indexes.alias}-swap-{self._tools.clock.guid()}")
         await self._tools.plans.change(lambda plan: replace(plan, permit=permit))
         await self._tools.indexes.allow(permit)
         reached(Step.SWAP_PERMITTED)

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from indexer.documents import bulk_item
-from indexer.indexes import Indexes
-from indexer.plan import Permit
 from mappings.index import index_body
 from service.adapters.embedded_search import EmbeddedSearch
 from service.adapters.opensearch import OpenSearchEngine
 from service.errors import Unavailable
-from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
-from service.ports.store import Record, Store
+from service.ports.store import Record
 from tests.contracts.engines import ENGINES
-from tests.waiting import eventually
+from tests.contracts.searching import ALL, INDEX, MOMENT, engine, item
 
-INDEX = "contract-1"
-MOMENT = "2024-05-01T10:00:00.000Z"
-ALL: Json = {"match_all": {}}
-
-
-@pytest.fixture(params=ENGINES)
-async def engine(request: pytest.FixtureRequest) -> AsyncIterator[SearchEngine]:
-    async with ENGINES[request.param]() as engine:
-        await engine.create_index(INDEX, index_body())
-        yield engine
-        for name in (INDEX, "contract-2", "contract-gone"):
-            await engine.delete_index(name)
-
-
-def item(number: int, version: int = 1, /, **fields: object) -> BulkItem:
-    key = f"asset_{number}"
-    return BulkItem(key, version, {"asset_id": key, "org_id": "acme", "rev": version, "deleted": False, **fields})
+__all__ = ["engine"]
 
 
 async def titles(engine: SearchEngine) -> list[str]:
@@ -220,84 +200,6 @@ async def test_a_wrong_body_is_rejected(engine: SearchEngine) -> None:
     assert caught.value.reason
 
 
-async def test_an_index_is_made_once_and_deleted_twice(engine: SearchEngine) -> None:
-    assert await engine.index_exists(INDEX)
-    with pytest.raises(Rejected) as caught:
-        await engine.create_index(INDEX, index_body())
-    assert (caught.value.status, caught.value.error_type) == (400, "resource_already_exists_exception")
-    await engine.delete_index(INDEX)
-    await engine.delete_index(INDEX)
-    assert not await engine.index_exists(INDEX)
-
-
-async def test_the_meta_of_a_mapping_is_kept(engine: SearchEngine) -> None:
-    body = index_body()
-    body["mappings"] = {**body["mappings"], "_meta": {"hash": "abc", "build": "b-1"}}
-    await engine.create_index("contract-2", body)
-    assert await engine.mapping_meta("contract-2") == {"hash": "abc", "build": "b-1"}
-    assert await engine.mapping_meta(INDEX) == {}
-    assert await engine.mapping_meta("contract-gone") == {}
-
-
-async def test_an_alias_filters_and_moves_in_one_step(engine: SearchEngine) -> None:
-    assert await engine.resolve_alias("contract") == {}
-    await engine.create_index("contract-2", index_body())
-    await engine.bulk(INDEX, [item(1), item(2, deleted=True)], refresh=True)
-    await engine.bulk("contract-2", [item(3), item(4), item(5, deleted=True)], refresh=True)
-    add = {"alias": "contract", "filter": {"term": {"deleted": False}}}
-    await engine.update_aliases([{"add": {"index": INDEX, **add}}])
-    assert await engine.count("contract", ALL) == 1
-    assert not await engine.index_exists("contract")
-    await engine.update_aliases(
-        [{"remove": {"index": INDEX, "alias": "contract"}}, {"add": {"index": "contract-2", **add}}]
-    )
-    assert await engine.count("contract", ALL) == 2
-    assert list(await engine.resolve_alias("contract")) == ["contract-2"]
-
-
-_MOVE: list[Json] = [
-    {"remove": {"index": INDEX, "alias": "contract", "must_exist": True}},
-    {"add": {"index": "contract-2", "alias": "contract"}},
-]
-_PERMIT = {"index": "contract-2", "alias": "contract-permit"}
-REFUSED: dict[str, list[Json]] = {
-    "a move without its permit": [{"remove": {**_PERMIT, "must_exist": True}}, *_MOVE],
-    "a move from elsewhere": [{"remove": {"index": "contract-2", "alias": "contract", "must_exist": True}}, *_MOVE],
-    "a move to an index that is gone": [{"add": {"index": "contract-gone", "alias": "contract"}}, *_MOVE],
-    "a permit that is taken back twice": [{"remove": _PERMIT}],
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-async def test_alias_actions_are_refused_as_one(engine: SearchEngine, name: str) -> None:
-    await engine.create_index("contract-2", index_body())
-    await engine.update_aliases([{"add": {"index": INDEX, "alias": "contract"}}])
-    with pytest.raises(Rejected) as caught:
-        await engine.update_aliases(REFUSED[name])
-    assert caught.value.status == 404
-    assert list(await engine.resolve_alias("contract")) == [INDEX]
-    await engine.update_aliases([{"add": _PERMIT}])
-    await engine.update_aliases([{"remove": {**_PERMIT, "must_exist": True}}, *_MOVE])
-    assert list(await engine.resolve_alias("contract")) == ["contract-2"]
-    assert await engine.resolve_alias("contract-permit") == {}
-
-
-async def test_a_permit_of_an_index_that_a_full_disk_blocks_is_taken_back(engine: SearchEngine) -> None:
-    await engine.update_aliases([{"add": {"index": INDEX, "alias": "contract-permit"}}])
-    await engine.put_settings(INDEX, {"index": {"blocks": {"read_only_allow_delete": True}}})
-    indexes = Indexes(engine, cast("Store", None), SystemClock(), alias="contract")
-    for _ in range(2):
-        await indexes.revoke(Permit(INDEX, "contract-permit"))
-        assert await engine.resolve_alias("contract-permit") == {}
-
-
-async def test_settings_change(engine: SearchEngine) -> None:
-    await engine.put_settings(INDEX, {"index": {"refresh_interval": "-1"}})
-    await engine.bulk(INDEX, [item(1)])
-    await engine.refresh(INDEX)
-    assert await engine.count(INDEX, ALL) == 1
-
-
 async def test_a_scan_walks_every_document_in_order_once(engine: SearchEngine) -> None:
     keys = sorted(f"asset_{number}" for number in range(1, 26))
     await engine.bulk(INDEX, [item(number, number, deleted=number % 5 == 0) for number in range(1, 26)], refresh=True)
@@ -425,44 +327,9 @@ async def test_a_closed_engine_may_be_closed_again(name: str) -> None:
         await engine.close()
 
 
-async def test_a_mapping_is_read_back(engine: SearchEngine) -> None:
-    mapping = await engine.mapping(INDEX)
-    assert mapping["dynamic"] == "strict"
-    assert set(mapping["properties"]) == set(index_body()["mappings"]["properties"])
-    assert await engine.mapping("contract-gone") == {}
-
-
-async def test_an_index_of_the_same_name_is_another_one(engine: SearchEngine) -> None:
-    first = await engine.identity(INDEX)
-    assert first
-    await engine.put_settings(INDEX, {"index": {"refresh_interval": "5s"}})
-    assert await engine.identity(INDEX) == first
-    await engine.delete_index(INDEX)
-    assert await engine.identity(INDEX) is None
-    await engine.create_index(INDEX, index_body())
-    assert await engine.identity(INDEX) not in (None, first)
-
-
-async def test_an_index_says_whether_all_its_copies_are_there(engine: SearchEngine) -> None:
-    async def green() -> bool:
-        return await engine.index_health(INDEX) == "green"
-
-    await eventually(green, "the primary is there")
-    await engine.put_settings(INDEX, {"index": {"number_of_replicas": 5}})
-    assert await engine.index_health(INDEX) == "yellow"
-    assert await engine.index_health("contract-gone") == "red"
-
-
 async def test_documents_are_taken_out_unless_they_are_newer(engine: SearchEngine) -> None:
     await engine.bulk(INDEX, [item(1, 5), item(2, 5)], refresh=True)
     gone = await engine.delete_documents(INDEX, [("asset_1", 5), ("asset_2", 4), ("asset_3", 1)])
     assert [(outcome.id, outcome.status) for outcome in gone] == [("asset_1", 200), ("asset_2", 409), ("asset_3", 200)]
     assert await engine.versions(INDEX, ["asset_1", "asset_2", "asset_3"]) == {"asset_2": 5}
     assert await engine.delete_documents(INDEX, []) == []
-
-
-async def test_an_index_can_be_adopted_twice(engine: SearchEngine) -> None:
-    await engine.adopt_index(INDEX)
-    await engine.adopt_index(INDEX)
-    (outcome,) = await engine.bulk(INDEX, [item(1)])
-    assert outcome.status == 201
