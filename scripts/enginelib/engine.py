@@ -100,10 +100,11 @@ class Engine:
         with self._lock() as folder:
             return self._running(folder)
 
-    def about(self, url: str) -> str:
+    def about(self, url: str, source: str | None = None) -> str:
         """Say what answers at the engine's URL, in which version, and where it is from."""
-        state = read_state(instance_folder(self.name))
-        source = state["source"] if state.get("url") == url else f"given by {self.variable}"
+        if source is None:
+            state = read_state(instance_folder(self.name))
+            source = state["source"] if state.get("url") == url else f"given by {self.variable}"
         try:
             return f"{self.kind.describe(url)} ({source})"
         except (OSError, ValueError):
