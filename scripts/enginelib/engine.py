@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,16 +43,22 @@ class Kind(Protocol):
         """Return the name and version of what answers at a URL. Raises OSError, ValueError."""
 
 
+STOPPING = threading.Event()
+"""Set when this process was told to end: a start that others wait for is given up."""
+
+
 def started(kind: Kind, place: Path) -> tuple[Daemon, str]:
     """Start an engine in a folder; return it and its URL once it answers. Raises Missing, Failed: then it has ended."""
     daemon = kind.launch(place)
     late = time.monotonic() + kind.start_seconds
-    while daemon.alive() and time.monotonic() < late:
+    while daemon.alive() and time.monotonic() < late and not STOPPING.wait(_POLL):
         url = kind.ready(place)
         if url is not None:
             return daemon, url
-        time.sleep(_POLL)
     said = daemon.last_words()
+    if STOPPING.is_set():
+        daemon.end()
+        raise Failed("its start was given up")
     why = f"was not ready after {kind.start_seconds:.0f} s" if daemon.alive() else "ended while it started"
     daemon.end()
     raise Failed(f"{why}: {said}")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from scripts.enginelib.engine import Engine
+from scripts.enginelib.engine import STOPPING, Engine
 from scripts.enginelib.faults import Failed, Missing
 
 T = TypeVar("T")
@@ -58,4 +58,8 @@ def _up(engine: Engine) -> Outcome:
 
 def _each(engines: list[Engine], ask: Callable[[Engine], T]) -> list[T]:
     with ThreadPoolExecutor(max_workers=max(1, len(engines))) as pool:
-        return list(pool.map(ask, engines))
+        try:
+            return list(pool.map(ask, engines))
+        except (KeyboardInterrupt, SystemExit):  # the pool waits for what it does
+            STOPPING.set()
+            raise
