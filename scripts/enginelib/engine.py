@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from scripts.enginelib import holders
 from scripts.enginelib.daemon import Daemon
 from scripts.enginelib.faults import Failed
 from scripts.enginelib.places import instance_folder
@@ -78,14 +79,21 @@ class Engine:
             with self._lock():  # two at once would build it twice
                 self.kind.obtain()
 
-    def up(self) -> str:
-        """Return the URL of the engine, started if it does not run. Raises Missing, Failed."""
+    def up(self, user: Daemon | None = None) -> str:
+        """Return the URL of the engine, started if it does not run. Raises Missing, Failed.
+
+        With a `user` it is started for that one, and ends when that and all others have left; else it stays.
+        """
         given = os.environ.get(self.variable)
         if given:
             return given
         with self._lock() as folder:
             url = self._running(folder)
             if url is not None:
+                if user is None:
+                    holders.keep(folder)
+                else:
+                    holders.hold(folder, user, made=False)
                 return url
             self._end(folder)
             source = self.kind.obtain()
@@ -97,6 +105,8 @@ class Engine:
                 self._end(folder)
                 raise
             write_state(folder, daemon, source=source, url=url)
+            if user is not None:
+                holders.hold(folder, user, made=True)
             return url
 
     def url(self) -> str | None:
@@ -122,6 +132,13 @@ class Engine:
         with self._lock() as folder:
             return self._end(folder)
 
+    def leave(self, user: Daemon) -> bool:
+        """Take a user's leave of the engine, which ends if it was the last of those it was started for; return that."""
+        if os.environ.get(self.variable):
+            return False
+        with self._lock() as folder:
+            return holders.release(folder, user) and self._end(folder)
+
     def _running(self, folder: Path) -> str | None:
         daemon = daemon_of(folder)
         return self.kind.ready(folder / _PLACE) if daemon is not None and daemon.alive() else None
@@ -132,6 +149,7 @@ class Engine:
         if daemon is not None:
             daemon.end()
         (folder / _STATE).unlink(missing_ok=True)
+        holders.forget(folder)
         shutil.rmtree(folder / _PLACE, ignore_errors=True)
         return ran
 
