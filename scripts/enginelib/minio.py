@@ -60,7 +60,7 @@ class Minio:
     @staticmethod
     def usable(url: str) -> bool:
         """Return whether the server at a URL takes requests; it answers some before. Raises OSError."""
-        fetch(f"{_public(url)}/minio/health/ready")  # 503 until then
+        fetch(f"{_public(url)}/minio/health/cluster")  # 503 until then; `ready` is 200 before it knows its drives
         return True
 
     def describe(self, url: str) -> str:

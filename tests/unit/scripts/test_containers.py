@@ -81,7 +81,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     health: ClassVar[int] = 200
 
     def do_GET(self) -> None:
-        self.send_response(self.health if self.path == "/minio/health/ready" else 403)
+        self.send_response(self.health if self.path == "/minio/health/cluster" else 403)
         self.end_headers()
 
     def log_message(self, *args: Any) -> None:
@@ -164,7 +164,7 @@ def test_an_image_that_is_not_to_be_had_is_said(refused: Exception, why: str, mo
 
 
 def test_files_are_ready_when_the_server_says_so(answering: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It answers 403 to strangers before it knows its disks."""
+    """It answers strangers with 403, and `ready` with 200, before it knows its drives."""
     monkeypatch.setattr(_Handler, "health", 503)
     monkeypatch.setattr(containers, "_START_SECONDS", 0.05)
     with pytest.raises(Failed, match="was not ready"), contained(["minio"]):
