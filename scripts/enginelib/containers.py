@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scripts.enginelib.engine import Kind
 from scripts.enginelib.faults import Failed, Missing
+from scripts.enginelib.minio import Minio
 from scripts.enginelib.mongoask import SET
 from scripts.enginelib.mongodb import Mongodb
-from scripts.enginelib.table import ENGINES
+from scripts.enginelib.opensearch import OpenSearch
+from scripts.enginelib.redis import Redis
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 _START_SECONDS = 180.0
 _POLL = 0.3
+_SAID = 2000  # characters of the log that an error shows
+_ENDED = ("exited", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,66 +84,104 @@ IMAGES: Mapping[str, Image] = {
 def contained(names: Iterable[str]) -> Iterator[dict[str, str]]:
     """Start engines in containers; give {name: URL} once all answer, and remove them after. Raises Missing, Failed."""
     _docker()
+    with ExitStack() as stack:
+        running = [(image, *_started(image, stack)) for image in (IMAGES[name] for name in names)]
+        yield {image.name: _answering(image, container, words) for image, container, words in running}
+
+
+def _started(image: Image, stack: ExitStack) -> tuple[DockerContainer, Mapping[str, str]]:
+    """Start a container that ends with the stack; return it and the words of its URL. Raises Failed."""
+    from docker.errors import DockerException  # type: ignore[import-untyped]
     from testcontainers.core.container import DockerContainer
 
-    with ExitStack() as stack:
-        running: list[tuple[Image, DockerContainer, dict[str, str]]] = []
-        for image in (IMAGES[name] for name in names):
-            words = {"user": f"user{secrets.token_hex(6)}", "password": secrets.token_hex(20)}
-            container = DockerContainer(image.image).with_exposed_ports(image.port)
-            for name, value in image.environment.items():
-                container.with_env(name, value.format(**words))
-            if image.command:
-                container.with_command(image.command)
-            running.append((image, stack.enter_context(container), words))
-        yield {image.name: _answering(image, container, words) for image, container, words in running}
+    print(f"{image.name}: starting {image.image}, after a download if it is not here", file=sys.stderr, flush=True)
+    words = {"user": f"user{secrets.token_hex(6)}", "password": secrets.token_hex(20)}
+    try:
+        container = DockerContainer(image.image).with_exposed_ports(image.port)
+        for name, value in image.environment.items():
+            container.with_env(name, value.format(**words))
+        if image.command:
+            container.with_command(image.command)
+        return stack.enter_context(container), words
+    except (DockerException, OSError, RuntimeError) as error:  # the last are testcontainers' own
+        raise Failed(f"{image.image} could not be started: {_why(error)}") from error
 
 
 def _answering(image: Image, container: DockerContainer, words: Mapping[str, str]) -> str:
     """Return the URL of a container's engine once it answers. Raises Failed."""
-    host = f"{container.get_container_host_ip()}:{container.get_exposed_port(image.port)}"
-    url = image.address.format(host=host, **words)
+    from docker.errors import DockerException
+
     late = time.monotonic() + _START_SECONDS
-    while not _CHECKS.get(image.name, _described)(image, url):
-        if time.monotonic() > late:
-            raise Failed(f"{image.image} was not ready after {_START_SECONDS:.0f} s")
-        time.sleep(_POLL)
+    try:
+        host = f"{container.get_container_host_ip()}:{container.get_exposed_port(image.port)}"
+        url = image.address.format(host=host, **words)
+        while not _usable(image, url):
+            container.reload()
+            if container.status in _ENDED:
+                raise Failed(f"{image.image} ended while it started: {_said(container)}")
+            if time.monotonic() > late:
+                raise Failed(f"{image.image} was not ready after {_START_SECONDS:.0f} s: {_said(container)}")
+            time.sleep(_POLL)
+    except (DockerException, OSError, RuntimeError) as error:
+        raise Failed(f"{image.image} is not reached ({_why(error)}): {_said(container)}") from error
     return url
 
 
-def _described(image: Image, url: str) -> bool:
-    kind: Kind = ENGINES[image.name].kind
+def _usable(image: Image, url: str) -> bool:
     try:
-        kind.describe(url)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _initiated(image: Image, url: str) -> bool:
-    try:
-        return Mongodb.joined(url, f"127.0.0.1:{image.port}")
+        return _CHECKS[image.name](url)
     except (OSError, ValueError):
         return False
 
 
-_CHECKS: Mapping[str, Callable[[Image, str], bool]] = {"mongodb": _initiated}
+def _initiated(url: str) -> bool:
+    return Mongodb.joined(url, f"127.0.0.1:{IMAGES['mongodb'].port}")
+
+
+def _answers(url: str) -> bool:
+    return bool(Redis().describe(url))
+
+
+_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "mongodb": _initiated,
+    "opensearch": OpenSearch.usable,
+    "minio": Minio.usable,
+    "redis": _answers,
+}
+
+
+def _said(container: DockerContainer) -> str:
+    """Return the end of what a container wrote."""
+    from docker.errors import DockerException
+
+    try:
+        written = b"\n".join(part.strip() for part in container.get_logs())
+    except (DockerException, OSError, RuntimeError) as error:
+        return f"what it said can not be read ({_why(error)})"
+    return written.decode(errors="replace").strip()[-_SAID:] or "it said nothing"
+
+
+def _why(error: Exception) -> str:
+    """Return what an engine of containers refused something for, on one line."""
+    return " ".join(str(getattr(error, "explanation", None) or error).split())
 
 
 def _docker() -> None:
     """Return if there is a Docker engine to talk to. Raises Missing."""
     try:
-        import docker  # type: ignore[import-untyped]
-        from docker.errors import DockerException  # type: ignore[import-untyped]
+        from docker.errors import DockerException
+        from testcontainers.core.docker_client import DockerClient
     except ImportError as error:
         raise Missing("needs the Python package testcontainers: run ./scripts/setup") from error
     try:
-        client = docker.from_env(timeout=10)
+        # Asked by testcontainers' client: it looks in more places than Docker's does (~/.testcontainers.properties).
+        client = DockerClient(timeout=10).client
         try:
             client.ping()
         finally:
             client.close()
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise Missing(
             "no Docker engine answers (start it, or set DOCKER_HOST); without one: ./scripts/test --engines native"
+            f" [{_why(error)}]"
         ) from error

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from scripts.enginelib import holders
 from scripts.enginelib.daemon import Daemon
 from scripts.enginelib.faults import Failed
 from scripts.enginelib.places import instance_folder
@@ -42,16 +44,22 @@ class Kind(Protocol):
         """Return the name and version of what answers at a URL. Raises OSError, ValueError."""
 
 
+STOPPING = threading.Event()
+"""Set when this process was told to end: a start that others wait for is given up."""
+
+
 def started(kind: Kind, place: Path) -> tuple[Daemon, str]:
     """Start an engine in a folder; return it and its URL once it answers. Raises Missing, Failed: then it has ended."""
     daemon = kind.launch(place)
     late = time.monotonic() + kind.start_seconds
-    while daemon.alive() and time.monotonic() < late:
+    while daemon.alive() and time.monotonic() < late and not STOPPING.wait(_POLL):
         url = kind.ready(place)
         if url is not None:
             return daemon, url
-        time.sleep(_POLL)
     said = daemon.last_words()
+    if STOPPING.is_set():
+        daemon.end()
+        raise Failed("its start was given up")
     why = f"was not ready after {kind.start_seconds:.0f} s" if daemon.alive() else "ended while it started"
     daemon.end()
     raise Failed(f"{why}: {said}")
@@ -71,14 +79,21 @@ class Engine:
             with self._lock():  # two at once would build it twice
                 self.kind.obtain()
 
-    def up(self) -> str:
-        """Return the URL of the engine, started if it does not run. Raises Missing, Failed."""
+    def up(self, user: Daemon | None = None) -> str:
+        """Return the URL of the engine, started if it does not run. Raises Missing, Failed.
+
+        With a `user` it is started for that one, and ends when that and all others have left; else it stays.
+        """
         given = os.environ.get(self.variable)
         if given:
             return given
         with self._lock() as folder:
             url = self._running(folder)
             if url is not None:
+                if user is None:
+                    holders.keep(folder)
+                else:
+                    holders.hold(folder, user, made=False)
                 return url
             self._end(folder)
             source = self.kind.obtain()
@@ -90,6 +105,8 @@ class Engine:
                 self._end(folder)
                 raise
             write_state(folder, daemon, source=source, url=url)
+            if user is not None:
+                holders.hold(folder, user, made=True)
             return url
 
     def url(self) -> str | None:
@@ -100,10 +117,11 @@ class Engine:
         with self._lock() as folder:
             return self._running(folder)
 
-    def about(self, url: str) -> str:
+    def about(self, url: str, source: str | None = None) -> str:
         """Say what answers at the engine's URL, in which version, and where it is from."""
-        state = read_state(instance_folder(self.name))
-        source = state["source"] if state.get("url") == url else f"given by {self.variable}"
+        if source is None:
+            state = read_state(instance_folder(self.name))
+            source = state["source"] if state.get("url") == url else f"given by {self.variable}"
         try:
             return f"{self.kind.describe(url)} ({source})"
         except (OSError, ValueError):
@@ -113,6 +131,13 @@ class Engine:
         """End the engine and drop its data; return whether it ran."""
         with self._lock() as folder:
             return self._end(folder)
+
+    def leave(self, user: Daemon) -> bool:
+        """Take a user's leave of the engine, which ends if it was the last of those it was started for; return that."""
+        if os.environ.get(self.variable):
+            return False
+        with self._lock() as folder:
+            return holders.release(folder, user) and self._end(folder)
 
     def _running(self, folder: Path) -> str | None:
         daemon = daemon_of(folder)
@@ -124,6 +149,7 @@ class Engine:
         if daemon is not None:
             daemon.end()
         (folder / _STATE).unlink(missing_ok=True)
+        holders.forget(folder)
         shutil.rmtree(folder / _PLACE, ignore_errors=True)
         return ran
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.enginelib.faults import Failed, Missing
-from scripts.enginelib.places import cache_folder
+from scripts.enginelib.places import cache_folder, writable
 
 _BUILD_SECONDS = 1800
 
@@ -48,7 +48,7 @@ def built(program: Program) -> Path:
 def _install(go: str, program: Program, file: Path) -> None:
     said = f"{program.name}: building {program.package}@{program.version}; about {program.minutes} min, then cached"
     print(said, file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=writable(file.parent)) as folder:
         environment = {**os.environ, "GOBIN": folder}
         if "HOME" not in environment:  # without one Go does not know where to keep what it fetched
             environment |= {"GOPATH": f"{folder}/path", "GOCACHE": f"{folder}/cache", "GOFLAGS": "-modcacherw"}

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from scripts.enginelib.engine import Engine
+from scripts.enginelib.daemon import Daemon
+from scripts.enginelib.engine import STOPPING, Engine
 from scripts.enginelib.faults import Failed, Missing
 
 T = TypeVar("T")
@@ -22,12 +23,13 @@ class Outcome:
     fault: Missing | Failed | None = None
 
 
-def started(engines: Iterable[Engine]) -> list[Outcome]:
-    """Start what does not run yet, all at the same time."""
+def started(engines: Iterable[Engine], user: Daemon | None = None) -> list[Outcome]:
+    """Start what does not run yet, all at the same time; for a `user`, or to stay."""
     asked = list(engines)
     # First what has to be fetched or built, so that a build of minutes does not slow a start which has its time.
     faults = {out.engine.name: out for out in _each(asked, _obtained) if out.fault is not None}
-    outcomes = {out.engine.name: out for out in _each([e for e in asked if e.name not in faults], _up)} | faults
+    able = [engine for engine in asked if engine.name not in faults]
+    outcomes = {out.engine.name: out for out in _each(able, lambda engine: _up(engine, user))} | faults
     return [outcomes[engine.name] for engine in asked]
 
 
@@ -41,6 +43,11 @@ def ended(engines: Iterable[Engine]) -> list[tuple[Engine, bool]]:
     return _each(list(engines), lambda engine: (engine, engine.down()))
 
 
+def left(engines: Iterable[Engine], user: Daemon) -> None:
+    """Take a user's leave of engines; those that were started for users, and have none any more, end."""
+    _each(list(engines), lambda engine: engine.leave(user))
+
+
 def _obtained(engine: Engine) -> Outcome:
     try:
         engine.obtain()
@@ -49,13 +56,17 @@ def _obtained(engine: Engine) -> Outcome:
     return Outcome(engine)
 
 
-def _up(engine: Engine) -> Outcome:
+def _up(engine: Engine, user: Daemon | None) -> Outcome:
     try:
-        return Outcome(engine, engine.up())
+        return Outcome(engine, engine.up(user))
     except (Missing, Failed) as fault:
         return Outcome(engine, fault=fault)
 
 
 def _each(engines: list[Engine], ask: Callable[[Engine], T]) -> list[T]:
     with ThreadPoolExecutor(max_workers=max(1, len(engines))) as pool:
-        return list(pool.map(ask, engines))
+        try:
+            return list(pool.map(ask, engines))
+        except (KeyboardInterrupt, SystemExit):  # the pool waits for what it does
+            STOPPING.set()
+            raise

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.enginelib.faults import Failed, Missing
-from scripts.enginelib.places import cache_folder
+from scripts.enginelib.places import cache_folder, home_folder, writable
 
 _FETCH_SECONDS = 900
 
@@ -30,8 +30,8 @@ class Artifact:
 
     @property
     def local(self) -> Path:
-        """Where Maven keeps it once it was fetched."""
-        folder = Path.home() / ".m2" / "repository" / self.group.replace(".", "/") / self.name / self.version
+        """Where Maven keeps it once it was fetched. Raises Missing."""
+        folder = home_folder() / ".m2" / "repository" / self.group.replace(".", "/") / self.name / self.version
         return folder / f"{self.name}-{self.version}.zip"
 
 
@@ -40,7 +40,7 @@ def unpacked(artifact: Artifact) -> Path:
     home = cache_folder() / f"{artifact.name}-{artifact.version}"
     if home.is_dir():
         return home
-    with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=writable(home.parent)) as folder:
         archive = artifact.local if artifact.local.is_file() else _fetch(artifact, Path(folder))
         with zipfile.ZipFile(archive) as content:
             for entry in content.infolist():

@@ -50,25 +50,34 @@ class Minio:
 
     def ready(self, folder: Path) -> str | None:
         """Return the server's URL, credentials included, once it takes requests."""
-        host = f"{LOOPBACK}:{kept_port(folder)}"
+        user, password = _credentials(folder)
+        url = f"http://{user}:{password}@{LOOPBACK}:{kept_port(folder)}"
         try:
-            fetch(f"http://{host}/minio/health/ready")
+            return url if self.usable(url) else None
         except OSError:
             return None
-        user, password = _credentials(folder)
-        return f"http://{user}:{password}@{host}"
+
+    @staticmethod
+    def usable(url: str) -> bool:
+        """Return whether the server at a URL takes requests; it answers some before. Raises OSError."""
+        fetch(f"{_public(url)}/minio/health/cluster")  # 503 until then; `ready` is 200 before it knows its drives
+        return True
 
     def describe(self, url: str) -> str:
         """Return what the server calls itself; S3 has no version."""
-        parts = urlsplit(url)
-        public = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         try:
-            with urllib.request.urlopen(public, timeout=SECONDS) as answer:
+            with urllib.request.urlopen(_public(url), timeout=SECONDS) as answer:
                 server = answer.headers.get("Server")
         except urllib.error.HTTPError as refused:  # nobody may list the buckets: all we want is who says so
             server = refused.headers.get("Server")
             refused.close()
         return server or "an S3"
+
+
+def _public(url: str) -> str:
+    """Return a URL without its credentials: they are for signing, and the server refuses them as a password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _credentials(folder: Path) -> tuple[str, str]:

@@ -22,11 +22,10 @@ def ask(url: str, member: str | None = None) -> dict[str, Any]:
     from pymongo import MongoClient
     from pymongo.errors import OperationFailure
 
-    # One server is asked, not its set: a set that is being made has no primary to be found yet.
-    direct = member is not None
-    with MongoClient[dict[str, Any]](
-        url, directConnection=direct, serverSelectionTimeoutMS=int(SECONDS * 1000)
-    ) as client:
+    # One server is asked, not its set: a set that is being made has no primary to be found yet. Otherwise the URL says
+    # whom to ask, and an option here would win over it.
+    direct: dict[str, Any] = {} if member is None else {"directConnection": True}
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=int(SECONDS * 1000), **direct) as client:
         hello = client.admin.command("hello")
         if hello.get("isreplicaset") and member is not None:
             try:

@@ -62,10 +62,14 @@ class OpenSearch:
         """Return the node's URL once its cluster is usable."""
         url = f"http://{LOOPBACK}:{kept_port(folder)}"
         try:
-            usable = json.loads(fetch(f"{url}/_cluster/health"))["status"] in {"green", "yellow"}
-        except (OSError, ValueError, KeyError):
+            return url if self.usable(url) else None
+        except (OSError, ValueError):
             return None
-        return url if usable else None
+
+    @staticmethod
+    def usable(url: str) -> bool:
+        """Return whether the node at a URL is in a cluster that works. Raises OSError, ValueError."""
+        return json.loads(fetch(f"{url}/_cluster/health")).get("status") in {"green", "yellow"}
 
     def describe(self, url: str) -> str:
         """Return what the node says of itself."""

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scripts.enginelib.faults import Missing
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOOPBACK = "127.0.0.1"
 
@@ -17,25 +19,45 @@ LOOPBACK = "127.0.0.1"
 _PORTS = range(20_000, 32_000)
 _TRIES = 200
 
+_ELSEWHERE = "set XDG_CACHE_HOME to a folder of yours"
+
 
 def cache_folder() -> Path:
-    """Return the folder of unpacked and built programs: `assetry` in the XDG cache.
+    """Return the folder of unpacked and built programs: `assetry` in the XDG cache. Raises Missing.
 
     Root's own cache can not be read by the user that some engines run as, so root's is in /var/cache.
     """
     given = os.environ.get("XDG_CACHE_HOME")
-    base = Path(given) if given else Path("/var/cache") if os.geteuid() == 0 else Path.home() / ".cache"
+    base = Path(given) if given else Path("/var/cache") if os.geteuid() == 0 else home_folder() / ".cache"
     folder = base / "assetry"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Missing(f"needs a folder to keep programs in: {folder}: {error.strerror}; {_ELSEWHERE}") from error
     return folder
 
 
+def writable(folder: Path) -> Path:
+    """Return a folder of the cache that something is to be put into. Raises Missing."""
+    if not os.access(folder, os.W_OK):
+        raise Missing(f"needs a folder to keep programs in: {folder} can not be written to; {_ELSEWHERE}")
+    return folder
+
+
+def home_folder() -> Path:
+    """Return the user's home. Raises Missing where the system knows of none."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise Missing(f"needs a folder to keep programs in, and this user has no home; {_ELSEWHERE}") from error
+
+
 def engines_folder() -> Path:
-    """Return the folder of all that runs; every user has one. Raises PermissionError when it is another's."""
+    """Return the folder of all that runs; every user has one. Raises Missing when it is another's."""
     folder = Path(tempfile.gettempdir()) / f"assetry-engines-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user; set TMPDIR to a folder of yours")
+        raise Missing(f"{folder} belongs to another user; set TMPDIR to a folder of yours")
     return folder
 
 

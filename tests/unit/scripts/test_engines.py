@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from scripts.enginelib import group, instances
-from scripts.enginelib.daemon import Daemon
+from scripts.enginelib.daemon import Daemon, _stat
 from scripts.enginelib.engine import Engine
 from scripts.enginelib.faults import Failed, Missing
 from scripts.enginelib.java import java_home
@@ -82,6 +83,32 @@ def test_an_engine_is_started_once_and_ended_once(small: Engine, tmp_path: Path)
     assert small.url() is None
     assert not small.down()
     assert not list(tmp_path.rglob("instance"))
+
+
+def test_the_last_of_several_at_once_ends_what_the_first_started(small: Engine, tmp_path: Path) -> None:
+    me = Daemon.this(tmp_path / "log")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        other = Daemon(process.pid, (_stat(process.pid) or ("", ""))[1], tmp_path / "log")
+        (first,) = group.started([small], other)
+        (second,) = group.started([small], me)
+        assert first.url == second.url == small.url()
+        group.left([small], me)
+        assert small.url() == first.url, "the other one still uses it"
+        group.started([small], me)
+        process.communicate(b"\n")  # it ends without a word, as by a kill
+    group.left([small], me)
+    assert small.url() is None
+
+
+def test_what_somebody_asked_for_stays_when_its_users_leave(small: Engine, tmp_path: Path) -> None:
+    me = Daemon.this(tmp_path / "log")
+    small.up(me)
+    url = small.up()
+    group.left([small], me)
+    assert small.url() == url
+    small.up(me)
+    group.left([small], me)
+    assert small.url() == url
 
 
 def test_one_that_died_is_started_again(small: Engine, tmp_path: Path) -> None:

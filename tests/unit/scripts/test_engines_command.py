@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from scripts.enginelib.table import ENGINES
+from tests.processes import until
 
 COMMAND = [sys.executable, str(Path(__file__).resolve().parents[3] / "scripts" / "engines")]
 NOBODY = "http://127.0.0.1:9"
@@ -49,6 +51,44 @@ def test_what_is_missing_is_said_and_the_others_are_there(tmp_path: Path) -> Non
     assert done.returncode == 3
     assert done.stdout == f"ASSETRY_TEST_S3_URL={NOBODY}\n"
     assert "redis: needs `redis-server` on PATH" in done.stderr
+
+
+def test_a_home_that_can_not_be_written_to_stops_what_needs_it_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    java = tmp_path / "java"
+    (java / "bin").mkdir(parents=True)
+    (java / "bin" / "java").touch()
+    (java / "release").write_text('JAVA_VERSION="21.0.1"\n')
+    lacking = {"ASSETRY_TEST_OPENSEARCH_URL": "", "ASSETRY_TEST_S3_URL": "", "PATH": str(tmp_path)}
+    done = _engines("up", JAVA_HOME=str(java), XDG_CACHE_HOME=str(tmp_path / "file" / "cache"), **lacking)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    for name in ("opensearch", "minio"):
+        assert f"{name}: needs a folder to keep programs in: {tmp_path}/file/cache/assetry: " in done.stderr
+    assert "XDG_CACHE_HOME" in done.stderr
+    assert f"ASSETRY_TEST_REDIS_URL={NOBODY}" in done.stdout
+
+
+def test_a_start_that_is_ended_ends_what_it_started(tmp_path: Path) -> None:
+    """By Ctrl-C, or by whoever runs it: the engine is a process of its own and would stay."""
+    program = tmp_path / "redis-server"
+    program.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep 60\n"
+    )
+    program.chmod(0o755)
+    environment = os.environ | GIVEN | {"ASSETRY_TEST_REDIS_URL": "", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        command = [*COMMAND, "run", "redis", "--", "true"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as run:
+            until((tmp_path / "pid").exists, "the engine is being started")
+            told = time.monotonic()
+            run.send_signal(number)
+            assert run.stderr is not None
+            assert "Traceback" not in run.stderr.read()
+            assert run.wait(20) == 128 + number
+        assert time.monotonic() - told < 20, "it does not wait for a start that nobody wants"
+        pid = int((tmp_path / "pid").read_text())
+        (tmp_path / "pid").unlink()
+        assert not Path(f"/proc/{pid}").exists()
 
 
 def test_a_command_has_the_addresses_and_its_status_is_ours() -> None:
