@@ -224,7 +224,8 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (failures.AuthenticationError, "{url} refuses the credentials: write redis://user:password@host (or :password@)"),
     (failures.NoPermissionError, "the user at {url} lacks permissions: allow it all commands on its keys"),
     (failures.InvalidResponse, "what answers at {url} is no Redis, or wants TLS (rediss://)"),
-    (ConnectionResetError, "{url} closes the connection: write rediss:// if it wants TLS, else see its log"),
+    (ConnectionResetError, "{url} closes the connection: {closed}, else see its log"),
+    (BrokenPipeError, "{url} closes the connection: {closed}, else see its log"),
     (failures.ResponseError, "{url} has no such database, or refuses its clients: correct the number behind the port"),
     (FileNotFoundError, "there is no socket or certificate where the URL says: correct the path"),
     (failures.ConnectionError, "nothing answers at {url}: start Redis there, or correct the address"),
@@ -249,10 +250,15 @@ SAID: tuple[tuple[str, str], ...] = (
 """Words of the library or of Redis that say more than the error's class, with their mends."""
 
 
+_CLOSED = "write rediss:// if it wants TLS"
+_CLOSED_TLS = "name a certificate by ?ssl_certfile=FILE&ssl_keyfile=FILE if it wants to know its clients"
+"""Its word for why may be lost with the connection, so what is likely is said."""
+
+
 def _mend(error: BaseException, url: str) -> str:
     behind = [cause for cause in (error.__cause__ or error.__context__, error) if cause is not None]
     for words, text in SAID:
         if any(words in str(cause) for cause in behind):
             return text.format(url=shown(url))
     said = next(text for kind, text in CAUSES if any(isinstance(cause, kind) for cause in behind))
-    return said.format(url=shown(url))
+    return said.format(url=shown(url), closed=_CLOSED_TLS if url.startswith("rediss:") else _CLOSED)

@@ -400,7 +400,7 @@ async def test_tls_is_spoken_with_a_certificate_of_our_own(tmp_path: Path) -> No
         assert await redis.set("key", b"1")
         await redis.aclose()
         with pytest.raises(
-            SettingsError, match=r"wants to know its clients: name a certificate by \?ssl_certfile=FILE"
+            SettingsError, match=r"name a certificate by \?ssl_certfile=FILE.*its clients|its clients.*FILE"
         ):
             await connect(RedisOptions(url))
         with pytest.raises(SettingsError, match="closes the connection: write rediss://"):

@@ -249,3 +249,18 @@ async def test_an_examination_says_what_is_wrong_and_raises_nothing() -> None:
         assert (check.name, check.health, check.setting) == ("reachable", Health.FAILED, "ASSETRY_REDIS_URL")
         assert check.found
         assert check.mend
+
+
+@pytest.mark.parametrize(("scheme", "words"), [("redis", "write rediss://"), ("rediss", r"\?ssl_certfile=FILE")])
+@pytest.mark.parametrize("cause", [ConnectionResetError(), BrokenPipeError()], ids=["reset", "broken"])
+async def test_a_connection_that_is_closed_names_what_is_likely(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, words: str, cause: OSError
+) -> None:
+    """Over TLS 1.3 the refusal of a client without a certificate may be lost with the connection."""
+
+    async def closed(_: Redis) -> None:
+        raise failures.ConnectionError("gone") from cause
+
+    monkeypatch.setattr(Redis, "ping", closed)
+    with pytest.raises(SettingsError, match=f"closes the connection: .*{words}"):
+        await connect(RedisOptions(f"{scheme}://127.0.0.1:1"))
