@@ -61,6 +61,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_run(service: Served, place: Path, line: str) -> None:
     key_id = printed("keys", "create", "--org", "acme", "--user", "kim", "--data", service.data)["id"]
