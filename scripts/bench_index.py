@@ -253,12 +253,11 @@ def measure(place: Place) -> None:
         builds.append(part("build", place))
         helpers.append(part("helper", place))
     rates(f"full build, {builds[0]['count']:,} assets", builds, helpers)
-    bursts = [part("burst", place) for _ in range(place.rounds)]
-    rates(
-        f"burst of {bursts[0]['count']:,} changes",
-        bursts,
-        [part("helper_burst", place) for _ in range(place.rounds)],
-    )
+    bursts, helped = [], []
+    for _ in range(place.rounds):
+        bursts.append(part("burst", place))
+        helped.append(part("helper_burst", place))
+    rates(f"burst of {bursts[0]['count']:,} changes", bursts, helped)
     checked = [part("verify", place) for _ in range(place.rounds)]
     seconds = median(one["seconds"] for one in checked)
     memory = max(one["memory"] for one in checked)
