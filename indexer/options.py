@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from indexer.bulk import Bounds
+from indexer.bulk.loop import Bounds
 
 MEMORY_RUN = 1000
 """From this many documents on, a bulk request of the embedded engine makes a run that it never merges again."""

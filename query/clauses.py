@@ -162,7 +162,7 @@ class Nested(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Is(Clause):
-    """A flag of `query.flags`, such as favorite or deleted."""
+    """A flag of `query.language.flags`, such as favorite or deleted."""
 
     flag: str
 

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from mappings.fields import NUMERIC, REGISTRY, FacetKind, Field, FieldType
+from query.compile import compile_search
 from query.errors import QueryError
-from query.facet_read import read_facet
-from query.facets import FacetRequest
-from query.flags import FLAGS, PSEUDO, Pseudo
+from query.facets.read import read_facet
+from query.facets.request import FacetRequest
+from query.language.flags import FLAGS, PSEUDO, Pseudo
 from query.render import quoted, word
-from query.request import Caller, CompiledSearch, SearchRequest, compile_search
+from query.types import Caller, CompiledSearch, SearchRequest
 
 DEFAULT_SIZE = 10
 MAX_SIZE = 50

@@ -13,36 +13,18 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from mappings.index import RESULT_WINDOW
 from query.errors import QueryError, QueryProblem
-
-if TYPE_CHECKING:
-    from query.request import Caller, CompiledSearch, SearchRequest
+from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 
 START = "*"
 KEEP_ALIVE = "2m"  # how long the engine keeps a point in time between two pages
 MAX_LENGTH = 16_384
 _VERSION = 1
 _SIGNATURE = 16  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the results of one search.
-
-    `pit` is the engine's id of the point in time, None before one was opened. `after` holds the sort values of the last
-    hit seen, None at the start. `now` is the time of the search in milliseconds since 1970, None at the start. `seen`
-    counts the hits before this page.
-    """
-
-    pit: str | None = None
-    after: tuple[Any, ...] | None = None
-    fingerprint: str = ""
-    now: int | None = None
-    seen: int = 0
 
 
 def encode(cursor: Cursor, key: bytes) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from query.errors import REASONS
 from query.examples import FACETS, FILTERS, SECTIONS, SORTS, Example, Section
-from query.flags import FLAGS, PSEUDO
-from query.limits import LIMITS, WORDING
+from query.language.flags import FLAGS, PSEUDO
+from query.language.limits import LIMITS, WORDING
 
 _HEAD = """# Query syntax
 

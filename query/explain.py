@@ -14,10 +14,11 @@ from query.clauses import (
     Near,
     Range,
 )
-from query.emit import instant
+from query.compile import compile_search
+from query.dsl.emit import instant
 from query.errors import QueryProblem
 from query.render import render
-from query.request import Caller, SearchRequest, compile_search
+from query.types import Caller, SearchRequest
 
 Json = dict[str, Any]
 

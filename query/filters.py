@@ -1,7 +1,7 @@
 """Structured filters: a JSON object to typed clauses, checked like values in a query text.
 
 {field: scalar}, {field: [any, of, these]}, {field: {"gte": …, "gt": …, "lte": …, "lt": …}}, {field: {"not": …}},
-{field: {"exists": true}}, {field: {"all": [every, one]}}. `sort_by` and `sort_order` are read by `query.request`.
+{field: {"exists": true}}, {field: {"all": [every, one]}}. `sort_by` and `sort_order` are read by `query.compile`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mappings.fields import REGISTRY, FacetKind, Field, FieldType
-from query import leaves
 from query.clauses import Clause, Exists, Nested, Not, Term, conjunction, disjunction
-from query.dates import Clock
+from query.dsl.cost import of_text
 from query.errors import BadValue, QueryError, QueryProblem
-from query.flags import PSEUDO, Pseudo
-from query.limits import LIMITS
-from query.weight import of_text
+from query.language import field_values
+from query.language.dates import Clock
+from query.language.flags import PSEUDO, Pseudo
+from query.language.limits import LIMITS
 
 SORT_KEYS = frozenset({"sort_by", "sort_order"})
 _BOUNDS = ("gte", "gt", "lte", "lt")
@@ -137,7 +137,7 @@ class _Filter:
             raise BadValue("wrong_type", f"{self._key} needs a value for a bound.")
         include = ("gt" not in bounds, "lt" not in bounds)
         shown = [None if bound is None else self._text(bound) for bound in (low, high)]
-        return self._one_object(leaves.interval(self._target, shown[0], shown[1], include, _NOWHERE, self._clock))
+        return self._one_object(field_values.interval(self._target, shown[0], shown[1], include, _NOWHERE, self._clock))
 
     def _exists(self, value: Any) -> Clause:
         if not isinstance(value, bool):
@@ -169,7 +169,7 @@ class _Filter:
         self.weight += of_text(target, text) if target.type is not FieldType.KEYWORD else 0
         if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE:
             return Term(target, text)  # the whole value, as the facet showed it
-        return self._one_object(leaves.value(target, text, False, _NOWHERE, self._clock))
+        return self._one_object(field_values.value(target, text, False, _NOWHERE, self._clock))
 
     def _text(self, value: Any) -> str:
         if isinstance(value, bool):

@@ -33,8 +33,8 @@ from query.clauses import (
     Term,
     Wildcard,
 )
-from query.emit import instant
-from query.patterns import pieces
+from query.dsl.emit import instant
+from query.language.patterns import pieces
 
 # A word that the scan reads as it stands, wherever it stands.
 _PLAIN = re.compile(r"[^\W_][\w.\-/+'@,%#;]*")

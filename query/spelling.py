@@ -10,16 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mappings.fields import FieldType
 from mappings.folding import fold_text
-from query import words
 from query.clauses import And, Boosted, Clause, Match, Or
-
-if TYPE_CHECKING:
-    from query.request import CompiledSearch
+from query.dsl import words
+from query.types import CompiledSearch, Spelling
 
 MAX_WORDS = 5
 _MIN_LENGTH = 3  # shorter words are within one edit of too many others
@@ -32,14 +29,6 @@ _MARKED = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 _WORD = re.compile(r"[^\W\d_]+")
 
 Dsl = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """The words to check, in the order of the text, and the body of the search that checks them."""
-
-    words: tuple[Match, ...]
-    body: Dsl
 
 
 def plan_spelling(clause: Clause, base: Dsl) -> Spelling | None:

@@ -29,12 +29,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from indexer.documents import bulk_item  # noqa: E402
-from indexer.follow import Follower, FollowOptions  # noqa: E402
-from indexer.verify import Verify  # noqa: E402
+from indexer.follow.follower import Follower, FollowOptions  # noqa: E402
+from indexer.verify.verify import Verify  # noqa: E402
 from mappings.index import index_body  # noqa: E402
 from scripts.benchlib import Timing, fill  # noqa: E402
-from service.adapters.opensearch import Connection, OpenSearchEngine  # noqa: E402
-from service.adapters.sqlite_store import SqliteStore  # noqa: E402
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine  # noqa: E402
+from service.adapters.sqlite.store import SqliteStore  # noqa: E402
 from service.ports.clock import SystemClock  # noqa: E402
 from service.ports.search import SearchEngine  # noqa: E402
 from service.ports.store import Change, Store  # noqa: E402

@@ -30,9 +30,10 @@ from opensearchpy import AsyncOpenSearch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from query.parse import forget  # noqa: E402
-from query.request import Caller, SearchRequest, compile_search  # noqa: E402
-from query.words import BARE_FIELDS  # noqa: E402
+from query.compile import compile_search  # noqa: E402
+from query.dsl.words import BARE_FIELDS  # noqa: E402
+from query.language.parse import forget  # noqa: E402
+from query.types import Caller, SearchRequest  # noqa: E402
 from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
 from scripts.enginelib.table import ENGINES  # noqa: E402
 

@@ -30,7 +30,8 @@ from opensearchpy import AsyncOpenSearch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from query.request import Caller, SearchRequest, compile_search  # noqa: E402
+from query.compile import compile_search  # noqa: E402
+from query.types import Caller, SearchRequest  # noqa: E402
 from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
 
 ENGINE = "ASSETRY_OPENSEARCH_URL"

@@ -22,8 +22,8 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 
 from scripts.benchlib import PREFIX, fill, service
-from service.adapters.s3_bucket import create_bucket
-from service.adapters.s3_options import S3Options
+from service.adapters.s3.bucket import create_bucket
+from service.adapters.s3.options import S3Options
 
 S3 = "ASSETRY_TEST_S3_URL"
 MB = 1_000_000

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import aiohttp
 
-from service.bootstrap import open_base
-from service.core.access import SCOPES, Principal
-from service.core.records import new_record
+from service.core.access.keys import SCOPES, Principal
+from service.core.assets.records import new_record
 from service.model import AssetCreate
+from service.runtime.bootstrap import open_base
 from service.settings import load
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,9 +13,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from scripts.benchlib import asset
-from service.adapters.sqlite_store import SqliteStore
-from service.core.access import SCOPES, Principal
-from service.core.records import new_record
+from service.adapters.sqlite.store import SqliteStore
+from service.core.access.keys import SCOPES, Principal
+from service.core.assets.records import new_record
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change, Store
 
@@ -37,9 +37,9 @@ async def _sqlite() -> AsyncIterator[Store]:
 async def _mongodb() -> AsyncIterator[Store]:
     from pymongo import AsyncMongoClient
 
-    from service.adapters.mongo_options import MongoOptions
-    from service.adapters.mongo_schema import apply
-    from service.adapters.mongo_store import MongoStore
+    from service.adapters.mongo.options import MongoOptions
+    from service.adapters.mongo.schema import apply
+    from service.adapters.mongo.store import MongoStore
 
     url = os.environ[MONGODB]
     options = MongoOptions(url, database=f"assetry_bench_{secrets.token_hex(4)}")

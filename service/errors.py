@@ -23,7 +23,7 @@
         └── Unreachable         nothing answers at the address that a setting names
 
 Adapters raise these and nothing of their engine's. How each becomes an HTTP status is one table in
-``service.api.errors``, how each becomes an exit code is one table in ``service.exits``.
+``service.api.kernel.errors``, how each becomes an exit code is one table in ``service.cli.exit_codes``.
 """
 
 from __future__ import annotations

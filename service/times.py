@@ -1,7 +1,8 @@
-"""The one written form of a time."""
+"""The one written form of a time, and the one rule of waiting before a repetition."""
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 
 
@@ -16,3 +17,13 @@ def timestamp(moment: datetime) -> str:
 def shown(moment: str | None) -> str | None:
     """Write a record's time as the API shows it: without a fraction of zero, ``2024-01-15T10:30:00Z`` (seed 000)."""
     return moment.replace(".000Z", "Z") if moment else moment
+
+
+def backoff(attempt: int, *, first: float = 0.1, longest: float = 10.0) -> float:
+    """Return the seconds to wait before a repetition (the first is attempt 1): ``first``, doubling up to ``longest``.
+
+    Up to half of it is taken off at random: jitter keeps several processes from coming back at the same moment
+    (M. Brooker, "Exponential Backoff And Jitter").
+    """
+    ceiling = min(longest, first * 2.0 ** min(attempt - 1, 64))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads repetitions, hides nothing

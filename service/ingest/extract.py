@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from service.errors import IngestError
-from service.ingest import image, office, pdf, sound, svg, text, video
 from service.ingest.facts import Extracted, Facts, Sniffed
 from service.ingest.formats import EXTENSIONS, MEDIA
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
+from service.ingest.readers import audio, image, office, pdf, svg, text, video
 from service.ingest.sniff import sniff
-from service.ingest.whole import check_whole
+from service.ingest.truncation import check_whole
 
 Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
 
@@ -22,7 +22,7 @@ _BY_FORMAT: dict[str, Reader] = {"svg": lambda path, _, filename, limits: svg.re
 _BY_TYPE: dict[str, Reader] = {
     "image": image.read,
     "pdf": pdf.read,
-    "audio": sound.read,
+    "audio": audio.read,
     "video": video.read,
     "text": text.read,
     "link": text.read_link,
@@ -34,7 +34,7 @@ def extract(path: Path, filename: str, limits: IngestLimits = DEFAULT) -> Extrac
     """Return what the file at ``path``, named ``filename`` by its owner, is and says about itself.
 
     Blocking and bounded; meant for a worker process. ``metadata`` always has ``format`` and ``file_size`` (bytes).
-    Raises IngestError: ``mismatch`` (the name claims a picture, sound, film or PDF, the content is none),
+    Raises IngestError: ``mismatch`` (the name claims a picture, audio, film or PDF, the content is none),
     ``malformed``, ``bomb``, ``limit``, ``memory``; OSError if the file can not be opened.
     """
     with guarded("Reading the file", filename):

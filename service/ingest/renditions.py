@@ -15,10 +15,10 @@ import resvg_py
 from PIL import Image, ImageOps
 
 from service.errors import IngestError
-from service.ingest import image, pdf
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
-from service.ingest.markup import local, parse_file
+from service.ingest.readers import image, pdf
+from service.ingest.readers.markup import local, parse_file
 
 _JPEG_QUALITY, _WEBP_QUALITY = 82, 80
 _SVG = "http://www.w3.org/2000/svg"

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from service.errors import AlreadyExists, NotFound
+
 Body = dict[str, Any]
 """A record's content: JSON values only.
 
@@ -291,3 +293,15 @@ class Store(Protocol):
     async def close(self) -> None:
         """Finish writes under way and let go of the engine. Safe to call twice."""
         ...
+
+
+async def upsert(store: Store, kind: str, key: str, fields: Body) -> Record:
+    """Set these fields of a record, which is made if it is not there."""
+    change = Change(set=fields)
+    try:
+        return await store.update(kind, key, change)
+    except NotFound:
+        try:
+            return await store.insert(kind, key, fields)
+        except AlreadyExists:  # another process was faster
+            return await store.update(kind, key, change)

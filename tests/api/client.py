@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
-from service.asgi import create_app
-from service.bootstrap import Service, open_service
+from service.api.app import create_app
+from service.runtime.bootstrap import Service, open_service
 from service.settings import load
-from tests.places import place
+from tests.support.places import place
 
 PREFIX = "/v1/asset-library"
 PATIENCE = 20.0

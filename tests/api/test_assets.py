@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.api.client import PATIENCE, Api, error_of
-from tests.places import on_real_engines
+from tests.support.places import on_real_engines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from service.adapters.local_part import Part
-from service.adapters.s3_spool import Spool
+from service.adapters.local.part import Part
+from service.adapters.s3.spool import Spool
 from service.errors import NotFound
 from service.ports.files import original_key
 from tests.api.client import Api, error_of

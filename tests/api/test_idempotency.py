@@ -14,7 +14,7 @@ from service.errors import Unavailable
 from service.ports.replies import MAX_REPLY_BYTES
 from service.ports.store import Body, Record
 from tests.api.client import Api, error_of
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

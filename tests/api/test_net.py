@@ -10,13 +10,13 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from query.errors import QueryError, QueryProblem
-from query.request import SearchRequest
+from query.types import SearchRequest
 from service import errors as e
-from service.api.edge import Edge
-from service.api.errors import CODES, failure
-from service.api.metrics import Metrics
-from service.core.access import Principal
-from service.core.search import Searches
+from service.api.kernel.edge import Edge
+from service.api.kernel.errors import CODES, failure
+from service.api.ops.metrics import Metrics
+from service.core.access.keys import Principal
+from service.core.search.search import Searches
 from service.ports.clock import SystemClock
 from service.ports.search import Rejected
 from tests.api.client import Api, error_of

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from starlette.routing import Route as StarletteRoute
 
-from service.api.files import file_routes
-from service.api.health import health_routes
-from service.api.metrics import Metrics
-from service.api.native.routes import PREFIX, ROUTES, native_routes
-from service.api.openapi import describe, openapi_routes
+from service.api.dialects.native.files import file_routes
+from service.api.dialects.native.routes import PREFIX, ROUTES, native_routes
+from service.api.kernel.openapi import describe, openapi_routes
+from service.api.ops.health import health_routes
+from service.api.ops.metrics import Metrics
 from tests.api.client import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.core.consistency import Consistency
+from service.core.search.consistency import Consistency
 from service.errors import Unavailable
 from tests.api.client import Api, error_of
 

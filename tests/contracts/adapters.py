@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from service.adapters.inprocess_jobs import InprocessJobs
-from service.adapters.local_files import LocalFiles
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.jobs.inprocess_jobs import InprocessJobs
+from service.adapters.local.files import LocalFiles
+from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.files import Files
 from service.ports.jobs import Jobs

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
-from service.adapters.arq_jobs import ArqJobs
-from service.adapters.redis_client import RedisOptions, connect
+from service.adapters.jobs.arq_jobs import ArqJobs
+from service.adapters.redis.client import RedisOptions, connect
 from service.errors import AlreadyExists
 from service.ports.clock import SystemClock
 from service.ports.jobs import Jobs

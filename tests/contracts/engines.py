@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from service.adapters.embedded_search import EmbeddedSearch
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.osmem import OsmemProcess
+from service.adapters.embedded_search.engine import EmbeddedSearch
+from service.adapters.embedded_search.process import OsmemProcess
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
 from service.ports.search import SearchEngine
 
 EngineFactory = Callable[[], AbstractAsyncContextManager[SearchEngine]]

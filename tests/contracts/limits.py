@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.adapters.job_limits import JobLimits
+from service.adapters.jobs.limits import JobLimits
 
 ATTEMPTS = 3
 LIMITS = JobLimits(concurrency=2, kinds={"slow": 1}, attempts=ATTEMPTS, backoff=0.02, sweep=0.1, lease=0.3, grace=0.2)

@@ -15,8 +15,8 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from service.adapters import mongo_schema
-from service.adapters.mongo_store import MongoOptions, MongoStore
+from service.adapters.mongo import schema
+from service.adapters.mongo.store import MongoOptions, MongoStore
 from service.ports.clock import SystemClock
 from service.ports.store import Store
 
@@ -51,7 +51,7 @@ async def mongo_store(place: Path) -> AsyncIterator[Store]:
         test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
         await asyncio.to_thread(_drop, [name for name, maker in _MADE.items() if maker != test])
         _MADE[options.database] = test
-    await mongo_schema.apply(options)
+    await schema.apply(options)
     async with MongoStore(options, SystemClock()) as store:
         yield store
 

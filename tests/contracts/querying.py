@@ -16,7 +16,8 @@ from osmem_server import resolve_binary
 
 from mappings.index import index_body
 from mappings.projection import fold_object
-from query.request import Caller, CompiledSearch, SearchRequest, compile_search
+from query.compile import compile_search
+from query.types import Caller, CompiledSearch, SearchRequest
 from tests.contracts.engines import GIVEN
 
 NOW = datetime(2024, 6, 15, 12, 0, tzinfo=UTC)

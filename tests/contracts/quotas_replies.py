@@ -10,11 +10,11 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from service.adapters.memory_quotas import MemoryQuotas
-from service.adapters.redis_client import RedisOptions, connect
-from service.adapters.redis_quotas import RedisQuotas
-from service.adapters.redis_replies import RedisReplies
-from service.adapters.store_replies import StoreReplies
+from service.adapters.local.quotas import MemoryQuotas
+from service.adapters.redis.client import RedisOptions, connect
+from service.adapters.redis.quotas import RedisQuotas
+from service.adapters.redis.replies import RedisReplies
+from service.adapters.shared.store_replies import StoreReplies
 from service.ports.clock import SystemClock
 from service.ports.quotas import Quotas
 from service.ports.replies import Replies

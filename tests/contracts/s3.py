@@ -13,10 +13,10 @@ from pathlib import Path
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 
-from service.adapters.s3_bucket import create_bucket
-from service.adapters.s3_client import client, provider
-from service.adapters.s3_files import S3Files
-from service.adapters.s3_options import S3Options
+from service.adapters.s3.bucket import create_bucket
+from service.adapters.s3.client import client, provider
+from service.adapters.s3.files import S3Files
+from service.adapters.s3.options import S3Options
 from service.ports.files import Files
 from service.urls import shown
 

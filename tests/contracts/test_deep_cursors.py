@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from mappings.index import RESULT_WINDOW, index_body
-from query.cursors import KEEP_ALIVE, Cursor, encode
-from query.request import Caller, SearchRequest, compile_search
-from service.core.access import Principal
-from service.core.search import Searches
+from query.compile import compile_search
+from query.cursors import KEEP_ALIVE, encode
+from query.types import Caller, Cursor, SearchRequest
+from service.core.access.keys import Principal
+from service.core.search.search import Searches
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, SearchEngine
 from tests.contracts.engines import ENGINES

@@ -13,7 +13,7 @@ import pytest
 from service.errors import InvalidInput, NotFound, TooLarge
 from service.ports.files import ByteRange, Files, Put, derived_key, original_key
 from tests.contracts.content import CONTENT, MIB, SHA256, absent, read, stream
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 MANY = 100
 """Clients at once, each of which may be slow."""

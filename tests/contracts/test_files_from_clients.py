@@ -11,7 +11,7 @@ import pytest
 from service.errors import InvalidInput, NotFound, TooLarge
 from service.ports.files import Files
 from tests.contracts.content import CONTENT, MIB, SHA256, absent, read, stream
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 async def test_a_staged_upload_is_adopted(files: Files) -> None:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from query.request import SearchRequest, read_facets
+from query.compile import read_facets
+from query.types import SearchRequest
 from tests.contracts.querying import ADMIN, LIVE, Json, engine, numbers, put, search, send
 
 __all__ = ["engine"]  # the fixture

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from query.compile import read_facets
 from query.completion import ValueCompletion, completion
-from query.facets import MISSING, FacetRequest, parse_facets
-from query.request import SearchRequest, read_facets
+from query.facets.request import MISSING, FacetRequest, parse_facets
+from query.types import SearchRequest
 from tests.contracts.querying import ADMIN, ME, NOW, Json, engine, numbers, put, search, send
 
 __all__ = ["engine"]  # the fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from query.cursors import Cursor, decode, encode, next_cursor
-from query.highlights import read_highlights
-from query.request import SearchRequest
+from query.cursors import decode, encode, next_cursor
+from query.dsl.highlights import read_highlights
 from query.spelling import read_spelling
+from query.types import Cursor, SearchRequest
 from tests.contracts.querying import LIVE, ME, Json, engine, numbers, put, search, send
 
 __all__ = ["engine"]  # the fixture

@@ -10,7 +10,7 @@ import pytest
 
 from service.ports.quotas import Quotas
 from tests.contracts.quotas_replies import GIVEN, QUOTAS, patient_quotas, redis_client
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 HOUR = 3600
 

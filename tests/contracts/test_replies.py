@@ -10,7 +10,7 @@ import pytest
 
 from service.ports.replies import MAX_REPLY_BYTES, Busy, Kept, Mark, Other, Replies
 from tests.contracts.quotas_replies import REPLIES
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 CREATED = Kept(201, {"ETag": '"1"', "Location": "https://example.org/assets/asset_1"}, '{"title":"\\u0000 Ä 🏔"}')
 

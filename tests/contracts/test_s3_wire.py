@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from service.adapters.s3_bucket import create_bucket
-from service.adapters.s3_checks import checks
-from service.adapters.s3_files import S3Files
-from service.adapters.s3_options import MIB, S3Options
+from service.adapters.s3.bucket import create_bucket
+from service.adapters.s3.checks import checks
+from service.adapters.s3.files import S3Files
+from service.adapters.s3.options import MIB, S3Options
 from service.errors import InvalidInput, NotFound, Unavailable
 from service.ports.checks import Health
 from service.ports.files import original_key
 from tests.contracts.s3 import URL, raw_client, remove_bucket, s3_options
 from tests.contracts.wire import Wire, wire
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(URL not in os.environ, reason=f"needs an S3 engine: {URL} (scripts/engines up)")
 

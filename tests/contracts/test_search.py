@@ -9,8 +9,8 @@ import pytest
 
 from indexer.documents import bulk_item
 from mappings.index import index_body
-from service.adapters.embedded_search import EmbeddedSearch
-from service.adapters.opensearch import OpenSearchEngine
+from service.adapters.embedded_search.engine import EmbeddedSearch
+from service.adapters.opensearch.engine import OpenSearchEngine
 from service.errors import Unavailable
 from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
 from service.ports.store import Record

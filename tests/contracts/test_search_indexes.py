@@ -6,14 +6,14 @@ from typing import cast
 
 import pytest
 
-from indexer.indexes import Indexes
-from indexer.plan import Permit
+from indexer.indexes.physical import Indexes
+from indexer.indexes.plan import Permit
 from mappings.index import index_body
 from service.ports.clock import SystemClock
 from service.ports.search import Json, Rejected, SearchEngine
 from service.ports.store import Store
 from tests.contracts.searching import ALL, INDEX, engine, item
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 __all__ = ["engine"]
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mappings.index import index_body
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.opensearch_probe import probing
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.opensearch.raw_calls import probing
 from service.errors import Unavailable
 from service.ports.search import Json
 from tests.contracts.engines import GIVEN

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mappings.index import index_body
-from query.request import Caller, CompiledSearch, SearchRequest, compile_search, read_facets
+from query.compile import compile_search, read_facets
+from query.types import Caller, CompiledSearch, SearchRequest
 from service.ports.search import SearchEngine
 from tests.contracts.engines import ENGINES
-from tests.library import NOW, ORG, items
+from tests.support.library import NOW, ORG, items
 
 INDEX = f"contract-differential-{os.getpid()}"
 ME = Caller(ORG, "user_1")

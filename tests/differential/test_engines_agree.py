@@ -17,8 +17,8 @@ from tests.contracts.engines import GIVEN
 from tests.differential.engines import ask, filled
 from tests.differential.known import DIFFERENCES
 from tests.differential.tables import HAND
-from tests.library import SIZE
-from tests.queries import generated
+from tests.support.library import SIZE
+from tests.support.queries import generated
 
 pytestmark = [
     pytest.mark.engines,

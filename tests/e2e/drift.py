@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.processes import printed
+from tests.support.processes import printed
 
 
 def filled(place: Path, count: int = 40) -> Path:

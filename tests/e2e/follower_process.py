@@ -12,13 +12,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.follow import Follower
-from indexer.lease import Candidate
+from indexer.follow.follower import Follower
+from indexer.leadership.lease import Candidate
 from indexer.options import FollowOptions
-from indexer.status import Role
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.sqlite_store import SqliteStore
-from service.adapters.workers import enlist, known_dead
+from indexer.status.model import Role
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.shared.liveness import enlist, known_dead
+from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 
 TTL = 2.0

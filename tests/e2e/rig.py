@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer.follow import Follower
+from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
-from service.adapters.embedded_search import EmbeddedSearch
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.embedded_search.engine import EmbeddedSearch
+from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body
-from tests.waiting import until
+from tests.support.waiting import until
 
 ALIAS = "assets"
 ALL: Body = {"match_all": {}}

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.ingest.samples import make_library
-from tests.processes import Served, assetry, printed, served, until
+from service.demo.library import make_library
+from tests.support.processes import Served, assetry, printed, served, until
 
 
 @pytest.fixture(scope="module")

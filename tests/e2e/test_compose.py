@@ -16,7 +16,7 @@ import yaml
 from typer.main import get_command
 
 from scripts.enginelib.containers import IMAGES
-from service.cli import app
+from service.cli.main import app
 from service.settings import PREFIX, Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from tests.processes import Served, printed, served
+from tests.support.processes import Served, printed, served
 
 DRAWINGS = Path("/usr/share/openclipart/svg")
 PHOTOGRAPHS = (Path("/usr/share/wallpapers"), Path("/usr/share/backgrounds"))

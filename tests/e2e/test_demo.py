@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import assetry
+from tests.support.processes import assetry
 
 pytestmark = pytest.mark.processes
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.ingest.samples import make_library
-from tests.processes import Served, assetry, printed, served
+from service.demo.library import make_library
+from tests.support.processes import Served, assetry, printed, served
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.places import given, removed
-from tests.processes import assetry, printed
+from tests.support.places import given, removed
+from tests.support.processes import assetry, printed
 
 pytestmark = pytest.mark.processes
 

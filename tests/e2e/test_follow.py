@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from indexer import indexes, session, targets
-from indexer.status import Role, State
+from indexer.follow import session
+from indexer.indexes import physical, targets
+from indexer.status.model import Role, State
 from service.errors import HistoryLost, Unavailable
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
 from tests.e2e.rig import ALIAS, OPTIONS, PROMISED, Rig, asset
-from tests.waiting import eventually, until
+from tests.support.waiting import eventually, until
 
 
 async def test_an_empty_library_is_searchable_when_the_follower_has_caught_up(rig: Rig) -> None:
@@ -174,7 +175,7 @@ async def test_another_mapping_is_said_and_still_followed(rig: Rig, monkeypatch:
     first = await rig.follow()
     index = await rig.physical()
     await first.stop()
-    for module in (indexes, session, targets):
+    for module in (physical, session, targets):
         monkeypatch.setattr(module, "mapping_hash", lambda: "0123456789abcdef")
     second = await rig.follow()
     assert second.status().outdated

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from indexer.follow import Follower
-from indexer.status import State
+from indexer.follow.follower import Follower
+from indexer.status.model import State
 from mappings.index import index_body, mapping_hash
 from service.ports.clock import SystemClock
 from service.ports.store import Change
 from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
+from tests.support.waiting import eventually, until
 from tests.unit.indexer.memory import Notes
-from tests.waiting import eventually, until
 
 
 async def test_what_an_earlier_release_left_is_taken_over(rig: Rig) -> None:

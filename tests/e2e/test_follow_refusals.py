@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from indexer.bulk import Halted
-from indexer.retry import resume, retry
-from indexer.status import State
-from indexer.tools import Tools
+from indexer.bulk.loop import Halted
+from indexer.operator import Tools, resume, retry
+from indexer.status.model import State
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem
 from service.ports.store import Change
 from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 async def test_poison_is_a_dead_letter_until_a_good_version_comes(rig: Rig) -> None:

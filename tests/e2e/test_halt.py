@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from indexer.follow import Follower
+from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
-from indexer.rebuild import Reindex
-from indexer.status import State
-from service.adapters.embedded_search import EmbeddedSearch
+from indexer.reindex.rebuild import Reindex
+from indexer.status.model import State
+from service.adapters.embedded_search.engine import EmbeddedSearch
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Change
 from tests.e2e.rig import ALIAS, Rig, asset, rigged
-from tests.waiting import until
+from tests.support.waiting import until
 
 OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, look_seconds=0.05)
 

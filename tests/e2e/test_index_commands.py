@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from indexer.plan import Physical, Plans, Rebuild, Stage
-from service.adapters.sqlite_store import SqliteStore
+from indexer.indexes.plan import Physical, Plans, Rebuild, Stage
+from service.adapters.sqlite.store import SqliteStore
+from service.cli.exit_codes import INTERRUPTED
 from service.errors import NotFound
-from service.exits import INTERRUPTED
 from service.ports.clock import SystemClock
 from service.ports.store import Change
 from tests.e2e.drift import Hands, begun, filled
-from tests.engine_process import osmem
-from tests.processes import assetry, printed, served, started, until
+from tests.support.engine_process import osmem
+from tests.support.processes import assetry, printed, served, started, until
 
 pytestmark = pytest.mark.processes
 

@@ -10,15 +10,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 
-from indexer.plan import Plans
-from indexer.targets import resolved
-from indexer.tools import Tools
+from indexer.indexes.plan import Plans
+from indexer.indexes.targets import resolved
+from indexer.operator import Tools
 from service.errors import NotFound
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change
 from tests.e2e.follower_process import TTL
 from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 class Process:
@@ -81,7 +81,8 @@ async def leads(rig: Rig, one: Process) -> bool:
         return False
 
     await eventually(held, "somebody holds the lease")
-    # As service.adapters.workers names it: <host>/<boot and namespace>/<pid>.<start>/<name>, without /proc <pid> alone.
+    # As service.adapters.shared.liveness names it:
+    # <host>/<boot and namespace>/<pid>.<start>/<name>, without /proc <pid> alone.
     holder = (await record(rig))["holder"]
     return f"/{one.pid}." in holder or f"/{one.pid}/" in holder
 

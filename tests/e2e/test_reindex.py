@@ -10,23 +10,24 @@ from datetime import timedelta
 
 import pytest
 
-from indexer import documents, indexes, steps
-from indexer.bulk import Halted
-from indexer.follow import Follower
+from indexer import crash_points, documents
+from indexer.bulk.loop import Halted
+from indexer.crash_points import Step
+from indexer.follow.follower import Follower
+from indexer.indexes import physical
+from indexer.indexes.plan import Physical, Plans, Rebuild, Stage
+from indexer.indexes.targets import resolved
+from indexer.operator import Tools
 from indexer.options import FollowOptions
-from indexer.plan import Physical, Plans, Rebuild, Stage
-from indexer.rebuild import Outcome, Reindex
-from indexer.status import State
-from indexer.steps import Step
-from indexer.targets import resolved
-from indexer.tools import Tools
+from indexer.reindex.rebuild import Outcome, Reindex
+from indexer.status.model import State
 from mappings.index import index_body
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome, Json
 from service.ports.store import Body, Change
 from tests.e2e.rig import ALIAS, Rig, asset
-from tests.waiting import eventually, until
+from tests.support.waiting import eventually, until
 
 OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05)
 
@@ -131,7 +132,7 @@ async def cut_off(work: Reindex, step: Step) -> None:
         if now is step:
             raise Cut
 
-    with steps.observed(cut):
+    with crash_points.observed(cut):
         ended = asyncio.gather(work.run(), return_exceptions=True)
         with contextlib.suppress(Cut):
             await ended
@@ -194,7 +195,7 @@ async def test_a_difference_is_refused_until_it_is_repaired(rig: Rig) -> None:
         if now is Step.REINDEX_FILLED:
             tasks.append(asyncio.create_task(spoiled()))
 
-    with steps.observed(spoil):
+    with crash_points.observed(spoil):
         outcome = await work.run()
     await asyncio.gather(*tasks)
     assert not outcome.swapped
@@ -325,8 +326,8 @@ async def test_an_index_of_another_mapping_gets_every_write_cut_to_what_it_knows
         return body
 
     with monkeypatch.context() as patch:
-        patch.setattr(indexes, "index_body", smaller)
-        patch.setattr(indexes, "mapping_hash", lambda: "0123456789abcdef")
+        patch.setattr(physical, "index_body", smaller)
+        patch.setattr(physical, "mapping_hash", lambda: "0123456789abcdef")
         patch.setattr(documents, "fold_object", lambda body: {"words": ["of an earlier projection"]})
         await rig.store.insert("asset", *asset(3, title="early"))
         first = await rig.follow(OPTIONS)

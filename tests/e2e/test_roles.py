@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.engine_process import osmem
-from tests.places import given, removed
-from tests.processes import PATIENCE, Served, assetry, printed, served, started, until
-from tests.redis_process import needed, redis_process
+from tests.support.engine_process import osmem
+from tests.support.places import given, removed
+from tests.support.processes import PATIENCE, Served, assetry, printed, served, started, until
+from tests.support.redis_process import needed, redis_process
 
 pytestmark = pytest.mark.processes
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.processes import assetry
+from tests.support.processes import assetry
 
 pytestmark = pytest.mark.processes
 

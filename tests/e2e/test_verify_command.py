@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.e2e.drift import Hands, filled
-from tests.engine_process import osmem
-from tests.processes import assetry, printed, served, started, until
+from tests.support.engine_process import osmem
+from tests.support.processes import assetry, printed, served, started, until
 
 pytestmark = pytest.mark.processes
 

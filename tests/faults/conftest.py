@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine_process import osmem
 from tests.faults.indexing import Nursery, nursery
+from tests.support.engine_process import osmem
 
 
 @pytest.fixture(scope="module")

@@ -26,16 +26,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from indexer import stages, steps
-from indexer.follow import Follower
-from indexer.lease import Candidate
+from indexer import crash_points
+from indexer.crash_points import Step
+from indexer.follow.follower import Follower
+from indexer.leadership.lease import Candidate
 from indexer.options import FollowOptions
-from indexer.rebuild import Reindex
-from indexer.steps import Step
-from service.adapters import opensearch_wire  # noqa: F401 - once for all lives, it takes its time
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.sqlite_store import SqliteStore
-from service.adapters.workers import enlist, known_dead
+from indexer.reindex import stages
+from indexer.reindex.rebuild import Reindex
+from service.adapters.opensearch import wire  # noqa: F401 - once for all lives, it takes its time
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.shared.liveness import enlist, known_dead
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import Unavailable
 from service.ports.clock import Clock, SystemClock
 from service.ports.search import SearchEngine
@@ -226,7 +227,7 @@ def _life(job: Job, work: str, crashes: Sequence[Crash]) -> int:
     timed = next((crash for crash in crashes if crash.step is None), None)
     if timed is not None:
         signal.setitimer(signal.ITIMER_REAL, timed.seconds)  # nobody handles SIGALRM: it is as good as a SIGKILL
-    with steps.observed(_doomed(job, crashes)):
+    with crash_points.observed(_doomed(job, crashes)):
         try:
             asyncio.run(live(job, work))
         except Unavailable as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.processes import Served, until
+from tests.support.processes import Served, until
 
 TIMEOUT = 10.0
 CLIENTS = 10

@@ -15,11 +15,11 @@ from typing import Any
 
 import httpx
 
-from indexer import checkpoint
-from indexer.plan import Plan
-from indexer.targets import Target, resolved
-from indexer.tools import Tools
-from service.adapters.opensearch import Connection, OpenSearchEngine
+from indexer.follow import checkpoint
+from indexer.indexes.plan import Plan
+from indexer.indexes.targets import Target, resolved
+from indexer.operator import Tools
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.search import Rejected
@@ -28,7 +28,7 @@ from tests.contracts.adapters import STORES
 from tests.faults.crashing import Crash, Job, options
 from tests.faults.ledger import Ledger
 from tests.faults.witness import Witness
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PATIENCE = 60.0
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tests.processes import Served, until
+from tests.support.processes import Served, until
 
 CREATE, UPLOAD, SEARCH = "create", "upload", "search"
 

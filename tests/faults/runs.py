@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from indexer.steps import Step
+from indexer.crash_points import Step
 from service.ports.search import BulkItem
 from service.ports.store import Change
 from tests.faults.crashing import Crash
 from tests.faults.indexing import Nursery, Scene, scene
-from tests.waiting import until
+from tests.support.waiting import until
 
 FOLLOW = (
     Step.LEASE_TAKEN,

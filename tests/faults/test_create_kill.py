@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.creates import Creates
-from tests.processes import served, until
+from tests.support.processes import served, until
 
 pytestmark = pytest.mark.processes
 

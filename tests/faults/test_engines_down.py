@@ -18,7 +18,7 @@ import pytest
 from scripts.enginelib.faults import Missing
 from scripts.enginelib.instances import Instance, fresh
 from tests.faults.load import CREATE, SEARCH, UPLOAD, Load, check, memory
-from tests.processes import printed, served
+from tests.support.processes import printed, served
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 

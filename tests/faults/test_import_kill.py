@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import Served, printed, served, until
+from tests.support.processes import Served, printed, served, until
 
 pytestmark = pytest.mark.processes
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.steps import Step
+from indexer.crash_points import Step
 from tests.contracts.adapters import STORES
 from tests.faults.indexing import Nursery
 from tests.faults.runs import ORDER, lived_through

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from indexer.plan import Stage
+from indexer.indexes.plan import Stage
 from mappings.index import index_body
 from scripts.enginelib.faults import Missing
 from scripts.enginelib.instances import Instance, fresh
 from tests.faults.indexing import Nursery, Scene, scene
 from tests.faults.load import memory
-from tests.waiting import eventually, until
+from tests.support.waiting import eventually, until
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 

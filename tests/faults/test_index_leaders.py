@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.indexing import Nursery, Scene, Supervised, scene
-from tests.waiting import eventually, until
+from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.processes
 

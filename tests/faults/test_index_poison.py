@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.retry import resume
+from indexer.operator import resume
 from tests.faults.indexing import Nursery, Scene, scene
 
 pytestmark = pytest.mark.processes

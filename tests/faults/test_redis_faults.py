@@ -14,24 +14,24 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service.adapters.arq_jobs import ArqJobs
-from service.adapters.arq_wire import wake_up
-from service.adapters.job_limits import JobLimits
-from service.adapters.redis_checks import checks
-from service.adapters.redis_client import RedisOptions, connect
-from service.adapters.redis_replies import RedisReplies
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.jobs.arq_jobs import ArqJobs
+from service.adapters.jobs.arq_messages import wake_up
+from service.adapters.jobs.limits import JobLimits
+from service.adapters.redis.checks import checks
+from service.adapters.redis.client import RedisOptions, connect
+from service.adapters.redis.replies import RedisReplies
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import SettingsError
 from service.ports.checks import Health
 from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
 from service.ports.replies import Mark
 from service.ports.store import Body, Record, Store
-from tests.clocks import Elsewhere
-from tests.redis_process import RedisProcess, free_port, needed, redis_process
+from tests.support.clocks import Elsewhere
+from tests.support.redis_process import RedisProcess, free_port, needed, redis_process
+from tests.support.waiting import eventually
 from tests.unit.adapters import certificates
 from tests.unit.adapters.certificates import Authority
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.engines, needed]
 

@@ -12,8 +12,8 @@ import pytest
 from mappings.index import index_body
 from scripts.enginelib.faults import Missing
 from scripts.enginelib.table import ENGINES
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.osmem import OsmemProcess
+from service.adapters.embedded_search.process import OsmemProcess
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
 from service.errors import Unavailable
 from service.ports.search import BulkItem, Json
 from tests.faults.toxics import UP, Proxy, proxied

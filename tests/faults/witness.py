@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from indexer import checkpoint
+from indexer.follow import checkpoint
 from service.errors import HistoryLost, Unavailable
 from service.ports.search import Rejected, SearchEngine
 from service.ports.store import Store

@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Token:
-    """A place in the log; see :mod:`service.adapters.sqlite_feed` for the two numbers."""
+    """A place in the log; see :mod:`service.adapters.sqlite.feed` for the two numbers."""
 
     database: str
     seq: int

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from indexer.checkpoint import lease_key
 from indexer.documents import EPOCH_BITS, MAX_REV, bulk_item
-from indexer.indexes import ALIVE
-from indexer.plan import Plan, Stage, plan_key
+from indexer.follow.checkpoint import lease_key
+from indexer.indexes.physical import ALIVE
+from indexer.indexes.plan import Plan, Stage, plan_key
 from service.ports.search import BulkItem, Json
 from service.ports.store import Body, Record
 from tests.model.cluster import POISON, Cluster, Held, PhysicalIndex, Watch

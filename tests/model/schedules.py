@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from indexer.steps import Step
+from indexer.crash_points import Step
 from tests.model.network import Weather
 from tests.model.simulation import Process
 from tests.model.world import BURIAL, Shape, World

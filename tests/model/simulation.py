@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from indexer.steps import Step
+from indexer.crash_points import Step
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _OWNER: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from indexer.steps import Step
+from indexer.crash_points import Step
 from tests.model.oracle import Violation
 from tests.model.schedules import ACTIONS, ASSETS, run, run_late_move, run_late_writes, run_sleeping_operator
 from tests.model.world import Shape, World

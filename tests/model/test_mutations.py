@@ -10,19 +10,20 @@ from typing import Any
 import orjson
 import pytest
 
-from indexer import outcomes, stages
-from indexer.bulk import BulkLoop
-from indexer.dead_letters import DeadLetters
-from indexer.indexes import Indexes
-from indexer.lease import Lease
-from indexer.opening import Opening
-from indexer.outcomes import Verdict
-from indexer.plan import Permit, Plan, Plans, Rebuild, Stage
-from indexer.refresh import Refresher
-from indexer.session import Session
-from indexer.stages import Works
-from indexer.targets import Target
-from indexer.writer import Writer
+from indexer.bulk import outcomes
+from indexer.bulk.dead_letters import DeadLetters
+from indexer.bulk.loop import BulkLoop
+from indexer.bulk.outcomes import Verdict
+from indexer.follow.refresh import Refresher
+from indexer.follow.session import Session
+from indexer.follow.start import Opening
+from indexer.follow.writer import Writer
+from indexer.indexes.physical import Indexes
+from indexer.indexes.plan import Permit, Plan, Plans, Rebuild, Stage
+from indexer.indexes.targets import Target
+from indexer.leadership.lease import Lease
+from indexer.reindex import stages
+from indexer.reindex.stages import Works
 from service.ports.search import BulkItem
 from service.ports.store import Body, Change
 from tests.model.oracle import Violation

@@ -12,15 +12,15 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Self, cast
 
-from indexer.bulk import Bounds
-from indexer.follow import Follower
-from indexer.lease import Candidate
+from indexer.bulk.loop import Bounds
+from indexer.crash_points import Step, observed
+from indexer.follow.follower import Follower
+from indexer.indexes.plan import ENDED, Stage
+from indexer.indexes.targets import as_target
+from indexer.leadership.lease import Candidate
+from indexer.operator import Tools
 from indexer.options import FollowOptions
-from indexer.plan import ENDED, Stage
-from indexer.rebuild import Outcome, Reindex
-from indexer.steps import Step, observed
-from indexer.targets import as_target
-from indexer.tools import Tools
+from indexer.reindex.rebuild import Outcome, Reindex
 from service.errors import AlreadyExists, Conflict, HistoryLost, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected, SearchEngine

@@ -14,7 +14,7 @@ import orjson
 from osmem_server import resolve_binary
 
 from mappings.index import index_body
-from tests.library import items
+from tests.support.library import items
 
 INDEX = "semantics"
 

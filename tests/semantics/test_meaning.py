@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from query.clauses import Clause, In, Near, Range, Term, walk
-from query.request import Caller, SearchRequest, compile_search
-from tests.library import NOW, ORG, records
-from tests.queries import Generator, generated
+from query.compile import compile_search
+from query.types import Caller, SearchRequest
 from tests.semantics.engine import Engine, filled
 from tests.semantics.evaluator import Library, metres
+from tests.support.library import NOW, ORG, records
+from tests.support.queries import Generator, generated
 
 SIZE = 400
 ME = Caller(ORG, "user_1")

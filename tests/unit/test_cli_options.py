@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from service.cli_options import run_interruptible
+from service.cli.options import run_interruptible
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -35,7 +35,7 @@ def test_a_signal_that_is_given_twice_ends_a_command_in_order(number: signal.Sig
 
 _STUCK = """
 import asyncio, os
-from service.cli_options import run_interruptible
+from service.cli.options import run_interruptible
 
 os.getpid = lambda: {pid}
 

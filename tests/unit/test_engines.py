@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service import engines
-from service.adapters.redis_client import connect
+from service.adapters.redis.client import connect
 from service.errors import Unavailable
+from service.runtime import engines
 from service.settings import Settings
 from tests.unit.adapters.redis_servers import scripted
 

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from service.errors import Unavailable
-from service.housekeeping import keep_house
-from tests.waiting import until
+from service.runtime.maintenance import keep_house
+from tests.support.waiting import until
 
 
 class _Files:

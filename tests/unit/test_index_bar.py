@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.plan import Stage
-from indexer.told import Told
-from service.commands.indexing import SAID_AFTER, Bar
-from service.commands.output import progress
+from indexer.indexes.plan import Stage
+from indexer.reindex.result import Told
+from service.cli.commands.indexing import SAID_AFTER, Bar
+from service.cli.output import progress
 from tests.unit.indexer.memory import HandClock
 
 FULL = Told(Stage.FILLING, waits="the engine answers 429 cluster_block_exception")

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from prometheus_client.core import Metric
 
-from indexer.published import UNKNOWN, decode, encode
-from indexer.status import FollowerStatus, Rebuilding, Reconciling, Role, State
-from indexer.verified import Verified
-from service.api.metric_table import ENGINES, HTTP, METRICS, PREFIX, render_metrics
-from service.index_metrics import IndexTimes, index_metrics
+from indexer.status.model import UNKNOWN, FollowerStatus, Rebuilding, Reconciling, Role, State, decode, encode
+from indexer.verify.last_result import Verified
+from service.api.ops.metric_table import ENGINES, HTTP, METRICS, PREFIX, render_metrics
+from service.runtime.index_metrics import IndexTimes, index_metrics
 
 VERIFIED = Verified("assets-1", "2024-05-01T10:00:00+00:00", 10, {"missing": 2, "stale": 0}, 1, 0, 0.5)
 BUSY = replace(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.index_report import _asked
+from service.runtime.index_report import _asked
 
 INDEX = b'{"engines": {"index": {"state": "following", "ready": true}}}'
 

@@ -8,12 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from indexer.published import NOBODY, UNKNOWN
-from indexer.status import FollowerStatus, Rebuilding, Reconciling, State
-from service import probes
-from service.api.context import Probe
-from service.asgi import create_ops_app
+from indexer.status.model import NOBODY, UNKNOWN, FollowerStatus, Rebuilding, Reconciling, State
+from service.api.app import create_ops_app
+from service.api.kernel.context import Probe
 from service.errors import Unavailable
+from service.runtime import probes
 
 GOOD = replace(UNKNOWN, state=State.FOLLOWING, caught_up=True, last_error=None)
 

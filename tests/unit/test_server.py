@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from service.server import Server, bind
+from service.runtime.server import Server, bind
 
 
 async def test_a_request_that_is_cut_gives_back_what_it_holds_before_the_end() -> None:

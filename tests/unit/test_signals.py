@@ -8,8 +8,8 @@ import pytest
 
 PROGRAM = """
 import asyncio, os
-from service.cli_options import run
-from service.signals import SAME_SECONDS, stoppable
+from service.cli.options import run
+from service.runtime.signals import SAME_SECONDS, stoppable
 
 os.getpid = lambda: {pid}
 

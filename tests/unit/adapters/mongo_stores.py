@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.adapters.mongo_store import MongoOptions, MongoStore
+from service.adapters.mongo.store import MongoOptions, MongoStore
 from service.ports.clock import SystemClock
-from tests.mongo_server import MongoServer, mongo_server
+from tests.support.mongo_server import MongoServer, mongo_server
 
 SECONDS = 1.0
 

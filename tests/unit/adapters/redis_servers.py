@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from service.adapters.redis_client import RedisOptions
+from service.adapters.redis.client import RedisOptions
 
 SERVER = "redis_version:7.2.4\r\nredis_mode:standalone\r\n"
 

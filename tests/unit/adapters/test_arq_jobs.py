@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.arq_jobs import ArqJobs
-from service.adapters.redis_client import RedisOptions
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.jobs.arq_jobs import ArqJobs
+from service.adapters.redis.client import RedisOptions
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import NotFound, SettingsError
 from service.ports.clock import SystemClock
 from tests.unit.adapters.redis_servers import scripted

@@ -7,8 +7,8 @@ import orjson
 import pytest
 from arq.jobs import deserialize_job_raw, serialize_job, serialize_result
 
-from service.adapters.arq_wire import FUNCTION, dumps, loads, queue, queues, wake_up
-from service.adapters.job_limits import JobLimits
+from service.adapters.jobs.arq_messages import FUNCTION, dumps, loads, queue, queues, wake_up
+from service.adapters.jobs.limits import JobLimits
 from service.ports.store import Record
 
 CALL: dict[str, Any] = {"t": None, "f": FUNCTION, "a": ["op_1"], "k": {}, "et": 1}

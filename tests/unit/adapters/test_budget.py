@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.adapters.budget import LEAST, MOST, Budget
+from service.adapters.shared.memory_budget import LEAST, MOST, Budget
 
 
 @pytest.mark.parametrize(

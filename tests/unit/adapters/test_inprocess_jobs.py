@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from service.adapters.inprocess_jobs import InprocessJobs
-from service.adapters.job_limits import JobLimits
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.jobs.inprocess_jobs import InprocessJobs
+from service.adapters.jobs.limits import JobLimits
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.jobs import Cancelled, Progress
 from service.ports.store import Body, Change, Condition, Order, Page, Record
-from tests.clocks import Elsewhere
+from tests.support.clocks import Elsewhere
 
 LIMITS = JobLimits(concurrency=2, attempts=2, backoff=0.01, sweep=0.05, lease=0.15, grace=0.1)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.adapters.job_leases import Leases
+from service.adapters.jobs.leases import Leases
 from service.ports.store import Record
 from tests.unit.core.fakes import Clock
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.local_files import LocalFiles
-from service.adapters.local_part import Part
+from service.adapters.local.files import LocalFiles
+from service.adapters.local.part import Part
 from service.errors import StorageFull, Unavailable
 
 

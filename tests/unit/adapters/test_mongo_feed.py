@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 import pytest
 from bson.int64 import Int64
 
-from service.adapters.mongo_options import AWAIT_SECONDS
-from service.adapters.mongo_store import MongoStore
-from service.adapters.mongo_streams import WHOLE, pipeline_hash
-from service.adapters.mongo_token import Token, as_int, read_token
+from service.adapters.mongo.options import AWAIT_SECONDS
+from service.adapters.mongo.store import MongoStore
+from service.adapters.mongo.streams import WHOLE, pipeline_hash
+from service.adapters.mongo.token import Token, as_int, read_token
 from service.errors import HistoryLost, Unavailable
 from service.ports.store import MARKER, Changed
-from tests.mongo_server import (
+from tests.support.mongo_server import (
     CURSOR,
     DATABASE_ID,
     Document,
@@ -255,7 +255,7 @@ async def test_an_idle_feed_passes_a_position_without_another_write(server: Mong
 async def test_an_idle_feed_renews_its_token_now_and_then(
     server: MongoServer, store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.adapters.mongo_feed.MARK_SECONDS", 0.05)
+    monkeypatch.setattr("service.adapters.mongo.feed.MARK_SECONDS", 0.05)
     async with feed(store, token(50)) as changes:
         server.script("getMore", batch(token=resume_token(60)), batch(token=resume_token(60)))
         (mark,) = (await until(changes, bool))[:1]

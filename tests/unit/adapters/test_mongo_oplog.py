@@ -7,8 +7,8 @@ import pytest
 from bson import Timestamp
 from pymongo.errors import OperationFailure
 
-from service.adapters.mongo_client import Database
-from service.adapters.mongo_oplog import oplog_hours
+from service.adapters.mongo.client import Database
+from service.adapters.mongo.feed import oplog_hours
 from service.errors import AssetryError
 
 HIDDEN = {"no right to read it": 13, "a sharded cluster": 20, "a shared tier of Atlas": 8000}

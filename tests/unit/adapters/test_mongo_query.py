@@ -10,13 +10,13 @@ import pytest
 from bson import decode, encode
 from bson.int64 import Int64
 
-from service.adapters.mongo_codec import CODEC, document, record, updated
-from service.adapters.mongo_query import page_parts, where_filter
-from service.adapters.mongo_token import Token, as_int, as_timestamp, read_token, time_of
-from service.adapters.pages import Cursor
+from service.adapters.mongo.codec import CODEC, document, record, updated
+from service.adapters.mongo.query import page_parts, where_filter
+from service.adapters.mongo.token import Token, as_int, as_timestamp, read_token, time_of
+from service.adapters.shared.pages import Cursor
 from service.errors import HistoryLost
 from service.ports.store import Change, Condition, Exists, In, Order, Range, Record
-from tests.mongo_server import at, resume_token
+from tests.support.mongo_server import at, resume_token
 
 LIVE = {"tombstone": False}
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.adapters import mongo_schema
-from service.adapters.mongo_schema import Step, validator, wanted_indexes
+from service.adapters.mongo import schema
+from service.adapters.mongo.schema import Step, validator, wanted_indexes
 from service.errors import SettingsError
 from service.ports.store import KINDS
-from tests.mongo_server import Document, MongoServer, error, found, note
+from tests.support.mongo_server import Document, MongoServer, error, found, note
 from tests.unit.adapters.mongo_stores import options, server
 
 __all__ = ["server"]
@@ -43,9 +43,9 @@ def complete(server: MongoServer, asset: Document | None = None, **validators: D
 
 async def test_a_database_that_was_set_up_lacks_nothing(server: MongoServer) -> None:
     complete(server)
-    assert await mongo_schema.plan(options(server)) == []
+    assert await schema.plan(options(server)) == []
     complete(server)
-    assert await mongo_schema.apply(options(server)) == []
+    assert await schema.apply(options(server)) == []
     assert not server.sent("create")
     assert not server.sent("createIndexes")
 
@@ -53,7 +53,7 @@ async def test_a_database_that_was_set_up_lacks_nothing(server: MongoServer) -> 
 async def test_an_empty_database_lacks_everything(server: MongoServer) -> None:
     server.script("listCollections", found())
     server.script("find", found())
-    steps = await mongo_schema.plan(options(server))
+    steps = await schema.plan(options(server))
     assert [step.collection for step in steps if step.action == "create collection"] == list(KINDS)
     made = {(step.collection, step.detail) for step in steps if step.action == "create index"}
     assert {("asset", index.name) for index in KINDS["asset"]} | {("asset", "org_key")} <= made
@@ -64,7 +64,7 @@ async def test_it_is_made_as_the_plan_says(server: MongoServer) -> None:
     server.script("listCollections", found())
     server.script("find", found())
     server.script("create", error(48))  # somebody else sets it up, too
-    await mongo_schema.apply(options(server))
+    await schema.apply(options(server))
     assert [command["create"] for command in server.sent("create")] == list(KINDS)
     assert all("$jsonSchema" in command["validator"] for command in server.sent("create"))
     specs = {spec["name"]: spec for command in server.sent("createIndexes") for spec in command["indexes"]
@@ -78,7 +78,7 @@ async def test_it_is_made_as_the_plan_says(server: MongoServer) -> None:
     assert list(specs["slug"]["key"]) == ["org", "unique.slug"]
     assert specs["created"]["partialFilterExpression"] == {"tombstone": False}
     (written,) = server.sent("update")
-    assert written["updates"][0]["u"]["$set"]["version"] == mongo_schema.SCHEMA_VERSION
+    assert written["updates"][0]["u"]["$set"]["version"] == schema.SCHEMA_VERSION
 
 
 async def test_no_index_is_asked_for_twice(server: MongoServer) -> None:
@@ -93,7 +93,7 @@ async def test_no_index_is_asked_for_twice(server: MongoServer) -> None:
     server.script("listCollections", found())
     server.script("find", found())
     server.script("createIndexes", *[create] * sum(1 + len(KINDS[kind]) for kind in KINDS))
-    await mongo_schema.apply(options(server))
+    await schema.apply(options(server))
     assert len(made) == len(server.sent("createIndexes"))
 
 
@@ -112,13 +112,13 @@ DIFFERENT: dict[str, tuple[Document, list[str]]] = {
 async def test_an_index_that_differs_is_made_anew(server: MongoServer, name: str) -> None:
     listed, wanted = DIFFERENT[name]
     complete(server, listed)
-    steps = await mongo_schema.plan(options(server))
+    steps = await schema.plan(options(server))
     assert [f"{step.action} {step.detail}" for step in steps if step.collection == "asset"] == wanted
 
 
 async def test_a_validator_that_differs_is_set(server: MongoServer) -> None:
     complete(server, key=None)
-    steps = await mongo_schema.apply(options(server))
+    steps = await schema.apply(options(server))
     assert Step("key", "set validator", steps[0].detail) == steps[0]
     assert [command["collMod"] for command in server.sent("collMod")] == ["key"]
 
@@ -132,21 +132,21 @@ async def test_the_build_of_an_index_takes_as_long_as_it_takes(server: MongoServ
 
     complete(server, asset=indexes("asset", without="org_key"))
     server.script("createIndexes", built)
-    assert [step.action for step in await mongo_schema.apply(chosen)] == ["create index", "write note"]
+    assert [step.action for step in await schema.apply(chosen)] == ["create index", "write note"]
 
 
 async def test_duplicates_are_named(server: MongoServer) -> None:
     complete(server, indexes("asset", without="slug"))
     server.script("createIndexes", error(11000))
     with pytest.raises(SettingsError, match=r"'asset'.*'slug'.*unique\.slug") as caught:
-        await mongo_schema.apply(options(server))
+        await schema.apply(options(server))
     assert "secret" not in caught.value.message
 
 
 async def test_the_note_of_an_older_assetry_is_written_anew(server: MongoServer) -> None:
     complete(server)
     server.script("find", found(note(indexes=["asset.guid"])))
-    assert [step.action for step in await mongo_schema.plan(options(server))] == ["write note"]
+    assert [step.action for step in await schema.plan(options(server))] == ["write note"]
 
 
 def test_a_validator_knows_the_frame_and_the_indexed_paths() -> None:

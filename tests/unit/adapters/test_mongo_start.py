@@ -12,15 +12,16 @@ from collections.abc import Callable
 
 import pytest
 
-from service.adapters import mongo_checks, mongo_schema
-from service.adapters.mongo_checks import ACTIONS, checks, missing_actions
-from service.adapters.mongo_store import MongoOptions, MongoStore
+from service.adapters.mongo import checks as mongo_checks
+from service.adapters.mongo import schema
+from service.adapters.mongo.checks import ACTIONS, checks, missing_actions
+from service.adapters.mongo.store import MongoOptions, MongoStore
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Check, Health
 from service.ports.clock import SystemClock
-from tests.mongo_server import Answer, Document, MongoServer, error, found, note
+from tests.support.mongo_server import Answer, Document, MongoServer, error, found, note
+from tests.support.waiting import until
 from tests.unit.adapters.mongo_stores import SECONDS, opened, options, server
-from tests.waiting import until
 
 __all__ = ["server"]
 
@@ -169,7 +170,7 @@ async def test_a_store_that_is_not_open() -> None:
 
 
 async def examined(server: MongoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, Check]:
-    async def nothing(_: MongoOptions) -> list[mongo_schema.Step]:
+    async def nothing(_: MongoOptions) -> list[schema.Step]:
         return []
 
     monkeypatch.setattr(mongo_checks, "plan", nothing)

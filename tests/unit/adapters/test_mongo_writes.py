@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from service.adapters.mongo_store import MongoStore
-from service.api.errors import failure
+from service.adapters.mongo.store import MongoStore
+from service.api.kernel.errors import failure
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.clock import SystemClock
 from service.ports.store import Change, Record
-from tests.mongo_server import Document, MongoServer, error, found, mongo_server, unconfirmed, write_error
+from tests.support.mongo_server import Document, MongoServer, error, found, mongo_server, unconfirmed, write_error
 from tests.unit.adapters.mongo_stores import SECONDS, opened, options, server, store
 
 __all__ = ["server", "store"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.opensearch_wire import bulk_body, describe
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.opensearch.wire import bulk_body, describe
 from service.errors import Unavailable
 from service.ports.search import BulkItem, PitGone, Rejected
 from tests.unit.adapters.opensearch_servers import Answer, Request, answering, mute, scripted

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.opensearch_checks import checks
-from service.adapters.opensearch_wire import client
-from service.adapters.osmem import OsmemProcess
+from service.adapters.embedded_search.process import OsmemProcess
+from service.adapters.opensearch.checks import checks
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.opensearch.wire import client
 from service.ports.checks import Check, Health
 from tests.contracts.engines import GIVEN
 from tests.unit.adapters.opensearch_servers import Answer, Request, answering, routed, scripted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.opensearch_connection import Connection, Host
+from service.adapters.opensearch.connection import Connection, Host
 from service.errors import SettingsError
 
 SECRET = "s3cret"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from service.adapters.opensearch_pool import HostPool
+from service.adapters.opensearch.pool import HostPool
 
 
 class Time:

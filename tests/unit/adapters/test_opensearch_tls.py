@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from mappings.index import index_body
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.opensearch_checks import checks
-from service.adapters.opensearch_verify import verify
-from service.adapters.osmem import OsmemProcess
+from service.adapters.embedded_search.process import OsmemProcess
+from service.adapters.opensearch.checks import checks
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.opensearch.startup import verify
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Health
 from service.ports.search import BulkItem

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.adapters.opensearch import Connection
-from service.adapters.opensearch_verify import numbers, verify
+from service.adapters.opensearch.engine import Connection
+from service.adapters.opensearch.startup import numbers, verify
 from service.errors import SettingsError, Unavailable
 from tests.unit.adapters.opensearch_servers import Answer, mute, routed, scripted
 
@@ -118,7 +118,7 @@ async def test_no_such_host() -> None:
 
 
 async def test_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.adapters.opensearch_probe.SECONDS", 0.1)
+    monkeypatch.setattr("service.adapters.opensearch.raw_calls.SECONDS", 0.1)
     async with mute() as url, asyncio.timeout(5):
         assert "does not answer in time" in await said(url)
 

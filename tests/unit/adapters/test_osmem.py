@@ -12,14 +12,14 @@ import httpx
 import orjson
 import pytest
 
-from service.adapters.embedded_search import EmbeddedSearch, running_engine
-from service.adapters.osmem import OsmemProcess
+from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
+from service.adapters.embedded_search.process import OsmemProcess
 from service.errors import SettingsError, Unavailable
-from tests.waiting import until
+from tests.support.waiting import until
 
 PARENT = """
 import asyncio
-from service.adapters.osmem import OsmemProcess
+from service.adapters.embedded_search.process import OsmemProcess
 
 async def main():
     process = OsmemProcess()

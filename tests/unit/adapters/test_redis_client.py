@@ -9,8 +9,8 @@ import pytest
 from redis import exceptions as failures
 from redis.asyncio import Redis
 
-from service.adapters.redis_checks import checks, judged
-from service.adapters.redis_client import RedisOptions, answered, connect, translate, translated, version_of
+from service.adapters.redis.checks import checks, judged
+from service.adapters.redis.client import RedisOptions, answered, connect, translate, translated, version_of
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Health
 from tests.unit.adapters.redis_servers import bulk, scripted

@@ -11,8 +11,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Disconnected
 
-from service.adapters.redis_quotas import PAUSE, RedisQuotas
-from service.adapters.redis_replies import RedisReplies
+from service.adapters.redis.quotas import PAUSE, RedisQuotas
+from service.adapters.redis.replies import RedisReplies
 from service.errors import Unavailable
 from service.ports.replies import Kept, Mark
 from tests.unit.core.fakes import Clock

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.redis_client import RedisOptions, connect
+from service.adapters.redis.client import RedisOptions, connect
 from service.errors import SettingsError
 from tests.unit.adapters import certificates
 from tests.unit.adapters.certificates import Authority, Issued, server_side

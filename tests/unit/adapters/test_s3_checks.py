@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.adapters.s3_checks import checks
-from service.adapters.s3_options import S3Options
+from service.adapters.s3.checks import checks
+from service.adapters.s3.options import S3Options
 from service.ports.checks import Health
 from tests.unit.adapters.s3_server import s3_engine
 

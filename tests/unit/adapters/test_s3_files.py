@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters import s3_files
-from service.adapters.s3_bucket import create_bucket
-from service.adapters.s3_checks import checks
-from service.adapters.s3_connections import RETRIES
-from service.adapters.s3_files import S3Files
-from service.adapters.s3_options import MIB, S3Options
+from service.adapters.s3 import files as s3_files
+from service.adapters.s3.bucket import create_bucket
+from service.adapters.s3.checks import checks
+from service.adapters.s3.connections import RETRIES
+from service.adapters.s3.files import S3Files
+from service.adapters.s3.options import MIB, S3Options
 from service.errors import AssetryError, SettingsError, StorageFull, Unavailable
 from service.ports.checks import Health
 from service.ports.files import original_key
+from tests.support.waiting import until
 from tests.unit.adapters.certificates import NEEDS, Authority, available, server_side
 from tests.unit.adapters.s3_server import Engine, s3_engine
-from tests.waiting import until
 
 LARGE = b"0123456789abcdef" * (12 * MIB // 16)
 KEY = original_key("org", hashlib.sha256(LARGE).hexdigest())

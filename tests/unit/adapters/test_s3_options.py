@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.s3_client import client, provider
-from service.adapters.s3_errors import at_start, translated
-from service.adapters.s3_options import MIB, S3Options
-from service.adapters.s3_send import part_size
+from service.adapters.s3.client import client, provider
+from service.adapters.s3.errors import at_start, translated
+from service.adapters.s3.options import MIB, S3Options
+from service.adapters.s3.send import part_size
 from service.errors import SettingsError, Unavailable
 
 GOOD = S3Options("http://someone:hu%40sh@127.0.0.1:9000")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.budget import Budget
-from service.adapters.s3_incoming import S3Incoming
-from service.adapters.s3_options import MIB
-from service.adapters.s3_spool import PREFIX, Spool, Stretch, sweep_scratch
-from service.adapters.s3_threads import Threads
+from service.adapters.s3.incoming import S3Incoming
+from service.adapters.s3.options import MIB
+from service.adapters.s3.spool import PREFIX, Spool, Stretch, sweep_scratch
+from service.adapters.s3.threads import Threads
+from service.adapters.shared.memory_budget import Budget
 from service.errors import StorageFull, TooLarge, Unavailable
 from service.ports.files import Put
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from service.adapters.s3_threads import Threads
+from service.adapters.s3.threads import Threads
 from service.errors import Unavailable
-from tests.waiting import until
+from tests.support.waiting import until
 
 PATIENCE = 0.2
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters import sqlite_feed, sqlite_readers
-from service.adapters.sqlite_feed import Token, read_token
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.sqlite import feed as sqlite_feed
+from service.adapters.sqlite import readers
+from service.adapters.sqlite.feed import Token, read_token
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import HistoryLost, Unavailable
 from service.ports.clock import SystemClock
 from service.ports.store import MARKER, Change
@@ -69,7 +70,7 @@ async def test_a_read_that_takes_too_long_is_interrupted(tmp_path: Path, monkeyp
     async with SqliteStore(tmp_path / "store.sqlite", SystemClock()) as store:
         await store.insert_many("asset", {f"k{number}": {"tags": ["a"] * 50} for number in range(2000)})
         assert await store.count("asset", {"tags": "a"}) == 2000
-        monkeypatch.setattr(sqlite_readers, "READ_SECONDS", 0.0)
+        monkeypatch.setattr(readers, "READ_SECONDS", 0.0)
         with pytest.raises(Unavailable, match="took too long"):
             await store.count("asset", {"tags": "a"})
         monkeypatch.undo()

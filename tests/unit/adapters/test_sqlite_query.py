@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.pages import Cursor, read_cursor, write_cursor
-from service.adapters.sqlite_query import page_sql, where_sql
-from service.adapters.sqlite_schema import connect, prepare
+from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
+from service.adapters.sqlite.query import page_sql, where_sql
+from service.adapters.sqlite.schema import connect, prepare
 from service.ports.store import KINDS, Condition, In, Index, Order, Range
 
 

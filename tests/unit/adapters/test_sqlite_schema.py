@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters import sqlite_schema
-from service.adapters.sqlite_errors import translated
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.sqlite import schema
+from service.adapters.sqlite.errors import translated
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import AssetryError, SettingsError, TooLarge, Unavailable
 from service.ports.clock import SystemClock
 from service.ports.store import KINDS, Index
@@ -23,7 +23,7 @@ async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     async with store_at(path) as store:
         await store.insert("asset", "a", {})
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {sqlite_schema.SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
     connection.close()
     with pytest.raises(SettingsError) as caught:
         await store_at(path).open()
@@ -56,7 +56,7 @@ async def test_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
 
 
 async def test_a_locked_file_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_schema, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     path = tmp_path / "store.sqlite"
     async with store_at(path) as store:
         await store.insert("asset", "a", {})
@@ -75,15 +75,15 @@ async def test_a_locked_file_is_unavailable(tmp_path: Path, monkeypatch: pytest.
 async def test_a_reader_in_the_way_of_the_first_opening_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_schema, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
     path = tmp_path / "store.sqlite"
     reader = sqlite3.connect(path, isolation_level=None)
-    reader.execute(f"PRAGMA application_id = {sqlite_schema.APPLICATION_ID}")
+    reader.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM sqlite_master").fetchall()
     with pytest.raises(Unavailable, match="locked by another process"):
         await store_at(path).open()
-    monkeypatch.setattr(sqlite_schema, "BUSY_SECONDS", 20.0)
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 20.0)
     store = store_at(path)
     opening = asyncio.create_task(store.open())
     await asyncio.wait([opening], timeout=0.1)
@@ -162,10 +162,10 @@ def sqlite_names(path: Path) -> set[str]:
 async def test_the_file_is_durable_and_concurrent_by_its_settings(tmp_path: Path) -> None:
     async with store_at(tmp_path / "store.sqlite") as store:
         await store.ping()
-    connection = sqlite_schema.connect(tmp_path / "store.sqlite", writer=True)
+    connection = schema.connect(tmp_path / "store.sqlite", writer=True)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
-    assert connection.execute("PRAGMA application_id").fetchone() == (sqlite_schema.APPLICATION_ID,)
+    assert connection.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
     connection.close()
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from service.adapters import sqlite_writer
-from service.adapters.sqlite_writer import Writer
+from service.adapters.sqlite import writer as sqlite_writer
+from service.adapters.sqlite.writer import Writer
 from service.errors import Conflict, Unavailable
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from service.adapters import store_replies
-from service.adapters.sqlite_store import SqliteStore
-from service.adapters.store_replies import StoreReplies
+from service.adapters.shared import store_replies
+from service.adapters.shared.store_replies import StoreReplies
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import Unavailable
 from service.ports.replies import KEPT, LEASE, Busy, Kept, Mark
 from service.ports.store import Record
+from tests.support.waiting import until
 from tests.unit.core.fakes import Clock
-from tests.waiting import until
 
 REPLY = Kept(201, {}, "{}")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.deadline import Deadline
+from service.api.kernel.deadline import Deadline
 from service.errors import BodyOverdue, Overdue
 
 LONG = 60.0

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.api.parts import Begin, read_parts
+from service.api.kernel.forms import Begin, read_parts
 from service.errors import InvalidInput
 
 TYPE = "multipart/form-data; boundary=xyz"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.preconditions import changed, unchanged, wanted_range
+from service.api.kernel.conditions import changed, unchanged, wanted_range
 
 ETAG = '"abc-thumbnail"'
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.ranges import NotSatisfiable, read_range
+from service.api.kernel.ranges import NotSatisfiable, read_range
 from service.ports.files import ByteRange, disposition
 
 

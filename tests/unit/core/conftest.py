@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.inprocess_jobs import InprocessJobs
-from service.adapters.local_files import LocalFiles
-from service.adapters.sqlite_store import SqliteStore
-from service.core.access import SCOPES, Principal
-from service.core.assets import Assets
-from service.core.garbage import OPERATION, Garbage
-from service.core.operations import Operations
+from service.adapters.jobs.inprocess_jobs import InprocessJobs
+from service.adapters.local.files import LocalFiles
+from service.adapters.sqlite.store import SqliteStore
+from service.core.access.keys import SCOPES, Principal
+from service.core.assets.assets import Assets
+from service.core.files.garbage import OPERATION, Garbage
+from service.core.shared.operations import Operations
 from tests.unit.core.fakes import Clock, Reader, Shelf
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from service.adapters.inprocess_jobs import InprocessJobs
-from service.adapters.local_files import LocalFiles
-from service.adapters.sqlite_store import SqliteStore
-from service.core.access import Principal
-from service.core.assets import Assets, Upload
-from service.core.garbage import Garbage
+from service.adapters.jobs.inprocess_jobs import InprocessJobs
+from service.adapters.local.files import LocalFiles
+from service.adapters.sqlite.store import SqliteStore
+from service.core.access.keys import Principal
+from service.core.assets.assets import Assets, Upload
+from service.core.files.garbage import Garbage
 from service.errors import IngestError
 from service.model import AssetCreate
 from service.ports.clock import SystemClock

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.access import CACHE_SECONDS, SCOPES, Keys, Principal, parse_scopes
+from service.core.access.keys import CACHE_SECONDS, SCOPES, Keys, Principal, parse_scopes
 from service.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
 from tests.unit.core.fakes import Clock, Shelf
 

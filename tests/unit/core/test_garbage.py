@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from service.core import garbage
-from service.core.access import SCOPES, Principal
-from service.core.assets import check_id
-from service.core.backups import Backups
-from service.core.garbage import GRACE
-from service.core.renditions import Renditions
+from service.core.access.keys import SCOPES, Principal
+from service.core.assets.assets import check_id
+from service.core.assets.backups import Backups
+from service.core.files import garbage
+from service.core.files.garbage import GRACE
+from service.core.files.renditions import Renditions
 from service.errors import AssetryError, InvalidInput, NotFound, Unavailable
 from service.model import AssetCreate
 from service.ports.files import original_key

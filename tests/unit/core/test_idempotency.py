@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from query.errors import QueryError, QueryProblem
-from service.core.access import Principal
-from service.core.idempotency import Answer, Attempt, Idempotency, make_once
+from service.core.access.keys import Principal
+from service.core.shared.idempotency import Answer, Attempt, Idempotency, make_once
 from service.errors import (
     AlreadyExists,
     IdempotencyKeyReused,
@@ -19,8 +19,8 @@ from service.errors import (
 )
 from service.ports.replies import LEASE, Busy, Kept, Mark, Other
 from service.ports.store import Record
+from tests.support.waiting import until
 from tests.unit.core.fakes import Shelf
-from tests.waiting import until
 
 CREATED = Kept(201, {}, "{}")
 

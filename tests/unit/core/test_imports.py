@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.core.access import Principal
-from service.core.imports import CHUNK, Imports, Outcome, Source
+from service.core.access.keys import Principal
+from service.core.files.imports import CHUNK, Imports, Outcome, Source
 from service.errors import NotAllowed
 from tests.unit.core.fakes import Clock, Facts, Shelf
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from service.core.links import Links
+from service.core.files.links import Links
 from service.errors import NotAuthenticated
 
 DAY = 86_400

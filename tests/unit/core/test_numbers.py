@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from service.core.numbers import Numbers
+from service.core.shared.ids import Numbers
 from service.errors import Unavailable
 from service.ports.store import Store
 

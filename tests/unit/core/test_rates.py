@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.adapters.memory_quotas import MemoryQuotas
-from service.core.access import TIERS, Principal
-from service.core.rates import WINDOW, Rates
+from service.adapters.local.quotas import MemoryQuotas
+from service.core.access.keys import TIERS, Principal
+from service.core.access.rate_limits import WINDOW, Rates
 from service.errors import TooManyRequests
 from tests.unit.core.fakes import Clock
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from service.core.access import Principal
-from service.core.renditions import Renditions, available
+from service.core.access.keys import Principal
+from service.core.files.renditions import Renditions, available
 from service.errors import NotFound
 from service.model import AssetCreate
 from tests.unit.core.fakes import Facts, Shelf

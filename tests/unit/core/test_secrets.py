@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from service.adapters.sqlite_store import SqliteStore
-from service.core.secrets import shared_secret
+from service.adapters.sqlite.store import SqliteStore
+from service.core.shared.secrets import shared_secret
 from service.ports.clock import SystemClock
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from indexer.batch import SLICE, project
+from indexer.bulk.projection import SLICE, project
 from indexer.documents import bulk_item, vanished_item
 from service.ports.store import Body, Record
 

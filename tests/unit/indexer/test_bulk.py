@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from indexer.bulk import Bounds, BulkLoop, Halted, IndexGone, requests
-from indexer.feed import Interrupted
+from indexer.bulk.loop import Bounds, BulkLoop, Halted, IndexGone, requests
+from indexer.follow.feed import Interrupted
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Rejected, SearchEngine
 

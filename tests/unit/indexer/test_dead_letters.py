@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.dead_letters import REASON_LENGTH, DeadLetters, Letter, listed
+from indexer.bulk.dead_letters import REASON_LENGTH, DeadLetters, Letter, listed
 from service.ports.search import BulkOutcome
 from tests.unit.indexer.memory import HandClock, Notes
 

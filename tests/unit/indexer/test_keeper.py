@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from indexer import steps
-from indexer.keeper import Keeper
-from indexer.lease import Candidate, Lease, LeaseLost
-from indexer.steps import Step
+from indexer import crash_points
+from indexer.crash_points import Step
+from indexer.leadership.lease import Candidate, Lease, LeaseLost
+from indexer.leadership.renewal import Keeper
 from service.ports.clock import SystemClock
 from service.ports.store import Body
+from tests.support.waiting import until
 from tests.unit.indexer.memory import Notes
-from tests.waiting import until
 
 KEY = "follow-assets"
 
@@ -102,7 +102,7 @@ async def test_a_keeper_that_fails_in_an_unknown_way_leads_no_more(rig: Rig) -> 
     def fail(step: Step) -> None:
         raise RuntimeError(step)
 
-    with steps.observed(fail):
+    with crash_points.observed(fail):
         rig.keeper.note({"token": "1"})
         await until(lambda: rig.lost == 1, "it is told")
     assert not rig.lease.held
@@ -110,7 +110,7 @@ async def test_a_keeper_that_fails_in_an_unknown_way_leads_no_more(rig: Rig) -> 
 
 async def test_steps_are_told_around_a_save(rig: Rig) -> None:
     seen: list[Step] = []
-    with steps.observed(seen.append):
+    with crash_points.observed(seen.append):
         rig.keeper.note({"token": "1"})
         await until(lambda: Step.SAVED in seen, "saved")
     assert seen[:2] == [Step.SAVE_BEGINS, Step.SAVED]

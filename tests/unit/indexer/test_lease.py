@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.lease import TTL, Candidate, Lease, LeaseLost
+from indexer.leadership.lease import TTL, Candidate, Lease, LeaseLost
 from service.errors import Unavailable
 from tests.unit.indexer.memory import HandClock, Notes
 

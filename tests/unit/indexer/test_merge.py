@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.merge import SLICE, merged
+from indexer.verify.merge import SLICE, merged
 
 KEYS = st.lists(st.text(alphabet="ab_0é東🎈", min_size=1, max_size=4), unique=True, max_size=40)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from indexer.meter import SECONDS, Meter
+from indexer.follow.progress import SECONDS, Meter
 from tests.unit.indexer.memory import HandClock
 
 

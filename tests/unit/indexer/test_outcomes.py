@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.outcomes import MAX_PERMANENT, WINDOW, FailureWindow, Verdict, permanent, rejected, verdict
+from indexer.bulk.outcomes import MAX_PERMANENT, WINDOW, FailureWindow, Verdict, permanent, rejected, verdict
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from indexer.paging import FIRST, PageSize
+from indexer.verify.scan import FIRST, PageSize
 
 
 def test_light_records_come_in_full_pages() -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from indexer import verified
-from indexer.follow import Follower
+from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
-from indexer.patrol import Patrol
-from indexer.published import UNKNOWN
-from indexer.status import Role, State
+from indexer.status.model import UNKNOWN, Role, State
+from indexer.verify import last_result
+from indexer.verify.schedule import Patrol
 from service.ports.clock import SystemClock
 from tests.e2e.rig import ALIAS, Rig, rigged
-from tests.waiting import eventually, until
+from tests.support.waiting import eventually, until
 
 OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, check_seconds=0.05)
 
@@ -38,18 +37,18 @@ def patrol(rig: Rig, follower: Follower, *, hours: float = 1.0, rate: float = 1e
 
 
 async def has_verified(rig: Rig) -> bool:
-    return await verified.load(rig.store, ALIAS) is not None
+    return await last_result.load(rig.store, ALIAS) is not None
 
 
 async def test_drift_is_logged_and_told_by_the_status(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     await rig.fill(30)
     follower = await rig.follow(OPTIONS)
     await rig.engine.delete_documents(await rig.physical(), [("asset_7", 1)])
-    with caplog.at_level(logging.ERROR, logger="indexer.patrol"):
+    with caplog.at_level(logging.ERROR, logger="indexer.verify.schedule"):
         patrol(rig, follower)
         await eventually(lambda: has_verified(rig), "the patrol went round")
     assert "assetry index verify --repair" in caplog.text
-    found = await verified.load(rig.store, ALIAS)
+    found = await last_result.load(rig.store, ALIAS)
     assert found is not None
     assert (found.checked, found.differences["missing"], found.left) == (30, 1, 1)
     await until(lambda: follower.status().verified == found, "the status tells it")

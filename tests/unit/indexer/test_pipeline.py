@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from indexer.pipeline import Pipeline
-from tests.waiting import until
+from indexer.follow.pipeline import Pipeline
+from tests.support.waiting import until
 
 
 class Works:

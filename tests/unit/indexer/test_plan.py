@@ -6,7 +6,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from indexer.plan import Permit, Physical, Plan, Plans, Rebuild, Stage
+from indexer.indexes.plan import Permit, Physical, Plan, Plans, Rebuild, Stage
 from service.errors import Unavailable
 from tests.unit.indexer.memory import Notes
 

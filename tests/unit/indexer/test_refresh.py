@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from indexer.refresh import SAMPLES, Refresher
+from indexer.follow.refresh import SAMPLES, Refresher
 from service.errors import HistoryLost, Unavailable
 from service.ports.clock import SystemClock
+from tests.support.waiting import until
 from tests.unit.indexer.memory import HandClock
-from tests.waiting import until
 
 
 class Index:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from indexer.reconcile import Repairs
+from indexer.follow.reconcile import Repairs
 
 
 @pytest.mark.parametrize("repairs", [Repairs("why", ("a", "b"), "asset_5"), Repairs("why", ())])

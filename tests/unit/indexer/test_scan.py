@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.scan import scan
-from service.adapters.sqlite_store import SqliteStore
+from indexer.verify.scan import scan
+from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.store import Record
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from indexer.checkpoint import KIND, lease_key
-from indexer.settling import Settling
-from service.adapters.sqlite_store import SqliteStore
+from indexer.follow.checkpoint import KIND, lease_key
+from indexer.leadership.leader_wait import Settling
+from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from indexer.steps import Step, observed, reached
+from indexer.crash_points import Step, observed, reached
 
 
 def test_steps_are_heard_by_the_last_observer_until_it_goes() -> None:

@@ -13,12 +13,12 @@ import orjson
 import pytest
 
 from indexer.documents import bulk_item, version
-from indexer.drift import Drift, Report
-from indexer.verify import Verify, VerifyOptions
+from indexer.verify.drift import Drift, Report
+from indexer.verify.verify import Verify, VerifyOptions
 from mappings.index import index_body
-from service.adapters.opensearch import Connection, OpenSearchEngine
-from service.adapters.osmem import OsmemProcess
-from service.adapters.sqlite_store import SqliteStore
+from service.adapters.embedded_search.process import OsmemProcess
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, Indexed
 from service.ports.store import Change, Record

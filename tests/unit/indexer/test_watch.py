@@ -11,16 +11,26 @@ from typing import Any
 
 import pytest
 
-from indexer.outcomes import Verdict
-from indexer.publish import Publisher
-from indexer.published import HEARTBEAT_SECONDS, NOBODY, STALE_SECONDS, UNKNOWN, decode, encode, key_of
-from indexer.status import FollowerStatus, Reconciling, Role, State
-from indexer.watch import IndexWatch
-from service.adapters.sqlite_store import SqliteStore
+from indexer.bulk.outcomes import Verdict
+from indexer.status.model import (
+    HEARTBEAT_SECONDS,
+    NOBODY,
+    STALE_SECONDS,
+    UNKNOWN,
+    FollowerStatus,
+    Reconciling,
+    Role,
+    State,
+    decode,
+    encode,
+    key_of,
+)
+from indexer.status.publication import IndexWatch, Publisher
+from service.adapters.sqlite.store import SqliteStore
 from service.errors import HistoryLost
 from service.ports.store import Record, Store
+from tests.support.waiting import eventually, until
 from tests.unit.core.fakes import Clock
-from tests.waiting import eventually, until
 
 ALIAS = "assets"
 GOOD = replace(UNKNOWN, state=State.FOLLOWING, index="assets-1", caught_up=True, last_error=None, role=Role.LEADER)
@@ -166,6 +176,7 @@ async def test_an_indexer_that_is_silent_for_long_is_gone(rig: Rig) -> None:
     status = watch.status()
     assert (status.state, status.caught_up, status.last_error) == (State.STOPPED, True, NOBODY)
     rig.status = GOOD
+    rig.clock.pass_(HEARTBEAT_SECONDS)  # the first write may have ended, and been dated, only after the jump above
     await eventually(looked, "it is back")
     await publisher.stop()
     await watch.look()

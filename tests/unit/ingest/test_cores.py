@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.ingest.cores import cores
+from service.ingest.cpu_count import cores
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
+from service.demo.library import Manifest, make_library
 from service.errors import IngestError
 from service.ingest.extract import extract
 from service.ingest.limits import IngestLimits
 from service.ingest.renditions import RENDERED, thumbnail
-from service.ingest.samples import Manifest, make_library
 from service.model import Metadata
 
 ROUNDS = 25

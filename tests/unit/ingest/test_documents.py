@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from service.demo.files import save_pdf
 from service.errors import IngestError
 from service.ingest.extract import extract
 from service.ingest.limits import IngestLimits
-from service.ingest.samples_files import save_pdf
 from tests.unit.ingest import builders
 
 FACTS = {"title": "A plan", "creator": "Ada; Ben", "tags": ("brand", "plan"), "description": "About it"}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from service.ingest import generation
 from service.ingest.extract import extract
 from service.ingest.limits import DEFAULT
+from service.ingest.readers import generation
 from tests.unit.ingest import builders
 
 A1111 = (

@@ -8,9 +8,9 @@ import pytest
 from mutagen import id3
 from mutagen.wave import WAVE
 
+from service.demo.files import save_wav
 from service.errors import IngestError
 from service.ingest.extract import extract
-from service.ingest.samples_files import save_wav
 from tests.unit.ingest import builders
 
 FACTS = {"title": "Bells", "creator": "Ada", "tags": ("Ambient",), "description": "Of an evening", "date": "2024-05-06"}

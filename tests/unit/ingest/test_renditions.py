@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from pypdf import PdfWriter
 
+from service.demo.files import save_pdf
 from service.errors import IngestError
 from service.ingest.limits import IngestLimits
 from service.ingest.renditions import RENDERED, Rendition, thumbnail
-from service.ingest.samples_files import save_pdf
 from tests.unit.ingest import builders
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

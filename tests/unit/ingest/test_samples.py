@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
+from service.demo.library import Manifest, Sample, make_library
+from service.demo.scenes import SCENES, draw
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
-from service.ingest.samples import Manifest, Sample, make_library
-from service.ingest.samples_scenes import SCENES, draw
 from service.model import Metadata
 
 COUNT = 60

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from service.errors import IngestError
-from service.ingest import svg
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
 from service.ingest.limits import DEFAULT, IngestLimits
+from service.ingest.readers import svg
 from tests.unit.ingest.builders import RDF
 from tests.unit.ingest.builders import svg as drawing
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from service.ingest import text as reader
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
 from service.ingest.limits import DEFAULT, IngestLimits
+from service.ingest.readers import text as reader
 
 
 def read(tmp_path: Path, name: str, content: str | bytes, limits: IngestLimits = DEFAULT) -> Extracted:

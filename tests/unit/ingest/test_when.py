@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.ingest import when
+from service.ingest import dates
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from service.ingest import when
     ],
 )
 def test_stamps(value: object, zone: object, expected: str | None) -> None:
-    assert when.stamp(value, zone) == expected
+    assert dates.stamp(value, zone) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_stamps(value: object, zone: object, expected: str | None) -> None:
     ],
 )
 def test_pdf_dates(value: str, expected: str | None) -> None:
-    assert when.pdf(value) == expected
+    assert dates.pdf(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_pdf_dates(value: str, expected: str | None) -> None:
     ],
 )
 def test_iptc_dates(day: str, time: str | None, expected: str | None) -> None:
-    assert when.iptc(day, time) == expected
+    assert dates.iptc(day, time) == expected
 
 
 @given(st.text(max_size=40))
 def test_any_text_gives_an_aware_date_or_none(value: str) -> None:
-    for found in (when.stamp(value), when.stamp("2020:01:01 00:00:00", value), when.pdf(value), when.iptc(value)):
+    for found in (dates.stamp(value), dates.stamp("2020:01:01 00:00:00", value), dates.pdf(value), dates.iptc(value)):
         assert found is None or datetime.fromisoformat(found).tzinfo is not None

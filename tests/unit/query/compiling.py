@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from query.clauses import Clause
+from query.compile import compile_search, compile_text
 from query.errors import QueryError, QueryProblem
 from query.render import render
-from query.request import Caller, CompiledSearch, SearchRequest, compile_search, compile_text
+from query.types import Caller, CompiledSearch, SearchRequest
 
 NOW = datetime(2024, 3, 31, 12, 34, 56, 789123, tzinfo=UTC)
 CALLER = Caller("org_a", "user_1")

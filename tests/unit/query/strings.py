@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mappings.fields import REGISTRY
 from query.examples import SECTIONS
-from query.flags import PSEUDO
+from query.language.flags import PSEUDO
 from tests.unit.query.attacks import ATTACKS
 
 LONGEST = 5000  # characters: somewhat more than a query may have

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from mappings.fields import FOLD, REGISTRY, Field, FieldType, Visibility
+from query.compile import compile_search
+from query.dsl.words import BARE_FIELDS
 from query.errors import REASONS, QueryError
-from query.request import CompiledSearch, SearchRequest, compile_search
-from query.words import BARE_FIELDS
+from query.types import CompiledSearch, SearchRequest
 from tests.unit.query.attacks import ATTACKS
 from tests.unit.query.compiling import CALLER, NOW, names_in
 from tests.unit.query.strings import strings

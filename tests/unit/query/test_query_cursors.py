@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.cursors import KEEP_ALIVE, START, Cursor, decode, encode, fingerprint, next_cursor
+from query.compile import compile_search
+from query.cursors import KEEP_ALIVE, START, decode, encode, fingerprint, next_cursor
+from query.dsl.sorting import SortKey
 from query.errors import QueryError
-from query.request import Caller, SearchRequest, compile_search
-from query.sorting import SortKey
+from query.types import Caller, Cursor, SearchRequest
 from tests.unit.query.compiling import CALLER, NOW
 
 KEY = b"key"

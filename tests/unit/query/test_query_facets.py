@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from query.compile import read_facets
 from query.errors import QueryError
-from query.facet_body import any_case, literal
-from query.facets import MAX_RANGES, FacetRequest, parse_facets
-from query.request import read_facets
+from query.facets.body import any_case, literal
+from query.facets.request import MAX_RANGES, FacetRequest, parse_facets
 from tests.unit.query.compiling import search
 
 PARSED: list[tuple[str, list[FacetRequest]]] = [

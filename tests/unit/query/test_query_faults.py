@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from query.errors import REASONS
-from query.limits import LIMITS
+from query.language.limits import LIMITS
 from tests.unit.query.compiling import ADMIN, CALLER, clause, fault, lenient, normalised, pointed, search
 
 FAULTS: list[tuple[str, str, str, str | None]] = [

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from query.completion import FieldCompletion, ValueCompletion, completion, written
+from query.dsl.highlights import read_highlights
 from query.errors import QueryError
 from query.examples import SECTIONS
 from query.explain import as_json, explain
-from query.highlights import read_highlights
-from query.limits import LIMITS
+from query.language.limits import LIMITS
 from query.spelling import distance, read_spelling
 from tests.unit.query.compiling import ADMIN, CALLER, NOW, clause, names_in, search
 

@@ -10,9 +10,9 @@ from query.clauses import All, And, Fuzzy, In, Match, Nested, Not, Or, Phrase
 from query.docs import render_syntax
 from query.errors import REASONS
 from query.examples import FACETS, FILTERS, SECTIONS, SORTS
-from query.facets import parse_facets
-from query.flags import FLAGS
-from query.limits import WORDING
+from query.facets.request import parse_facets
+from query.language.flags import FLAGS
+from query.language.limits import WORDING
 from tests.unit.query.compiling import clause, normalised, search
 
 MEANINGS: list[tuple[str, str]] = [

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from mappings.fields import REGISTRY
+from query.compile import read_facets
 from query.errors import QueryError
-from query.limits import LIMITS
-from query.request import read_facets
-from query.scan import Kind, scan
+from query.language.limits import LIMITS
+from query.language.scan import Kind, scan
 from tests.unit.query.compiling import ADMIN, clause, fault, lenient, names_in, normalised, search
 
 

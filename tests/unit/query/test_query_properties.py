@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.fields import REGISTRY
+from query.compile import compile_text
 from query.errors import REASONS, QueryError
 from query.examples import SECTIONS
-from query.limits import LIMITS
+from query.language.limits import LIMITS
 from query.render import render
-from query.request import CompiledSearch, compile_text
+from query.types import CompiledSearch
 from tests.unit.query.compiling import ADMIN, CALLER, NOW, names_in, search
 
 _EXAMPLES = [example.query for section in SECTIONS for example in section.examples]

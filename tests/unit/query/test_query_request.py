@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from query.compile import read_facets
+from query.dsl.sorting import SortKey, parse_sort
 from query.errors import QueryError
-from query.parse import forget
-from query.request import CompiledSearch, read_facets
-from query.sorting import SortKey, parse_sort
+from query.language.parse import forget
+from query.types import CompiledSearch
 from tests.unit.query.compiling import ADMIN, search
 
 ORG = {"term": {"org_id": "org_a"}}

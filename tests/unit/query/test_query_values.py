@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from mappings.fields import REGISTRY
-from query.dates import Clock, moment, zone_of
 from query.errors import BadValue
-from query.values import number, plain_number
+from query.language.dates import Clock, moment, zone_of
+from query.language.units import number, plain_number
 from tests.unit.query.compiling import NOW
 
 NUMBERS: list[tuple[str, str, float]] = [

@@ -21,7 +21,7 @@ from scripts.enginelib import containers
 from scripts.enginelib.containers import IMAGES, contained
 from scripts.enginelib.faults import Failed
 from scripts.enginelib.mongodb import Mongodb
-from tests.mongo_server import error, mongo_server
+from tests.support.mongo_server import error, mongo_server
 
 
 class Container:

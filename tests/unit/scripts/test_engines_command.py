@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.enginelib.table import ENGINES
-from tests.processes import until
+from tests.support.processes import until
 
 COMMAND = [sys.executable, str(Path(__file__).resolve().parents[3] / "scripts" / "engines")]
 NOBODY = "http://127.0.0.1:9"

@@ -1,0 +1,171 @@
+"""Documents that an index refuses for good: kept in the store until a later version of them is accepted."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from service.errors import AlreadyExists, Conflict
+from service.ports.clock import Clock
+from service.ports.search import BulkOutcome
+from service.ports.store import Body, Change, Condition, Record, Store, upsert
+from service.times import timestamp
+
+log = logging.getLogger(__name__)
+
+KIND = "dead_letter"
+REASON_LENGTH = 2000
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter: the physical index that refuses the asset, at which version, why, how often and since when."""
+
+    index: str
+    asset_id: str
+    version: int
+    error_type: str
+    reason: str
+    attempts: int
+    first_at: str
+    last_at: str
+
+    @classmethod
+    def read(cls, body: Body) -> Self:
+        """Return what a record holds; earlier releases wrote ``at`` alone, and counted nothing."""
+        last: str = body.get("last_at") or body["at"]
+        return cls(
+            index=body["index"],
+            asset_id=body["asset_id"],
+            version=body["version"],
+            error_type=body["error_type"],
+            reason=body["reason"],
+            attempts=body.get("attempts", 1),
+            first_at=body.get("first_at", last),
+            last_at=last,
+        )
+
+
+class DeadLetters:
+    """The dead letters of some indexes: records of kind ``dead_letter`` under ``<index>:<asset id>``.
+
+    {index, asset_id, version, error_type, reason, attempts, first_at, last_at, open}. One that is cleared stays as a
+    record with ``open`` false, since a store never uses a key twice. The open ones are known in memory, so an accepted
+    document costs nothing.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._open: defaultdict[str, dict[str, int]] = defaultdict(dict)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._open.values()))
+
+    def open(self, index: str) -> Mapping[str, int]:
+        """Return the refused version of each asset whose letter is open."""
+        return self._open[index]
+
+    async def load(self, indexes: Iterable[str]) -> None:
+        """Read the open ones of these indexes from the store, and forget all others. Raises Unavailable."""
+        found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for index in indexes:
+            async for letter in listed(self._store, index):
+                found[index][letter.asset_id] = letter.version
+        self._open = found
+
+    async def reload(self, index: str) -> None:
+        """Read those of one index again: other processes write letters, too. Raises Unavailable."""
+        self._open[index] = {letter.asset_id: letter.version async for letter in listed(self._store, index)}
+
+    async def add(self, index: str, outcome: BulkOutcome) -> None:
+        """Record an outcome durably. Raises Unavailable."""
+        now = timestamp(self._clock.now())
+        fields: Body = {
+            "version": outcome.version,
+            "error_type": outcome.error_type or "unknown",
+            "reason": (outcome.reason or "")[:REASON_LENGTH],
+            "last_at": now,
+            "open": True,
+        }
+        self._open[index][outcome.id] = await self._write(index, outcome.id, fields, now)
+        log.warning("dead letter: %s at version %d: %s", outcome.id, outcome.version, outcome.error_type)
+
+    async def accepted(self, index: str, outcome: BulkOutcome) -> None:
+        """Clear the dead letter of a document that is accepted at its version or a later one. Raises Unavailable."""
+        refused = self._open[index].get(outcome.id)
+        if refused is None or outcome.version < refused:
+            return
+        left = await self._close(_key(index, outcome.id), outcome.version)
+        if left is None:
+            self._open[index].pop(outcome.id, None)
+        else:
+            self._open[index][outcome.id] = left
+
+    async def clear(self, index: str) -> int:
+        """Clear all letters of an index that is no more; return how many were open. Raises Unavailable."""
+        keys = [letter.asset_id async for letter in listed(self._store, index)]
+        for asset_id in keys:
+            await upsert(self._store, KIND, _key(index, asset_id), {"open": False})
+        self._open.pop(index, None)
+        return len(keys)
+
+    # A process that was stopped and wakes up may still write letters. So a letter never goes back to an earlier
+    # version, and what is accepted clears no letter of a later one.
+
+    async def _write(self, index: str, asset_id: str, fields: Body, now: str) -> int:
+        """Write one more attempt and return the refused version; a letter that is opened (again) counts anew."""
+        key = _key(index, asset_id)
+        first = {**fields, "index": index, "asset_id": asset_id, "attempts": 1, "first_at": now}
+        while True:
+            held = await self._held(key)
+            try:
+                if held is None:
+                    await self._store.insert(KIND, key, first)
+                elif held.body.get("open") and held.body["version"] > fields["version"]:
+                    return int(held.body["version"])
+                else:
+                    more = Change(set=fields, increment={"attempts": 1})
+                    change = more if held.body.get("open") else Change(set=first)
+                    await self._store.update(KIND, key, change, expected_rev=held.rev)
+            except (AlreadyExists, Conflict):
+                continue  # another process was faster
+            return int(fields["version"])
+
+    async def _close(self, key: str, version: int) -> int | None:
+        """Close a letter of this version or an earlier one; return the version of one that stays open."""
+        while True:
+            held = await self._held(key)
+            if held is None or not held.body.get("open"):
+                return None
+            if held.body["version"] > version:
+                return int(held.body["version"])
+            try:
+                await self._store.update(KIND, key, Change(set={"open": False}), expected_rev=held.rev)
+            except Conflict:
+                continue
+            return None
+
+    async def _held(self, key: str) -> Record | None:
+        return (await self._store.get_many(KIND, [key], tombstones=True)).get(key)
+
+
+async def listed(store: Store, index: str) -> AsyncIterator[Letter]:
+    """Give the open dead letters of an index, by asset id. Raises Unavailable."""
+    after: str | None = None
+    while True:
+        where: dict[str, Condition] = {"index": index, "open": True}
+        page = await store.find(KIND, where, limit=_PAGE, after=after)
+        for record in page.records:
+            yield Letter.read(record.body)
+        after = page.after
+        if after is None:
+            return
+
+
+def _key(index: str, asset_id: str) -> str:
+    return f"{index}:{asset_id}"

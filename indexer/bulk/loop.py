@@ -1,0 +1,202 @@
+"""The bulk loop: documents in, each of them acknowledged or a dead letter when it returns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from indexer.bulk.outcomes import FailureWindow, Verdict, rejected, verdict
+from indexer.crash_points import Step, reached
+from service.errors import Unavailable
+from service.ports.search import BulkItem, BulkOutcome, Rejected, SearchEngine
+from service.times import backoff
+
+
+class IndexGone(Exception):
+    """The ``index`` that is written to is not there."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(f"the index {index} is gone")
+        self.index = index
+
+
+class Halted(Exception):
+    """Too many documents fail for good in one ``index``: going on would only fill the dead letters."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(
+            f"more than 20 % of the last 1,000 documents for {index} were refused: look at the dead letters' reasons"
+        )
+        self.index = index
+
+
+class Flow(Protocol):
+    """How the loop's owner holds it up and learns what it waits for."""
+
+    def check(self) -> None:
+        """Raise to end the loop before the next request."""
+        ...
+
+    async def pause(self, seconds: float, reason: str) -> None:
+        """Wait before another attempt; raise to end the loop instead."""
+        ...
+
+
+class Letters(Protocol):
+    """Where refusals go: see :class:`indexer.bulk.dead_letters.DeadLetters`."""
+
+    async def add(self, index: str, outcome: BulkOutcome) -> None:
+        """Record a refusal durably."""
+        ...
+
+    async def accepted(self, index: str, outcome: BulkOutcome) -> None:
+        """Learn that an index accepted a document."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one bulk request holds at most: documents, and bytes of documents (OpenSearch advises 5 to 15 MB)."""
+
+    count: int = 500
+    size: int = 5 * 2**20
+
+
+def requests(items: Sequence[BulkItem], bounds: Bounds) -> Iterator[list[BulkItem]]:
+    """Split items, in order, into requests within the bounds; a document over the size goes alone."""
+    batch: list[BulkItem] = []
+    size = 0
+    for item in items:
+        length = len(item.document)
+        if batch and (len(batch) >= bounds.count or size + length > bounds.size):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += length
+    if batch:
+        yield batch
+
+
+Again = tuple[list[BulkItem], str]
+
+
+class BulkLoop:
+    """Writes documents until each is done, by the table of :mod:`indexer.bulk.outcomes`.
+
+    ``lanes`` requests are under way at once. Order does not matter, since every document carries its version.
+    ``spared`` are indexes whose refusals halt nothing, because a reindex is about to replace them. ``items`` counts
+    what became of them by :class:`~indexer.bulk.outcomes.Verdict`.
+    """
+
+    def __init__(
+        self, engine: SearchEngine, letters: Letters, flow: Flow, *, bounds: Bounds | None = None, lanes: int = 2
+    ) -> None:
+        self._engine = engine
+        self._letters = letters
+        self._flow = flow
+        self._bounds = bounds or Bounds()
+        self._lanes = asyncio.Semaphore(lanes)
+        self._windows: defaultdict[str, FailureWindow] = defaultdict(FailureWindow)
+        self.spared: frozenset[str] = frozenset()
+        self.items: Counter[str] = Counter()
+
+    async def write(self, index: str, items: Sequence[BulkItem], *, bounds: Bounds | None = None) -> None:
+        """Return when every item is acknowledged by ``index`` or durably a dead letter.
+
+        ``bounds`` overrides the loop's own.
+
+        Raises IndexGone, Halted, and what the flow raises. An engine (or store of dead letters) that does not answer is
+        waited for.
+        """
+        lanes = [self._lane(index, batch) for batch in requests(items, bounds or self._bounds)]
+        for ended in await asyncio.gather(*lanes, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
+
+    def forgive(self) -> None:
+        """Forget the failures so far: somebody has looked, and wants another attempt."""
+        self._windows.clear()
+
+    async def refuse(self, index: str, outcome: BulkOutcome) -> None:
+        """Take note of a record that could not be projected. Raises Halted, Unavailable."""
+        await self._finish(index, outcome, Verdict.DEAD)
+
+    async def _lane(self, index: str, items: list[BulkItem]) -> None:
+        async with self._lanes:
+            attempt = 0
+            while items:
+                self._flow.check()
+                self._check_window(index)
+                try:
+                    items, reason = await self._send(index, items)
+                except Unavailable as error:
+                    reason = error.message
+                if items:
+                    attempt += 1
+                    await self._flow.pause(backoff(attempt), reason)
+
+    async def _send(self, index: str, items: list[BulkItem]) -> Again:
+        """Send one request and settle what it settles; return what is to be sent again, and why."""
+        try:
+            outcomes = await self._engine.bulk(index, items)
+        except Rejected as error:
+            return await self._rejected(index, items, error)
+        verdicts = [verdict(outcome.status) for outcome in outcomes]
+        if Verdict.GONE in verdicts:
+            raise IndexGone(index)
+        if Verdict.STALE in verdicts:
+            verdicts = await self._compare(index, outcomes, verdicts)
+        again: list[BulkItem] = []
+        reason = ""
+        for item, outcome, what in zip(items, outcomes, verdicts, strict=True):
+            if what is Verdict.RETRY:
+                self.items[what] += 1
+                again.append(item)
+                reason = f"the engine answers {outcome.status} {outcome.error_type}"
+            else:
+                await self._finish(index, outcome, what)
+        return again, reason
+
+    async def _rejected(self, index: str, items: list[BulkItem], error: Rejected) -> Again:
+        """Settle the refusal of a whole request: wait, give up, or halve it until the document at fault is alone."""
+        what = rejected(error.status)
+        if what is Verdict.GONE:
+            raise IndexGone(index) from error
+        if what is Verdict.RETRY:
+            return items, f"the engine answers {error.status} {error.error_type}"
+        if len(items) == 1:
+            (item,) = items
+            outcome = BulkOutcome(item.id, item.version, error.status, error.error_type, error.reason)
+            await self._finish(index, outcome, Verdict.DEAD)
+            return [], ""
+        middle = len(items) // 2
+        first, reason = await self._send(index, items[:middle])
+        second, other = await self._send(index, items[middle:])
+        return first + second, reason or other
+
+    async def _compare(self, index: str, outcomes: Sequence[BulkOutcome], verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """Settle conflicts: done where the index holds at least our version, else to be sent again."""
+        stale = [outcome.id for outcome, what in zip(outcomes, verdicts, strict=True) if what is Verdict.STALE]
+        held = await self._engine.versions(index, stale)
+        return [
+            Verdict.RETRY if what is Verdict.STALE and held.get(outcome.id, -1) < outcome.version else what
+            for outcome, what in zip(outcomes, verdicts, strict=True)
+        ]
+
+    async def _finish(self, index: str, outcome: BulkOutcome, what: Verdict) -> None:
+        """Count an item that is settled, and write or clear its dead letter."""
+        self.items[what] += 1
+        self._windows[index].add(what)
+        if what is Verdict.DEAD:
+            await self._letters.add(index, outcome)
+            reached(Step.LETTER_WRITTEN)
+        else:
+            await self._letters.accepted(index, outcome)
+        self._check_window(index)
+
+    def _check_window(self, index: str) -> None:
+        if index not in self.spared and self._windows[index].tripped:
+            raise Halted(index)

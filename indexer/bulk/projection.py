@@ -1,0 +1,44 @@
+"""Records as bulk items, many at a time, without holding up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from indexer.bulk.outcomes import permanent
+from indexer.documents import bulk_item, vanished_item, version
+from service.ports.search import BulkItem, BulkOutcome
+from service.ports.store import Record
+
+log = logging.getLogger(__name__)
+
+SLICE = 50
+"""Records projected in one go: a few milliseconds, then other tasks of the event loop have their turn."""
+
+
+async def project(
+    keys: Sequence[str], records: Mapping[str, Record], epoch: int, root: Mapping[str, Any] | None = None
+) -> tuple[list[BulkItem], list[BulkOutcome]]:
+    """Return the bulk items of these keys, and an outcome for each record that can not be projected.
+
+    A key without a record (and without a tombstone) becomes a removal. ``root`` is the mapping of an index that today's
+    registry did not make.
+    """
+    items: list[BulkItem] = []
+    refused: list[BulkOutcome] = []
+    for start in range(0, len(keys), SLICE):
+        for key in keys[start : start + SLICE]:
+            record = records.get(key)
+            if record is None:
+                items.append(vanished_item(key, epoch))
+                continue
+            try:
+                items.append(bulk_item(record, epoch, root))
+            except Exception as error:
+                # One bad record, whatever is wrong with it, must not stop the feed for all others.
+                log.exception("the asset %s can not be projected", key)
+                refused.append(permanent(key, version(record, epoch), error))
+        await asyncio.sleep(0)
+    return items, refused

@@ -1,0 +1,101 @@
+"""What the lease's record says of an alias: how far which indexes have followed the feed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from indexer.bulk.dead_letters import KIND as LETTER
+from indexer.bulk.dead_letters import listed
+from indexer.follow.reconcile import Repairs
+from indexer.indexes.physical import Indexes
+from indexer.indexes.plan import Plans
+from service.errors import NotFound
+from service.ports.search import SearchEngine
+from service.ports.store import Body, Store, upsert
+
+log = logging.getLogger(__name__)
+
+KIND = "checkpoint"
+
+
+def lease_key(alias: str) -> str:
+    """Return the key of an alias's lease and checkpoint, a record of kind ``checkpoint``."""
+    return f"follow-{alias}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Every change up to ``token`` is acknowledged by each of ``indexes`` (name → identity), or a dead letter there.
+
+    ``acked_gen`` is the plan's generation by which the leader works; ``repairs`` is what is left of a reconcile.
+    """
+
+    token: str | None
+    indexes: Mapping[str, str]
+    acked_gen: int
+    repairs: Repairs | None
+
+    @classmethod
+    def read(cls, body: Body) -> Self:
+        """Return what a record says; nothing of a new one."""
+        return cls(
+            body.get("token"),
+            body.get("indexes", {}),
+            body.get("acked_gen", 0),
+            Repairs.read(body.get("reconciling")),
+        )
+
+
+async def load(store: Store, alias: str) -> Body:
+    """Return the record of an alias's lease, {} if there is none yet: for whoever watches. Raises Unavailable."""
+    try:
+        return (await store.get(KIND, lease_key(alias))).body
+    except NotFound:
+        return {}
+
+
+async def inherited(store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans) -> Body:
+    """Return what a new record begins with: what the record of an earlier release says, {} if there is none.
+
+    That one had the alias as its key and held {index, build, token, building}. Its index and its dead letters are
+    taken over; the token is good if the index is still the one that it speaks of.
+    """
+    try:
+        old = (await store.get(KIND, indexes.alias)).body
+    except NotFound:
+        return {}
+    name, token = old.get("index"), old.get("token")
+    if name is None or token is None:
+        return {}
+    described = await indexes.described(name)
+    identity = await engine.identity(name)
+    if identity is None or described.build != old.get("build"):
+        return {}
+    left = old.get("building")
+    making = None if left is None else await indexes.described(left)
+    await plans.change(lambda plan: replace(plan, live=described, making=making) if plan.live is None else plan)
+    await _take_letters(store, indexes.alias, name)
+    log.info("took over the index %s from an earlier release", name)
+    return {"token": token, "indexes": {name: identity}}
+
+
+async def _take_letters(store: Store, alias: str, index: str) -> None:
+    """Give the open dead letters of an alias to the physical index that refused them."""
+    letters = [letter async for letter in listed(store, alias)]
+    for letter in letters:
+        fields: Body = {
+            "index": index,
+            "asset_id": letter.asset_id,
+            "version": letter.version,
+            "error_type": letter.error_type,
+            "reason": letter.reason,
+            "attempts": letter.attempts,
+            "first_at": letter.first_at,
+            "last_at": letter.last_at,
+            "open": True,
+        }
+        await upsert(store, LETTER, f"{index}:{letter.asset_id}", fields)
+        await upsert(store, LETTER, f"{alias}:{letter.asset_id}", {"open": False})

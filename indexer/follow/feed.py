@@ -1,0 +1,76 @@
+"""How far back a store's change feed reaches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol, runtime_checkable
+
+from service.errors import AssetryError
+from service.ports.store import Changed, Store
+
+
+class Interrupted(Exception):
+    """The bell rang: the follower is to stop, or to start over."""
+
+
+class Feed:
+    """One open feed of a store."""
+
+    def __init__(self, changes: AsyncIterator[list[Changed]], bell: asyncio.Event) -> None:
+        self._changes = changes
+        self._bell = bell
+
+    async def next(self) -> list[Changed]:
+        """Return the next batch, perhaps an empty one. Raises Interrupted as soon as the bell rings, HistoryLost."""
+        step = asyncio.ensure_future(anext(self._changes))
+        step.add_done_callback(_looked_at)
+        ring = asyncio.ensure_future(self._bell.wait())
+        try:
+            await asyncio.wait({step, ring}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ring.cancel()
+            if not step.done():
+                step.cancel()
+            await asyncio.wait({step, ring})
+        if self._bell.is_set():
+            raise Interrupted
+        return step.result()
+
+
+def _looked_at(step: asyncio.Future[list[Changed]]) -> None:
+    """Look at how a step ended: whoever waited for it may have been cancelled, and asyncio would report it as lost."""
+    if not step.cancelled():
+        step.exception()
+
+
+@asynccontextmanager
+async def opened(store: Store, token: str, *, kind: str, limit: int, bell: asyncio.Event) -> AsyncIterator[Feed]:
+    """Open the feed behind a token, and close it in the end."""
+    changes = store.changes(token, kinds=(kind,), limit=limit)
+    try:
+        yield Feed(changes, bell)
+    finally:
+        close = getattr(changes, "aclose", None)  # an async generator has it, the Protocol does not promise it
+        if close is not None:
+            await close()
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A store that knows how far back its feed reaches."""
+
+    async def window(self) -> float | None:
+        """Return the hours, None if they can not be known (or have no end)."""
+        ...
+
+
+async def window(store: Store) -> float | None:
+    """Return the hours of changes that the store's feed still has; None where it does not say."""
+    if not isinstance(store, Windowed):
+        return None
+    try:
+        return await store.window()
+    except AssetryError:  # it is only shown: whoever needs the store notices by himself
+        return None

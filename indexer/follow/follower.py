@@ -1,0 +1,389 @@
+"""The follower: change feed → records read again → documents → bulk → checkpoint, for ever.
+
+The invariants that it keeps:
+
+- One process at a time follows (:mod:`indexer.leadership.lease`); the others stand by.
+- A token is saved only by the holder of the lease, and only when every change up to it is acknowledged by every target
+  of the plan or durably a dead letter there.
+- An index that is missing is built: barrier, scan, alias, then following from the barrier. A feed that lost its history
+  and an index that the checkpoint does not speak of are reconciled. Never "from now on".
+- Searches see a new index only when it is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from indexer.bulk.dead_letters import DeadLetters
+from indexer.bulk.loop import BulkLoop, Halted, IndexGone
+from indexer.crash_points import Step, reached
+from indexer.follow import checkpoint
+from indexer.follow.checkpoint import Checkpoint, lease_key
+from indexer.follow.feed import Interrupted
+from indexer.follow.progress import Progress
+from indexer.follow.refresh import Refresher
+from indexer.follow.session import Session
+from indexer.follow.start import Opening
+from indexer.follow.writer import Writer
+from indexer.indexes.build import Builder
+from indexer.indexes.physical import Indexes
+from indexer.indexes.plan import Plans
+from indexer.indexes.swap_permits import withdraw
+from indexer.leadership.lease import Candidate, Lease, LeaseLost
+from indexer.leadership.renewal import Keeper
+from indexer.options import FollowOptions
+from indexer.status.model import FollowerStatus, Role, State
+from service.errors import HistoryLost, Unavailable
+from service.ports.clock import Clock
+from service.ports.search import Rejected, SearchEngine
+from service.ports.store import Body, Store
+from service.times import backoff
+
+__all__ = ["FollowOptions", "Follower"]
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 15.0
+"""How long :meth:`Follower.stop` waits for the batch under way before it is cancelled; it will be repeated."""
+
+AWAITED_LOOK = 0.2
+"""Seconds between two looks of a stand-by while somebody waits for a write to become searchable."""
+
+
+def _unmeasured(value: float) -> None:
+    """Learn nothing."""
+
+
+class Follower:
+    """Keeps the index behind one alias equal to the assets of a store.
+
+    Any number may run on one store and engine: one of them leads, the others stand by and take over when it ends.
+    ``candidate`` names this one among them, and knows which others are dead; ``observe`` learns of each change how many
+    seconds after its commit searches saw it, ``observe_batch`` how many changes each batch of the feed held. ``notes``
+    is where lease, plan and dead letters are kept, where that is not the store that is followed: an engine of one
+    process alone needs no other's.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions | None = None,
+        *,
+        candidate: Candidate | None = None,
+        observe: Callable[[float], None] = _unmeasured,
+        observe_batch: Callable[[int], None] = _unmeasured,
+        notes: Store | None = None,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._options = opt = options or FollowOptions()
+        self._indexes = Indexes(
+            engine, store, clock, alias=opt.alias, shards=opt.shards, replicas=opt.replicas, refresh=opt.index_refresh
+        )
+        notes = notes or store
+        self._plans = Plans(notes, opt.alias)
+        self._lease = Lease(
+            notes,
+            clock,
+            lease_key(opt.alias),
+            candidate or Candidate(clock.guid()),
+            ttl=opt.ttl_seconds,
+            first=lambda: checkpoint.inherited(notes, engine, self._indexes, self._plans),
+        )
+        self._keeper = Keeper(
+            self._lease,
+            clock,
+            renew=opt.renew_seconds,
+            save=opt.checkpoint_seconds,
+            summary=self._summary,
+            lost=lambda: self._bell.set(),
+        )
+        self._letters = DeadLetters(notes, clock)
+        self._bulk = BulkLoop(engine, self._letters, self, bounds=opt.bounds, lanes=opt.lanes)
+        self._writer = Writer(store, self._bulk, opt)
+        self._refresher = Refresher(
+            self._refresh,
+            clock,
+            seconds=opt.refresh_seconds,
+            observe=observe,
+            moved=lambda: self._keeper.note({}),  # stand-bys wait for it, too
+        )
+        self._progress = Progress(clock, observe_batch)
+        builder = Builder(store, engine, self._indexes, self._plans, self._writer, self.pause)
+        self._opening = Opening(
+            store, engine, self._indexes, self._plans, builder, self._keeper, self._letters, self._progress, opt,
+            doubt=self._refresher.forget,
+        )  # fmt: skip
+        self._session: Session | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._bell = asyncio.Event()
+        self._stopping = False
+        self._history_lost: str | None = None
+        self._failures = 0
+        self._role = Role.NONE
+        self._mirrored: Body = {}
+
+    # --- for its owner
+
+    def start(self) -> None:
+        """Begin to follow, or to stand by, in a task of its own."""
+        if self._task is None:
+            self._stopping = False
+            self._progress.state = State.STANDBY  # until it knows better: another one may speak for the index
+            self._task = asyncio.create_task(self._run(), name="follower")
+
+    async def stop(self) -> None:
+        """Finish the batch under way, save the checkpoint, let go of the lease and end. Safe to call twice."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._stopping = True
+        self._bell.set()
+        _, late = await asyncio.wait([task], timeout=STOP_SECONDS)
+        if late:
+            task.cancel()
+            await asyncio.wait([task])
+        self._progress.state = State.STOPPED
+        self._role = Role.NONE
+
+    def reset(self) -> None:
+        """Start over: the engine lost its indexes (or may have). Nothing more is written to the index of before."""
+        self._progress.forget()
+        self._refresher.forget()
+        self._bell.set()
+
+    def status(self) -> FollowerStatus:
+        """Return one look at the follower."""
+        progress = self._progress
+        return FollowerStatus(
+            state=progress.state,
+            index=progress.index,
+            indexed=progress.indexed,
+            total=progress.total,
+            lag_seconds=progress.lag,
+            token=progress.token,
+            searchable=self._refresher.searchable,
+            caught_up=self._caught_up(),
+            dead_letters=self._mirrored.get("dead_letters", 0) if self._mirrored else len(self._letters),
+            items=dict(self._bulk.items),
+            last_error=progress.error,
+            role=self._role,
+            holder=self._lease.holder,
+            fence=self._lease.fence if self._lease.held else self._lease.body.get("fence", 0),
+            gen=progress.gen,
+            targets=tuple(self._lease.body.get("indexes", {})),
+            outdated=progress.outdated,
+            reconciling=progress.reconciling,
+            last_batch=progress.batch,
+            window_hours=progress.window,
+            rate=progress.meter.rate,
+            rebuild=progress.rebuild,
+            verified=progress.verified,
+        )
+
+    async def wait_for(self, token: str, timeout: float) -> bool:
+        """Return True once searches see every change up to ``token``, False when that takes over ``timeout`` seconds.
+
+        Tokens come from :meth:`service.ports.store.Store.barrier`. Raises HistoryLost for one of another database.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._refresher.wait(lambda searchable: self._store.passed(searchable, token))
+        except TimeoutError:
+            return False
+        return True
+
+    # --- for the bulk loop and the session
+
+    def check(self) -> None:
+        """Raise Interrupted when what is being written may be in vain; a stop lets the batch finish."""
+        if self._bell.is_set() and not self._stopping:
+            raise Interrupted
+
+    async def pause(self, seconds: float, reason: str) -> None:
+        """Wait before another attempt, and say so. Raises Interrupted, also when there is another plan to work by."""
+        self._progress.pause(reason)
+        self._progress.behind()
+        try:
+            await self._rest(seconds)
+            # What is waited for may be an index that an operator has just taken out of the plan.
+            if self._session is not None and await self._session.is_overtaken():
+                raise Interrupted
+        finally:
+            self._progress.resume()
+
+    # --- the work
+
+    async def _run(self) -> None:
+        """Run sessions until stopped; whatever ends one, the next begins from what is acknowledged."""
+        try:
+            while not self._stopping:
+                self._bell.clear()
+                try:
+                    await self._live()
+                except (Interrupted, LeaseLost):
+                    self._notice_loss()
+                except Exception as error:  # noqa: BLE001 - whatever ends a session, the next begins
+                    await self._recover(error)
+        finally:
+            await self._keeper.stop(release=True)
+
+    async def _live(self) -> None:
+        """Lead from what is acknowledged, once the lease is held, until interrupted."""
+        if not self._lease.held:
+            await self._stand_by()
+        self._progress.state = State.STARTING
+        saved = Checkpoint.read(self._lease.body)
+        token = self._progress.token or saved.token
+        ground = await self._opening.open(saved, token, self._history_lost, self._check_build)
+        self._history_lost = None
+        session = Session(
+            self._store, self._engine, self._clock, self._options, ground,
+            indexes=self._indexes, plans=self._plans, keeper=self._keeper, letters=self._letters,
+            writer=self._writer, refresher=self._refresher, progress=self._progress, flow=self, bell=self._bell,
+        )  # fmt: skip
+        self._session = session
+        try:
+            await session.run()
+        finally:
+            self._failures = 0 if session.moved else self._failures
+            self._session = None
+
+    async def _stand_by(self) -> None:
+        """Return when the lease is held. Raises Interrupted, Unavailable."""
+        await self._keeper.stop(release=False)
+        while not await self._lease.look():
+            self._role = Role.STANDBY
+            self._progress.state = State.STANDBY
+            self._mirror(self._lease.body)
+            awaited = min(AWAITED_LOOK, self._options.look_seconds)
+            await self._rest(awaited if self._refresher.awaited else self._options.look_seconds)
+        reached(Step.LEASE_TAKEN)
+        log.info("leading the index %s with the fence %d", self._options.alias, self._lease.fence)
+        self._role, self._mirrored = Role.LEADER, {}
+        self._progress.forget()
+        self._refresher.forget()
+        self._keeper.start()
+
+    def _notice_loss(self) -> None:
+        """After a session ended: drop everything if the lease went to somebody else."""
+        if self._role is Role.LEADER and not self._lease.held:
+            self._role = Role.STANDBY
+            self._progress.forget()
+            self._refresher.forget()
+            self._progress.state = State.STANDBY
+
+    async def _recover(self, error: Exception) -> None:
+        """Do what the end of a session asks for, and rest before the next. Unexpected errors are logged."""
+        try:
+            match error:
+                case Halted():
+                    await self._halted(error)
+                case HistoryLost():
+                    log.warning("the change feed lost its history (%s): the index is reconciled", error)
+                    self._history_lost = "the change feed lost its history"
+                    self._progress.forget()
+                    self._refresher.forget()
+                case IndexGone():
+                    await self._gone(error)
+                case Unavailable() | Rejected():
+                    await self._wait(str(error))
+                case _:
+                    log.error("the follower failed; it starts again", exc_info=error)
+                    await self._wait(f"{type(error).__name__}: {error}")
+        except Interrupted:
+            self._notice_loss()
+        except Exception as again:
+            log.warning("indexing waits: %s", again, exc_info=not isinstance(again, Unavailable | Rejected))
+            await asyncio.sleep(backoff(1))
+
+    async def _wait(self, reason: str) -> None:
+        """Pause after a session that failed; longer each time until one makes progress. Raises Interrupted."""
+        self._failures += 1
+        log.warning("indexing waits: %s", reason)
+        await self.pause(backoff(self._failures), reason)
+
+    async def _halted(self, error: Halted) -> None:
+        """Stop writing to an index that refuses too much; wait for an operator where it is the one searches see.
+
+        What he does is to lift the halt, or to begin a reindex.
+        """
+        plan = await self._plans.load()
+        if error.index in [physical.index for physical in (plan.building, plan.previous) if physical is not None]:
+            log.error("%s: nothing more is written to it", error)
+            await withdraw(self._plans, self._indexes, of=error.index)  # first: a move under way would show it
+            await self._plans.change(lambda plan: plan.without(error.index, str(error)))
+            self._bulk.forgive()
+            return
+        log.critical("indexing halted: %s", error)
+        self._progress.error, self._progress.state = str(error), State.HALTED
+        # A plan that came in between is news, too; but a build that halts knows of no plan that it worked by.
+        live = plan.live is not None and plan.live.index == error.index
+        worked_by = self._progress.gen if live else plan.gen
+        try:
+            while (now := await self._plans.load()).resumes == plan.resumes and now.gen == worked_by:
+                await self._rest(self._options.plan_seconds)
+        finally:
+            self._bulk.forgive()
+
+    async def _gone(self, error: IndexGone) -> None:
+        """Go on without an index that is gone; one that is there all the same was restored, and is made writable."""
+        if await self._engine.identity(error.index) is not None:
+            await self._engine.adopt_index(error.index)
+            await self._wait(f"the index {error.index} was put back by somebody else, and took no writes until now")
+            return
+        await self._plans.change(lambda plan: plan.without(error.index, str(error)))
+        await self._wait(str(error))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait. Raises Interrupted as soon as the bell rings."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        except TimeoutError:
+            return
+        raise Interrupted
+
+    async def _refresh(self) -> None:
+        if self._session is not None:
+            await self._session.refresh()
+
+    def _check_build(self) -> None:
+        """Raise Interrupted also for a stop: a build is long, and is begun again anyway."""
+        if self._bell.is_set():
+            raise Interrupted
+
+    def _caught_up(self) -> bool:
+        if self._mirrored:
+            return bool(self._mirrored.get("caught_up"))
+        searchable, goal = self._refresher.searchable, self._progress.goal
+        return searchable is not None and goal is not None and self._store.passed(searchable, goal)
+
+    def _summary(self) -> Body:
+        """Return what the lease's record tells the stand-bys, and whoever else looks."""
+        progress = self._progress
+        status: Body = {
+            "state": str(progress.state),
+            "index": progress.index,
+            "searchable": self._refresher.searchable,
+            "caught_up": self._caught_up(),
+            "dead_letters": len(self._letters),
+            "outdated": progress.outdated,
+            "error": progress.error,
+        }
+        return {"status": status}
+
+    def _mirror(self, body: Body) -> None:
+        """Show what the leader says."""
+        self._mirrored = status = body.get("status") or {}
+        self._progress.index = status.get("index")
+        self._progress.outdated = bool(status.get("outdated"))
+        self._progress.error = status.get("error")
+        self._progress.gen = body.get("acked_gen", 0)
+        self._progress.acknowledged.move(body.get("token"))
+        self._refresher.mirror(status.get("searchable"))

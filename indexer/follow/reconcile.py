@@ -1,0 +1,155 @@
+"""Reconcile: after changes were missed, every target is compared with the store and repaired, while following goes on.
+
+Changes are missed when the feed can not go back to the saved token (the oplog rolled over, another database was put in
+place), and when the alias shows an index that the token does not speak of (a restored snapshot). The leader follows
+from a barrier at once. A write from before it is found by the walk, one from after it comes by the feed. How far the
+walk is stands in the lease's record, so that a crash resumes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from indexer.bulk.dead_letters import DeadLetters
+from indexer.crash_points import Step, reached
+from indexer.documents import TOMBSTONES, plain_item, version
+from indexer.follow.writer import KIND, Writer
+from indexer.indexes.targets import Target
+from indexer.options import FollowOptions
+from indexer.status.model import Reconciling
+from indexer.verify.drift import Report
+from indexer.verify.verify import Refuse, Settle, Verify, VerifyOptions, Write
+from service.ports.clock import Clock
+from service.ports.search import SearchEngine
+from service.ports.store import Body, Store
+from service.times import timestamp
+
+log = logging.getLogger(__name__)
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What is left of a reconcile: why it began, the indexes to go, and the key up to which the first one is done."""
+
+    reason: str
+    pending: tuple[str, ...]
+    cursor: str | None = None
+
+    @classmethod
+    def read(cls, body: Body | None) -> Self | None:
+        """Return what the lease's record says, None for nothing."""
+        return None if body is None else cls(body["reason"], tuple(body["pending"]), body["cursor"])
+
+    def as_body(self) -> Body:
+        """Return it as the lease's record holds it."""
+        return {"reason": self.reason, "pending": list(self.pending), "cursor": self.cursor}
+
+    def joined(self, reason: str, indexes: Sequence[str]) -> Repairs:
+        """Return what is left when these indexes are to be repaired from their beginning, too."""
+        untouched = self.pending and self.pending[0] not in indexes
+        pending = (*self.pending, *(name for name in indexes if name not in self.pending))
+        return Repairs(reason, pending, self.cursor if untouched else None)
+
+
+class Reconcile:
+    """Repairs the pending targets, one after the other, in both directions: missing, stale and orphaned documents.
+
+    ``save`` is given what is left whenever that is less; ``show`` what the status says; ``settle``, ``write`` and
+    ``refuse`` are as :class:`indexer.verify.verify.Verify` needs them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions,
+        letters: DeadLetters,
+        *,
+        settle: Settle,
+        write: Write,
+        refuse: Refuse,
+        save: Callable[[Repairs], None],
+        show: Callable[[Reconciling], None],
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._options = options
+        self._letters = letters
+        self._settle = settle
+        self._write = write
+        self._refuse = refuse
+        self._save = save
+        self._show = show
+
+    async def run(self, repairs: Repairs, targets: Sequence[Target]) -> None:
+        """Return when nothing is left. Raises what the walk, the bulk loop and ``settle`` raise: call it again then."""
+        by_name = {target.index: target for target in targets}
+        while repairs.pending:
+            first = repairs.pending[0]
+            if first in by_name:
+                await self._repair(repairs, by_name[first])
+            repairs = Repairs(repairs.reason, repairs.pending[1:])
+            self._save(repairs)
+        reached(Step.RECONCILED)
+
+    async def _repair(self, repairs: Repairs, target: Target) -> None:
+        opt = self._options
+        verify = Verify(
+            self._store,
+            self._engine,
+            self._clock,
+            target.index,
+            settle=self._settle,
+            repair=self._write,
+            refuse=self._refuse,
+            project=lambda record: plain_item(record, opt.epoch, target.root),
+            dead=lambda key: self._letters.open(target.index).get(key),
+            options=VerifyOptions(
+                page=opt.page,
+                recheck=opt.page,
+                bodies=False,  # versions tell what was missed: a body is a function of the record at its rev
+                epoch=opt.epoch,
+                # A leader that was stopped may have written an asset which is removed by now: it may still arrive.
+                removed_since=timestamp(self._clock.now() - TOMBSTONES),
+            ),
+        )
+        shown = Reconciling(repairs.reason, target.index, repairs.cursor)
+        self._show(shown)
+        log.warning("reconciling the index %s: %s", target.index, repairs.reason)
+
+        async def progressed(report: Report, key: str | None) -> None:
+            reached(Step.RECONCILE_PAGE)
+            if key is None:
+                return
+            found = {str(drift): count for drift, count in report.found.items()}
+            self._show(replace(shown, cursor=key, checked=report.checked, drift=found))
+            self._save(replace(repairs, cursor=key))
+
+        report = await verify.run(after=repairs.cursor, on_progress=progressed)
+        log.warning("reconciled the index %s: %s", target.index, report.as_json())
+
+
+async def rewrite_outdated(
+    store: Store, letters: DeadLetters, writer: Writer, targets: Sequence[Target], epoch: int
+) -> None:
+    """Write again what was refused at a version that is not its record's any more, and has a letter all the same.
+
+    Such a letter is left when another process wrote it after a good version was accepted (an operator's reindex, a
+    leader that was stopped and woke up), and when the asset was mended or removed while the feed's history was lost.
+    Raises what the writer raises.
+    """
+    for target in targets:
+        refused = letters.open(target.index)
+        keys = list(refused)
+        for start in range(0, len(keys), _PAGE):
+            page = keys[start : start + _PAGE]
+            records = await store.get_many(KIND, page, tombstones=True)
+            outdated = [k for k in page if k not in records or version(records[k], epoch) > refused.get(k, -1)]
+            await writer.apply(outdated, [target])

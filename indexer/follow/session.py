@@ -1,0 +1,309 @@
+"""One session of the leader: it follows the feed, watches the plan, and repairs beside, until something ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+
+from indexer.bulk.dead_letters import DeadLetters
+from indexer.bulk.loop import Flow, IndexGone
+from indexer.crash_points import Step, reached
+from indexer.follow.feed import Interrupted, opened, window
+from indexer.follow.pipeline import Pipeline
+from indexer.follow.progress import Progress
+from indexer.follow.reconcile import Reconcile, Repairs, rewrite_outdated
+from indexer.follow.refresh import Refresher
+from indexer.follow.start import Ground, acknowledgement
+from indexer.follow.writer import KIND, Writer
+from indexer.indexes.physical import Indexes
+from indexer.indexes.plan import DONE, Plan, Plans
+from indexer.indexes.targets import resolved
+from indexer.leadership.renewal import Keeper
+from indexer.options import FollowOptions
+from indexer.status.model import Rebuilding, Reconciling, State
+from indexer.verify.last_result import load as last_verified
+from mappings.index import mapping_hash
+from service.errors import Unavailable
+from service.ports.clock import Clock
+from service.ports.search import BulkItem, Rejected, SearchEngine
+from service.ports.store import Changed, Store
+from service.times import backoff
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """Follows from one ground. ``moved`` says whether it got anything done."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions,
+        ground: Ground,
+        *,
+        indexes: Indexes,
+        plans: Plans,
+        keeper: Keeper,
+        letters: DeadLetters,
+        writer: Writer,
+        refresher: Refresher,
+        progress: Progress,
+        flow: Flow,
+        bell: asyncio.Event,
+    ) -> None:
+        self.moved = False
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._options = options
+        self._plan = ground.plan
+        self._targets = ground.targets
+        self._token = ground.token
+        self._repairs = ground.repairs
+        self._indexes = indexes
+        self._plans = plans
+        self._keeper = keeper
+        self._letters = letters
+        self._writer = writer
+        self._refresher = refresher
+        self._progress = progress
+        self._flow = flow
+        self._bell = bell
+        self._checked_at = self._planned_at = clock.monotonic()
+
+    async def run(self) -> None:
+        """Follow until interrupted. Raises Interrupted, HistoryLost, IndexGone, Halted and what the ports raise."""
+        await self._letters.load([target.index for target in self._targets])
+        await self.refresh()
+        progress = self._progress
+        goal = progress.goal or await self._store.barrier()
+        self._flow.check()
+        # The token is not believed before the feed has taken it; what is searchable moves with the feed's first batch.
+        progress.goal = goal
+        progress.acknowledged.move(self._token)
+        progress.state = State.FOLLOWING
+        progress.window = await window(self._store)
+        progress.verified = await last_verified(self._store, self._options.alias)
+        self._work_by(self._plan)
+        works: list[Coroutine[Any, Any, None]] = [self._follow(), self._refresher.run()]
+        if self._repairs is not None:
+            self._refresher.hold()
+            works.append(self._reconcile(self._repairs))
+        else:
+            self._refresher.release()
+        await _first_failure(works)
+
+    async def refresh(self) -> None:
+        """Make what is acknowledged searchable, wherever searches look or may look in a moment."""
+        for name in self._plan.refreshed:
+            await self._engine.refresh(name)
+
+    async def is_overtaken(self) -> bool:
+        """Whether the plan is another one by now; False while the store can not say."""
+        if not self._is_time_for_the_plan():
+            return False
+        try:
+            return (await self._plans.load()).gen != self._plan.gen
+        except Unavailable:
+            return False
+
+    # --- following
+
+    async def _follow(self) -> None:
+        """Apply the feed's batches behind the token, for ever."""
+        opt = self._options
+        async with (
+            opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._bell) as feed,
+            Pipeline(opt.batches) as line,
+        ):
+            try:
+                while True:
+                    batch = await line.beside(feed.next())
+                    if batch:
+                        reached(Step.BATCH_READ)
+                        await self._begin(line, batch)
+                    elif not line:
+                        self._done(line, all_read=True)
+                    if self._is_time_to_look():
+                        await line.drain()
+                        await self._look_around()
+                    if batch and len(batch) < opt.feed_limit:
+                        # More is on its way: a few writes together cost little more than one alone.
+                        await line.beside(self._refresher.rest(opt.linger_seconds))
+            except Interrupted:
+                await line.drain()  # what is under way is finished, unless the flow says that it is in vain
+                raise
+
+    async def _begin(self, line: Pipeline, batch: Sequence[Changed]) -> None:
+        """Begin to write the records behind a batch of changes to every target; its last token is noted after that."""
+        self._progress.behind()
+        keys = list(dict.fromkeys(change.key for change in batch if change.kind == KIND))
+        targets = self._targets
+
+        def settle(written: list[str]) -> None:
+            self._flow.check()
+            reached(Step.BATCH_ACKNOWLEDGED)
+            token = batch[-1].token
+            self._progress.acknowledged.move(token)
+            self._keeper.note({"token": token})
+            commits = [datetime.fromisoformat(moment).timestamp() for moment in written]
+            self._refresher.acknowledged(token, written=bool(keys), commits=commits)
+            if keys:
+                self._progress.written(len(batch))
+            self._done(line, all_read=len(batch) < self._options.feed_limit)
+
+        await line.put(keys, lambda: self._writer.apply(keys, targets), settle)
+
+    def _done(self, line: Pipeline, *, all_read: bool) -> None:
+        """Note that a batch is done; ``all_read`` says that the feed had no more behind it then."""
+        self._progress.error, self.moved = None, True
+        if all_read:
+            self._progress.even()
+        if len(line) > 1:  # others are behind it
+            self._progress.behind()
+
+    # --- what else there is to see to
+
+    async def _look_around(self) -> None:
+        """See, when it is time, whether the plan has changed and whether the alias shows the live index."""
+        if self._is_time_for_the_plan():
+            plan = await self._plans.load()
+            self._progress.rebuild = _rebuilding(plan)
+            if plan.gen != self._plan.gen:
+                await self._change(plan)
+        if self._is_time_to_check():
+            self._checked_at = self._clock.monotonic()
+            await self._check_indexes()
+            await self._letters.load([target.index for target in self._targets])
+            if len(self._letters):
+                await rewrite_outdated(self._store, self._letters, self._writer, self._targets, self._options.epoch)
+                self._refresher.touched()
+            self._progress.window = await window(self._store)
+            self._progress.verified = await last_verified(self._store, self._options.alias)
+
+    def _is_time_to_look(self) -> bool:
+        return self._since(self._planned_at) >= self._options.plan_seconds or self._is_time_to_check()
+
+    def _is_time_to_check(self) -> bool:
+        return self._since(self._checked_at) >= self._options.check_seconds
+
+    def _is_time_for_the_plan(self) -> bool:
+        """Whether to look at the plan; asked again, it is not before its time has passed once more."""
+        if self._since(self._planned_at) < self._options.plan_seconds:
+            return False
+        self._planned_at = self._clock.monotonic()
+        return True
+
+    def _since(self, moment: float) -> float:
+        return self._clock.monotonic() - moment
+
+    async def _change(self, plan: Plan) -> None:
+        """Work by another plan from now on, and acknowledge it."""
+        targets, gone = await resolved(self._engine, plan)
+        if gone or plan.live is None:
+            raise IndexGone(gone[0].index if gone else self._targets[0].index)
+        known = {target.index: target.identity for target in self._targets}
+        for target in targets:
+            # What became another index under its name, or was moved to without having been fed, is to be reconciled.
+            if known.get(target.index, None if target is targets[0] else target.identity) != target.identity:
+                raise IndexGone(target.index)
+        self._targets = tuple(targets)
+        self._work_by(plan)
+        await self._letters.load([target.index for target in targets])
+        reached(Step.PLAN_SEEN)
+        await self._keeper.write(acknowledgement(plan, self._targets))
+        reached(Step.PLAN_ACKNOWLEDGED)
+        log.info("writing to %s by the plan's generation %d", [target.index for target in targets], plan.gen)
+
+    def _work_by(self, plan: Plan) -> None:
+        self._plan = plan
+        self._progress.rebuild = _rebuilding(plan)
+        self._progress.gen = plan.gen
+        # A mapping that refuses everything is what a reindex mends; it could not while the feed stands still.
+        self._writer.spare([self._targets[0].index] if plan.building is not None else ())
+        live = self._targets[0].physical
+        self._progress.index = live.index
+        outdated = live.hash != mapping_hash()
+        if outdated and not self._progress.outdated:
+            log.warning(
+                "the index %s was made by another mapping or projection: run `assetry index reindex`", live.index
+            )
+        self._progress.outdated = outdated
+
+    async def _check_indexes(self) -> None:
+        """See that searches look at what is followed, and that each target is the index that it was.
+
+        Raises IndexGone, so that the next session settles it.
+        """
+        for target in self._targets:
+            if await self._engine.identity(target.index) != target.identity:
+                raise IndexGone(target.index)
+        live = self._targets[0].index
+        if [physical.index for physical in await self._indexes.shown()] == [live]:
+            return
+        if (await self._plans.load()).gen == self._plan.gen:  # else somebody is about to move the alias
+            raise IndexGone(live)
+
+    # --- reconciling
+
+    async def _reconcile(self, repairs: Repairs) -> None:
+        """Repair what is pending, however often an engine is away; then claim again what searches see."""
+        left = repairs
+
+        def save(repairs: Repairs) -> None:
+            nonlocal left
+            left = repairs
+            self._keeper.note({"reconciling": repairs.as_body() if repairs.pending else None})
+
+        def show(reconciling: Reconciling) -> None:
+            self._progress.reconciling = reconciling
+
+        work = Reconcile(
+            self._store, self._engine, self._clock, self._options, self._letters,
+            settle=self._settle, write=self._repair, refuse=self._writer.refuse, save=save, show=show,
+        )  # fmt: skip
+        attempt = 0
+        while left.pending:
+            try:
+                await work.run(left, self._targets)
+            except (Unavailable, Rejected) as error:
+                attempt += 1
+                await self._flow.pause(backoff(attempt), str(error))
+        self._progress.reconciling = None
+        self._refresher.release()
+
+    async def _repair(self, index: str, items: Sequence[BulkItem]) -> None:
+        await self._writer.write(index, items)
+        self._refresher.touched()
+
+    async def _settle(self) -> None:
+        """Return when this session has passed all that was written so far."""
+        mark = await self._store.barrier()
+        await self._progress.acknowledged.reach(lambda token: self._store.passed(token, mark))
+
+
+def _rebuilding(plan: Plan) -> Rebuilding | None:
+    """Return how far a reindex is, None where the last one is done."""
+    rebuild = plan.rebuild
+    if rebuild is None or rebuild.stage in DONE:
+        return None
+    return Rebuilding(rebuild.target.index, str(rebuild.stage), rebuild.done, rebuild.total)
+
+
+async def _first_failure(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all until one fails; raise what it raised, after the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome

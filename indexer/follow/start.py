@@ -1,0 +1,197 @@
+"""The opening of a leader's session: what the plan, the alias, the engine and the checkpoint say, made to agree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from indexer.bulk.dead_letters import DeadLetters
+from indexer.crash_points import Step, reached
+from indexer.follow.checkpoint import Checkpoint
+from indexer.follow.progress import Progress
+from indexer.follow.reconcile import Repairs
+from indexer.indexes.build import Builder
+from indexer.indexes.physical import Indexes
+from indexer.indexes.plan import Physical, Plan, Plans
+from indexer.indexes.swap_permits import withdraw
+from indexer.indexes.targets import Target, resolved
+from indexer.leadership.renewal import Keeper
+from indexer.options import FollowOptions
+from indexer.status.model import State
+from service.ports.search import SearchEngine
+from service.ports.store import Body, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a session works on: the plan, its targets (the live one first), the token to follow from, and repairs."""
+
+    plan: Plan
+    targets: tuple[Target, ...]
+    token: str
+    repairs: Repairs | None
+
+    @property
+    def index(self) -> str:
+        """The physical index that searches see."""
+        return self.targets[0].index
+
+
+def acknowledgement(plan: Plan, targets: tuple[Target, ...]) -> Body:
+    """Return the fields by which the leader says that it works by a plan."""
+    return {"acked_gen": plan.gen, "indexes": {target.index: target.identity for target in targets}}
+
+
+class Opening:
+    """Finds the ground for a session, or makes it. Only the holder of the lease may.
+
+    ``doubt`` is called before a ground is written down that is to be repaired: what was said to be searchable may not
+    be.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        indexes: Indexes,
+        plans: Plans,
+        builder: Builder,
+        keeper: Keeper,
+        letters: DeadLetters,
+        progress: Progress,
+        options: FollowOptions,
+        *,
+        doubt: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._indexes = indexes
+        self._plans = plans
+        self._builder = builder
+        self._keeper = keeper
+        self._letters = letters
+        self._progress = progress
+        self._options = options
+        self._doubt = doubt
+
+    async def open(self, saved: Checkpoint, token: str | None, lost: str | None, check: Callable[[], None]) -> Ground:
+        """Return the ground to work on; it is written down, and acknowledged, when this returns.
+
+        ``token`` is what is known to be acknowledged (``saved`` may lag behind it), ``lost`` why no token is any good.
+        ``check`` raises to end a build. Raises also what the ports raise, and LeaseLost.
+        """
+        plan = await self._agreed()
+        if lost is not None:
+            token, saved = None, replace(saved, token=None)
+        if plan.live is None:
+            plan, saved, token = await self._build(saved, token, check)
+        plan, targets = await self._present(plan, saved)
+        plan = await self._swept(plan)
+        if [target.physical for target in targets] != list(plan.targets) or plan.live is None:
+            # It was changed in between, by an operator's process too: what is acknowledged must be what is written to.
+            return await self.open(saved, token, lost, check)
+        repairs = self._to_repair(saved, token, targets, lost)
+        if repairs is not None:
+            self._doubt()
+        if token is None:
+            token = await self._store.barrier()
+        await self._keeper.write(
+            {"token": token, "reconciling": repairs and repairs.as_body(), **acknowledgement(plan, targets)}
+        )
+        reached(Step.PLAN_ACKNOWLEDGED)
+        if repairs is not None and repairs != saved.repairs:
+            reached(Step.RECONCILE_BEGUN)
+        return Ground(plan, targets, token, repairs)
+
+    async def _agreed(self) -> Plan:
+        """Return the plan after it was made to agree with the alias; its ``live`` is None if a build is due."""
+        return await self._plans.agree(self._agreement)
+
+    async def _agreement(self, plan: Plan) -> Plan:
+        """Return the plan as the alias says that it is."""
+        shown = await self._indexes.shown()
+        # A leader that was stopped here has seen an alias of long ago: it must not write down what that showed.
+        await self._keeper.write({})
+        if len(shown) == 1 and shown[0].build is not None:
+            return plan.settled(shown[0])
+        if plan.live is not None and await self._is_there(plan.live):
+            others = ", ".join(physical.index for physical in shown) or "no index"
+            log.warning("the alias %s was at %s: it shows %s again", self._indexes.alias, others, plan.live.index)
+            await self._indexes.promote(plan.live.index)
+            return plan
+        return plan.without_live()
+
+    async def _is_there(self, physical: Physical) -> bool:
+        """Whether an index is still the one that the plan means."""
+        return (await self._indexes.described(physical.index)).build == physical.build and physical.build is not None
+
+    async def _build(
+        self, saved: Checkpoint, token: str | None, check: Callable[[], None]
+    ) -> tuple[Plan, Checkpoint, str]:
+        """Build a new index and show it."""
+        log.info("the alias %s shows no index: one is built", self._indexes.alias)
+        self._progress.state, self._progress.goal = State.REINDEXING, None
+        target, barrier = await self._builder.fill(check, self._progress, lanes=self._options.lanes)
+        others = {name: identity for name, identity in saved.indexes.items() if name != target.index}
+        repairs = saved.repairs
+        if token is None:
+            token = barrier
+            missed = [physical.index for physical in (await self._plans.load()).targets]
+            repairs = (repairs or Repairs("", ())).joined("the checkpoint was lost", missed) if missed else None
+        built = Checkpoint(token, {**others, target.index: target.identity}, saved.acked_gen, repairs)
+        left = repairs and repairs.as_body()
+        await self._keeper.write({"token": token, "indexes": dict(built.indexes), "reconciling": left})
+        reached(Step.BUILD_TOKEN_SAVED)
+        return await self._builder.show(target), built, token
+
+    async def _present(self, plan: Plan, saved: Checkpoint) -> tuple[Plan, tuple[Target, ...]]:
+        """Return the targets that are there, and the plan without those that are not (any more)."""
+        targets, gone = await resolved(self._engine, plan)
+        lost = [physical.index for physical in gone]
+        # Another index of the same name: what it lacks is not known. The live one is reconciled, the others are let go.
+        lost += [
+            target.index
+            for target in targets
+            if target.physical != plan.live and saved.indexes.get(target.index, target.identity) != target.identity
+        ]
+        if not lost:
+            return plan, tuple(targets)
+        for name in lost:
+            await withdraw(self._plans, self._indexes, of=name)
+        plan = await self._plans.change(lambda plan: _without(plan, lost))
+        return plan, tuple(target for target in targets if target.index not in lost)
+
+    async def _swept(self, plan: Plan) -> Plan:
+        """Forget indexes that are no more, and their dead letters."""
+        gone = [name for name in plan.abandoned if await self._engine.identity(name) is None]
+        if not gone:
+            return plan
+        for name in gone:
+            await self._letters.clear(name)
+        return await self._plans.change(
+            lambda plan: replace(plan, abandoned=tuple(name for name in plan.abandoned if name not in gone))
+        )
+
+    def _to_repair(
+        self, saved: Checkpoint, token: str | None, targets: tuple[Target, ...], lost: str | None
+    ) -> Repairs | None:
+        """Return what is to be reconciled: what the token does not speak of, and what an earlier session left."""
+        left = saved.repairs or Repairs("", ())
+        if token is None:
+            reason = lost or "there is no checkpoint"
+            left = left.joined(reason, [target.index for target in targets])
+        elif saved.indexes.get(targets[0].index) != targets[0].identity:
+            left = left.joined("the checkpoint is of another index", [targets[0].index])
+        return left if left.pending else None
+
+
+def _without(plan: Plan, names: list[str]) -> Plan:
+    """Return the plan without targets that are gone."""
+    for name in names:
+        if plan.live is not None and plan.live.index == name:
+            plan = plan.without_live()
+        plan = plan.without(name, f"the index {name} is gone")
+    return plan

@@ -1,0 +1,285 @@
+"""The plan: which physical indexes of an alias get every write, and how far a reindex has come."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from indexer.leadership.lease import LeaseLost
+from service.errors import AlreadyExists, Conflict, NotFound
+from service.ports.store import Body, Change, Record, Store
+
+KIND = "checkpoint"
+
+
+def plan_key(alias: str) -> str:
+    """Return the key of an alias's plan, a record of kind ``checkpoint``."""
+    return f"plan-{alias}"
+
+
+@dataclass(frozen=True, slots=True)
+class Physical:
+    """A physical index: its name, the id of its build, and the hash of the mapping and projection that made it."""
+
+    index: str
+    build: str | None
+    hash: str | None
+
+    @classmethod
+    def read(cls, body: Body | None) -> Self | None:
+        """Return what a record says, None for nothing."""
+        return None if body is None else cls(body["index"], body["build"], body["hash"])
+
+
+class Stage(StrEnum):
+    """How far a reindex has come. Each stage names what has been done."""
+
+    NOTED = "noted"  # the new index has a name
+    CREATED = "created"  # it exists, empty
+    JOINED = "joined"  # the plan asks for every write to go there, too
+    FILLING = "filling"  # the follower writes to it; the scan goes on behind the cursor
+    FILLED = "filled"  # the scan is complete
+    DRAINED = "drained"  # the follower has passed the end of the scan
+    RESTORED = "restored"  # replicas and refresh are as searches need them
+    VERIFIED = "verified"  # no difference, no dead letter
+    SWAPPING = "swapping"  # the alias may move at any moment
+    SWAPPED = "swapped"  # the index before is fed until it is purged
+    ROLLING_BACK = "rolling back"  # the alias may move back at any moment
+    ROLLED_BACK = "rolled back"
+    FAILED = "failed"  # see the reason; the next run begins anew
+
+
+DONE = frozenset({Stage.SWAPPED, Stage.ROLLED_BACK})
+ENDED = DONE | {Stage.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a request to move the alias to an index must show: an alias of that index, used up by the move.
+
+    Its name is no other permit's, ever. A request that arrives late, when another process is at work or the index is
+    given up, finds it taken back, and moves nothing.
+    """
+
+    index: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """One reindex: its index, stage, and the scan's cursor with live records ``done`` of ``total``."""
+
+    target: Physical
+    stage: Stage = Stage.NOTED
+    cursor: str | None = None
+    done: int = 0
+    total: int = 0
+    started_at: str | None = None
+    reason: str | None = None
+
+    @classmethod
+    def read(cls, body: Body | None) -> Self | None:
+        """Return what a record says, None for nothing."""
+        if body is None:
+            return None
+        target = Physical(**body["target"])
+        return cls(**{**body, "target": target, "stage": Stage(body["stage"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which indexes there are, and what each is for.
+
+    ``live`` is behind the alias; ``building`` is being filled by a reindex; ``previous`` was live and is fed for a
+    rollback: all three get every write. ``making`` is being built by the leader and gets none. ``abandoned`` are names
+    that nothing is written to any more, to be deleted. ``gen`` rises whenever what the leader has to do changes; it
+    holds once the leader has acknowledged it. ``resumes`` counts how often an operator lifted a halt. ``worker`` is the
+    fence of the last operator's process: an earlier one, which was stopped and woke up, changes nothing any more.
+    ``permit`` is by which the alias may move, now or by a request that is under way.
+    """
+
+    gen: int = 0
+    live: Physical | None = None
+    building: Physical | None = None
+    previous: Physical | None = None
+    making: Physical | None = None
+    rebuild: Rebuild | None = None
+    abandoned: tuple[str, ...] = ()
+    resumes: int = 0
+    worker: int = 0
+    permit: Permit | None = None
+
+    @classmethod
+    def read(cls, body: Body) -> Self:
+        """Return the plan that a record holds."""
+        permit = body.get("permit")
+        return cls(
+            gen=body["gen"],
+            live=Physical.read(body["live"]),
+            building=Physical.read(body["building"]),
+            previous=Physical.read(body["previous"]),
+            making=Physical.read(body["making"]),
+            rebuild=Rebuild.read(body["rebuild"]),
+            abandoned=tuple(body["abandoned"]),
+            resumes=body["resumes"],
+            worker=body.get("worker", 0),
+            permit=None if permit is None else Permit(**permit),
+        )
+
+    def as_body(self) -> Body:
+        """Return the plan as a record's body."""
+        body: dict[str, Any] = asdict(self)
+        body["abandoned"] = list(self.abandoned)
+        if self.rebuild is not None:
+            body["rebuild"]["stage"] = str(self.rebuild.stage)
+        return body
+
+    @property
+    def targets(self) -> tuple[Physical, ...]:
+        """The indexes that get every write, the live one first."""
+        return tuple(target for target in (self.live, self.building, self.previous) if target is not None)
+
+    @property
+    def refreshed(self) -> tuple[str, ...]:
+        """The indexes that searches see, or may see in a moment: what is acknowledged is made searchable there."""
+        names = [] if self.live is None else [self.live.index]
+        stage = self.rebuild.stage if self.rebuild else None
+        if stage is Stage.SWAPPING and self.building is not None:
+            names.append(self.building.index)
+        if stage is Stage.ROLLING_BACK and self.previous is not None:
+            names.append(self.previous.index)
+        return tuple(names)
+
+    def without(self, index: str, reason: str) -> Plan:
+        """Return the plan in which an index that is not the live one gets no more writes."""
+        plan = self
+        if plan.building is not None and plan.building.index == index:
+            rebuild = plan.rebuild and replace(plan.rebuild, stage=Stage.FAILED, reason=reason)
+            plan = replace(plan, building=None, rebuild=rebuild, abandoned=_added(plan.abandoned, index))
+        if plan.previous is not None and plan.previous.index == index:
+            plan = replace(plan, previous=None, abandoned=_added(plan.abandoned, index))
+        return plan if plan == self else plan._unpermitted(index)
+
+    def _unpermitted(self, index: str) -> Plan:
+        """Return the plan without a permit for an index: it is used up, or taken back."""
+        return self if self.permit is None or self.permit.index != index else replace(self, permit=None)
+
+    def without_live(self) -> Plan:
+        """Return the plan after the live index was lost."""
+        return (
+            self if self.live is None else replace(self, live=None, abandoned=_added(self.abandoned, self.live.index))
+        )
+
+    def settled(self, shown: Physical | None) -> Plan:
+        """Return the plan that agrees with the alias, which shows this index (None: no index of ours).
+
+        Whoever moves the alias writes it down afterwards; when they died in between, the alias is right.
+        """
+        if shown is None or (self.live is not None and self.live.index == shown.index):
+            return self
+        for name, stage in (("building", Stage.SWAPPED), ("making", None), ("previous", Stage.ROLLED_BACK)):
+            held: Physical | None = getattr(self, name)
+            if held is not None and held.index == shown.index:
+                return self._shown(name, held, stage)._unpermitted(shown.index)
+        gone = () if self.live is None else (self.live.index,)
+        return replace(self, live=shown, abandoned=_added(self.abandoned, *gone))
+
+    def built(self, made: Physical) -> Plan:
+        """Return the plan after the alias moved to what was being built.
+
+        It stays as it is when that is no longer being made: the builder has slept, and others have gone on.
+        """
+        return self.settled(made) if self.making == made else self
+
+    def _shown(self, name: str, held: Physical, stage: Stage | None) -> Plan:
+        """Return the plan after the alias moved to what was ``building``, ``making`` or ``previous``."""
+        if name == "making":  # a build replaces an index that was lost, or that is not fed
+            gone = () if self.live is None else (self.live.index,)
+            return replace(self, live=held, making=None, abandoned=_added(self.abandoned, *gone))
+        rebuild = self.rebuild and replace(self.rebuild, stage=stage or self.rebuild.stage)
+        plan = replace(self, rebuild=rebuild, live=held, previous=self.live)
+        if name == "building":
+            dropped = () if self.previous is None else (self.previous.index,)
+            plan = replace(plan, building=None, abandoned=_added(self.abandoned, *dropped))
+        return plan
+
+
+@dataclass(slots=True)
+class _Held:
+    plan: Plan = field(default_factory=Plan)
+    record: Record | None = None
+
+
+class Plans:
+    """The plan of one alias, in the store. ``worker`` is the fence of an operator's process that changes it."""
+
+    def __init__(self, store: Store, alias: str, *, worker: Callable[[], int] | None = None) -> None:
+        self._worker = worker
+        self._store = store
+        self._key = plan_key(alias)
+
+    async def load(self) -> Plan:
+        """Return the plan; an empty one if there is none. Raises Unavailable."""
+        return (await self._load()).plan
+
+    async def change(self, how: Callable[[Plan], Plan]) -> Plan:
+        """Change the plan by a pure function, which may be called again; return the plan after it.
+
+        The generation rises if the leader has to do something else. Raises Unavailable (it may be changed), LeaseLost
+        for a process whose work another one took over, and what the function raises.
+        """
+        while True:
+            held = await self._load()
+            plan = self._signed(held.plan, how(held.plan))
+            if plan == held.plan:
+                return plan
+            if _duties(plan) != _duties(held.plan):
+                plan = replace(plan, gen=held.plan.gen + 1)
+            try:
+                if held.record is None:
+                    await self._store.insert(KIND, self._key, plan.as_body())
+                else:
+                    change = Change(set=plan.as_body())
+                    await self._store.update(KIND, self._key, change, expected_rev=held.record.rev)
+            except (Conflict, AlreadyExists, NotFound):
+                continue  # somebody was faster: look again at what is there now
+            return plan
+
+    async def agree(self, look: Callable[[Plan], Awaitable[Plan]]) -> Plan:
+        """Change the plan to what ``look(plan)`` makes of it, and of what it sees elsewhere; return the plan after it.
+
+        It looks again when the plan was changed meanwhile: what it saw may be from before that. Raises as
+        :meth:`change`.
+        """
+        while True:
+            before = await self.load()
+            after = await look(before)
+            plan = await self.change(lambda plan: after if plan == before else plan)  # noqa: B023 - used up at once
+            if replace(plan, gen=after.gen, worker=after.worker) == after:
+                return plan
+
+    def _signed(self, before: Plan, after: Plan) -> Plan:
+        if self._worker is None:
+            return after
+        if before.worker > self._worker():
+            raise LeaseLost("another process does this work")
+        return replace(after, worker=self._worker())
+
+    async def _load(self) -> _Held:
+        try:
+            record = await self._store.get(KIND, self._key)
+        except NotFound:
+            return _Held()
+        return _Held(Plan.read(record.body), record)
+
+
+def _duties(plan: Plan) -> tuple[object, ...]:
+    """Return what the leader takes notice of; before a swap it looks once more whether the indexes are the same."""
+    swapping = plan.rebuild is not None and plan.rebuild.stage is Stage.SWAPPING
+    return plan.targets, plan.live, plan.refreshed, plan.resumes, swapping
+
+
+def _added(names: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    return (*names, *(name for name in more if name not in names))

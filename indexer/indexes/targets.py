@@ -1,0 +1,51 @@
+"""The targets: the physical indexes that get every write, as the engine has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.indexes.plan import Physical, Plan
+from mappings.index import mapping_hash
+from service.ports.search import SearchEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An index to write to. ``identity`` tells it from another index of its name, made before or after.
+
+    ``root`` is its mapping where today's registry did not make it: a document is cut to what the mapping knows, since
+    a strict one refuses other fields. None: documents go there as they are.
+    """
+
+    physical: Physical
+    identity: str
+    root: Mapping[str, Any] | None = None
+
+    @property
+    def index(self) -> str:
+        """The index's name."""
+        return self.physical.index
+
+
+async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list[Physical]]:
+    """Return the targets of a plan, the live one first, and those that are not there. Raises Unavailable, Rejected."""
+    there: list[Target] = []
+    gone: list[Physical] = []
+    for physical in plan.targets:
+        target = await as_target(engine, physical)
+        if target is None:
+            gone.append(physical)
+        else:
+            there.append(target)
+    return there, gone
+
+
+async def as_target(engine: SearchEngine, physical: Physical) -> Target | None:
+    """Return an index as the engine has it, None if it is gone. Raises Unavailable, Rejected."""
+    identity = await engine.identity(physical.index)
+    if identity is None:
+        return None
+    root = None if physical.hash == mapping_hash() else await engine.mapping(physical.index)
+    return Target(physical, identity, root)

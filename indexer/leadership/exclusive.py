@@ -1,0 +1,83 @@
+"""Work that only one process at a time may do, by a lease of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from indexer.leadership.lease import Candidate, Lease, LeaseLost
+from indexer.leadership.renewal import Keeper
+from indexer.options import FollowOptions
+from service.errors import Unavailable
+from service.ports.clock import Clock
+from service.ports.store import Body, Store
+
+log = logging.getLogger(__name__)
+
+
+def _nothing() -> Body:
+    return {}
+
+
+class Alone:
+    """The right to do one kind of ``work`` on an alias; the lease is ``<work>-<alias>``."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        options: FollowOptions,
+        work: str,
+        *,
+        candidate: Candidate | None = None,
+        waits: Callable[[str], None],
+    ) -> None:
+        self._work = work
+        self._options = options
+        self._waits = waits
+        self._lease = Lease(
+            store, clock, f"{work}-{options.alias}", candidate or Candidate(clock.guid()), ttl=options.ttl_seconds
+        )
+        self._keeper = Keeper(
+            self._lease,
+            clock,
+            renew=options.renew_seconds,
+            save=options.checkpoint_seconds,
+            summary=_nothing,
+            lost=lambda: log.warning("another process took the %s over", work),
+        )
+
+    @property
+    def fence(self) -> int:
+        """The number of this process among those that have done the work."""
+        return self._lease.fence
+
+    def check(self) -> None:
+        """Raise LeaseLost when another process took the work over."""
+        if not self._lease.held:
+            raise LeaseLost(self._work)
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the right until the block ends. Raises Unavailable if another process has it, or took it over."""
+        await self._take()
+        self._keeper.start()
+        try:
+            yield
+        except LeaseLost as error:
+            raise Unavailable("index", f"another process took the {self._work} over") from error
+        finally:
+            await self._keeper.stop(release=True)
+
+    async def _take(self) -> None:
+        """Take the lease; one whose holder gives no sign of life is waited for."""
+        beat: int | None = None
+        while not await self._lease.look():
+            now = self._lease.body.get("beat")
+            if beat is not None and now != beat:
+                raise Unavailable("index", f"another process does a {self._work} ({self._lease.holder})")
+            beat = now
+            self._waits(f"{self._lease.holder}, which does a {self._work} or has died")
+            await asyncio.sleep(self._options.look_seconds)

@@ -1,0 +1,1 @@
+"""A reindex: a new index filled while writes go on, verified, then swapped in."""

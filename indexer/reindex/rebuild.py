@@ -1,0 +1,226 @@
+"""The reindex: a new index by today's mapping and projection, filled while writes go on, then swapped in at once.
+
+Each stage of :class:`indexer.indexes.plan.Stage` has one work that leads to the next
+(:mod:`indexer.reindex.stages`), and the plan says
+which one it is at: a reindex that was killed anywhere goes on from there, in any process. Which index is live is what
+the alias says. From the moment that the leader has acknowledged the new index every write goes there, too; so the scan
+may take any time, and the index before is fed until the purge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from indexer.bulk.loop import Halted, IndexGone
+from indexer.crash_points import Step, reached
+from indexer.documents import TOMBSTONES
+from indexer.follow.follower import Follower
+from indexer.indexes.plan import ENDED, Plan, Rebuild, Stage
+from indexer.indexes.purge import Purged, purge
+from indexer.indexes.swap_permits import withdraw
+from indexer.leadership.exclusive import Alone
+from indexer.leadership.lease import Candidate
+from indexer.operator import POLL_SECONDS, Tools
+from indexer.options import FollowOptions
+from indexer.reindex.result import OnProgress, Outcome, Refused, Told
+from indexer.reindex.stages import SHARDS_SECONDS, Works
+from mappings.index import mapping_hash
+from service.ports.clock import Clock
+from service.ports.search import SearchEngine
+from service.ports.store import Store
+from service.times import timestamp
+
+__all__ = ["Outcome", "Purged", "Reindex", "Told"]
+
+
+def _untold(told: Told) -> None:
+    """Learn nothing."""
+
+
+class Reindex:
+    """The operator's reindex of one alias, for commands and schedulers.
+
+    One at a time, in one process, which the lease ``reindex-<alias>`` sees to. ``follower`` is a follower of the same
+    store and engine that is not started: it stands by while this works, so that there is a leader also where no other
+    process runs one. All methods raise Unavailable and Rejected; interrupted at any point, call them again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions,
+        *,
+        follower: Follower | None = None,
+        candidate: Candidate | None = None,
+        on_progress: OnProgress = _untold,
+        shards_seconds: float = SHARDS_SECONDS,
+    ) -> None:
+        self._clock = clock
+        self._follower = follower
+        self._tell = on_progress
+        self._shards_seconds = shards_seconds
+        self._stage = Stage.NOTED
+        self._alone = Alone(store, clock, options, "reindex", candidate=candidate, waits=self._waits)
+        self._tools = Tools(
+            store, engine, clock, options,
+            check=self._alone.check, waits=self._waits, worker=lambda: self._alone.fence,
+        )  # fmt: skip
+        self._indexes = self._tools.indexes
+        self._plans = self._tools.plans
+
+    async def run(self, *, accept_dead_letters: bool = False) -> Outcome:
+        """Reindex, or go on with what was interrupted, and swap if nothing differs and nothing is refused.
+
+        ``accept_dead_letters``: swap all the same when documents are refused, as when they always were.
+        """
+        works = self._works(accept_dead_letters=accept_dead_letters)
+        async with self._working():
+            try:
+                rebuild = await self._begin(works)
+                while rebuild.stage not in ENDED:
+                    self._stage = rebuild.stage
+                    self._tell(Told(rebuild.stage, rebuild.done, rebuild.total))
+                    await works[rebuild.stage](await self._plans.load(), rebuild)
+                    self._alone.check()
+                    rebuild = (await self._plans.load()).rebuild or rebuild
+            except Refused as refused:
+                return refused.outcome
+            except (IndexGone, Halted) as error:
+                return await self._given_up(error)
+        swapped = rebuild.stage is Stage.SWAPPED
+        return Outcome(swapped, rebuild.target.index, "" if swapped else rebuild.reason or str(rebuild.stage))
+
+    async def _given_up(self, error: IndexGone | Halted) -> Outcome:
+        """Write down that the new index can not be filled: it is gone, or refuses too much."""
+        await self._plans.change(lambda plan: plan.without(error.index, str(error)))
+        return Outcome(False, error.index, str(error))
+
+    async def status(self) -> Plan:
+        """Return the plan: the indexes, and how far a reindex is."""
+        return await self._plans.load()
+
+    async def rollback(self, *, verify: bool = True) -> Outcome:
+        """Move the alias back to the index before, which is fed still; the new one is fed from then on.
+
+        It is refused when there is none, and when that one differs from the store.
+        """
+        async with self._working():
+            try:
+                return await self._roll_back(self._works(), verify=verify)
+            except Refused as refused:
+                return refused.outcome
+
+    async def purge(self, *, tombstones: timedelta | None = TOMBSTONES, unfinished: bool = False) -> Purged:
+        """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.indexes.purge`.
+
+        ``unfinished``: give up a reindex that was interrupted, too.
+        """
+        works = self._works()
+        async with self._working():
+            return await purge(
+                self._tools,
+                lambda plan: works.acknowledged(plan, self._stage),
+                tombstones=tombstones,
+                unfinished=unfinished,
+            )
+
+    async def _begin(self, works: Works) -> Rebuild:
+        """Return the reindex to work on: the one that was interrupted, or a new one."""
+        plan = await self._with_live()
+        rebuild = plan.rebuild
+        if rebuild is not None and rebuild.stage is Stage.ROLLING_BACK:
+            await self._roll_back(works, verify=True)
+        elif rebuild is not None and rebuild.stage not in ENDED and rebuild.target.hash == mapping_hash():
+            return await works.resumed(rebuild)
+        target = await self._indexes.named()
+        new = Rebuild(target, started_at=timestamp(self._clock.now()))
+        await self._plans.change(lambda plan: _begun(plan, new))
+        reached(Step.REINDEX_NOTED)
+        return new
+
+    async def _roll_back(self, works: Works, *, verify: bool) -> Outcome:
+        plan = await self._settled()
+        rebuild, previous = plan.rebuild, plan.previous
+        if rebuild is not None and rebuild.stage is Stage.ROLLED_BACK:  # twice is once
+            return Outcome(True, None if plan.live is None else plan.live.index, "it is rolled back already")
+        if previous is None:
+            return Outcome(False, None, "there is no index before this one: it was purged, or never was")
+        if plan.building is not None:
+            return Outcome(False, None, "a reindex is under way: finish it, or purge it with what is unfinished")
+        if verify:
+            target = await works.target(previous)
+            await self._tools.letters.load([target.index])
+            report = await works.compared(target, Stage.ROLLING_BACK)
+            if not report.clean:
+                reason = f"{report.differences} differences between the store and {target.index}"
+                return Outcome(False, target.index, reason, report)
+        await works.permit(previous)
+        going = replace(rebuild or Rebuild(previous), stage=Stage.ROLLING_BACK)
+        plan = await self._plans.change(lambda plan: replace(plan, rebuild=going))
+        reached(Step.ROLLBACK_BEGINS)
+        await works.acknowledged(plan, Stage.ROLLING_BACK)
+        await works.move(plan.live, previous, (await self._plans.load()).permit)
+        reached(Step.ROLLED_BACK)
+        await self._plans.change(lambda plan: plan.settled(previous))
+        return Outcome(True, previous.index)
+
+    async def _with_live(self) -> Plan:
+        """Return the plan once there is a live index, which the leader builds where there is none."""
+        while (plan := await self._settled()).live is None:
+            self._waits("the indexer to build the first index")
+            self._alone.check()
+            await asyncio.sleep(POLL_SECONDS)
+        return plan
+
+    async def _settled(self) -> Plan:
+        """Return the plan as it agrees with the alias."""
+
+        async def agreement(plan: Plan) -> Plan:
+            shown = await self._indexes.shown()
+            if plan.live is None or len(shown) != 1 or shown[0].build is None:
+                return plan
+            return plan.settled(shown[0])
+
+        return await self._plans.agree(agreement)
+
+    def _works(self, *, accept_dead_letters: bool = False) -> Works:
+        return Works(
+            self._tools,
+            check=self._alone.check,
+            tell=self._tell,
+            accept_dead_letters=accept_dead_letters,
+            shards_seconds=self._shards_seconds,
+        )
+
+    def _waits(self, reason: str) -> None:
+        self._tell(Told(self._stage, waits=reason))
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        """Be the only one at it, with the follower standing by."""
+        async with self._alone.held():
+            await self._plans.change(lambda plan: plan)  # from now on no process before this one changes it
+            await withdraw(self._plans, self._indexes)  # and none moves the alias
+            if self._follower is not None:
+                self._follower.start()
+            try:
+                yield
+            finally:
+                if self._follower is not None:
+                    await self._follower.stop()
+
+
+def _begun(plan: Plan, new: Rebuild) -> Plan:
+    """Return the plan with a new reindex; what an earlier one left unfinished is given up."""
+    left = () if plan.building is None else (plan.building.index,)
+    old = plan.rebuild
+    if old is not None and old.stage not in ENDED:
+        left = (*left, old.target.index)
+    abandoned = (*plan.abandoned, *(name for name in dict.fromkeys(left) if name not in plan.abandoned))
+    return replace(plan, rebuild=new, building=None, abandoned=abandoned)

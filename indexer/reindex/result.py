@@ -1,0 +1,45 @@
+"""What a reindex says: how it ended, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexer.indexes.plan import Stage
+from indexer.verify.drift import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reindex or a rollback ended: whether the alias moved, and if not, why.
+
+    ``index`` is the one that it was about, ``report`` what the verify found, ``dead_letters`` how many documents that
+    index refuses.
+    """
+
+    swapped: bool
+    index: str | None
+    reason: str = ""
+    report: Report | None = None
+    dead_letters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One word on how far it is: the stage, records ``done`` of ``total`` where it counts them, what it waits for."""
+
+    stage: Stage
+    done: int = 0
+    total: int = 0
+    waits: str = ""
+
+
+OnProgress = Callable[[Told], None]
+
+
+class Refused(Exception):
+    """The work ends here, with an outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome

@@ -1,0 +1,258 @@
+"""The works of a reindex: each leads from one stage to the next, and may be done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from indexer.crash_points import Step, reached
+from indexer.follow.writer import KIND
+from indexer.indexes.plan import Permit, Physical, Plan, Rebuild, Stage
+from indexer.indexes.targets import Target, as_target
+from indexer.operator import POLL_SECONDS, Tools, retry
+from indexer.reindex.result import OnProgress, Outcome, Refused, Told
+from indexer.verify.drift import Report
+from indexer.verify.scan import scan
+from service.ports.store import Record
+
+log = logging.getLogger(__name__)
+
+CURSOR_SECONDS = 1.0
+"""How often the scan's cursor is saved."""
+SHARDS_SECONDS = 60.0
+"""How long replicas are waited for before the swap; a cluster of one node never has them."""
+
+Work = Callable[[Plan, Rebuild], Awaitable[None]]
+
+
+class Works:
+    """One work for each stage that has a next one: ``await works[stage](plan, rebuild)`` writes the next one down.
+
+    ``check`` raises when another process took the reindex over. A work raises Refused to end it, and what the ports
+    raise.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        check: Callable[[], None],
+        tell: OnProgress,
+        accept_dead_letters: bool = False,
+        shards_seconds: float = SHARDS_SECONDS,
+    ) -> None:
+        self._tools = tools
+        self._check = check
+        self._tell = tell
+        self._accept_dead = accept_dead_letters
+        self._shards_seconds = shards_seconds
+        self._table: dict[Stage, Work] = {
+            Stage.NOTED: self._create,
+            Stage.CREATED: self._join,
+            Stage.JOINED: self._wait_for_leader,
+            Stage.FILLING: self._fill,
+            Stage.FILLED: self._drain,
+            Stage.DRAINED: self._restore,
+            Stage.RESTORED: self._verify,
+            Stage.VERIFIED: self._announce,
+            Stage.SWAPPING: self._swap,
+        }
+
+    def __getitem__(self, stage: Stage) -> Work:
+        return self._table[stage]
+
+    # --- the works
+
+    async def _create(self, plan: Plan, rebuild: Rebuild) -> None:
+        if await self._tools.indexes.create(rebuild.target, filling=True):
+            reached(Step.REINDEX_CREATED)
+            await self._advance(rebuild, Stage.CREATED)
+            return
+        target = await self._tools.indexes.named()  # the name is taken by an index of somebody else's
+        await self._tools.plans.change(lambda plan: replace(plan, rebuild=replace(rebuild, target=target)))
+
+    async def _join(self, plan: Plan, rebuild: Rebuild) -> None:
+        await self._advance(rebuild, Stage.JOINED, building=rebuild.target)
+        reached(Step.REINDEX_JOINED)
+
+    async def _wait_for_leader(self, plan: Plan, rebuild: Rebuild) -> None:
+        await self.acknowledged(plan, rebuild.stage, rebuild)
+        reached(Step.REINDEX_ACKNOWLEDGED)
+        # A write from before this point is in the store for the scan to see, one from after it reaches both indexes.
+        await self._tools.store.barrier()
+        await self._advance(replace(rebuild, total=await self._tools.store.size(KIND)), Stage.FILLING)
+
+    async def _fill(self, plan: Plan, rebuild: Rebuild) -> None:
+        target = await self.target(rebuild.target)
+        await self._tools.letters.load([target.index])
+        saved_at, done = self._tools.clock.monotonic(), rebuild.done
+
+        async def sink(records: list[Record]) -> None:
+            self._check()
+            await self._tools.writer.put(records, [target])
+            reached(Step.REINDEX_PAGE)
+
+        async def progressed(key: str, live: int) -> None:
+            nonlocal saved_at, done
+            done += live
+            self._tell(Told(rebuild.stage, done, rebuild.total))
+            if self._tools.clock.monotonic() - saved_at >= CURSOR_SECONDS:
+                saved_at = self._tools.clock.monotonic()
+                await self._advance(replace(rebuild, cursor=key, done=done), Stage.FILLING)
+                reached(Step.REINDEX_CURSOR)
+
+        writer = self._tools.writer
+        await scan(
+            self._tools.store,
+            sink,
+            page=lambda: writer.page.next,
+            lanes=self._tools.options.lanes,
+            after=rebuild.cursor,
+            done=progressed,
+        )
+        await self._advance(replace(rebuild, done=done), Stage.FILLED)
+        reached(Step.REINDEX_FILLED)
+
+    async def _drain(self, plan: Plan, rebuild: Rebuild) -> None:
+        await self._tools.leader.settle()
+        await self._advance(rebuild, Stage.DRAINED)
+        reached(Step.REINDEX_DRAINED)
+
+    async def _restore(self, plan: Plan, rebuild: Rebuild) -> None:
+        name = rebuild.target.index
+        await self._tools.indexes.restore(name)
+        await self._tools.engine.refresh(name)
+        began = self._tools.clock.monotonic()
+        while (health := await self._tools.engine.index_health(name)) != "green":
+            waited = self._tools.clock.monotonic() - began
+            if health == "yellow" and waited >= self._shards_seconds:
+                log.warning("the index %s has not all its replicas: it is swapped in without them", name)
+                break
+            self._tell(Told(rebuild.stage, waits=f"the copies of {name}: {health}"))
+            await self._still(rebuild)
+            await asyncio.sleep(POLL_SECONDS)
+        await self._advance(rebuild, Stage.RESTORED)
+        reached(Step.REINDEX_RESTORED)
+
+    async def _verify(self, plan: Plan, rebuild: Rebuild) -> None:
+        target = await self.target(rebuild.target)
+        retried = await retry(self._tools, index=target.index)
+        if retried.left and not self._accept_dead:
+            reason = f"{retried.left} documents are refused: see the dead letters of {target.index}"
+            raise Refused(Outcome(False, target.index, reason, dead_letters=retried.left))
+        report = await self.compared(target, rebuild.stage)
+        if not report.clean:
+            reason = f"{report.differences} differences between the store and {target.index}"
+            raise Refused(Outcome(False, target.index, reason, report, retried.left))
+        await self._advance(rebuild, Stage.VERIFIED)
+        reached(Step.REINDEX_VERIFIED)
+
+    async def _announce(self, plan: Plan, rebuild: Rebuild) -> None:
+        await self.permit(rebuild.target)
+        await self._advance(rebuild, Stage.SWAPPING)
+        reached(Step.SWAP_BEGINS)
+
+    async def _swap(self, plan: Plan, rebuild: Rebuild) -> None:
+        # From now on whatever is said to be searchable is searchable in both.
+        await self.acknowledged(plan, rebuild.stage, rebuild)
+        await self.move(plan.live, rebuild.target, (await self._still(rebuild)).permit)
+        reached(Step.SWAPPED)
+        await self._tools.plans.change(lambda plan: plan.settled(rebuild.target))
+        reached(Step.SWAP_SETTLED)
+        log.info("searches see the index %s", rebuild.target.index)
+
+    # --- what they share, with the way back
+
+    async def resumed(self, rebuild: Rebuild) -> Rebuild:
+        """Return an interrupted reindex as it is to go on: what an earlier process verified counts no more."""
+        if rebuild.stage not in (Stage.VERIFIED, Stage.SWAPPING):
+            return rebuild
+        plan = await self._advance(rebuild, Stage.RESTORED)
+        return plan.rebuild or rebuild
+
+    async def permit(self, physical: Physical) -> None:
+        """Make that this process, and no earlier one, may move the alias to an index until the permit is taken back.
+
+        It is asked for before the leader is told that the alias may move; and who gives the index up takes it back
+        first. So a move that comes after that moves nothing, however late its request arrives.
+        """
+        permit = Permit(physical.index, f"{self._tools.indexes.alias}-swap-{self._tools.clock.guid()}")
+        await self._tools.plans.change(lambda plan: replace(plan, permit=permit))
+        await self._tools.indexes.allow(permit)
+        reached(Step.SWAP_PERMITTED)
+
+    async def move(self, old: Physical | None, new: Physical, permit: Permit | None) -> None:
+        """Move the alias in one step, unless it has moved already. Raises Refused when it can not."""
+        await self._tools.engine.refresh(new.index)
+        if old is not None and permit is not None and await self._tools.indexes.swap(old.index, permit):
+            return
+        shown = [physical.index for physical in await self._tools.indexes.shown()]
+        if shown != [new.index]:
+            reason = f"the alias is at {', '.join(shown) or 'no index'}, and may not move to {new.index}: run it again"
+            raise Refused(Outcome(False, new.index, reason))
+
+    async def compared(self, target: Target, stage: Stage) -> Report:
+        """Return what a verify of an index finds.
+
+        Contents are compared only where today's mapping made it: what an earlier projection wrote is not what today's
+        would, and going back to that index must be possible.
+        """
+        assets = await self._tools.store.size(KIND)
+
+        async def progressed(report: Report, key: str | None) -> None:
+            self._check()
+            self._tell(Told(stage, report.checked, assets))
+
+        return await self._tools.verify(target, bodies=target.root is None).run(on_progress=progressed)
+
+    async def target(self, physical: Physical) -> Target:
+        """Return an index of the plan as it is. Raises Refused when it is gone."""
+        target = await as_target(self._tools.engine, physical)
+        if target is None:
+            raise await self._failed(physical, f"the index {physical.index} is gone")
+        return target
+
+    async def _failed(self, physical: Physical, reason: str) -> Refused:
+        """Write down that the reindex ends here; return what to raise."""
+        await self._tools.plans.change(lambda plan: plan.without(physical.index, reason))
+        return Refused(Outcome(False, physical.index, reason))
+
+    async def _advance(self, rebuild: Rebuild, stage: Stage, *, building: Physical | None = None) -> Plan:
+        """Write down that a stage is reached. Raises Refused when the plan is another one meanwhile."""
+
+        def change(plan: Plan) -> Plan:
+            _check_plan(plan, rebuild)
+            further = replace(rebuild, stage=stage)
+            return replace(plan, rebuild=further, building=building or plan.building)
+
+        self._check()
+        return await self._tools.plans.change(change)
+
+    async def _still(self, rebuild: Rebuild) -> Plan:
+        """Return the plan. Raises Refused when it is another one: the leader gave the index up, somebody purged it."""
+        self._check()
+        plan = await self._tools.plans.load()
+        _check_plan(plan, rebuild)
+        return plan
+
+    async def acknowledged(self, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
+        """Return when the leader works by this plan. Raises Refused when it gave up ``rebuild`` instead."""
+        while not await self._tools.leader.works_by(plan.gen):
+            self._tell(Told(stage, waits="the indexer to take notice"))
+            if rebuild is not None:
+                await self._still(rebuild)
+            self._check()
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _check_plan(plan: Plan, rebuild: Rebuild) -> None:
+    """Raise Refused unless a plan still has this reindex under way."""
+    now = plan.rebuild
+    if now is None or now.target != rebuild.target:
+        raise Refused(Outcome(False, rebuild.target.index, "another reindex was begun"))
+    if now.stage is Stage.SWAPPED:  # the leader has seen the alias move, and written it down
+        raise Refused(Outcome(True, rebuild.target.index))
+    if now.stage is Stage.FAILED:
+        raise Refused(Outcome(False, rebuild.target.index, now.reason or "it failed"))

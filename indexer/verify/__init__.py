@@ -1,0 +1,1 @@
+"""Verify and repair: a store and an index compared record by record."""

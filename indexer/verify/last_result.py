@@ -1,0 +1,67 @@
+"""What the last verify of an alias found, in the store: for ``/metrics``, ``assetry index status`` and the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from indexer.verify.drift import Report
+from service.errors import NotFound
+from service.ports.clock import Clock
+from service.ports.store import Body, Store, upsert
+from service.times import timestamp
+
+KIND = "checkpoint"
+
+
+def verified_key(alias: str) -> str:
+    """Return the key of the record, one of kind ``checkpoint``."""
+    return f"verified-{alias}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The last verify: its index, when it ended, and of :class:`indexer.verify.drift.Report` what is counted.
+
+    ``left`` counts differences that were there still when it ended.
+    """
+
+    index: str
+    at: str
+    checked: int
+    differences: Mapping[str, int]
+    left: int
+    dead_letters: int
+    seconds: float
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any] | None) -> Self | None:
+        """Return what a record holds, None for nothing."""
+        if not body:
+            return None
+        return cls(**{name: body[name] for name in cls.__slots__})
+
+
+async def load(store: Store, alias: str) -> Verified | None:
+    """Return the last verify of an alias, None if there was none. Raises Unavailable."""
+    try:
+        return Verified.read((await store.get(KIND, verified_key(alias))).body)
+    except NotFound:
+        return None
+
+
+async def save(store: Store, clock: Clock, alias: str, report: Report) -> Verified:
+    """Write down what a whole verify found. Raises Unavailable."""
+    verified = Verified(
+        index=report.index,
+        at=timestamp(clock.now()),
+        checked=report.checked,
+        differences={str(drift): count for drift, count in report.found.items()},
+        left=report.left,
+        dead_letters=report.dead_letters,
+        seconds=round(report.seconds, 3),
+    )
+    body: Body = asdict(verified)
+    await upsert(store, KIND, verified_key(alias), body)
+    return verified

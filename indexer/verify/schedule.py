@@ -1,0 +1,124 @@
+"""The patrol: a verify that the leader runs from time to time, slowly, so that drift is found before people find it.
+
+No engine is beyond losing an acknowledged write, and a hand in the wrong index loses more. What is found goes to the
+log, and through the status to ``/metrics``; repairing it is an operator's decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from indexer.indexes.targets import Target, as_target
+from indexer.leadership.lease import LeaseLost
+from indexer.operator import Tools
+from indexer.options import FollowOptions
+from indexer.status.model import FollowerStatus, Role, State
+from indexer.verify import last_result
+from indexer.verify.drift import Report
+from mappings.index import mapping_hash
+from service.errors import AssetryError
+from service.ports.clock import Clock
+from service.ports.search import Rejected, SearchEngine
+from service.ports.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+"""How often it is asked whether a verify is due, and how long one that failed is let be."""
+RATE = 2000.0
+"""Records and documents compared a second at most: a tenth of what an engine and a store can do."""
+
+
+class Patrol:
+    """Verifies the live index every ``hours``, while this process leads; ``status`` is its follower's.
+
+    When the last verify was, of whichever process, is written in the store: a restart begins none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: SearchEngine,
+        clock: Clock,
+        options: FollowOptions,
+        status: Callable[[], FollowerStatus],
+        *,
+        hours: float,
+        rate: float = RATE,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._clock = clock
+        self._alias = options.alias
+        self._status = status
+        self._seconds = hours * 3600
+        self._rate = rate
+        self._look_seconds = look_seconds
+        self._tools = Tools(store, engine, clock, options, check=self._check)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, in a task of its own."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="index-patrol")
+
+    async def stop(self) -> None:
+        """End; a verify under way is begun again by the next leader. Safe to call twice."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if self._follows() and await self._is_due():
+                    await self._verify()
+            except LeaseLost:
+                log.info("the verify of %s is left to another process", self._alias)
+            except (AssetryError, Rejected) as error:
+                log.warning("the verify of %s did not end: %s", self._alias, error)
+            except Exception:  # whatever it is, the next one is due all the same
+                log.exception("the verify of %s failed", self._alias)
+            await asyncio.sleep(self._look_seconds)
+
+    def _follows(self) -> bool:
+        status = self._status()
+        return status.role is Role.LEADER and status.state is State.FOLLOWING and status.caught_up
+
+    async def _is_due(self) -> bool:
+        last = await last_result.load(self._store, self._alias)
+        if last is None:
+            return True
+        return (self._clock.now() - datetime.fromisoformat(last.at)).total_seconds() >= self._seconds
+
+    async def _verify(self) -> None:
+        target = await self._live()
+        if target is None:
+            return
+        await self._tools.letters.load([target.index])
+        bodies = target.physical.hash == mapping_hash()
+        report = await self._tools.verify(target, bodies=bodies).run(on_progress=self._pace)
+        await last_result.save(self._store, self._clock, self._alias, report)
+        if report.clean:
+            log.info("verified the index %s: %d compared, nothing differs", target.index, report.checked)
+        else:
+            log.error("the index %s differs: run `assetry index verify --repair`: %s", target.index, report.as_json())
+
+    async def _live(self) -> Target | None:
+        plan = await self._tools.plans.load()
+        return None if plan.live is None else await as_target(self._engine, plan.live)
+
+    async def _pace(self, report: Report, key: str | None) -> None:
+        """Wait until the rate allows to go on."""
+        self._check()
+        await asyncio.sleep(max(report.checked / self._rate - report.seconds, 0.0))
+
+    def _check(self) -> None:
+        """Raise LeaseLost when this process leads no more."""
+        if self._status().role is not Role.LEADER:
+            raise LeaseLost(self._alias)

@@ -1,0 +1,110 @@
+"""Facets to aggregations.
+
+A facet ignores the selection made in its own field and honours all others: the selections are the `post_filter` of the
+hits, and each facet counts under a filter of the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mappings.fields import Field, FieldType
+from mappings.folding import fold_keyword, fold_path, fold_sort
+from query.facets.plan import PREFIX_LENGTH, FacetPlan, FacetRange
+from query.facets.request import MAX_SIZE
+
+_SPELLINGS = 2  # spellings counted for each value returned, so that each value finds the one it is written in
+_SIGN = re.compile(r"[!-/:-@\[-^`{-~]")  # what may be an operator of a pattern; `_` and letters never are
+_ORDERS: dict[str, list[dict[str, str]]] = {
+    "count": [{"_count": "desc"}, {"_key": "asc"}],
+    "-count": [{"_count": "asc"}, {"_key": "asc"}],
+    "value": [{"_key": "asc"}],
+    "-value": [{"_key": "desc"}],
+}
+
+Dsl = dict[str, Any]
+
+
+def facet_body(plan: FacetPlan, others: Sequence[Dsl]) -> Dsl:
+    """Return the aggregation of a facet that counts the records which meet `others`, the selections in other fields."""
+    aggs: Dsl = {"values": _values(plan)}
+    if plan.request.missing:
+        aggs["missing"] = {"missing": {"field": plan.field.keyword_path}}
+    if plan.field.raw_path is not None:
+        # Beside the values and not below each: a count a spelling and value would cost a pass over all values again.
+        size = min(MAX_SIZE, _SPELLINGS * plan.request.size)
+        aggs["spellings"] = _terms(plan.field.raw_path, size, _written(plan))
+    condition: Dsl = {"bool": {"filter": list(others)}} if others else {"match_all": {}}
+    return {"filter": condition, "aggs": aggs}
+
+
+def _values(plan: FacetPlan) -> Dsl:
+    field = plan.field
+    if plan.ranges:
+        kind = "date_range" if field.type is FieldType.DATE else "range"
+        return {kind: {"field": field.path, "ranges": [_range(at, one) for at, one in enumerate(plan.ranges)]}}
+    if plan.interval:
+        body: Dsl = {"field": field.path, "calendar_interval": plan.interval, "min_doc_count": 1}
+        if plan.zone != "UTC":
+            body["time_zone"] = plan.zone
+        return {"date_histogram": body}
+    terms = _terms(field.keyword_path, plan.request.size, _folded(plan))
+    if plan.order != "count":  # which the engine does by itself
+        terms["terms"]["order"] = _ORDERS[plan.order]
+    return terms
+
+
+def _range(at: int, one: FacetRange) -> Dsl:
+    body: Dsl = {"key": f"r{at}"}
+    if one.low is not None:
+        body["from"] = one.low
+    if one.high is not None:
+        body["to"] = one.high
+    return body
+
+
+def _terms(path: str | None, size: int, include: str) -> Dsl:
+    body: Dsl = {"field": path, "size": size}
+    if include:
+        body["include"] = include
+    return {"terms": body}
+
+
+def _folded(plan: FacetPlan) -> str:
+    """Return the pattern of the folded values that are counted; empty for all."""
+    prefix = plan.request.prefix
+    if plan.request.hierarchy:
+        above = literal(fold_path(prefix)[:PREFIX_LENGTH])
+        return f"{above}/[^/]+" if above else "[^/]+"
+    return f"{literal(fold(plan.field, prefix)[:PREFIX_LENGTH])}.*" if prefix else ""
+
+
+def _written(plan: FacetPlan) -> str:
+    """Return the pattern of the values as written that begin with the prefix in any case; empty for all."""
+    prefix = plan.request.prefix
+    if plan.request.hierarchy:
+        above = any_case(fold_path(prefix)[:PREFIX_LENGTH])
+        return f"/?{above}/.*" if above else ""
+    return f"{any_case(fold(plan.field, prefix)[:PREFIX_LENGTH])}.*" if prefix else ""
+
+
+def fold(field: Field, text: str) -> str:
+    """Fold a text as the values of a field are."""
+    return fold_sort(text) if field.type is FieldType.TEXT else fold_keyword(text)
+
+
+def literal(text: str) -> str:
+    """Return the pattern of a text that stands for itself, for Lucene's regular expressions as for others."""
+    return _SIGN.sub(r"\\\g<0>", text)
+
+
+def any_case(text: str) -> str:
+    """Return the pattern of a text in whatever case."""
+    return "".join(_cases(sign) for sign in text)
+
+
+def _cases(sign: str) -> str:
+    forms = sorted({form for form in (sign, sign.lower(), sign.upper()) if len(form) == 1})
+    return f"[{''.join(forms)}]" if len(forms) > 1 else literal(sign)

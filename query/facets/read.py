@@ -1,0 +1,114 @@
+"""The counts of facets, read from the engine's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from mappings.fields import FieldType
+from query.facets.body import fold
+from query.facets.plan import FacetPlan
+from query.facets.request import MAX_SIZE, MISSING
+from query.language.dates import zone_of
+
+Bucket = Mapping[str, Any]
+
+
+def read_facet(plan: FacetPlan, aggregations: Mapping[str, Any]) -> dict[str, int]:
+    """Return {value: count} of one facet, in its order; ranges in the order that they were asked for in."""
+    answer = aggregations.get(plan.id, {})
+    buckets = answer.get("values", {}).get("buckets", ())
+    if plan.ranges:
+        counts = _by_range(plan, buckets)
+    elif plan.interval:
+        counts = _by_time(plan, buckets)
+    else:
+        counts = _by_value(plan, buckets, answer.get("spellings", {}).get("buckets", ()))
+    missing = answer.get("missing", {}).get("doc_count", 0)
+    if missing:
+        counts[MISSING] = missing
+    return counts
+
+
+def _by_range(plan: FacetPlan, buckets: Sequence[Bucket]) -> dict[str, int]:
+    counts = {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+    return {one.key: counts.get(f"r{at}", 0) for at, one in enumerate(plan.ranges)}
+
+
+def _by_time(plan: FacetPlan, buckets: Sequence[Bucket]) -> dict[str, int]:
+    """Return the newest of the times counted, in the plan's order."""
+    assert plan.interval is not None
+    name, zone = _TIMES[plan.interval], zone_of(plan.zone)
+    counts: dict[str, int] = {}
+    for bucket in buckets[-MAX_SIZE:]:
+        if bucket["doc_count"]:
+            key = name(_local(bucket["key"], zone))
+            counts[key] = counts.get(key, 0) + bucket["doc_count"]  # an hour that a clock shows twice
+    items = list(counts.items())
+    if plan.order.endswith("count"):
+        items.sort(key=lambda item: item[1], reverse=plan.order == "count")
+    elif plan.order == "-value":
+        items.reverse()
+    return dict(items)
+
+
+def _local(milliseconds: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone(zone)
+
+
+def _week(at: datetime) -> str:
+    year, week, _ = at.isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+# Each name can be sent back as a value of the field: it means the whole span.
+_TIMES: dict[str, Callable[[datetime], str]] = {
+    "year": lambda at: f"{at.year:04}",
+    "quarter": lambda at: f"{at.year:04}-Q{(at.month + 2) // 3}",
+    "month": lambda at: f"{at.year:04}-{at.month:02}",
+    "week": _week,
+    "day": lambda at: at.date().isoformat(),
+    "hour": lambda at: f"{at.date().isoformat()}T{at.hour:02}",
+}
+
+
+def _by_value(plan: FacetPlan, buckets: Sequence[Bucket], spellings: Sequence[Bucket]) -> dict[str, int]:
+    show = _SHOW.get(plan.field.type) or _as_written(plan, spellings)
+    counts: dict[str, int] = {}
+    for bucket in buckets:
+        if bucket["doc_count"]:
+            counts.setdefault(show(bucket), bucket["doc_count"])
+    return counts
+
+
+def _as_written(plan: FacetPlan, spellings: Sequence[Bucket]) -> Callable[[Bucket], str]:
+    """Return what shows a folded value in its most frequent spelling (as it is, where none was counted)."""
+    written: dict[str, str] = {}
+    for spelling in spellings:
+        for text in _levels(str(spelling["key"])) if plan.field.hierarchical else (str(spelling["key"]),):
+            written.setdefault(fold(plan.field, text), text)
+    return lambda bucket: written.get(str(bucket["key"]), str(bucket["key"]))
+
+
+def _levels(path: str) -> Iterator[str]:
+    """Yield a path and all above it."""
+    parts = [part for part in path.split("/") if part]
+    for count in range(len(parts), 0, -1):
+        yield "/".join(parts[:count])
+
+
+def _formatted(bucket: Bucket) -> str:
+    return str(bucket.get("key_as_string", bucket["key"]))
+
+
+def _number(bucket: Bucket) -> str:
+    value = bucket["key"]
+    return str(int(value)) if float(value).is_integer() else f"{value:.15g}"
+
+
+_SHOW: dict[FieldType, Callable[[Bucket], str]] = {
+    FieldType.BOOLEAN: _formatted,
+    FieldType.INTEGER: _number,
+    FieldType.FLOAT: _number,
+}

@@ -1,0 +1,212 @@
+"""One value of one field to a typed clause: the rules of each type."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from mappings.fields import Field, FieldType
+from mappings.folding import fold_keyword, fold_sort
+from query.clauses import Bound, Clause, Exists, Fuzzy, Match, Phrase, Range, Span, Term, Wildcard
+from query.errors import BadValue
+from query.language import geo
+from query.language.dates import Clock, moment
+from query.language.limits import LIMITS
+from query.language.patterns import canonical, check
+from query.language.units import ANY_NUMBER, boolean, number
+
+Value: TypeAlias = Callable[[Field, str, bool, Span, Clock], Clause]
+
+_WORDY = frozenset({FieldType.TEXT, FieldType.KEYWORD, FieldType.CUSTOM})
+_PATTERNED = _WORDY | {FieldType.FLAT}
+
+
+def blank(text: str) -> bool:
+    """Return whether a bare word has nothing to search: no letter, no digit, no pictograph."""
+    return not any(sign.isalnum() or unicodedata.category(sign) == "So" for sign in text)
+
+
+def value(field: Field | None, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    """Return the clause of a word (or, `quoted`, of a phrase) for a field; raise BadValue."""
+    if field is None:
+        return Phrase(None, text, span=span) if quoted else Match(None, text, span=span)
+    if not text.strip():
+        raise BadValue(
+            "wrong_type",
+            f"{field.name} takes a value, not an empty one; missing:{field.name} finds those without any.",
+            f"missing:{field.name}",
+        )
+    return _VALUES[field.type](field, text, quoted, span, clock)
+
+
+def _text(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    return Phrase(field, text, span=span) if quoted else Match(field, text, span=span)
+
+
+def _keyword(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    return Term(field, text, span=span)
+
+
+def _number(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    return Term(field, number(field, text), span=span)
+
+
+def _boolean(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    return Term(field, boolean(field, text), span=span)
+
+
+def _date(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    when = moment(text, clock)
+    return Range(field, when.start, when.end, include_high=False, span=span)
+
+
+def _geo(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    return geo.near(field, text, span)
+
+
+def _custom(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    if not field.key:
+        raise BadValue("unknown_field", "Name the field of your organization: custom.<key>:value.")
+    return Phrase(field, text, span=span) if quoted else Term(field, text, span=span)
+
+
+def _nested(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    return value(field.children[0], text, quoted, span, clock)
+
+
+_VALUES: dict[FieldType, Value] = {
+    FieldType.KEYWORD: _keyword,
+    FieldType.TEXT: _text,
+    FieldType.INTEGER: _number,
+    FieldType.FLOAT: _number,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.DATE: _date,
+    FieldType.GEO: _geo,
+    FieldType.FLAT: _keyword,
+    FieldType.CUSTOM: _custom,
+    FieldType.NESTED: _nested,
+}
+
+
+def wildcard(field: Field | None, word: str, span: Span) -> Clause:
+    """Return the clause of a word with wildcards, its escapes kept; raise BadValue."""
+    pattern = canonical(word)
+    if field is not None and pattern == "*":
+        return Exists(field, span=span)
+    if field is not None and field.type is FieldType.NESTED:
+        field = field.children[0]
+    if field is not None and (field.type not in _PATTERNED or (field.type is FieldType.CUSTOM and not field.key)):
+        raise BadValue(
+            "unsupported",
+            f"{field.name} takes no wildcards; {field.name}:* finds those that have it.",
+            f"{field.name}:*",
+        )
+    name = field.name if field is not None else "a word without a field"
+    check(pattern, leading=field is not None and field.leading_wildcard, name=name)
+    return Wildcard(field, pattern, span=span)
+
+
+def fuzzy(field: Field | None, text: str, degree: Decimal | None, span: Span) -> Clause:
+    """Return the clause of a fuzzy word; `degree` is the number after `~`, None without one. Raise BadValue."""
+    if field is not None and field.type is FieldType.NESTED:
+        field = field.children[0]
+    if field is not None and (field.type not in _WORDY or (field.type is FieldType.CUSTOM and not field.key)):
+        raise BadValue("unsupported", f"{field.name} can not be searched fuzzily: it is no word.")
+    if degree is None:
+        return Fuzzy(field, text, None, span=span)
+    if degree < 1:  # Lucene's older form: how similar a word has to be
+        edits = min(2, int((1 - degree) * len(text))) if degree else 0
+    elif degree in {1, 2}:
+        edits = int(degree)
+    else:
+        raise BadValue("fuzzy", f"~ takes 0, 1 or 2 edits or a similarity below 1, not {degree}.", f"{text[:40]}~2")
+    return Fuzzy(field, text, edits, span=span)
+
+
+def proximity(field: Field | None, text: str, slop: int, span: Span) -> Clause:
+    """Return the clause of a phrase with `slop` moves; raise BadValue."""
+    if field is not None and field.type is FieldType.NESTED:
+        field = field.children[0]
+    if field is not None and field.type is not FieldType.TEXT and not (field.type is FieldType.CUSTOM and field.key):
+        raise BadValue("unsupported", f"{field.name} holds whole values, not words: ~ has no meaning after a phrase.")
+    if slop > LIMITS.slop:
+        raise BadValue(
+            "limit",
+            f"~{slop} is over the limit of {LIMITS.slop} words between those of a phrase (slop).",
+            f"~{LIMITS.slop}",
+        )
+    return Phrase(field, text, slop, span=span)
+
+
+def interval(
+    field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
+) -> Clause:
+    """Return the clause of a range, None being an open bound; raise BadValue."""
+    if low is None and high is None:
+        return Exists(field, span=span)
+    if field.type is FieldType.NESTED:
+        field = field.children[0]
+    if field.type is FieldType.DATE:
+        return _dates(field, low, high, include, span, clock)
+    if field.type is FieldType.CUSTOM and field.key:
+        return _custom_range(field, low, high, include, span, clock)
+    if field.type in {FieldType.INTEGER, FieldType.FLOAT}:
+        numbers = tuple(None if bound is None else number(field, bound) for bound in (low, high))
+        return _ordered(field, numbers[0], numbers[1], include, span)
+    if field.type in {FieldType.KEYWORD, FieldType.TEXT} and (field.keyword_path is not None or field.nested):
+        fold = fold_sort if field.type is FieldType.TEXT else fold_keyword
+        if low is not None and high is not None and fold(low) > fold(high):
+            raise _reversed(low, high)
+        return Range(field, low, high, *include, span=span)
+    raise BadValue("unsupported", f"{field.name} has no order, so it takes no ranges.")
+
+
+def _ordered(field: Field, low: Bound, high: Bound, include: tuple[bool, bool], span: Span) -> Clause:
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        raise _reversed(low, high)
+    return Range(field, low, high, *include, span=span)
+
+
+def _dates(
+    field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
+) -> Clause:
+    first = moment(low, clock) if low is not None else None
+    last = moment(high, clock) if high is not None else None
+    if first and last and first.start > last.start:
+        raise _reversed(low, high)
+    start: datetime | None = None
+    end: datetime | None = None
+    if first:
+        start = first.start if include[0] else first.end
+    if last:
+        end = last.end if include[1] else last.start
+    return Range(field, start, end, include_low=True, include_high=False, span=span)
+
+
+def _custom_range(
+    field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
+) -> Clause:
+    """The bounds say the type: numbers if both are, else dates if both are, else texts."""
+    try:
+        numbers = tuple(None if bound is None else number(ANY_NUMBER, bound) for bound in (low, high))
+        return _ordered(field, numbers[0], numbers[1], include, span)
+    except BadValue as error:
+        if error.reason != "wrong_type":
+            raise
+    try:
+        return _dates(field, low, high, include, span, clock)
+    except BadValue as error:
+        if error.reason != "wrong_type":
+            raise
+    if low is not None and high is not None and fold_keyword(low) > fold_keyword(high):
+        raise _reversed(low, high)
+    return Range(field, low, high, *include, span=span)
+
+
+def _reversed(low: object, high: object) -> BadValue:
+    return BadValue(
+        "wrong_range", f"The range is reversed: {str(low)[:40]} comes after {str(high)[:40]}.", f"[{high} TO {low}]"
+    )

@@ -1,0 +1,1 @@
+"""The search port on the embedded engine, a child process."""

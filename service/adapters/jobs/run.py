@@ -1,0 +1,133 @@
+"""One run of one operation: its handler, its lease, its progress and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from service.adapters.jobs import records as life
+from service.errors import AssetryError, Conflict, InvalidInput, NotFound
+from service.ports.clock import Clock
+from service.ports.jobs import Cancelled, Handler
+from service.ports.store import Change, Record, Store
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 0.25
+"""The shortest time between two writes of a run's progress, but for the first and the last."""
+
+
+class Run:
+    """A run that this worker has claimed. It writes only as long as the record still names the worker."""
+
+    def __init__(self, store: Store, clock: Clock, operation: Record, worker: str, lease: float) -> None:
+        self.key = operation.key
+        self._store = store
+        self._clock = clock
+        self._operation = operation
+        self._worker = worker
+        self._lease = lease
+        self._cancel = life.is_asked_to_end(operation)
+        self._lost = False
+        self._written = float("-inf")
+
+    def cancel(self) -> None:
+        """Let the handler's next call of ``progress`` raise Cancelled."""
+        self._cancel = True
+
+    async def perform(self, handler: Handler | None, attempts: int, delay: Callable[[int], float]) -> None:
+        """Run the handler and write how it ended; ``delay`` gives the wait before a further run.
+
+        Raises Unavailable when the end can not be written (the lease then runs out, and the operation runs again), and
+        CancelledError when the process stops; the operation is then put back.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        heartbeat = asyncio.create_task(self._keep_lease(task))
+        try:
+            end = await self._outcome(handler, attempts, delay)
+        except asyncio.CancelledError:
+            if self._lost:
+                log.warning("operation %s: another worker has taken it over", self.key)
+                task.uncancel()
+                return
+            await self._finish(life.requeued(self._operation, counted=False))
+            raise
+        finally:
+            heartbeat.cancel()
+        try:
+            await self._finish(end)
+        except InvalidInput as error:  # the result is not JSON
+            await self._finish(life.failed(life.described(error), self._clock.now()))
+
+    async def progress(self, done: int, total: int) -> None:
+        """Write the progress, a few times a second at most. Raises Cancelled."""
+        now = self._clock.monotonic()
+        if done == total or now - self._written >= PROGRESS_SECONDS:
+            self._written = now
+            await self._write(Change(set={"progress": life.progress(done, total)}))
+        if self._cancel:
+            raise Cancelled
+
+    async def _outcome(self, handler: Handler | None, attempts: int, delay: Callable[[int], float]) -> Change:
+        type_ = self._operation.body.get("type")
+        if handler is None:
+            error = {"type": "UnknownOperation", "message": f"Nothing here runs operations of the type {type_!r}."}
+            return life.failed(error, self._clock.now())
+        try:
+            return life.completed(await handler(self._operation, self.progress), self._clock.now())
+        except Cancelled:
+            return life.cancelled(self._clock.now())
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its run only
+            return self._after(error, attempts, delay)
+
+    def _after(self, error: Exception, attempts: int, delay: Callable[[int], float]) -> Change:
+        known = isinstance(error, AssetryError)
+        log.warning(
+            "operation %s (%s) failed: %r", self.key, self._operation.body.get("type"), error, exc_info=not known
+        )
+        attempt = life.attempts(self._operation)
+        if isinstance(error, InvalidInput) or attempt >= attempts:
+            return life.failed(life.described(error), self._clock.now())
+        if self._cancel:
+            return life.cancelled(self._clock.now())
+        return life.retried(life.described(error), self._clock.now(), delay(attempt))
+
+    async def _keep_lease(self, task: asyncio.Task[None]) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            try:
+                await self._write(life.renewed(self._clock.now(), self._lease))
+            except AssetryError as error:
+                log.warning("operation %s: its lease was not renewed: %s", self.key, error.message)
+            if self._lost:
+                task.cancel()
+                return
+
+    async def _finish(self, end: Change) -> None:
+        """Write the end, also when the process stops just now."""
+        write = asyncio.ensure_future(self._write(end))
+        try:
+            await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await write
+            raise
+
+    async def _write(self, change: Change) -> None:
+        """Change the record if it still is this worker's; else note that the run is lost."""
+        while not self._lost:
+            try:
+                operation = await self._store.get(life.KIND, self.key)
+                if operation.body.get("worker") != self._worker:
+                    self._lost = True
+                    return
+                self._cancel = self._cancel or life.is_asked_to_end(operation)
+                if self._cancel and change.set.get("status") == "queued":  # there is no other run to cancel
+                    change = life.cancelled(self._clock.now())
+                await self._store.update(life.KIND, self.key, change, expected_rev=operation.rev)
+            except Conflict:
+                continue  # a cancel or the lease came in between
+            except NotFound:
+                self._lost = True
+            return

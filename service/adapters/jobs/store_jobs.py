@@ -1,0 +1,99 @@
+"""What every adapter of the jobs port shares: the operations in the store are the queue."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from service.adapters.jobs import records as life
+from service.adapters.jobs.limits import JobLimits
+from service.adapters.jobs.queue import JobQueue
+from service.adapters.jobs.rounds import Rounds
+from service.adapters.jobs.runs import Runs
+from service.adapters.shared.broadcast_event import wait
+from service.ports.clock import Clock
+from service.ports.jobs import Handler
+from service.ports.store import Record, Store
+
+
+class StoredJobs(ABC):
+    """The jobs port over the store; :class:`service.ports.jobs.Jobs` says what each method promises.
+
+    An operation is begun by a write that only one process can win, whatever called the worker's attention to it. An
+    adapter says how workers hear of operations (:meth:`announce`), and what a round begins (:meth:`feed`). Close the
+    jobs before the store.
+    """
+
+    def __init__(self, store: Store, clock: Clock, limits: JobLimits | None = None) -> None:
+        self.store = store
+        self.clock = clock
+        self.limits = limits or JobLimits()
+        self.queue = JobQueue(store, clock, self.limits)
+        self.runs = Runs(store, clock, self.limits, self.run_ended)
+        self.rounds = Rounds(self._round, self.limits.sweep)
+
+    @abstractmethod
+    async def announce(self, operation: Record) -> None:
+        """Tell the workers of a queued operation. Never fails: what is not heard of is swept up."""
+
+    @abstractmethod
+    async def feed(self) -> float:
+        """Begin what is due, or see to it that it begins; return the seconds until the next round."""
+
+    @abstractmethod
+    async def run_ended(self, operation_id: str) -> None:
+        """Note that there is room again, and perhaps an operation to be tried again. Never fails."""
+
+    def register(self, type_: str, handler: Handler) -> None:
+        """Say which handler runs operations of a type."""
+        self.runs.register(type_, handler)
+
+    async def enqueue(self, operation_id: str) -> None:
+        """Run the operation soon. Raises NotFound."""
+        operation = await self.store.get(life.KIND, operation_id)
+        if operation.body["status"] == "queued":
+            await self.announce(operation)
+
+    async def cancel(self, operation_id: str) -> Record:
+        """Ask for the operation's end and return its record. Raises NotFound."""
+        return await self.runs.cancel(operation_id)
+
+    async def start(self) -> None:
+        """Begin to work, with what an earlier process left first."""
+        if not self.rounds.running:
+            self.runs.open()
+            self.rounds.start()
+
+    async def drain(self) -> None:
+        """Return when nothing runs, is due or waits for another try; at once if not started."""
+        while self.rounds.running:
+            end, claims = self.runs.ends.next(), self.runs.claims
+            # A run that was claimed or ended while the store was asked may have hidden from the answer.
+            has_work = await self.queue.has_work()
+            if not has_work and not self.runs.active and claims == self.runs.claims and not end.is_set():
+                return
+            await wait(end, self.limits.sweep)
+
+    async def close(self) -> None:
+        """Let the runs finish within the grace, put the others back, and stop. Safe to call twice."""
+        if self.rounds.running:
+            await self.rounds.stop()
+            await self.runs.stop()
+
+    async def begin_due(self) -> float:
+        """Begin what is due in the store, as far as there is room; return the seconds until there may be more."""
+        while True:
+            types = self.runs.open_types()
+            room = self.runs.room()
+            if room <= 0 or types == []:
+                return self.limits.sweep  # the end of a run is news
+            for operation in await self.queue.due(room, types):
+                if not self.rounds.stopping:
+                    await self.runs.begin(operation)
+            if self.rounds.stopping or types == self.runs.open_types():
+                break  # else a type is full now, and took the place of others in the answer
+        waiting = await self.queue.seconds_to_next(types)
+        return self.limits.sweep if waiting is None else min(self.limits.sweep, max(0.01, waiting))
+
+    async def _round(self) -> float:
+        await self.queue.recover(self.runs.is_lost)
+        return await self.feed()

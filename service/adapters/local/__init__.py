@@ -1,0 +1,1 @@
+"""The files port on a folder, and what else the embedded set-up keeps on this machine."""

@@ -1,0 +1,83 @@
+"""The examination of this machine and of the embedded engines for ``assetry doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from service.adapters.local.data_folder import DataFolder
+from service.errors import SettingsError
+from service.ports.checks import Check, Health
+
+ENGINE = "machine"
+DATA = "ASSETRY_DATA"
+
+OLDEST_PYTHON = (3, 11)
+FEW_FILES = 4096
+"""Open files below which a busy service may run out: each connection and each file that is served takes one."""
+LITTLE_SPACE = 2 * 2**30
+"""Free bytes below which the data folder will soon be full."""
+
+
+def machine() -> list[Check]:
+    """Examine what every set-up runs on. It never raises."""
+    return [_python(), _open_files()]
+
+
+def data_folder(folder: DataFolder) -> list[Check]:
+    """Examine the folder of the embedded engines: whether it can be written, and what room is left."""
+    try:
+        folder.make()
+        with TemporaryFile(dir=folder.root) as scratch:
+            scratch.write(b"assetry")
+            scratch.flush()
+            os.fsync(scratch.fileno())
+        free = shutil.disk_usage(folder.root).free
+    except (SettingsError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it can not be made"
+        return [Check(ENGINE, "data folder", Health.FAILED, f"{folder.root}: {why}", "let this user write there", DATA)]
+    room = f"{folder.root}, {free / 2**30:.1f} GiB free"
+    if free < LITTLE_SPACE:
+        return [Check(ENGINE, "data folder", Health.WARNING, room, "free disk space, or choose another disk", DATA)]
+    return [Check(ENGINE, "data folder", Health.OK, room)]
+
+
+def embedded_store() -> list[Check]:
+    """Say what the embedded store is."""
+    return [Check("store", "version", Health.OK, f"SQLite {sqlite3.sqlite_version}, in the data folder")]
+
+
+def embedded_search() -> list[Check]:
+    """Examine whether the embedded search engine can be started here."""
+    setting = "ASSETRY_OPENSEARCH_URL"
+    try:
+        import osmem_server
+
+        binary = Path(osmem_server.resolve_binary())
+    except (ImportError, RuntimeError):
+        mend = "install osmem-server, or set the URL of an OpenSearch"
+        return [Check("search", "version", Health.FAILED, f"no osmem-server for {platform.machine()}", mend, setting)]
+    if not os.access(binary, os.X_OK):
+        return [Check("search", "version", Health.FAILED, f"{binary} can not be run", "let this user run it", setting)]
+    return [Check("search", "version", Health.OK, "the embedded engine; good for up to about 20,000 assets")]
+
+
+def _python() -> Check:
+    found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Check(ENGINE, "python", Health.FAILED, found, "install Python 3.11 or later")
+    return Check(ENGINE, "python", Health.OK, found)
+
+
+def _open_files() -> Check:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < FEW_FILES:
+        mend = f"raise it before the start: ulimit -n {FEW_FILES} (LimitNOFILE= in a systemd unit)"
+        return Check(ENGINE, "open files", Health.WARNING, f"at most {soft} (hard limit {hard})", mend)
+    return Check(ENGINE, "open files", Health.OK, "no limit" if soft == resource.RLIM_INFINITY else f"at most {soft}")

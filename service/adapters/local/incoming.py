@@ -1,0 +1,86 @@
+"""Content on its way into a folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from service.adapters.local.part import Part
+from service.adapters.shared.intake import Intake
+from service.adapters.shared.memory_budget import Budget
+from service.ports.files import Put, check_key
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs blocking work in a thread."""
+
+    def __call__(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """Return what the work returns. Raises Unavailable and what it raises of our own errors."""
+        ...
+
+
+class LocalIncoming:
+    """The incoming content of the files port: a part, made with the first bytes. :meth:`close` it."""
+
+    def __init__(
+        self, run: Run, new_part: Callable[[], Part], store: Callable[[str, Part, str | None], Put], budget: Budget
+    ) -> None:
+        self._run = run
+        self._new_part = new_part
+        self._store = store
+        self._part: Part | None = None
+        self._intake = Intake(self._append, budget)
+
+    async def write(self, chunk: bytes) -> None:
+        """Append. Raises TooLarge."""
+        await self._intake.add(chunk)
+
+    async def sha256(self) -> str:
+        """Return the hash of everything that was written."""
+        return (await self._whole()).sha256
+
+    async def path(self) -> Path:
+        """Return the path of the part."""
+        return (await self._whole()).path
+
+    async def keep(self, space: str, *, expected_sha256: str | None = None) -> Put:
+        """Store it by its content. Raises InvalidInput."""
+        check_key(space)
+        return await self.finish(lambda part: self._store(space, part, expected_sha256))
+
+    async def finish(self, keep: Callable[[Part], T]) -> T:
+        """Hand the whole part to ``keep``, in a thread, and let go of it there."""
+        part = await self._whole()
+
+        def work() -> T:
+            try:
+                return keep(part)
+            finally:
+                part.discard()
+
+        return await self._run(work)
+
+    async def close(self) -> None:
+        """Remove what was not kept."""
+        await self._intake.settle()
+        if self._part is not None and not self._part.closed:
+            await asyncio.to_thread(self._part.discard)  # also when the files were closed meanwhile
+
+    async def _whole(self) -> Part:
+        await self._intake.flush()
+        if self._part is None:  # not a byte came
+            await self._append(b"")
+        assert self._part is not None
+        return self._part
+
+    async def _append(self, block: bytes) -> None:
+        await self._run(self._write, block)
+
+    def _write(self, block: bytes) -> None:
+        if self._part is None:
+            self._part = self._new_part()
+        self._part.write(block)

@@ -1,0 +1,57 @@
+"""An object of a folder that is being read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from service.adapters.shared.memory_budget import Budget
+from service.errors import NotFound
+from service.ports.files import ByteRange
+
+
+class Reading:
+    """The bytes of a file, or a part of it, a block at a time. Every method blocks and may raise OSError.
+
+    The first block is read at once; what is no longer than that is closed by then. ``size`` is how many bytes come.
+    """
+
+    def __init__(self, path: Path, key: str, byte_range: ByteRange | None, budget: Budget) -> None:
+        self._budget = budget
+        try:
+            self._file = path.open("rb", buffering=0)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFound("file", key) from None
+        try:
+            if byte_range is None:
+                self.size = os.fstat(self._file.fileno()).st_size
+            else:
+                self.size = byte_range.last - byte_range.first + 1
+                self._file.seek(byte_range.first)
+            self._left = self.size
+            self._first = self.read()
+        except OSError:
+            self.close()
+            raise
+
+    def take_first(self) -> bytes:
+        """Return the first block, once: nobody holds it then."""
+        first, self._first = self._first, b""
+        return first
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything was read, or it was closed."""
+        return self._file.closed
+
+    def read(self) -> bytes:
+        """Return the next block, nothing after the last."""
+        block = self._file.read(min(self._budget.block, self._left)) or b""
+        self._left -= len(block)
+        if not block or not self._left:
+            self.close()
+        return block
+
+    def close(self) -> None:
+        """Let go of the file. Safe to call twice."""
+        self._file.close()

@@ -1,0 +1,1 @@
+"""The store port on a MongoDB replica set, by Motor."""

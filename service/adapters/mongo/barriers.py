@@ -1,0 +1,112 @@
+"""Barriers, and the places of a store's own writes: what a feed must pass to have seen them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+from pymongo.errors import DuplicateKeyError
+
+from service.adapters.mongo.client import Database, time_of_session
+from service.adapters.mongo.codec import document
+from service.adapters.mongo.streams import Streams
+from service.adapters.mongo.token import Token
+from service.ports.store import KINDS, MARKER
+
+BARRIERS = "assetry.barrier"
+"""The counter of the barriers: a barrier's number rises, and is its document's key."""
+
+_KEPT = 100  # barriers whose documents are kept, and how many go at once
+
+log = logging.getLogger(__name__)
+
+Reserve = Callable[[str], Awaitable[int]]
+
+
+class Marks:
+    """Makes marks: tokens that a feed passes.
+
+    ``identity`` is the database's id. On a server that tells its time a mark is the time of a write's answer: no
+    earlier than the write. On one that tells none a mark is a barrier, the newest if nothing was written since.
+    """
+
+    def __init__(self, database: Database, identity: str, reserve: Reserve) -> None:
+        self._database = database
+        self._identity = identity
+        self._reserve = reserve
+        self._newest: dict[str, tuple[int, bool]] = {}
+        self._writes: Counter[str] = Counter()
+        self._covered: Counter[str] | None = None
+        self._barrier = Token(identity)
+        self._goal = 0
+
+    def opened(self, time: int) -> None:
+        """Note the time at which the store was opened: whatever was written by then counts as its own."""
+        self._barrier = Token(self._identity, time=time, whole=time > 0)
+
+    def wrote(self, kind: str, time: int, *, many: bool = False) -> None:
+        """Note a write that returned. ``many``: it may be several events of one time."""
+        self._writes[kind] += 1
+        self._newest[kind] = max(self._newest.get(kind, (0, False)), (time, many))
+
+    def goal(self) -> int:
+        """Return the newest time that somebody of this process may wait for."""
+        return self._goal
+
+    async def barrier(self) -> Token:
+        """Write a barrier and return its token."""
+        before = Counter(self._writes)
+        collection = self._database.collection(MARKER)
+        number, time = await self._write_marker()
+        if number % _KEPT == 0:
+            old = [str(gone) for gone in range(max(1, number - 2 * _KEPT), number - _KEPT)]
+            async with self._database.asked():
+                await collection.delete_many({"_id": {"$in": old}})
+        token = Token(self._identity, time=time, marker=number)
+        if not time:
+            token = await self._with_streams(token)
+        if number > self._barrier.marker:
+            self._barrier, self._covered = token, before
+        self._database.show(time)
+        self._goal = max(self._goal, time)
+        return token
+
+    async def _write_marker(self) -> tuple[int, int]:
+        """Write the next barrier's document and return its number and time.
+
+        In a database that was restored from a dump under writes the counter may be older than the documents: the few
+        that are kept are passed over.
+        """
+        while True:
+            number = await self._reserve(BARRIERS)
+            try:
+                async with self._database.asked(), self._database.session() as session:
+                    marker = document(MARKER, str(number), {}, "")
+                    await self._database.collection(MARKER).insert_one(marker, session=session)
+                    return number, time_of_session(session)
+            except DuplicateKeyError:
+                log.warning("the barrier %d is there already: its counter is older, as after a restore", number)
+
+    async def position(self, kinds: Sequence[str]) -> Token:
+        """Return the token of the newest write to these kinds, or of the newest barrier."""
+        if not self._database.clocked:
+            covered = self._covered
+            if covered is None or any(self._writes[kind] > covered[kind] for kind in kinds):
+                return await self.barrier()
+            return self._barrier
+        time, many = max((self._newest.get(kind, (0, False)) for kind in kinds), default=(0, False))
+        self._goal = max(self._goal, time)
+        if (time, many) <= (self._barrier.time, self._barrier.whole):
+            return self._barrier
+        return Token(self._identity, time=time, whole=many)
+
+    async def _with_streams(self, token: Token) -> Token:
+        """Return a barrier's token with the places of all streams, for a server that can not begin at a time."""
+        streams = Streams(self._database, tuple(KINDS), 1)
+        try:
+            async with self._database.asked():
+                await streams.open(None)
+            return Token(token.database, marker=token.marker, resume=streams.resume, pipeline=streams.pipeline)
+        finally:
+            await streams.close()

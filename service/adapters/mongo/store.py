@@ -1,0 +1,289 @@
+"""The store of production: canonical records in a MongoDB replica set, by Motor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo.errors import ExecutionTimeout
+
+from service.adapters.mongo.barriers import Marks
+from service.adapters.mongo.client import Database, time_of_session
+from service.adapters.mongo.codec import Document, fits, read_body, record, removed, updated
+from service.adapters.mongo.errors import TOO_LARGE
+from service.adapters.mongo.feed import Feed, oplog_hours
+from service.adapters.mongo.options import MongoOptions
+from service.adapters.mongo.query import Part, page_parts, where_filter
+from service.adapters.mongo.schema import META, identity
+from service.adapters.mongo.streams import Streams
+from service.adapters.mongo.token import read_token
+from service.adapters.mongo.writes import Writes
+from service.adapters.shared.arguments import (
+    MAX_COUNTER,
+    check_kind,
+    check_range,
+    checked,
+    checked_change,
+    checked_many,
+    find_key,
+    find_keys,
+)
+from service.adapters.shared.bodies import lookup
+from service.adapters.shared.keyed_lock import Turns
+from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
+from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from service.ports.clock import Clock
+from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, Page, Record
+from service.times import timestamp
+
+__all__ = ["MongoOptions", "MongoStore"]
+
+_COUNT_MILLISECONDS = 1000
+
+
+class MongoStore:
+    """The store port on MongoDB; :class:`service.ports.store.Store` says what each method promises.
+
+    Any number of processes may use one database. It was set up by ``assetry db init``. ``listeners`` are the driver's
+    event listeners (for tests).
+    """
+
+    def __init__(self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = ()) -> None:
+        self._clock = clock
+        self._database = Database(options, listeners)
+        self._turns = Turns()
+        self._identity = ""
+        self._marks: Marks | None = None
+        self._writes: Writes | None = None
+
+    async def open(self) -> None:
+        """Connect, and see that the database is one to work with.
+
+        Raises:
+            SettingsError: the URL, the account or TLS is wrong, the server is in no replica set, or the database is not
+                set up; names ``ASSETRY_MONGODB_URL``.
+            Unavailable: no server answers.
+        """
+        await self._database.connect()
+        try:
+            await self._examine()
+        except BaseException:
+            await self._database.close()
+            raise
+
+    async def _examine(self) -> None:
+        async with self._database.starting():
+            async with self._database.session() as session:
+                await self._database.collection(META, majority=True).find_one(
+                    {}, session=session, max_time_ms=self._database.options.milliseconds
+                )
+                time = time_of_session(session)
+            streams = Streams(self._database, tuple(KINDS), 1)
+            try:
+                await streams.open(None)
+            finally:
+                await streams.close()
+            self._identity = await identity(self._database)
+        self._marks = Marks(self._database, self._identity, lambda name: self.counter(name))
+        self._marks.opened(time)
+        self._writes = Writes(self._database, self._marks)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def get(self, kind: str, key: str) -> Record:
+        """Return the record. Raises NotFound."""
+        check_kind(kind)
+        find_key(kind, key)
+        async with self._database.asked():
+            found = await self._database.collection(kind).find_one(
+                {"_id": key, "tombstone": False}, max_time_ms=self._database.options.milliseconds
+            )
+        if found is None:
+            raise NotFound(kind, key)
+        return record(kind, found)
+
+    async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
+        """Return the records that exist, by key, as new as what the feed has shown."""
+        check_kind(kind)
+        where: Document = {"_id": {"$in": find_keys(keys)}}
+        if not tombstones:
+            where["tombstone"] = False
+        found = await self._shown(kind, Part(where, []), 0)
+        return {one.key: one for one in found}
+
+    async def insert(self, kind: str, key: str, body: Body) -> Record:
+        """Write a new record at rev 1. Raises AlreadyExists, InvalidInput."""
+        text = checked(kind, key, body)
+        return await self._opened().insert(kind, key, read_body(text), self._now())
+
+    async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
+        """Insert each record by itself, all in one command."""
+        check_kind(kind)
+        texts = await asyncio.to_thread(_checked, kind, dict(bodies))
+        good = {key: read_body(text) for key, text in texts.items() if isinstance(text, bytes)}
+        written = await self._opened().insert_many(kind, good, self._now()) if good else {}
+        return {key: text if isinstance(text, InvalidInput) else written[key] for key, text in texts.items()}
+
+    async def update(self, kind: str, key: str, change: Change, *, expected_rev: int | None = None) -> Record:
+        """Apply ``change`` and return the record after it. Raises NotFound, Conflict, AlreadyExists, InvalidInput."""
+        check_kind(kind)
+        find_key(kind, key)
+        make = partial(updated, change=checked_change(kind, change), now=self._now())
+        async with self._turns.turn(f"{kind}/{key}"):
+            return await self._opened().change(kind, key, make, expected_rev)
+
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+        """Replace the record by a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
+        check_kind(kind)
+        find_key(kind, key)
+        async with self._turns.turn(f"{kind}/{key}"):
+            return await self._opened().change(kind, key, partial(removed, now=self._now()), expected_rev)
+
+    async def find(
+        self,
+        kind: str,
+        where: Mapping[str, Condition],
+        *,
+        order: Order | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page:
+        """Return a page of the records that meet every condition. Raises InvalidInput (a value, the cursor)."""
+        check_kind(kind)
+        check_range("limit", limit, 1000)
+        parts = page_parts(kind, where, order, read_cursor(order, after))
+        found: list[tuple[Part, Record]] = []
+        for part in parts:  # one record more than asked for tells whether there is a next page
+            found += [(part, one) for one in await self._found(kind, part, limit + 1 - len(found))]
+            if len(found) > limit:
+                break
+        records = [one for _, one in found[:limit]]
+        if len(found) <= limit:
+            return Page(records, None)
+        part, last = found[limit - 1]
+        value = None if part.path is None else lookup(last.body, part.path)
+        return Page(records, write_cursor(order, Cursor(value, last.key)))
+
+    async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
+        """Return up to ``limit`` records behind the key ``after``, in key order, tombstones included."""
+        check_kind(kind)
+        check_range("limit", limit, 10_000)
+        where: Document = {} if after is None else {"_id": {"$gt": after}}
+        return await self._shown(kind, Part(where, [("_id", 1)]), limit)
+
+    async def count(self, kind: str, where: Mapping[str, Condition]) -> int:
+        """Return how many records meet every condition."""
+        check_kind(kind)
+        query = where_filter(kind, where)
+        async with self._database.asked():
+            return await self._database.collection(kind).count_documents(
+                query, maxTimeMS=self._database.options.milliseconds
+            )
+
+    async def size(self, kind: str) -> int:
+        """Return how many records a kind has: no index holds the answer, so millions are not looked at one by one."""
+        check_kind(kind)
+        collection = self._database.collection(kind)
+        limit = min(self._database.options.milliseconds, _COUNT_MILLISECONDS)
+        async with self._database.asked():
+            try:
+                return await collection.count_documents(where_filter(kind, {}), maxTimeMS=limit)
+            except ExecutionTimeout:
+                return await collection.estimated_document_count(maxTimeMS=self._database.options.milliseconds)
+
+    async def counter(self, name: str, block: int = 1) -> int:
+        """Reserve ``block`` numbers and return the first."""
+        check_range("block", block, MAX_COUNTER)
+        return await self._opened().reserve(name, block)
+
+    def changes(self, after: str | None, *, kinds: Sequence[str], limit: int = 1000) -> AsyncIterator[list[Changed]]:
+        """Yield batches of changes and barriers behind ``after``, for ever. Raises HistoryLost."""
+        for kind in kinds:
+            check_kind(kind)
+        check_range("limit", limit, 10_000)
+        return Feed(self._database, self._identity, kinds, limit, self._opened_marks().goal).batches(after)
+
+    async def barrier(self) -> str:
+        """Write a marker and return its token, at the time of the answer to that write."""
+        return str(await self._opened_marks().barrier())
+
+    async def position(self, kinds: Sequence[str]) -> str:
+        """Return the token of this store's newest write to these kinds, or of its newest barrier."""
+        for kind in kinds:
+            check_kind(kind)
+        return str(await self._opened_marks().position(kinds))
+
+    def passed(self, token: str, mark: str) -> bool:
+        """Whether a feed that stands at ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
+        return read_token(token, self._identity).passed(read_token(mark, self._identity))
+
+    async def window(self) -> float | None:
+        """Return how many hours the feed reaches back, None where ``local`` can not be read."""
+        async with self._database.asked():
+            return await oplog_hours(self._database)
+
+    async def ping(self) -> Mapping[str, Any]:
+        """Return the engine and its version after a round trip. Raises Unavailable."""
+        async with self._database.asked():
+            await self._database.client.admin.command("ping", maxTimeMS=self._database.options.milliseconds)
+        return {"engine": "mongodb", "version": self._database.version}
+
+    async def close(self) -> None:
+        """Close the connections. Safe to call twice."""
+        await self._database.close()
+
+    async def _found(self, kind: str, part: Part, limit: int) -> list[Record]:
+        """Read records as the primary has them."""
+        async with self._database.asked():
+            cursor = self._database.collection(kind).find(
+                part.filter,
+                sort=part.sort,
+                limit=limit,
+                allow_disk_use=True if part.path else None,
+                max_time_ms=self._database.options.milliseconds,
+            )
+            return [record(kind, found) for found in await cursor.to_list(None)]
+
+    async def _shown(self, kind: str, part: Part, limit: int) -> list[Record]:
+        """Read records as a majority has them, at least as new as what the feed has shown."""
+        async with self._database.asked(), self._database.reading() as session:
+            cursor = self._database.collection(kind, majority=True).find(
+                part.filter,
+                sort=part.sort or None,
+                limit=limit,
+                max_time_ms=self._database.options.milliseconds,
+                session=session,
+            )
+            return [record(kind, found) for found in await cursor.to_list(None)]
+
+    def _opened(self) -> Writes:
+        if self._writes is None:
+            raise Unavailable("store", "the store is not open")
+        return self._writes
+
+    def _opened_marks(self) -> Marks:
+        if self._marks is None:
+            raise Unavailable("store", "the store is not open")
+        return self._marks
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())
+
+
+def _checked(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | InvalidInput]:
+    """Return each body as JSON text, or what is wrong with it: one that is too long would fail its whole command."""
+    texts = checked_many(kind, bodies)
+    return {
+        key: text if isinstance(text, InvalidInput) or fits(kind, key, text) else TooLarge(TOO_LARGE)
+        for key, text in texts.items()
+    }

@@ -1,0 +1,1 @@
+"""The search port on OpenSearch, by opensearch-py."""

@@ -1,0 +1,132 @@
+"""Whether the user may do all that the service does: tried on an index that is made for it and dropped."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mappings.index import index_body
+from service.adapters.opensearch.connection import ENGINE, SETTING
+from service.adapters.opensearch.diagnosis import permission
+from service.adapters.opensearch.raw_calls import Probe
+from service.errors import Unavailable
+from service.ports.checks import Check, Health
+from service.ports.search import Rejected
+
+NAME = "permissions"
+MEND = "give the user's role the permissions that the how-to lists, for indexes of this prefix"
+OTHERWISE = "no permission is at fault: see in the engine's log what it lacks"
+_SECURITY = "security_exception"
+
+
+@dataclass(slots=True)
+class Trial:
+    """One index of its own, and what was done on it so far."""
+
+    probe: Probe
+    index: str
+
+    @property
+    def alias(self) -> str:
+        """The name that documents are written to."""
+        return f"{self.index}-write"
+
+    async def create(self) -> None:
+        """Make the index as a real one is made, so that what the mapping needs is proved too."""
+        body = {**index_body(), "aliases": {self.alias: {}}}
+        await self.probe.send("PUT", f"/{self.index}", body)
+
+    async def configure(self) -> None:
+        """Change a setting, as a rebuild does."""
+        await self.probe.send("PUT", f"/{self.index}/_settings", {"index": {"refresh_interval": "1s"}})
+
+    async def describe(self) -> None:
+        """Read settings, mapping and aliases."""
+        for what in ("_settings", "_mapping", "_alias"):
+            await self.probe.get(f"/{self.index}/{what}")
+
+    async def swap(self) -> None:
+        """Change an alias."""
+        action = {"index": self.index, "alias": f"{self.index}-read", "filter": {"term": {"deleted": False}}}
+        await self.probe.send("POST", "/_aliases", {"actions": [{"add": action}]})
+
+    async def write(self) -> None:
+        """Write a document, as the indexer does."""
+        body = b'{"index":{"_id":"a","version":1,"version_type":"external_gte"}}\n{"asset_id":"a","deleted":false}\n'
+        answer = await self.probe.send("POST", f"/{self.alias}/_bulk", body, require_alias="true")
+        error = answer["items"][0]["index"].get("error")
+        if error:
+            raise Rejected(answer["items"][0]["index"]["status"], error.get("type", ""), error.get("reason", ""))
+
+    async def read(self) -> None:
+        """Read a document by its id."""
+        await self.probe.send("POST", f"/{self.index}/_mget", {"ids": ["a"]})
+
+    async def refresh(self) -> None:
+        """Make it searchable."""
+        await self.probe.send("POST", f"/{self.index}/_refresh")
+
+    async def search(self) -> None:
+        """Search and count."""
+        for what in ("_search", "_count"):
+            await self.probe.send("POST", f"/{self.index}/{what}", {"query": {"match_all": {}}})
+
+    async def walk(self) -> None:
+        """Open a PIT, and close it."""
+        answer = await self.probe.send("POST", f"/{self.index}/_search/point_in_time", keep_alive="10s")
+        await self.probe.send("DELETE", "/_search/point_in_time", {"pit_id": [answer["pit_id"]]})
+
+    async def drop(self) -> None:
+        """Drop the index."""
+        await self.probe.send("DELETE", f"/{self.index}")
+
+
+_STEPS: dict[str, Callable[[Trial], Awaitable[None]]] = {
+    "change settings": Trial.configure,
+    "read settings": Trial.describe,
+    "change aliases": Trial.swap,
+    "write": Trial.write,
+    "read": Trial.read,
+    "refresh": Trial.refresh,
+    "search": Trial.search,
+    "page by PIT": Trial.walk,
+}
+
+
+async def rights(probe: Probe, prefix: str) -> Check:
+    """Try everything on ``<prefix>-check-<8 hexadecimal digits>``; it is dropped whatever happens."""
+    trial = Trial(probe, f"{prefix}-check-{secrets.token_hex(4)}")
+    refused = await _try("create an index", trial.create())
+    if refused:
+        return _failed([refused])
+    try:
+        tried = [await _try(words, step(trial)) for words, step in _STEPS.items()]
+    finally:
+        left = await _try(f"drop the index {trial.index}", trial.drop())
+    wrong = [words for words in (*tried, left) if words]
+    if wrong:
+        return _failed(wrong)
+    return Check(ENGINE, NAME, Health.OK, f"may create, {', '.join(_STEPS)}, drop")
+
+
+async def _try(words: str, step: Awaitable[Any]) -> str:
+    """Return what could not be done and why, in short; empty when it could."""
+    try:
+        await step
+    except Rejected as error:
+        needed = permission(error.reason)
+        return f"{words} ({error.error_type}: {needed})" if needed else f"{words} ({error.error_type})"
+    except Unavailable as error:
+        return f"{words} ({error.message})"
+    except (KeyError, TypeError, IndexError):
+        return f"{words} (the answer can not be read)"
+    return ""
+
+
+def _failed(refused: list[str]) -> Check:
+    words = ", ".join(refused)
+    if _SECURITY in words:
+        return Check(ENGINE, NAME, Health.FAILED, f"can not {words}", MEND, SETTING)
+    return Check(ENGINE, NAME, Health.FAILED, f"can not {words}", OTHERWISE)

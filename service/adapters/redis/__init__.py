@@ -1,0 +1,1 @@
+"""Redis: its client, and the quotas and replies ports on it."""

@@ -1,0 +1,1 @@
+"""The store port on an SQLite file."""

@@ -1,0 +1,1 @@
+"""The public APIs, each a dialect of the kernel. They never see each other."""

@@ -1,0 +1,144 @@
+"""The query parameters of the native API, as described tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.search.consistency import DEFAULT_SECONDS, MAX_SECONDS, MAX_TOKEN
+from service.model import ASSET_TYPES
+
+MAX_OFFSET = 10_000
+MAX_CURSOR = 16_384
+"""Characters of a cursor at most: it holds the engine's own id of a point in time, which is long."""
+
+Limit = Annotated[int, Field(ge=0, le=100, description="Number of results, at most 100.")]
+Facets = Annotated[
+    str,
+    Field(description="Fields to count values of: names by commas, or a JSON list of names and objects with options."),
+]
+Zone = Annotated[str, Field(description="IANA time zone of dates in the query.", max_length=64)]
+Lenient = Annotated[bool, Field(description="Take what can not be read as plain words, and say so in `warnings`.")]
+
+
+class Params(BaseModel):
+    """Query parameters: text turned into types; unknown ones are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoParams(Params):
+    """A route without query parameters."""
+
+
+class Answered(Params):
+    """What every search takes: which page of the results, what comes with them, and how fresh they must be."""
+
+    limit: Limit = 20
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Results to skip, at most 10,000.")] = 0
+    cursor: Annotated[
+        str | None,
+        Field(
+            description="Instead of `offset`, to any depth: `*` starts, then `next_cursor` of the answer before.",
+            max_length=MAX_CURSOR,
+        ),
+    ] = None
+    highlight: Annotated[
+        bool, Field(description="Add `highlights` to each result: its words that were found, in `<em>`, safe as HTML.")
+    ] = False
+    zone: Zone = "UTC"
+    wait_for: Annotated[
+        str | None,
+        Field(
+            description="`X-Index-Token` of a write that the search must see; `index_caught_up` says if it does.",
+            max_length=MAX_TOKEN,
+        ),
+    ] = None
+    wait_timeout: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=MAX_SECONDS,
+            allow_inf_nan=False,
+            description=f"Seconds to wait for the index, at most {MAX_SECONDS:g}.",
+        ),
+    ] = DEFAULT_SECONDS
+
+
+class Paged(Answered):
+    """Which page, in which order."""
+
+    sort_by: Annotated[
+        str | None,
+        Field(description="Sort field: `created_at`, `updated_at`, `downloads`, `relevance` or any sortable field."),
+    ] = None
+    sort_order: Annotated[Literal["asc", "desc"] | None, Field(description="Sort order.")] = None
+    suggest: Annotated[
+        bool, Field(description="Add `suggestion`, another spelling of the text, when little is found.")
+    ] = True
+
+
+class BasicSearch(Paged):
+    """``GET /assets/search``."""
+
+    q: Annotated[str, Field(description="Words to look for; operators work too, and nothing is a syntax error.")] = ""
+    type: Annotated[Literal[ASSET_TYPES] | None, Field(description="Asset type.")] = None  # type: ignore[valid-type]
+    module: Annotated[str | None, Field(description="Module, such as `image_studio`.", max_length=256)] = None
+
+
+class AdvancedSearch(Paged):
+    """``GET /assets/search/advanced``."""
+
+    query: Annotated[str, Field(description="Query text, see docs/ref-query-syntax.md; empty means everything.")] = ""
+    filters: Annotated[
+        str, Field(description='JSON object: {"field": value, [values] or {"gte": …}}, `sort_by`, `sort_order`.')
+    ] = ""
+    facets: Facets = ""
+    sort: Annotated[str | None, Field(description="Several sort keys: `-created_at,title`.", max_length=500)] = None
+    lenient: Lenient = False
+
+
+class FacetSearch(AdvancedSearch):
+    """``GET /assets/search/facets``."""
+
+    facets: Facets = "type,module,tags,model"
+
+
+class Suggest(Params):
+    """``GET /suggest``."""
+
+    q: Annotated[str, Field(description="The text typed so far.")] = ""
+    position: Annotated[
+        int | None, Field(ge=0, description="Where the cursor stands, in characters of the text; unset: at its end.")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=50, description="Number of proposals, at most 50.")] = 10
+
+
+class ListSearches(Params):
+    """``GET /searches``."""
+
+    limit: Annotated[int, Field(ge=1, le=100, description="Number of saved searches, at most 100.")] = 20
+    cursor: Annotated[
+        str | None,
+        Field(description="`next_cursor` of the page before; unset or `*`: the first page.", max_length=MAX_CURSOR),
+    ] = None
+
+
+class ExecuteSearch(Answered):
+    """``GET /searches/{search_id}/execute``."""
+
+
+class ReadAsset(Params):
+    """``GET /assets/{asset_id}``."""
+
+    include_metadata: Annotated[bool, Field(description="Include full metadata.")] = True
+    include_stats: Annotated[bool, Field(description="Include usage statistics.")] = True
+    include_urls: Annotated[bool, Field(description="Include all URL variants.")] = True
+
+
+class DeleteAsset(Params):
+    """``DELETE /assets/{asset_id}``."""
+
+    permanent: Annotated[bool, Field(description="Delete for good instead of moving to the trash.")] = False
+    backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True

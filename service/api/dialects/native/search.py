@@ -1,0 +1,100 @@
+"""Search: ``/assets/search``, ``/assets/search/advanced``, ``/assets/search/facets``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from query.dsl.sorting import SortKey
+from query.facets.request import parse_facets
+from query.types import SearchRequest
+from service.api.dialects.native.params import AdvancedSearch, Answered, BasicSearch, FacetSearch, Paged
+from service.api.kernel.call import Call, Reply
+from service.core.search.filters import read_filters
+from service.core.search.search import Found
+from service.errors import InvalidInput
+
+
+async def basic(call: Call[BasicSearch]) -> Reply:
+    """Search by words, never failing on syntax."""
+    params = call.params
+    filters: dict[str, Any] = {}
+    if params.type:
+        filters["type"] = params.type
+    if params.module:
+        filters["module"] = params.module
+    request = SearchRequest(
+        text=params.q,
+        filters=filters,
+        sort=_sort(params, params.q),
+        lenient=True,
+        suggest=params.suggest,
+    )
+    return await answer(call, paged(call, request))
+
+
+async def advanced(call: Call[AdvancedSearch]) -> Reply:
+    """Search by a query text, filters and facets."""
+    return await answer(call, _request(call))
+
+
+async def facets(call: Call[FacetSearch]) -> Reply:
+    """Search, and count the values of fields."""
+    return await answer(call, _request(call), facets=True)
+
+
+def _request(call: Call[Any]) -> SearchRequest:
+    params: AdvancedSearch = call.params
+    if params.sort and params.sort_by:
+        raise InvalidInput("Both sort and sort_by are given.", field="sort", expected="one of sort and sort_by")
+    request = SearchRequest(
+        text=params.query,
+        filters=read_filters(params.filters, "filters"),
+        facets=parse_facets(params.facets),
+        sort=params.sort or _sort(params, params.query),
+        lenient=params.lenient,
+        suggest=params.suggest,
+    )
+    return paged(call, request)
+
+
+def paged(call: Call[Any], request: SearchRequest) -> SearchRequest:
+    """Return the request with the page, the zone and the highlights that the parameters ask for."""
+    params: Answered = call.params
+    return replace(request, limit=params.limit, offset=params.offset, zone=params.zone, highlight=params.highlight)
+
+
+async def answer(call: Call[Any], request: SearchRequest, *, facets: bool = False) -> Reply:
+    """Run a search and answer it; ``facets`` shows them also when none was asked for."""
+    params: Answered = call.params
+    caught_up = None
+    if params.wait_for is not None:
+        caught_up = await call.context.consistency.caught_up(params.wait_for, params.wait_timeout)
+    found = await call.context.searches.run(call.who, request, cursor=params.cursor)
+    body = {"results": _results(call, found, request)}
+    if facets or request.facets:
+        body["facets"] = found.facets
+    body |= {"total_count": found.total, "limit": params.limit}
+    if params.cursor is None:
+        body["offset"] = params.offset
+    if found.warnings:
+        body["warnings"] = [warning.as_dict() for warning in found.warnings]
+    extra = {"next_cursor": found.next_cursor, "suggestion": found.suggestion, "index_caught_up": caught_up}
+    return Reply(body | {name: value for name, value in extra.items() if value is not None})
+
+
+def _results(call: Call[Any], found: Found, request: SearchRequest) -> Any:
+    view, who, base = call.context.views.asset, call.who, call.base
+    results = [view(hit.document, who, base) for hit in found.hits]
+    if request.highlight:
+        for result, hit in zip(results, found.hits, strict=True):
+            result["highlights"] = hit.highlights
+    return results
+
+
+def _sort(params: Paged, text: str) -> tuple[SortKey, ...]:
+    """Return the sort key of ``sort_by`` and ``sort_order``; an order alone turns the default order round."""
+    if params.sort_by is None and params.sort_order is None:
+        return ()
+    default = "relevance" if text.strip() else "created_at"
+    return (SortKey(params.sort_by or default, params.sort_order),)

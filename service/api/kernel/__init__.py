@@ -1,0 +1,1 @@
+"""The API kernel: HTTP without any dialect's words."""

@@ -1,0 +1,46 @@
+"""What the routes work with: the use cases and the settings, put together once by ``service.runtime.bootstrap``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from service.core.access.keys import Keys
+from service.core.access.rate_limits import Rates
+from service.core.assets.assets import Assets
+from service.core.assets.views import Views
+from service.core.files.links import Links
+from service.core.files.renditions import Renditions
+from service.core.search.consistency import Consistency
+from service.core.search.saved_searches import SavedSearches
+from service.core.search.search import Searches
+from service.core.shared.idempotency import Idempotency
+from service.settings import Settings
+
+Probe = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The use cases that the HTTP edge calls."""
+
+    settings: Settings
+    keys: Keys
+    rates: Rates
+    idempotency: Idempotency
+    assets: Assets
+    searches: Searches
+    saved_searches: SavedSearches
+    consistency: Consistency
+    renditions: Renditions
+    views: Views
+    links: Links
+    probes: Mapping[str, Probe]
+    """By engine name: a call that answers {"ready": bool, …} or raises Unavailable."""
+
+    def base(self, request: Request) -> str:
+        """Return the public URL that links in an answer start with."""
+        return self.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"

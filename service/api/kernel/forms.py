@@ -1,0 +1,233 @@
+"""Multipart uploads: the JSON of an asset and its file, which goes on to the files port while it comes."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from service.api.kernel.inputs import limited, too_large
+from service.core.assets.assets import Upload
+from service.errors import InvalidInput
+from service.ports.files import Incoming
+
+_EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\s\"]+)", re.IGNORECASE)
+"""A file name as RFC 5987 writes it: its charset, and its bytes with percent signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A part begins: its name, and its file name if it has one."""
+
+    name: str
+    filename: str | None
+
+
+Event = Begin | bytes
+"""What a body is made of: the begin of a part, then its content in pieces."""
+
+
+class _Events:
+    """Gathers what the parser finds."""
+
+    def __init__(self, charset: str) -> None:
+        self.found: list[Event] = []
+        self.ended = False
+        self._charset = charset
+        self._field = self._value = b""
+        self._disposition = b""
+
+    def on_part_begin(self) -> None:
+        self._disposition = b""
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def on_header_end(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._field = self._value = b""
+
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        if b"name" not in options:
+            raise broken("a part has no name")
+        self.found.append(Begin(self._text(options[b"name"]), self._filename(options.get(b"filename"))))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self.found.append(data[start:end] if end - start < len(data) else data)
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def _filename(self, plain: bytes | None) -> str | None:
+        """Return the part's file name, None if it has none.
+
+        Some clients write one that is not ASCII as RFC 5987 says, .NET's beside a stand-in; RFC 7578 wants it as plain
+        text, so that one goes first.
+        """
+        if plain is not None and not plain.startswith(b"=?"):
+            return self._text(plain)
+        if extended := _EXTENDED.search(self._disposition):
+            try:
+                return unquote_to_bytes(extended[2]).decode(extended[1].decode())
+            except UnicodeDecodeError:
+                raise broken("a part's filename* is not of its charset") from None
+        return None if plain is None else self._text(plain)
+
+    def _text(self, text: bytes) -> str:
+        try:
+            decoded = text.decode(self._charset)
+            decoded.encode()  # some charsets write half of a character, which nothing after us could
+        except (ValueError, LookupError):  # it is not of the charset; or that is none of texts, such as base64
+            return text.decode("latin-1")
+        return decoded
+
+
+async def read_parts(content_type: str, stream: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
+    """Give the parts of a body in their order. Raises InvalidInput where it is broken."""
+    _, options = parse_options_header(content_type)
+    if not (boundary := options.get(b"boundary")):
+        raise broken("its Content-Type names no boundary")
+    events = _Events(_charset(options.get(b"charset", b"utf-8")))
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": events.on_part_begin,
+                "on_header_field": events.on_header_field,
+                "on_header_value": events.on_header_value,
+                "on_header_end": events.on_header_end,
+                "on_headers_finished": events.on_headers_finished,
+                "on_part_data": events.on_part_data,
+                "on_end": events.on_end,
+            },
+        )
+        async for chunk in stream:
+            parser.write(chunk)
+            found, events.found = events.found, []
+            for event in found:
+                yield event
+    except FormParserError:
+        raise broken("it is not made of parts as its boundary says") from None
+    if not events.ended:
+        raise broken("it ends before its last boundary")
+
+
+def broken(why: str) -> InvalidInput:
+    """Return the error of a body that can not be read."""
+    return InvalidInput(f"The multipart body is broken: {why}.", field="body")
+
+
+def _charset(name: bytes) -> str:
+    try:
+        return codecs.lookup(name.decode("latin-1")).name
+    except (LookupError, ValueError):
+        return "latin-1"
+
+
+_ENVELOPE = 64 * 1024
+"""Bytes that boundaries and headers of parts may take; a file just at its limit must fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """The most bytes of the JSON and of the file."""
+
+    json: int
+    upload: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart upload: the JSON of the part ``asset`` and the part ``file``, if they came."""
+
+    asset: bytes | None
+    upload: Upload | None
+
+    async def digest(self) -> str:
+        """Return a hash of what the form says: the same for every boundary, and for every order of the parts."""
+        name = self.upload.filename.encode() if self.upload else b""
+        content = (await self.upload.content.sha256()).encode() if self.upload else b""
+        parts = (self.asset or b"", name, content)
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+Receive = Callable[[], AbstractAsyncContextManager[Incoming]]
+"""Begins to receive a file; what nobody keeps is gone when its context ends."""
+
+
+@asynccontextmanager
+async def read_form(request: Request, receive: Receive, limits: FormLimits) -> AsyncIterator[Form]:
+    """Read a multipart body with the parts ``asset`` and ``file``, once each in any order.
+
+    Raises TooLarge and InvalidInput, as soon as it is known; what came of the file is gone then.
+    """
+    async with AsyncExitStack() as stack:
+        parts = _Parts(receive, limits, stack)
+        stream = limited(request, limits.upload + limits.json + _ENVELOPE)
+        async with aclosing(read_parts(request.headers.get("content-type", ""), stream)) as events:
+            async for event in events:
+                if isinstance(event, Begin):
+                    await parts.begin(event)
+                else:
+                    await parts.add(event)
+        yield parts.form()
+
+
+class _Parts:
+    """What came so far."""
+
+    def __init__(self, receive: Receive, limits: FormLimits, stack: AsyncExitStack) -> None:
+        self._receive = receive
+        self._limits = limits
+        self._stack = stack
+        self._asset: bytearray | None = None
+        self._upload: Upload | None = None
+        self._in_file = False
+
+    async def begin(self, part: Begin) -> None:
+        self._in_file = part.name == "file"
+        there = {"asset": self._asset, "file": self._upload}
+        if there.get(part.name, part) is not None:
+            raise InvalidInput(
+                f"The part {part.name[:80]!r} is not expected.",
+                field=part.name[:80],
+                expected="the parts asset and file, once each",
+            )
+        if not self._in_file:
+            self._asset = bytearray()
+        elif part.filename is None:
+            raise InvalidInput("The part file has no file name.", field="file", expected='filename="…" in its header')
+        else:
+            self._upload = Upload(_base(part.filename), await self._stack.enter_async_context(self._receive()))
+
+    async def add(self, content: bytes) -> None:
+        if self._in_file:
+            assert self._upload is not None
+            await self._upload.content.write(content)
+            return
+        assert self._asset is not None
+        self._asset += content
+        if len(self._asset) > self._limits.json:
+            raise too_large(self._limits.json)
+
+    def form(self) -> Form:
+        return Form(None if self._asset is None else bytes(self._asset), self._upload)
+
+
+def _base(filename: str) -> str:
+    """Return the file's own name, without the folders that some clients put before it."""
+    name = filename.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
+    return name[:256] or "unnamed"

@@ -1,0 +1,193 @@
+"""``assetry demo``: the whole path, from made files to faceted answers over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import orjson
+
+from service import settings
+from service.api.app import create_app
+from service.cli.output import console, print_table, progress
+from service.core.access.keys import SCOPES, Principal
+from service.core.files.imports import Source
+from service.demo.library import make_library
+from service.errors import SettingsError, Unavailable
+from service.ingest.folder import walk
+from service.runtime.bootstrap import open_base, open_importer, open_service
+from service.runtime.logs import configure
+from service.runtime.server import Server, address, bind
+from service.runtime.signals import stoppable
+from service.settings import Settings
+
+ORG, USER = "default", "demo"
+_PREFIX = "/v1/asset-library"
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query of the demonstration."""
+
+    what: str
+    path: str
+    params: dict[str, str]
+
+
+QUERIES: tuple[Query, ...] = (
+    Query("Words, the best match first", "/assets/search", {"q": "mountain landscape", "type": "image", "limit": "5"}),
+    Query(
+        "Fields, a group, a range and a wildcard, with facets",
+        "/assets/search/facets",
+        {
+            "query": "type:image AND (tags:mountain OR tags:landscape) AND width:[1024 TO 2048] "
+            "AND model:stable-diffusion*",
+            "facets": "tags,model",
+            "limit": "5",
+        },
+    ),
+    Query(
+        "Everything, counted by type, camera maker and month",
+        "/assets/search/facets",
+        {"facets": "type,camera_make,captured_at", "limit": "0"},
+    ),
+    Query(
+        "Fuzzy and boosted words, largest first",
+        "/assets/search/advanced",
+        {"query": "sunst~1^2 OR lake", "sort": "-file_size", "limit": "5"},
+    ),
+    Query(
+        "No pictures; filters as JSON",
+        "/assets/search/advanced",
+        {"query": "NOT type:image", "filters": '{"file_size": {"gte": 500}}', "facets": "type", "limit": "5"},
+    ),
+)
+
+
+async def demo(folder: Path, count: int, host: str, port: int, *, once: bool) -> None:
+    """Make, import, search, serve."""
+    folder = folder.absolute()
+    chosen = settings.load(data=folder / "data", host=host, port=port, log_level="warning", log_format="text")
+    configure(chosen)
+    library = folder / "files"
+    _make(library, count)
+    key = await _fill(chosen, library)
+    async with _serving(chosen) as (url, ended):
+        await _ready(url)
+        for query in QUERIES:
+            answer = await asyncio.to_thread(_get, url, query, key)
+            _show(query, answer)
+        _say(url, key, folder)
+        if not once:
+            console().print("Serving until Ctrl-C.")
+            await ended
+
+
+def _make(library: Path, count: int) -> None:
+    """Make the sample library once; a folder without the mark of a whole one is made anew."""
+    mark = library.with_name("files.complete")
+    if mark.exists() and mark.read_text() == str(count):
+        console().print(f"The sample library is there: {library}", markup=False)
+        return
+    shutil.rmtree(library, ignore_errors=True)
+    console().print(f"Making {count} sample files in {library} …", markup=False)
+    with progress(quiet=False) as bar:
+        task = bar.add_task("making files", total=count)
+        make_library(library, count, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    mark.write_text(str(count))
+
+
+async def _fill(chosen: Settings, library: Path) -> str:
+    """Import the library and make a key; both as the commands do it."""
+    who = Principal(ORG, USER, frozenset(SCOPES))
+    async with open_base(chosen) as base:
+        async with open_importer(base) as imports:
+            with progress(quiet=False) as bar:
+                task = bar.add_task("importing", total=sum(1 for _ in walk([library])))
+                found = (Source(item.path, item.relative) for item in walk([library]))
+                summary = await imports.run(who, found, lambda _: bar.advance(task))
+        for failed in summary.failed:
+            console().print(f"failed: {failed.path}: {failed.message}", markup=False)
+        console().print(f"{summary.imported} files imported, {summary.duplicates} were there already.")
+        key, _ = await base.keys.create(ORG, USER, list(SCOPES))
+        return key
+
+
+@asynccontextmanager
+async def _serving(chosen: Settings) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
+    """Run the service; the task ends when the server was told to stop."""
+    try:
+        listener = bind(chosen.host, chosen.port)
+    except SettingsError:
+        listener = bind(chosen.host, 0)  # the port is taken; any other shows as much
+    with listener, stoppable() as stop:
+        async with open_service(chosen) as service:
+            app = create_app(service.context, service.gauges)
+            task = asyncio.create_task(Server(app, lambda: None, chosen.shutdown_seconds).run_on(listener, stop))
+            try:
+                with service.base.folder.announced(address(listener)):
+                    yield address(listener), task
+            finally:
+                stop.set()
+                await task
+
+
+async def _ready(url: str) -> None:
+    """Wait until the service says that the index has caught up."""
+
+    def probe() -> bool:
+        try:
+            with urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - our own URL
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    async with asyncio.timeout(_READY_SECONDS):
+        while not await asyncio.to_thread(probe):
+            await asyncio.sleep(0.05)
+
+
+def _get(url: str, query: Query, key: str) -> dict[str, Any]:
+    request = Request(  # noqa: S310 - our own URL
+        f"{url}{_PREFIX}{query.path}?{urlencode(query.params)}", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urlopen(request, timeout=30) as answer:  # noqa: S310
+        body: dict[str, Any] = orjson.loads(answer.read())
+    if "total_count" not in body:
+        raise Unavailable("demo", "the service's answer holds no total_count")
+    return body
+
+
+def _show(query: Query, answer: dict[str, Any]) -> None:
+    out = console()
+    out.print()
+    out.print(query.what, style="bold")
+    out.print(f"GET {_PREFIX}{query.path}?{urlencode(query.params)}", style="dim", markup=False, soft_wrap=True)
+    if answer["results"]:
+        rows = [(hit["id"], hit["type"], hit["title"], ", ".join(hit["tags"][:5])) for hit in answer["results"]]
+        print_table(("id", "type", "title", "tags"), rows)
+    out.print(f"{answer['total_count']} found")
+    for name, counts in answer.get("facets", {}).items():
+        print_table((name, "count"), list(counts.items())[:8])
+
+
+def _say(url: str, key: str, folder: Path) -> None:
+    lines = f"""
+API key   {key}
+API       {url}{_PREFIX}/assets/search?q=mountain
+Health    {url}/readyz
+Files     {folder}
+
+Try:  curl -H "Authorization: Bearer {key}" "{url}{_PREFIX}/assets/search/facets?query=lake&facets=type,tags"
+"""
+    sys.stdout.write(lines + "\n")
+    sys.stdout.flush()

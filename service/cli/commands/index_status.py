@@ -1,0 +1,72 @@
+"""``assetry index status``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.cli.exit_codes import FOUND, OK
+from service.cli.output import console, print_json, print_table
+from service.runtime.index_admin import open_library
+from service.runtime.index_report import index_report
+from service.settings import Settings
+
+_ROWS = (
+    ("state", "state"),
+    ("reason", "reason"),
+    ("last_error", "last error"),
+    ("mend", "to do"),
+    ("engine_error", "engine"),
+    ("service", "service"),
+    ("assets", "assets"),
+    ("lag_seconds", "lag (s)"),
+    ("rate", "records/s"),
+    ("window_hours", "feed window left (h)"),
+    ("dead_letters", "dead letters"),
+)
+"""What people are shown: the report's fields in order, with their titles."""
+
+
+async def status(settings: Settings, *, as_json: bool) -> int:
+    """Print how the index is; returns the exit code."""
+    async with open_library(settings) as base:
+        report = await index_report(base)
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+    return OK if report["ready"] and not report.get("degraded") else FOUND
+
+
+def _show(report: dict[str, Any]) -> None:
+    engine = f"{report['engine']} {report['engine_version']}" if report.get("engine") else "no engine"
+    word = "ready" if report["ready"] else "NOT READY"
+    console().print(f"{report['alias']} on {engine}: {word}", markup=False)
+    if report.get("last_error") == report.get("reason"):
+        report = {**report, "last_error": None}
+    rows: list[tuple[str, Any]] = [(title, report[name]) for name, title in _ROWS if report.get(name) is not None]
+    print_table(("", ""), [*rows, *_work(report)])
+    if report["indexes"]:
+        columns = ("index", "role", "documents", "size", "mapping", "health", "dead letters")
+        print_table(columns, [_index(row) for row in report["indexes"]])
+
+
+def _work(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return rows about who leads, and about what was or is being done."""
+    rows: list[tuple[str, str]] = []
+    if lease := report["lease"]:
+        holder = "nobody" if lease["holder"] is None else lease["holder"] + (" (dead)" if lease["dead"] else "")
+        rows.append(("leader", f"{holder}, fence {lease['fence']}"))
+    if reindex := report["reindex"]:
+        counted = f", {reindex['done']} of {reindex['total']}" if reindex["total"] else ""
+        why = f": {reindex['reason']}" if reindex["reason"] else ""
+        rows.append(("last reindex", f"{reindex['stage']}{counted}, into {reindex['index']}{why}"))
+    if verified := report["verified"]:
+        found = ", ".join(f"{count} {drift}" for drift, count in verified["differences"].items() if count)
+        rows.append(("last verify", f"{verified['at']}: {found or 'clean'}, {verified['checked']} compared"))
+    return rows
+
+
+def _index(row: dict[str, Any]) -> tuple[Any, ...]:
+    size = None if row.get("bytes") is None else f"{row['bytes'] / 2**20:.1f} MB"
+    held = (row["index"], row["role"], row.get("documents"), size)
+    return (*held, row.get("mapping"), row["health"], row["dead_letters"])

@@ -1,0 +1,106 @@
+"""``assetry search``."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from query.dsl.highlights import CLOSE, OPEN
+from query.facets.request import parse_facets
+from query.types import SearchRequest
+from service import settings
+from service.cli.output import console, print_json, print_table
+from service.core.access.keys import SCOPES, Principal
+from service.core.search.filters import read_filters
+from service.core.search.search import Found
+from service.runtime.bootstrap import open_base, open_search
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for, as typed."""
+
+    query: str
+    facets: str = ""
+    filters: str = ""
+    sort: str = ""
+    limit: int = 20
+    offset: int = 0
+    lenient: bool = False
+    highlight: bool = False
+
+    def request(self) -> SearchRequest:
+        """Return the search request. Raises InvalidInput, QueryError (the facets)."""
+        return SearchRequest(
+            text=self.query,
+            filters=read_filters(self.filters, "--filters"),
+            facets=parse_facets(self.facets),
+            sort=self.sort,
+            limit=self.limit,
+            offset=self.offset,
+            lenient=self.lenient,
+            highlight=self.highlight,
+            suggest=True,
+        )
+
+
+async def search(data: Path | None, org: str, options: Options, *, as_json: bool) -> None:
+    """Search and print."""
+    request = options.request()
+    who = Principal(org, "cli", frozenset(SCOPES))
+    async with open_base(settings.load(data=data)) as base, open_search(base) as searches:
+        found = await searches.run(who, request)
+        results = [base.views.asset(hit.document, who, "") for hit in found.hits]
+    if options.highlight:
+        for result, hit in zip(results, found.hits, strict=True):
+            result["highlights"] = hit.highlights
+    if as_json:
+        body: dict[str, Any] = {"results": results, "total_count": found.total}
+        if request.facets:
+            body["facets"] = found.facets
+        if found.warnings:
+            body["warnings"] = [warning.as_dict() for warning in found.warnings]
+        if found.suggestion:
+            body["suggestion"] = found.suggestion
+        print_json(body)
+        return
+    show(found, results, options.query)
+
+
+def show(found: Found, results: list[dict[str, Any]], query: str) -> None:
+    """Print hits and facets as tables."""
+    for warning in found.warnings:
+        console().print(f"note: {warning.message}", markup=False)
+    if found.suggestion:
+        console().print(f"did you mean: {found.suggestion}", markup=False)
+    title = f"{query or 'everything'}: {found.total} found"
+    print_table(
+        ("id", "type", "title", "tags", "taken or made"),
+        [
+            (
+                hit["id"],
+                hit["type"],
+                hit["title"],
+                ", ".join(hit["tags"][:5]),
+                (hit["captured_at"] or hit["created_at"] or "")[:10],
+            )
+            for hit in results
+        ],
+        title,
+    )
+    marked = [(hit["id"], name, unmarked(" … ".join(texts))) for hit in results for name, texts in _marks(hit)]
+    if marked:
+        print_table(("id", "field", "found in"), marked)
+    for name, counts in found.facets.items():
+        print_table((name, "count"), list(counts.items())[:10])
+
+
+def _marks(hit: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    return list(hit.get("highlights", {}).items())
+
+
+def unmarked(fragment: str) -> str:
+    """Return a highlight for a terminal: the words found between ``*``, the HTML escapes undone."""
+    return html.unescape(fragment.replace(OPEN, "*").replace(CLOSE, "*"))

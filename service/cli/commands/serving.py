@@ -1,0 +1,99 @@
+"""``assetry serve``, ``assetry index follow``, ``assetry work``: processes that run until they are told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+import structlog
+
+from service.api.app import create_app, create_ops_app
+from service.runtime import engines
+from service.runtime.bootstrap import Service, open_service
+from service.runtime.logs import configure
+from service.runtime.processes import Role, open_indexer, open_worker
+from service.runtime.server import Server, address, bind
+from service.runtime.signals import stoppable
+from service.settings import Settings, unknown
+
+_log = structlog.get_logger("assetry.serve")
+
+
+async def serve(settings: Settings, *, everything: bool) -> None:
+    """Serve the API until told to stop, and in the same process what no other one runs."""
+    _begin(settings)
+    with bind(settings.host, settings.port) as listener, stoppable() as stop:
+        url = address(listener)
+        async with open_service(settings, everything=everything) as service:
+            line = await _line(service, url)
+            server = Server(
+                create_app(service.context, service.gauges), lambda: _announce(line), settings.shutdown_seconds
+            )
+            exclusive = engines.is_exclusive(settings)
+            with service.base.folder.announced(url) if exclusive else nullcontext():
+                await server.run_on(listener, stop)
+            _log.info("stopping")
+
+
+async def follow(settings: Settings) -> None:
+    """Run the indexer until told to stop."""
+    await _run(settings, open_indexer)
+
+
+async def work(settings: Settings) -> None:
+    """Run jobs until told to stop."""
+    await _run(settings, open_worker)
+
+
+async def _run(settings: Settings, opened: Callable[[Settings], AbstractAsyncContextManager[Role]]) -> None:
+    """Run a role, and answer what operators ask where there is a port for it."""
+    _begin(settings)
+    with stoppable() as stop:
+        if settings.ops_port is None:
+            async with opened(settings) as role:
+                _announce(await _line(role, None))
+                await stop.wait()
+                _log.info("stopping")
+            return
+        with bind(settings.host, settings.ops_port) as listener:
+            async with opened(settings) as role:
+                line = await _line(role, address(listener))
+                app = create_ops_app(role.probes, role.gauges)
+                await Server(app, lambda: _announce(line), settings.shutdown_seconds).run_on(listener, stop)
+                _log.info("stopping")
+
+
+def _begin(settings: Settings) -> None:
+    """Set up the log, and say in it what of the environment is a setting to nobody."""
+    configure(settings)
+    for name, near in unknown(os.environ).items():
+        _log.warning("no such setting", variable=name, meant=near)
+
+
+async def _line(process: Service | Role, url: str | None) -> str:
+    """Return the line that says what a process runs, on which engines and where it listens."""
+    on = await _engines(process)
+    where = f"; listens on {url}" if url else ""
+    return f"Assetry runs {', '.join(process.runs)}: {on}{where}"
+
+
+async def _engines(process: Service | Role) -> str:
+    """Return the engines of a process for people: ``store mongodb 7.0.5, files s3``."""
+    asked = {port: probe for port, probe in process.probes.items() if port != "index"}
+    facts = await asyncio.gather(*(probe() for probe in asked.values()))
+    named = [
+        f"{port} {fact.get('engine', '')} {fact.get('version') or ''}".rstrip()
+        for port, fact in zip(asked, facts, strict=True)
+    ]
+    if process.base.settings.redis_url is None and "worker" in process.runs:
+        named.append("jobs in the store")
+    return ", ".join(named)
+
+
+def _announce(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    _log.info(line)

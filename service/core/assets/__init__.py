@@ -1,0 +1,1 @@
+"""Assets: create, read, change, delete, restore."""

@@ -1,0 +1,271 @@
+"""Assets: create, read, change, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from service.core.access.keys import Principal
+from service.core.assets.records import check_new, new_record, plain, slugify, split_tags
+from service.core.files.garbage import Garbage, spare
+from service.core.shared.idempotency import Attempt, make_once
+from service.core.shared.ids import Numbers
+from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
+from service.model import ASSET_ID, AssetCreate, AssetPatch
+from service.ports.clock import Clock
+from service.ports.files import Files, Incoming, space_of
+from service.ports.ingest import Reader
+from service.ports.store import Body, Change, Record, Store
+from service.times import timestamp
+
+_RETRIES = 10
+"""How often a change is worked out anew when another writer was faster."""
+
+_NOT_NULL = ("module", "status", "is_public", "is_favorite", "is_deleted")
+_LISTS = ("creator", "people", "colours", "collections")
+_MERGED = ("metadata", "custom")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came in: its name as the client says, and its content."""
+
+    filename: str
+    content: Incoming
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete did: the asset's id, whether it is gone for good, and the backup that was made."""
+
+    id: str
+    permanent: bool
+    backup_id: str | None
+    record: Record
+
+
+def check_id(asset_id: str, field: str = "asset_id") -> str:
+    """Return the id if it has the form of one. Raises InvalidInput as seed 000 shows it."""
+    match = ASSET_ID.match(asset_id)
+    if not match or int(match[1]) >= 2**53:
+        raise InvalidInput("Invalid asset ID format", field=field, provided=asset_id[:100], expected="asset_[0-9]+")
+    return asset_id
+
+
+class Assets:
+    """The use cases of single assets. Every call is within the organization of the one who asks."""
+
+    def __init__(
+        self, store: Store, files: Files, reader: Reader, clock: Clock, garbage: Garbage, *, upload_limit: int
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._reader = reader
+        self._clock = clock
+        self._garbage = garbage
+        self._upload_limit = upload_limit
+        self._numbers = Numbers(store, "asset")
+
+    def receive(self) -> AbstractAsyncContextManager[Incoming]:
+        """Take the content of an upload; what no asset is created with is gone when the context ends."""
+        return self._files.receive(limit=self._upload_limit)
+
+    async def create(
+        self, who: Principal, given: AssetCreate, upload: Upload | None = None, attempt: Attempt | None = None
+    ) -> Record:
+        """Create an asset, with its file if one came; a repeated attempt returns what an earlier one created.
+
+        Raises InvalidInput, IngestError, TooLarge, NotAllowed.
+        """
+        if attempt is None:
+            return await self._create(who, given, upload)
+        return await make_once(self._store, "asset", attempt, lambda: self._create(who, given, upload, attempt.guid))
+
+    async def _create(
+        self, who: Principal, given: AssetCreate, upload: Upload | None, guid: str | None = None
+    ) -> Record:
+        facts = None
+        if upload is not None:
+            facts = await self._reader.extract(await upload.content.path(), upload.filename)
+            check_new(given, who, facts)
+        number = await self._numbers.next()
+        # The file is stored last: whatever may be wrong with it is found before, and while the store is away none is.
+        file = None
+        if upload is not None and facts is not None:
+            await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
+            file = (await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
+        try:
+            body = new_record(given, who, number, self._clock, file=file)
+            return await self.insert({**body, "guid": guid} if guid else body)
+        except Unavailable:
+            raise  # whether it was written is not known; tried again, it is the same file
+        except AssetryError:
+            if file:
+                await self._garbage.collect_later(who.org_id, file[0].sha256)
+            raise
+
+    async def insert(self, body: Body) -> Record:
+        """Insert a new asset's body; a slug that is taken gets the asset's number."""
+        try:
+            return await self._store.insert("asset", body["id"], body)
+        except AlreadyExists as error:
+            if error.index != "slug":
+                raise
+        return await self._store.insert("asset", body["id"], with_number(body))
+
+    async def get(self, who: Principal, asset_id: str) -> Record:
+        """Return an asset, also one in the trash. Raises InvalidInput (the id's form), NotFound."""
+        record = await self._store.get("asset", check_id(asset_id))
+        if record.org_id != who.org_id:
+            raise NotFound("asset", asset_id)
+        return record
+
+    async def get_any(self, asset_id: str) -> Record:
+        """Return an asset of any organization, for one who holds a signed link to it. Raises NotFound."""
+        return await self._store.get("asset", check_id(asset_id))
+
+    async def change(
+        self, who: Principal, asset_id: str, given: AssetPatch, *, expected_rev: int | None = None
+    ) -> Record:
+        """Change an asset. Raises InvalidInput, NotFound, NotAllowed, Conflict (``expected_rev``)."""
+        data = plain(given)
+        for name in _NOT_NULL:
+            if name in data and data[name] is None:
+                raise InvalidInput(f"{name} can not be null.", field=name, expected="a value, or leave the field out")
+        return await self._change(who, asset_id, lambda record: self._merge(record, data, who), expected_rev)
+
+    async def delete(
+        self,
+        who: Principal,
+        asset_id: str,
+        *,
+        permanent: bool = False,
+        backup: bool = True,
+        expected_rev: int | None = None,
+    ) -> Deleted:
+        """Move an asset to the trash, or delete it for good.
+
+        ``backup`` keeps a copy of the record and its file before a permanent delete; an asset in the trash is whole,
+        and needs none. Raises NotFound, Conflict.
+        """
+        if not permanent:
+            record = await self._change(who, asset_id, self._trash, expected_rev)
+            return Deleted(asset_id, False, None, record)
+        record = await self.get(who, asset_id)
+        if expected_rev is not None and record.rev != expected_rev:
+            raise Conflict("asset", asset_id, expected=expected_rev, rev=record.rev)
+        backup_id = await self._back_up(record, who) if backup else None
+        if sha256 := record.body.get("sha256"):  # first: once the asset is gone, nobody would come back to its file
+            await self._garbage.collect_later(who.org_id, sha256)
+        tombstone = await self._store.remove("asset", asset_id, expected_rev=expected_rev)
+        return Deleted(asset_id, True, backup_id, tombstone)
+
+    async def _change(self, who: Principal, asset_id: str, work: Any, expected_rev: int | None) -> Record:
+        for attempt in range(_RETRIES):
+            record = await self.get(who, asset_id)
+            if expected_rev is not None and record.rev != expected_rev:
+                raise Conflict("asset", asset_id, expected=expected_rev, rev=record.rev)
+            change = work(record)
+            if change is None:
+                return record
+            try:
+                return await self._write(record, change)
+            except Conflict:
+                if expected_rev is not None or attempt == _RETRIES - 1:
+                    raise
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _write(self, record: Record, change: Change) -> Record:
+        """Write a change; a slug that is taken gets the asset's number."""
+        try:
+            return await self._store.update("asset", record.key, change, expected_rev=record.rev)
+        except AlreadyExists as error:
+            if error.index != "slug":
+                raise
+        fields = {**change.set, "slug": numbered_slug(change.set["title"], record.body["number"])}
+        numbered = Change(set=fields, unset=change.unset)
+        return await self._store.update("asset", record.key, numbered, expected_rev=record.rev)
+
+    def _trash(self, record: Record) -> Change | None:
+        return None if record.body.get("deleted_at") else Change(set={"deleted_at": timestamp(self._clock.now())})
+
+    def _merge(self, record: Record, data: dict[str, Any], who: Principal) -> Change | None:
+        """Work out what a patch does to a record; None if nothing."""
+        body = record.body
+        new: dict[str, Any] = {}
+        for name, value in data.items():
+            match name:
+                case "is_favorite":
+                    new |= _favorite(body, who.user_id, wanted=value)
+                case "is_deleted":
+                    new["deleted_at"] = (body.get("deleted_at") or timestamp(self._clock.now())) if value else None
+                case "tags":
+                    new |= _tags(body, value or [], who)
+                case _ if name in _MERGED:
+                    new[name] = merged(body.get(name) or {}, value or {}) if value is not None else {}
+                case _:
+                    new[name] = [] if value is None and name in _LISTS else value
+        if new.get("title"):
+            new["slug"] = slugify(new["title"])
+        changed = {name: value for name, value in new.items() if body.get(name) != value}
+        if not changed:
+            return None
+        kept = {name: value for name, value in changed.items() if value is not None}
+        return Change(set=kept, unset=[name for name in changed if name not in kept])
+
+    async def _back_up(self, record: Record, who: Principal) -> str:
+        backup_id = f"backup_{self._clock.sid()}"
+        body: Body = {
+            "org_id": record.body["org_id"],
+            "asset_id": record.key,
+            "sha256": record.body.get("sha256"),
+            "rev": record.rev,
+            "user_id": who.user_id,
+            "created_at": timestamp(self._clock.now()),
+            "asset": record.body,
+        }
+        await self._store.insert("backup", backup_id, body)
+        return backup_id
+
+
+def numbered_slug(title: str, number: int) -> str:
+    """Return the slug of a title that others bear too."""
+    return f"{slugify(title)}-{number}"
+
+
+def with_number(body: Mapping[str, Any]) -> Body:
+    """Return the body with a slug that the asset's number makes unique."""
+    return {**body, "slug": numbered_slug(body["title"], body["number"])}
+
+
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge leaves as RFC 7396 does: null removes, an object is merged, anything else replaces."""
+    result = dict(old)
+    for name, value in new.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict) and isinstance(result.get(name), dict):
+            result[name] = merged(result[name], value)
+        else:
+            result[name] = value
+    return result
+
+
+def _favorite(body: Body, user_id: str, *, wanted: bool) -> dict[str, Any]:
+    fans: list[str] = body.get("favorited_by") or []
+    if (user_id in fans) == wanted:
+        return {}
+    stats = body["usage_stats"]
+    step = 1 if wanted else -1
+    return {
+        "favorited_by": [*fans, user_id] if wanted else [fan for fan in fans if fan != user_id],
+        "usage_stats": {**stats, "favorites": max(0, stats.get("favorites", 0) + step)},
+    }
+
+
+def _tags(body: Body, tags: list[str], who: Principal) -> dict[str, Any]:
+    plain_tags, admin_tags = split_tags(tags, who)
+    # One who can not see admin tags can not drop them either.
+    return {"tags": plain_tags, "admin_tags": admin_tags} if who.is_admin else {"tags": plain_tags}

@@ -1,0 +1,180 @@
+"""How a new asset's record is put together."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from service.core.access.keys import Principal
+from service.errors import InvalidInput, NotAllowed
+from service.model import IMPORT_ONLY, AssetCreate, AssetPatch, normal_time, stored_seed
+from service.ports.clock import Clock
+from service.ports.files import Put
+from service.ports.ingest import Facts
+from service.ports.store import Body
+from service.times import timestamp
+
+NO_USE = {"downloads": 0, "views": 0, "shares": 0, "favorites": 0}
+NO_COST = {"credits_used": 0, "currency": "USD", "amount": 0.0}
+
+NEEDS_URL = frozenset({"link", "external_video"})
+"""Types that live elsewhere: they need ``external_url`` (seed 001)."""
+
+_FILE_TYPES: dict[str, frozenset[str]] = {
+    "pdf": frozenset({"pdf", "document"}),
+    "text": frozenset({"text", "document"}),
+    "document": frozenset({"document"}),
+}
+"""By the type that the content has: the types that the caller may call it. Any file may be called ``other``."""
+
+_LISTS = ("creator", "tags", "people", "colours", "collections")
+_FROM_FILE = {
+    "title": 500,
+    "description": 100_000,
+    "license": 500,
+    "credit": 500,
+    "captured_at": 40,
+    "gps": 2,
+    "rating": 0,
+}
+"""What a file may say of itself where the caller says nothing, and the most characters of it that are kept."""
+_NAME_LENGTH, _NAMES = 256, 1000
+_TECHNICAL = frozenset(
+    "width height format file_size duration frame_rate ppi page_count word_count sample_rate channels bit_rate".split()
+)
+"""Leaves of metadata in which the file itself is right and not the caller."""
+
+
+def slugify(text: str) -> str:
+    """Return ``text`` as a slug: ASCII letters, digits and hyphens, at most 80 characters, never empty."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or "asset"
+
+
+def plain(model: AssetPatch) -> dict[str, Any]:
+    """Return the fields that were given, as JSON. Leaves of metadata that are null are kept: they clear."""
+    return model.model_dump(mode="json", exclude_unset=True)
+
+
+def split_tags(tags: list[str], who: Principal) -> tuple[list[str], list[str]]:
+    """Part tags from admin tags (a leading ``*``). Raises NotAllowed when one who is no admin gives an admin tag."""
+    admin = [tag for tag in tags if tag.startswith("*")]
+    if admin and not who.is_admin:
+        raise NotAllowed(f"The tag {admin[0]!r} starts with '*': only admins may give such tags.", scope="admin")
+    return [tag for tag in tags if not tag.startswith("*")], admin
+
+
+def new_record(
+    given: AssetCreate, who: Principal, number: int, clock: Clock, *, file: tuple[Put, Facts, str] | None = None
+) -> Body:
+    """Return the body of a new asset: what the caller gave, completed by what the file says.
+
+    Raises:
+        InvalidInput: a field that the type needs is missing, or the file is not of the type that was given.
+        NotAllowed: a field that only imports may give, or an admin tag.
+    """
+    check_new(given, who, file[1] if file else None)
+    data = plain(given)
+    now = timestamp(clock.now())
+    tags, admin_tags = split_tags(data.pop("tags", None) or [], who)
+    favorite = bool(data.pop("is_favorite", False))
+    body: Body = {name: value for name, value in data.items() if value is not None and name != "metadata"}
+    metadata = {name: value for name, value in (data.get("metadata") or {}).items() if value is not None}
+    if file:
+        tags = _complete(body, metadata, tags, *file)
+    for name in _LISTS:
+        body.setdefault(name, [])
+    usage = {**NO_USE, **(data.get("usage_stats") or {})}
+    if favorite:
+        usage["favorites"] = max(usage["favorites"], 1)
+    body |= {
+        "id": f"asset_{number}",
+        "number": number,
+        "guid": clock.guid(),
+        "sid": clock.sid(),
+        "org_id": who.org_id,
+        "user_id": who.user_id,
+        "title": body.get("title") or _title(body),
+        "module": body.get("module") or "library",
+        "status": body.get("status") or "completed",
+        "state": "processed",
+        "is_public": bool(body.get("is_public")),
+        "tags": tags,
+        "admin_tags": admin_tags,
+        "favorited_by": [who.user_id] if favorite else [],
+        "cost": {**NO_COST, **(data.get("cost") or {})},
+        "usage_stats": usage,
+        "created_at": data.get("created_at") or now,
+        "custom": {name: value for name, value in (data.get("custom") or {}).items() if value is not None},
+        "metadata": metadata,
+        "version": 1,
+    }
+    if "ext" not in body and "." in body.get("filename", ""):
+        body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
+    body["slug"] = slugify(body["title"])
+    return body
+
+
+def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
+    """Check what :func:`new_record` will be given, before the file is stored. Raises as it does."""
+    if any(name in given.model_fields_set for name in IMPORT_ONLY):
+        who.allow("assets:import")
+    _check_type(given, facts)
+    split_tags(given.tags or [], who)
+
+
+def _check_type(given: AssetCreate, facts: Facts | None) -> None:
+    if facts is None:
+        if given.type is None:
+            raise InvalidInput(
+                "An asset without a file needs a type.",
+                field="type",
+                expected="one of image, video, audio, text, link …",
+            )
+        if given.type in NEEDS_URL and not given.external_url:
+            raise InvalidInput(
+                f"An asset of type {given.type} needs external_url.", field="external_url", expected="an http(s) URL"
+            )
+        return
+    allowed = _FILE_TYPES.get(facts.type, frozenset({facts.type})) | {"other"}
+    if given.type is not None and given.type not in allowed and facts.type != "other":
+        raise InvalidInput(
+            f"The file's content is {facts.mime_type}, not of the type {given.type}.",
+            field="type",
+            provided=given.type,
+            expected=" or ".join(sorted(allowed)),
+        )
+
+
+def _complete(
+    body: Body, metadata: dict[str, Any], tags: list[str], put: Put, facts: Facts, filename: str
+) -> list[str]:
+    """Fill in what the file says; return the tags. The caller is right about words, the file about technical facts."""
+    for name, most in _FROM_FILE.items():
+        if not body.get(name) and (value := getattr(facts, name)):
+            body[name] = value[:most] if isinstance(value, str) else value
+    if not body.get("creator"):
+        body["creator"] = [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]
+    for name, value in facts.metadata.items():
+        if name in _TECHNICAL or name not in metadata:
+            metadata[name] = value
+    if "seed" in metadata:
+        metadata["seed"] = stored_seed(metadata["seed"])
+    metadata["file_size"] = put.size
+    body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
+    body.setdefault("type", facts.type)
+    body.setdefault("filename", filename)
+    body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16] if "." in body["filename"] else facts.ext
+    # A file is no admin: a leading star in its keywords is no admin tag.
+    if "captured_at" in body:
+        body["captured_at"] = normal_time(body["captured_at"])
+    own = [tag.lstrip("*")[:_NAME_LENGTH] for tag in facts.tags]
+    return list(dict.fromkeys([*tags, *filter(None, own)]))[:_NAMES]
+
+
+def _title(body: Mapping[str, Any]) -> str:
+    """A title for an asset that has none: its file's name, made readable."""
+    stem = str(body.get("filename") or "").rsplit(".", 1)[0]
+    return re.sub(r"[_\s]+", " ", stem).strip()[:500] or f"Untitled {body.get('type') or 'asset'}"

@@ -1,0 +1,215 @@
+"""Import: files of a folder become assets, equal files once, and as often as you like without doubling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from service.core.access.keys import Principal
+from service.core.assets.assets import with_number
+from service.core.assets.records import new_record
+from service.core.files.garbage import spare
+from service.core.files.hashing import sha256_of
+from service.core.shared.ids import Numbers
+from service.errors import AlreadyExists, IngestError, InvalidInput
+from service.model import AssetCreate
+from service.ports.clock import Clock
+from service.ports.files import Files, Put, space_of
+from service.ports.ingest import Facts, Reader
+from service.ports.store import Body, Condition, In, Store
+
+CHUNK = 64
+"""Files taken in hand together: one look-up and one write of the store each, and the most that memory holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to import: where it is, and the path that its record remembers."""
+
+    path: Path
+    relative: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A file that was not imported, and why."""
+
+    path: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file: ``imported`` (with the asset's id), ``duplicate`` or ``failed``."""
+
+    source: Source
+    status: str
+    asset_id: str | None = None
+    failed: Failed | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts of an import."""
+
+    imported: int = 0
+    duplicates: int = 0
+    failed: list[Failed] = field(default_factory=list)
+
+    @property
+    def seen(self) -> int:
+        """Files that were looked at."""
+        return self.imported + self.duplicates + len(self.failed)
+
+
+Report = Callable[[Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    source: Source
+    sha256: str
+    facts: Facts
+
+
+class Imports:
+    """Imports files into an organization, straight into the store; whoever follows its feed makes them searchable."""
+
+    def __init__(self, store: Store, files: Files, reader: Reader, clock: Clock, *, concurrency: int) -> None:
+        self._store = store
+        self._files = files
+        self._reader = reader
+        self._clock = clock
+        self._numbers = Numbers(store, "asset")
+        self._slots = asyncio.Semaphore(max(1, concurrency))
+
+    async def run(self, who: Principal, sources: Iterable[Source], report: Report) -> Summary:
+        """Import the files; ``report`` hears of each once it is durable, a duplicate, or failed. Raises Unavailable."""
+        who.allow("assets:import")
+        summary = Summary()
+        for chunk in _chunks(iter(sources), CHUNK):
+            for outcome in await self._chunk(who, chunk):
+                _count(summary, outcome)
+                report(outcome)
+        return summary
+
+    async def _chunk(self, who: Principal, chunk: list[Source]) -> list[Outcome]:
+        hashed = await asyncio.gather(*(self._hash(source) for source in chunk))
+        outcomes = [item for item in hashed if isinstance(item, Outcome)]
+        known = await self._known(who.org_id, {item[1] for item in hashed if not isinstance(item, Outcome)})
+        fresh: dict[str, Source] = {}
+        for item in hashed:
+            if isinstance(item, Outcome):
+                continue
+            source, sha256 = item
+            if sha256 in known or sha256 in fresh:
+                outcomes.append(Outcome(source, "duplicate"))
+            else:
+                fresh[sha256] = source
+        read = await asyncio.gather(*(self._read(source, sha256) for sha256, source in fresh.items()))
+        outcomes += [item for item in read if isinstance(item, Outcome)]
+        good = [item for item in read if isinstance(item, _Read)]
+        return outcomes + await self._insert(who, good)
+
+    async def _hash(self, source: Source) -> tuple[Source, str] | Outcome:
+        async with self._slots:
+            try:
+                return source, await asyncio.to_thread(sha256_of, source.path)
+            except OSError as error:
+                return _failed(source, "unreadable", f"can not be read: {error.strerror or error}")
+
+    async def _known(self, org_id: str, hashes: set[str]) -> set[str]:
+        if not hashes:
+            return set()
+        found: set[str] = set()
+        after: str | None = None
+        while True:
+            where: dict[str, Condition] = {"org_id": org_id, "sha256": In(sorted(hashes))}
+            page = await self._store.find("asset", where, limit=1000, after=after)
+            found |= {record.body["sha256"] for record in page.records}
+            if (after := page.after) is None:
+                return found
+
+    async def _read(self, source: Source, sha256: str) -> _Read | Outcome:
+        async with self._slots:
+            try:
+                return _Read(source, sha256, await self._reader.extract(source.path, source.path.name))
+            except IngestError as error:
+                return _failed(source, error.reason, error.message)
+            except OSError as error:
+                return _failed(source, "unreadable", f"can not be read: {error.strerror or error}")
+
+    async def _insert(self, who: Principal, items: list[_Read]) -> list[Outcome]:
+        """Store the files, then their records in one write; only then is a file said to be imported."""
+        outcomes: list[Outcome] = []
+        numbers = iter(await self._numbers.take(len(items)))
+        if items:
+            await spare(self._store, self._clock, who.org_id, [item.sha256 for item in items])
+        bodies: dict[str, tuple[_Read, Body]] = {}
+        puts = await asyncio.gather(*(self._store_file(who, item) for item in items))
+        for item, stored in zip(items, puts, strict=True):
+            if isinstance(stored, Outcome):
+                outcomes.append(stored)
+                continue
+            # Through the same model as every other asset: what a file says is checked like what a client says.
+            given = AssetCreate(filename=item.source.path.name[:256])
+            body = new_record(given, who, next(numbers), self._clock, file=(stored, item.facts, item.source.path.name))
+            body |= {"import_key": item.sha256, "source_path": item.source.relative[:1000]}
+            bodies[body["id"]] = (item, body)
+        for retry in (False, True):
+            bodies, more = await self._write(bodies, retry=retry)
+            outcomes += more
+        return outcomes
+
+    async def _store_file(self, who: Principal, item: _Read) -> Put | Outcome:
+        async with self._slots:
+            try:
+                put = await self._files.put_path(space_of(who.org_id), item.source.path)
+            except InvalidInput as error:
+                return _failed(item.source, "unreadable", error.message)
+            if put.sha256 != item.sha256:
+                return _failed(item.source, "changed", "changed while it was imported; import it again")
+            return put
+
+    async def _write(
+        self, bodies: dict[str, tuple[_Read, Body]], *, retry: bool
+    ) -> tuple[dict[str, tuple[_Read, Body]], list[Outcome]]:
+        """Insert the bodies; return those whose slug was taken (with another one) and the outcomes of the rest."""
+        if not bodies:
+            return {}, []
+        again: dict[str, tuple[_Read, Body]] = {}
+        outcomes: list[Outcome] = []
+        for key, result in (await self._store.insert_many("asset", {k: b for k, (_, b) in bodies.items()})).items():
+            item, body = bodies[key]
+            if not isinstance(result, Exception):
+                outcomes.append(Outcome(item.source, "imported", key))
+            elif isinstance(result, AlreadyExists) and result.index == "import_key":
+                outcomes.append(Outcome(item.source, "duplicate"))  # another import was faster
+            elif isinstance(result, AlreadyExists) and result.index == "slug" and not retry:
+                again[key] = (item, with_number(body))
+            else:
+                outcomes.append(_failed(item.source, "store", str(result)))
+        return again, outcomes
+
+
+def _failed(source: Source, reason: str, message: str) -> Outcome:
+    return Outcome(source, "failed", failed=Failed(str(source.path), reason, message))
+
+
+def _count(summary: Summary, outcome: Outcome) -> None:
+    match outcome.status:
+        case "imported":
+            summary.imported += 1
+        case "duplicate":
+            summary.duplicates += 1
+        case _ if outcome.failed:
+            summary.failed.append(outcome.failed)
+
+
+def _chunks(sources: Iterator[Source], size: int) -> Iterator[list[Source]]:
+    while chunk := list(islice(sources, size)):
+        yield chunk

@@ -1,0 +1,1 @@
+"""Searching, saved searches, and reading one's own writes."""

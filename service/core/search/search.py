@@ -1,0 +1,186 @@
+"""Search: a request compiled, sent to the engine, and its answer read. Never touches the store."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mappings.index import RESULT_WINDOW
+from query import cursors
+from query.compile import compile_search, read_facets
+from query.completion import FieldCompletion, Name, Value, ValueCompletion, completion
+from query.cursors import KEEP_ALIVE
+from query.dsl.highlights import read_highlights
+from query.errors import QueryError, QueryProblem
+from query.explain import Explanation, explain
+from query.spelling import read_spelling
+from query.types import Caller, CompiledSearch, SearchRequest
+from service.core.access.keys import Principal
+from service.errors import AssetryError, InvalidInput, Unavailable
+from service.ports.clock import Clock
+from service.ports.search import PitGone, Rejected, SearchEngine
+
+log = logging.getLogger(__name__)
+
+FEW = 3
+"""A search that finds fewer records than this is worth another spelling."""
+_REJECTED_AS_INPUT = frozenset({400, 413})
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A search document, and by public field name the fragments of it in which words were found."""
+
+    document: dict[str, Any]
+    highlights: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of hits, how many match in all, and the facets' counts by field and value.
+
+    ``next_cursor`` leads to the next page of a search by cursor (None at the end); ``suggestion`` is another spelling
+    of the text, when little was found.
+    """
+
+    hits: list[Hit]
+    total: int
+    facets: dict[str, dict[str, int]] = field(default_factory=dict)
+    warnings: tuple[QueryProblem, ...] = ()
+    next_cursor: str | None = None
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What can stand at a place of a text: where that is, and the proposals."""
+
+    place: FieldCompletion | ValueCompletion
+    proposals: tuple[Name | Value, ...]
+
+
+class Searches:
+    """The use case of every search, whichever dialect asks. ``key`` signs cursors."""
+
+    def __init__(self, engine: SearchEngine, alias: str, clock: Clock, key: bytes) -> None:
+        self._engine = engine
+        self._alias = alias
+        self._clock = clock
+        self._key = key
+
+    async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> Found:
+        """Search the organization's assets.
+
+        ``cursor`` is ``*`` to begin a walk over all pages, then each answer's ``next_cursor``. Raises QueryError,
+        InvalidInput, Unavailable (also while the index is being rebuilt).
+        """
+        if cursor is not None:
+            request = replace(request, cursor=cursors.decode(cursor, self._key))
+        compiled = self._compile(who, request)
+        answer, following = await self._page(compiled)
+        hits, total = answer["hits"]["hits"], _total(answer["hits"])
+        return Found(
+            hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
+            total=total,
+            facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
+            warnings=compiled.warnings,
+            next_cursor=following,
+            suggestion=await self._spelling(who, request, compiled, total) if total < FEW else None,
+        )
+
+    def check(self, who: Principal, request: SearchRequest) -> None:
+        """Raise QueryError unless the request compiles for this caller with today's fields."""
+        self._compile(who, request)
+
+    def explain(self, who: Principal, text: str, *, lenient: bool = False, zone: str = "UTC") -> Explanation:
+        """Say how a query text is read. Raises QueryError."""
+        return explain(text, _caller(who), self._clock.now(), lenient=lenient, zone=zone)
+
+    async def complete(self, who: Principal, text: str, position: int, size: int) -> Completed:
+        """Return what can stand at a position of a query text: names of fields, or values of one with their counts.
+
+        ``size`` bounds the proposals. Values are those of the organization's assets that meet the rest of the text.
+        """
+        found = completion(text, position, who.roles)
+        if isinstance(found, FieldCompletion):
+            return Completed(found, found.names[:size])
+        compiled = found.search(_caller(who), self._clock.now(), size=size)
+        counted = [] if compiled is None else found.read(compiled, await self._ask(compiled.body), size=size)
+        return Completed(found, (*found.fixed, *counted)[:size])
+
+    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a body to the index, or to the PIT that it names. Raises InvalidInput, QueryError, Unavailable."""
+        try:
+            return await self._engine.search(None if "pit" in body else self._alias, body)
+        except PitGone as error:
+            problem = QueryProblem("cursor", "The cursor has expired: start again with cursor=*.", suggestion="*")
+            raise QueryError(problem, field="cursor") from error
+        except Rejected as error:
+            if error.status in _REJECTED_AS_INPUT:
+                raise InvalidInput(
+                    "The search engine can not run this query.",
+                    field="query",
+                    expected="a simpler query: fewer words, wildcards or facets",
+                ) from error
+            raise
+
+    def _compile(self, who: Principal, request: SearchRequest) -> CompiledSearch:
+        return compile_search(request, _caller(who), self._clock.now())
+
+    async def _page(self, compiled: CompiledSearch) -> tuple[dict[str, Any], str | None]:
+        """Return the engine's answer, and the cursor of the page behind it (None without a cursor or at the end)."""
+        if compiled.cursor is None:
+            return await self._ask(compiled.body), None
+        opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
+        pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
+        size, begins = compiled.body["size"], compiled.body.get("from", 0)
+        # One hit more than asked for tells whether there is a next page; but none can come from behind the window.
+        asked = min(size + 1, RESULT_WINDOW - begins)
+        try:
+            answer = await self._ask({**compiled.body, "pit": pit, "size": asked})
+        except BaseException:
+            if opened is not None:
+                await self._close(opened)
+            raise
+        hits = answer["hits"]["hits"]
+        if len(hits) < asked:
+            await self._close(answer.get("pit_id", pit["id"]))
+            return answer, None
+        page = {**answer, "hits": {**answer["hits"], "hits": hits[:size]}}
+        following = cursors.next_cursor(compiled, page)
+        return page, None if following is None else cursors.encode(following, self._key)
+
+    async def _close(self, pit: str) -> None:
+        """Let go of a PIT at once; one that the engine does not close now expires by itself."""
+        try:
+            await self._engine.close_pit(pit)
+        except (Unavailable, Rejected) as error:
+            log.info("a PIT stays open until it expires: %s", error)
+
+    async def _spelling(
+        self, who: Principal, request: SearchRequest, compiled: CompiledSearch, total: int
+    ) -> str | None:
+        """Return the text in a spelling that finds more, asked for by itself: most searches never pay for it."""
+        if compiled.spelling is None:
+            return None
+        try:
+            text = read_spelling(compiled, await self._ask(compiled.spelling.body))
+            if text is None:
+                return None
+            again = replace(request, text=text, limit=0, offset=0, cursor=None, facets=(), highlight=False)
+            better = await self._ask(self._compile(who, again).body)
+        except (AssetryError, QueryError, Rejected) as error:
+            log.warning("no other spelling: %s", error)  # the search itself is answered
+            return None
+        return text if _total(better["hits"]) > total else None
+
+
+def _caller(who: Principal) -> Caller:
+    return Caller(who.org_id, who.user_id, who.roles)
+
+
+def _total(hits: Mapping[str, Any]) -> int:
+    total = hits["total"]
+    return int(total["value"] if isinstance(total, dict) else total)

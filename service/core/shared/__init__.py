@@ -1,0 +1,1 @@
+"""Parts that every use case may need."""

@@ -1,0 +1,130 @@
+"""Sounds, and the video containers that Mutagen knows: length, rates and tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import mutagen
+from mutagen.aac import AAC
+from mutagen.aiff import AIFF
+from mutagen.asf import ASF
+from mutagen.flac import FLAC
+from mutagen.mp3 import MP3
+from mutagen.mp4 import MP4
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
+from mutagen.oggspeex import OggSpeex
+from mutagen.oggtheora import OggTheora
+from mutagen.oggvorbis import OggVorbis
+from mutagen.smf import SMF
+from mutagen.wave import WAVE
+
+from service.errors import IngestError
+from service.ingest import clean, dates
+from service.ingest.facts import Facts, Sniffed
+from service.ingest.limits import IngestLimits
+
+_OGG = (OggVorbis, OggOpus, OggFLAC, OggSpeex, OggTheora)
+# Sniffed format → the readers to weigh; Mutagen would go by the name else.
+READERS: dict[str, tuple[type[Any], ...]] = {
+    "mp3": (MP3,), "wav": (WAVE,), "flac": (FLAC,), "aiff": (AIFF,), "aac": (AAC,), "mid": (SMF,), "wmv": (ASF,),
+    "m4a": (MP4,), "mp4": (MP4,), "mov": (MP4,), "ogg": _OGG, "opus": _OGG, "ogv": _OGG,
+}  # fmt: skip
+
+# Fact → its names in ID3v2 (id3.org), Vorbis comments, MP4 (iTunes) and ASF
+_NAMES: dict[str, tuple[str, ...]] = {
+    "title": ("TIT2", "title", "\xa9nam", "Title"),
+    "artist": ("TPE1", "artist", "\xa9ART", "Author"),
+    "album": ("TALB", "album", "\xa9alb", "WM/AlbumTitle"),
+    "genre": ("TCON", "genre", "\xa9gen", "WM/Genre"),
+    "keywords": ("TXXX:keywords", "keywords", "keyw", "WM/Keywords"),
+    "date": ("TDRC", "TDOR", "date", "\xa9day", "WM/Year"),
+    "comment": ("COMM", "description", "comment", "desc", "\xa9cmt", "Description"),
+    "license": ("WCOP", "license", "License"),
+    "copyright": ("TCOP", "copyright", "cprt", "Copyright"),
+    "language": ("TLAN", "language", "WM/Language"),
+    "software": ("TSSE", "encoder", "\xa9too", "WM/EncodingSettings"),
+}
+
+
+def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
+    """Return the facts of a sound or a film.
+
+    ``duration`` is in seconds, ``sample_rate`` in hertz, ``bit_rate`` in bits a second. Raises IngestError
+    (``malformed``).
+    """
+    readers = READERS.get(sniffed.format)
+    if readers is None:
+        return Facts(warnings=(f"No tags are read from the format {sniffed.format}.",))
+    try:
+        with path.open("rb") as source:
+            found = mutagen.File(source, options=list(readers))
+    except (mutagen.MutagenError, ValueError, OverflowError) as error:
+        raise _damaged(sniffed, filename) from error
+    if found is None:
+        raise _damaged(sniffed, filename)
+    said = {fact: _all(found.tags, names, limits) for fact, names in _NAMES.items()}
+    first = {fact: values[0] for fact, values in said.items() if values}
+    leaves = {name: first.get(name) for name in ("artist", "album", "language", "software")}
+    return Facts(
+        title=clean.text(first.get("title"), limits.title_chars),
+        description=clean.text(first.get("comment"), limits.text_chars),
+        creator=clean.words(said["artist"], limits),
+        tags=clean.words([*_split(said["keywords"], ",;"), *_split(said["genre"], ",;/")], limits),
+        license=clean.text(first.get("license"), limits.title_chars),
+        credit=clean.text(first.get("copyright"), limits.title_chars),
+        captured_at=dates.stamp(first.get("date")),
+        metadata={**_stream(found.info), **{name: value for name, value in leaves.items() if value}},
+    )
+
+
+def _damaged(sniffed: Sniffed, filename: str) -> IngestError:
+    return IngestError(
+        f"The {sniffed.format} file is damaged: its stream can not be read.", reason="malformed", filename=filename
+    )
+
+
+def _stream(info: Any) -> dict[str, Any]:
+    duration = clean.number(getattr(info, "length", None))
+    found: dict[str, Any] = {
+        "duration": round(duration, 3) if duration is not None and duration > 0 else None,
+        "sample_rate": clean.whole(getattr(info, "sample_rate", None)),
+        "channels": clean.whole(getattr(info, "channels", None)),
+        "bit_rate": clean.whole(getattr(info, "bitrate", None)),
+    }
+    return {name: value for name, value in found.items() if value is not None and value > 0}
+
+
+def _all(tags: Any, names: Iterable[str], limits: IngestLimits) -> list[str]:
+    """Every value under the first of the names that the file has."""
+    for name in names:
+        if tags is None:
+            break
+        values = tags.getall(name) if hasattr(tags, "getall") else _listed(tags, name)
+        texts = [clean.text(part, limits.text_chars) for value in values for part in _parts(value)]
+        fit = [text for text in texts if text]
+        if fit:
+            return fit
+    return []
+
+
+def _listed(tags: Any, name: str) -> list[Any]:
+    try:
+        value = tags.get(name, [])
+    except ValueError:  # Vorbis comments refuse names that are not ASCII
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _parts(value: Any) -> list[str]:
+    texts = getattr(value, "text", None)  # an ID3 text frame holds a list of texts or time stamps
+    if isinstance(texts, list):
+        return [str(text) for text in texts]
+    return [str(getattr(value, "url", value))]
+
+
+def _split(values: Iterable[str], marks: str) -> list[str]:
+    return [part for value in values for part in re.split(f"[{marks}]", value)]

@@ -1,0 +1,61 @@
+"""The block between two lines of dashes at the top of a Markdown file: plain ``name: value`` lines and simple lists."""
+
+from __future__ import annotations
+
+import re
+
+from service.ingest import clean, dates
+from service.ingest.facts import Facts
+from service.ingest.limits import IngestLimits
+
+_BLOCK = re.compile(r"\A\ufeff?---[ \t]*\n(.{0,16384}?)^(?:---|\.\.\.)[ \t]*$", re.MULTILINE | re.DOTALL)
+_LINE = re.compile(r"^([A-Za-z_][\w-]{0,40})[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]*-[ \t]+(.+)$", re.MULTILINE)
+
+
+def read(start: str, limits: IngestLimits) -> Facts:
+    """Return the title, description, authors, tags, licence and date; nested YAML is passed over."""
+    block = _BLOCK.match(start)
+    if block is None:
+        return Facts()
+    said = _fields(block[1])
+
+    def one(*names: str) -> str | None:
+        return next((said[name][0] for name in names if said.get(name)), None)
+
+    def many(*names: str) -> list[str]:
+        return next((said[name] for name in names if said.get(name)), [])
+
+    return Facts(
+        title=clean.text(one("title"), limits.title_chars),
+        description=clean.text(one("description", "summary"), limits.text_chars),
+        creator=clean.words(many("author", "authors", "creator"), limits),
+        tags=clean.words(many("tags", "keywords"), limits),
+        license=clean.text(one("license", "licence"), limits.title_chars),
+        captured_at=dates.stamp(one("date", "created")),
+    )
+
+
+def _fields(block: str) -> dict[str, list[str]]:
+    """Each name with its values: one scalar, ``[a, b]``, or the ``- a`` lines that follow."""
+    lines = list(_LINE.finditer(block))
+    ends = [*(line.start() for line in lines[1:]), len(block)] if lines else []
+    said: dict[str, list[str]] = {}
+    for line, end in zip(lines, ends, strict=True):
+        name, value = line[1].lower(), line[2].strip()
+        if value.startswith("[") and value.endswith("]"):
+            values = [_scalar(part) for part in value[1:-1].split(",")]
+        elif value and name in {"tags", "keywords", "authors"}:
+            values = [_scalar(part) for part in value.split(",")]
+        elif value:
+            values = [_scalar(value)]
+        else:
+            values = [_scalar(item[1]) for item in _ITEM.finditer(block, line.end(), end)]
+        said.setdefault(name, [each for each in values if each])
+    return said
+
+
+def _scalar(value: str) -> str:
+    value = value.strip()
+    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value

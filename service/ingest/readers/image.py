@@ -1,0 +1,134 @@
+"""Raster pictures by Pillow: size, EXIF, IPTC, XMP and generation parameters, without decoding a pixel."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from service.errors import IngestError
+from service.ingest import clean
+from service.ingest.facts import Facts, Sniffed
+from service.ingest.limits import IngestLimits
+from service.ingest.readers import exif, generation, iptc, rdf
+from service.ingest.readers.markup import parse_bytes
+
+# Sniffed format → Pillow's reader. No other reader is ever tried: some (EPS, WMF) start programs.
+READERS: dict[str, str] = {
+    "jpg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "ico": "ICO",
+    "avif": "AVIF", "jp2": "JPEG2000", "psd": "PSD",
+}  # fmt: skip
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
+
+
+@contextmanager
+def _quiet(pixels: int) -> Iterator[None]:
+    """Set Pillow's one global limit while a picture is open; its warnings do not matter: what does is raised."""
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Image.MAX_IMAGE_PIXELS = pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture with the one reader of its sniffed format; no pixel is decoded.
+
+    Raises IngestError: ``unsupported`` (no reader), ``malformed``, ``bomb`` (more than ``image_pixels``).
+    """
+    reader = READERS.get(name)
+    if reader is None:
+        raise IngestError(f"Pictures of the format {name} can not be read.", reason="unsupported", filename=filename)
+    with path.open("rb") as source, _quiet(limits.image_pixels):
+        try:
+            image = Image.open(source, formats=[reader])
+        except Image.DecompressionBombError as error:
+            raise _bomb(filename, limits) from error
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
+            raise IngestError(
+                f"The {name} picture is damaged: its header can not be read.", reason="malformed", filename=filename
+            ) from error
+        with image:
+            if image.width * image.height > limits.image_pixels:
+                raise _bomb(filename, limits)
+            yield image
+
+
+def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
+    """Return the facts of a picture.
+
+    ``width`` and ``height`` are those of the stored pixels, in pixels; ``orientation`` is EXIF's turn (1 to 8). Raises
+    IngestError as :func:`opened` does.
+    """
+    if sniffed.format not in READERS:
+        return Facts(warnings=(f"Nothing is read from pictures of the format {sniffed.format}.",))
+    with opened(path, sniffed.format, filename, limits) as image:
+        metadata: dict[str, Any] = {"width": image.width, "height": image.height}
+        ppi = _ppi(image)
+        if ppi:
+            metadata["ppi"] = ppi
+        camera = exif.read(image, limits)
+        made = generation.read(_texts(image), exif.user_comment(image), limits)
+        embedded = _xmp(image, filename, limits)
+        captions = iptc.read(image, limits)
+        plain = _plain(image, limits)
+    facts = Facts(metadata=metadata)
+    # XMP is what cataloguing programs write last; EXIF is what the camera wrote first and knows the moment best
+    for part in (Facts(captured_at=camera.captured_at, gps=camera.gps), embedded, captions, camera, made, plain):
+        facts = rdf.merged(facts, part)
+    return facts
+
+
+def _bomb(filename: str, limits: IngestLimits) -> IngestError:
+    return IngestError(
+        f"The picture has more than {limits.image_pixels} pixels (image_pixels).", reason="bomb", filename=filename
+    )
+
+
+def _ppi(image: Image.Image) -> float | int | None:
+    """Pixels per inch from the header; 1 and below stand for "not known" in JFIF and TIFF."""
+    density = image.info.get("dpi")
+    found = clean.number(density[0]) if isinstance(density, tuple) and density else None
+    return (round(found, 2) if isinstance(found, float) else found) if found is not None and found > 1 else None
+
+
+def _texts(image: Image.Image) -> dict[str, str]:
+    """PNG's text chunks that stand before the pixels, and GIF's and JPEG's comment."""
+    return {key: str(value) for key, value in image.info.items() if isinstance(key, str) and isinstance(value, str)}
+
+
+def _xmp(image: Image.Image, filename: str, limits: IngestLimits) -> Facts:
+    packet = next((image.info[key] for key in _XMP_KEYS if image.info.get(key)), None)
+    if packet is None and hasattr(image, "tag_v2"):
+        packet = image.tag_v2.get(700)  # TIFF's XMP tag
+    if isinstance(packet, str):
+        packet = packet.encode("utf-8", "replace")
+    if not isinstance(packet, bytes) or not packet.strip(b"\x00 \r\n\t"):
+        return Facts()
+    try:
+        found = rdf.properties([parse_bytes(packet.strip(b"\x00 \r\n\t"), filename, limits)], limits)
+    except IngestError as error:
+        return Facts(warnings=(f"The XMP is ignored: {error.message}",))
+    facts = rdf.facts(found, limits)
+    return rdf.merged(facts, Facts(metadata={"xmp": rdf.leaves(found)} if found else {}))
+
+
+def _plain(image: Image.Image, limits: IngestLimits) -> Facts:
+    """PNG's registered keywords (PNG 3rd edition §11.3.3.1)."""
+    info = image.info if image.format == "PNG" else {}
+    author = info.get("Author") or info.get("author")
+    return Facts(
+        title=clean.text(info.get("Title") or info.get("title"), limits.title_chars),
+        description=clean.text(info.get("Description") or info.get("description"), limits.text_chars),
+        creator=clean.words([author], limits) if author else (),
+        credit=clean.text(info.get("Copyright"), limits.title_chars),
+        metadata={"software": software} if (software := clean.text(info.get("Software"), limits.title_chars)) else {},
+    )

@@ -1,0 +1,300 @@
+"""The composition root: settings in, use cases on their adapters out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prometheus_client.core import Metric
+
+from indexer.follow.follower import Follower
+from indexer.leadership.lease import Candidate
+from indexer.status.publication import IndexWatch, Publisher
+from indexer.verify.schedule import Patrol
+from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
+from service.adapters.embedded_search.osmem import OsmemEngine
+from service.adapters.local.data_folder import DataFolder
+from service.adapters.opensearch.engine import Connection
+from service.adapters.shared.liveness import dismiss, enlist, known_dead
+from service.adapters.sqlite.store import SqliteStore
+from service.api.kernel.context import Context, Probe
+from service.core.access.keys import Keys
+from service.core.access.rate_limits import Rates
+from service.core.assets.assets import Assets
+from service.core.assets.backups import Backups
+from service.core.assets.views import Views
+from service.core.files.garbage import OPERATION, Garbage
+from service.core.files.imports import Imports
+from service.core.files.links import Links
+from service.core.files.renditions import Renditions
+from service.core.search.consistency import Consistency
+from service.core.search.saved_searches import SavedSearches
+from service.core.search.search import Searches
+from service.core.shared.idempotency import Idempotency
+from service.core.shared.operations import Operations
+from service.core.shared.secrets import shared_secret
+from service.core.shared.signing import derive
+from service.ingest.cpu_count import cores
+from service.ingest.limits import DEFAULT
+from service.ingest.worker import IngestWorkers
+from service.ports.clock import Clock, SystemClock
+from service.ports.files import Files
+from service.ports.jobs import Jobs
+from service.ports.search import SearchEngine
+from service.ports.store import Store
+from service.runtime import engines
+from service.runtime.index_metrics import IndexTimes, index_metrics
+from service.runtime.maintenance import keep_house
+from service.runtime.probes import dispensable, index_probe
+from service.settings import Settings
+
+AT_ONCE: Mapping[str, int] = {OPERATION: 1}
+"""How many operations of a type one worker runs at once, so that a slow type keeps no other waiting; else any number.
+
+Files that no asset needs are few, and nobody waits for their end.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every command needs: the store, the files and the keys."""
+
+    settings: Settings
+    clock: Clock
+    folder: DataFolder
+    store: Store
+    files: Files
+    keys: Keys
+    views: Views
+    links: Links
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The API, with the indexer and the worker in the same process or in others.
+
+    ``runs`` names what is in this one; ``follower`` is its indexer, or the view of another process's; ``times``
+    are that indexer's measures, None where it is another's.
+    """
+
+    base: Base
+    context: Context
+    follower: Follower | IndexWatch
+    runs: tuple[str, ...]
+    times: IndexTimes | None = None
+
+    @property
+    def probes(self) -> Mapping[str, Probe]:
+        """The engines' probes by port."""
+        return self.context.probes
+
+    def gauges(self) -> list[Metric]:
+        """Return what ``/metrics`` shows of the index."""
+        return index_metrics(self.follower.status(), self.times)
+
+
+@asynccontextmanager
+async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
+    """Open the store and the files. Raises SettingsError, Unavailable."""
+    clock = clock or SystemClock()
+    folder = DataFolder(settings.data)
+    if engines.needs_folder(settings):
+        folder.make()
+    async with AsyncExitStack() as stack:
+        store = await engines.open_store(settings, folder, clock, stack)
+        files = await engines.open_files(settings, folder, stack)
+        secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
+        links = Links(secret, settings.link_ttl)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), Views(links), links, secret)
+
+
+@asynccontextmanager
+async def open_importer(base: Base) -> AsyncIterator[Imports]:
+    """Give an importer with worker processes of its own."""
+    workers = _workers(base.settings)
+    try:
+        concurrency = (base.settings.ingest_workers or cores()) * 2
+        yield Imports(base.store, base.files, workers, base.clock, concurrency=concurrency)
+    finally:
+        await workers.close()
+
+
+@asynccontextmanager
+async def open_search(base: Base) -> AsyncIterator[Searches]:
+    """Give a search for commands: by the configured engine, the running service's, or one made just for this."""
+    async with AsyncExitStack() as stack:
+        if base.settings.opensearch_url is not None:
+            engine = await engines.open_engine(base.settings, base.folder, stack, writes=False)
+        elif (url := running_engine(base.folder.engine_beacon)) is not None:
+            engine = OsmemEngine(Connection(hosts=(url,)))
+            stack.push_async_callback(engine.close)
+        else:
+            engine = await _filled(base, stack)
+        yield _searches(base, engine)
+
+
+async def _filled(base: Base, stack: AsyncExitStack) -> SearchEngine:
+    """Start an embedded engine that nobody else sees, and return it with everything in it."""
+    embedded = EmbeddedSearch()
+    stack.push_async_callback(embedded.close)
+    await embedded.start()
+    # The engine is this process's alone: what is known of its index is nobody else's business.
+    notes = await stack.enter_async_context(_notes(base.clock))
+    follower = make_follower(base, embedded, stack, notes=notes)
+    stack.push_async_callback(follower.stop)
+    follower.start()
+    await follower.wait_for(await base.store.barrier(), timeout=600)
+    return embedded
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, clock: Clock | None = None, *, everything: bool = False
+) -> AsyncIterator[Service]:
+    """Open what ``assetry serve`` runs, and close it in order.
+
+    The indexer is in it where the search engine is embedded, the worker where there is no Redis; with ``everything``
+    both are. Raises SettingsError, Unavailable.
+    """
+    indexes = everything or settings.opensearch_url is None
+    works = everything or settings.redis_url is None
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(open_base(settings, clock))
+        if engines.is_exclusive(settings):
+            stack.enter_context(base.folder.served())
+        workers = _workers(settings)
+        stack.push_async_callback(workers.close)
+        engine = await engines.open_engine(settings, base.folder, stack, writes=indexes)
+        redis = await engines.open_redis(settings, stack)
+        jobs, garbage = await open_jobs(base, stack)
+        assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=settings.upload_limit)
+        searches = _searches(base, engine)
+        if works:
+            await jobs.start()
+            keep_house(base.files, stack)
+        times = IndexTimes() if indexes else None
+        follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
+        queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
+        context = Context(
+            settings=settings,
+            keys=base.keys,
+            rates=Rates(engines.quotas(redis, settings, base.clock)),
+            idempotency=Idempotency(await engines.open_replies(redis, settings, base.store, base.clock, stack)),
+            assets=assets,
+            searches=searches,
+            saved_searches=SavedSearches(base.store, searches, base.clock),
+            consistency=Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens")),
+            renditions=Renditions(base.files, workers),
+            views=base.views,
+            links=base.links,
+            probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
+        )
+        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times)
+
+
+@asynccontextmanager
+async def open_backups(base: Base) -> AsyncIterator[Backups]:
+    """Give the backups; what a restore leaves to jobs is run by the service."""
+    workers = _workers(base.settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(workers.close)
+        _, garbage = await open_jobs(base, stack)
+        limit = base.settings.upload_limit
+        assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=limit)
+        yield Backups(base.store, assets, base.clock)
+
+
+async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
+    """Open the queue with every kind of work known to it; it works from its ``start`` on. Raises SettingsError."""
+    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=AT_ONCE)
+    garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
+    jobs.register(OPERATION, garbage.run)
+    return jobs, garbage
+
+
+async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, times: IndexTimes) -> Follower:
+    """Start the indexer and its patrol; where other processes search its engine, they are told how far it is."""
+    follower = make_follower(base, engine, stack, times=times)
+    if isinstance(engine, EmbeddedSearch):
+        engine.on_reset = follower.reset
+    else:
+        publish(base, follower, stack)
+    follower.start()
+    stack.push_async_callback(follower.stop)
+    if base.settings.index_verify_hours:
+        options, hours = engines.follow_options(base.settings), base.settings.index_verify_hours
+        patrol = Patrol(base.store, engine, base.clock, options, follower.status, hours=hours)
+        stack.push_async_callback(patrol.stop)
+        patrol.start()
+    return follower
+
+
+def publish(base: Base, follower: Follower, stack: AsyncExitStack) -> None:
+    """Tell other processes how far a follower is, until the stack is closed."""
+    publisher = Publisher(base.store, base.clock, base.settings.index_prefix, follower.status)
+    stack.push_async_callback(publisher.stop)
+    publisher.start()
+
+
+def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
+    """Return the probes of the engines that a process can not do without."""
+    found: dict[str, Probe] = {"store": base.store.ping, "files": base.files.ping}
+    return found if engine is None else {**found, "search": engine.ping}
+
+
+async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:
+    """Start to watch the indexer of another process."""
+    watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
+    await watch.look()
+    watch.start()
+    stack.push_async_callback(watch.stop)
+    return watch
+
+
+@asynccontextmanager
+async def _notes(clock: Clock) -> AsyncIterator[Store]:
+    """Give a store that is gone when the block ends."""
+    with TemporaryDirectory(prefix="assetry-") as folder:
+        async with SqliteStore(Path(folder) / "notes.sqlite", clock) as store:
+            yield store
+
+
+def make_follower(
+    base: Base,
+    engine: SearchEngine,
+    stack: AsyncExitStack,
+    *,
+    notes: Store | None = None,
+    times: IndexTimes | None = None,
+) -> Follower:
+    """Return an indexer that is not started, known to this machine until the stack is closed."""
+    times = times or IndexTimes()
+    return Follower(
+        base.store,
+        engine,
+        base.clock,
+        engines.follow_options(base.settings),
+        candidate=candidate(base, stack, "follower"),
+        observe=times.searchable,
+        observe_batch=times.batch,
+        notes=notes,
+    )
+
+
+def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
+    """Return who this process is among those that want a lease, until the stack is closed."""
+    name = enlist(f"{work}-{base.clock.sid()}")
+    stack.callback(dismiss, name)
+    return Candidate(name, known_dead)
+
+
+def _searches(base: Base, engine: SearchEngine) -> Searches:
+    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"))
+
+
+def _workers(settings: Settings) -> IngestWorkers:
+    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cores()))

@@ -1,0 +1,266 @@
+"""Which engine each port gets: settings in, adapters out. Beside ``service.runtime.bootstrap`` nothing builds adapters.
+
+Each engine is chosen by its URL, on its own, so mixed set-ups work. The adapters of engines that are not chosen are not
+even imported. An engine that does not answer while its adapter is opened is a fault of the set-up: the error names the
+setting. One that goes away later is Unavailable, and comes back by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from indexer.bulk.loop import Bounds
+from indexer.options import FollowOptions
+from service.adapters.embedded_search.engine import EmbeddedSearch
+from service.adapters.jobs.inprocess_jobs import InprocessJobs, JobLimits
+from service.adapters.local.data_folder import DataFolder
+from service.adapters.local.files import LocalFiles
+from service.adapters.local.quotas import MemoryQuotas
+from service.adapters.opensearch.engine import Connection, OpenSearchEngine
+from service.adapters.shared.store_replies import StoreReplies
+from service.adapters.sqlite.store import SqliteStore
+from service.errors import Unavailable, Unreachable
+from service.ports.clock import Clock
+from service.ports.files import Files
+from service.ports.jobs import Jobs
+from service.ports.quotas import Quotas
+from service.ports.replies import Replies
+from service.ports.search import SearchEngine
+from service.ports.store import Store
+from service.settings import Settings, variable
+from service.urls import shown, split_hosts
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from service.adapters.mongo.options import MongoOptions
+    from service.adapters.redis.client import RedisOptions
+    from service.adapters.s3.options import S3Options
+
+T = TypeVar("T")
+
+OWN_REFRESH = 10
+"""How many times the setting an index's own refresh interval is: the indexer refreshes, the engine need not, too."""
+
+START_SECONDS = 6.0
+"""How long an engine may take to answer when the service starts; longer means that it is not there."""
+
+
+def needs_folder(settings: Settings) -> bool:
+    """Whether any engine keeps something in the data folder."""
+    return not (settings.mongodb_url and settings.s3_url and settings.opensearch_url)
+
+
+def is_exclusive(settings: Settings) -> bool:
+    """Whether one ``assetry serve`` at a time may use the data folder: it holds the store or the engine's beacon."""
+    return not (settings.mongodb_url and settings.opensearch_url)
+
+
+async def open_store(settings: Settings, folder: DataFolder, clock: Clock, stack: AsyncExitStack) -> Store:
+    """Open MongoDB, or the SQLite file. Raises SettingsError, Unavailable (SQLite)."""
+    if settings.mongodb_url is None:
+        return await stack.enter_async_context(SqliteStore(folder.database, clock))
+    from service.adapters.mongo.store import MongoStore
+
+    return await _entered(stack, settings, "mongodb_url", MongoStore(mongo_options(settings), clock))
+
+
+async def open_files(settings: Settings, folder: DataFolder, stack: AsyncExitStack) -> Files:
+    """Open the bucket, or the folder. Raises SettingsError, Unavailable (the folder)."""
+    if settings.s3_url is None:
+        return await stack.enter_async_context(LocalFiles(folder.files))
+    from service.adapters.s3.files import S3Files
+
+    return await _entered(stack, settings, "s3_url", S3Files(s3_options(settings)))
+
+
+async def open_engine(settings: Settings, folder: DataFolder, stack: AsyncExitStack, *, writes: bool) -> SearchEngine:
+    """Open OpenSearch, or start the embedded engine; ``writes`` says whether this process will index.
+
+    Raises SettingsError.
+    """
+    if settings.opensearch_url is None:
+        embedded = EmbeddedSearch(beacon=folder.engine_beacon)
+        stack.push_async_callback(embedded.close)
+        await embedded.start()
+        return embedded
+    chosen = connection(settings)
+    engine = OpenSearchEngine(chosen)
+    stack.push_async_callback(engine.close)
+    from service.adapters.opensearch.startup import verify
+
+    await answered(settings, "opensearch_url", verify(chosen, prefix=settings.index_prefix, writes=writes))
+    return engine
+
+
+async def open_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
+    """Connect to Redis where there is one. Raises SettingsError."""
+    if settings.redis_url is None:
+        return None
+    from service.adapters.redis.client import connect
+
+    client = await answered(settings, "redis_url", connect(redis_options(settings)))
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+async def open_jobs(
+    settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack, *, at_once: Mapping[str, int]
+) -> Jobs:
+    """Open the queue on Redis, or the one of the store itself. It does not work before its ``start``.
+
+    ``at_once`` says of which types of operations how many a process runs at once. Raises SettingsError.
+    """
+    limits = JobLimits(concurrency=settings.jobs_concurrency, kinds=at_once, grace=settings.shutdown_seconds)
+    if settings.redis_url is None:
+        jobs = InprocessJobs(store, clock, limits)
+        stack.push_async_callback(jobs.close)
+        return jobs
+    from service.adapters.jobs.arq_jobs import ArqJobs
+
+    return await _entered(stack, settings, "redis_url", ArqJobs(store, clock, redis_options(settings), limits))
+
+
+def quotas(redis: Redis | None, settings: Settings, clock: Clock) -> Quotas:
+    """Return the counts of requests: shared by Redis, or of this process."""
+    if redis is None:
+        return MemoryQuotas(clock)
+    from service.adapters.redis.quotas import RedisQuotas
+
+    return RedisQuotas(redis, settings.redis_prefix, clock)
+
+
+async def open_replies(
+    redis: Redis | None, settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack
+) -> Replies:
+    """Return the kept replies, in Redis or in the store."""
+    if redis is None:
+        return await stack.enter_async_context(StoreReplies(store, clock))
+    from service.adapters.redis.replies import RedisReplies
+
+    replies = RedisReplies(redis, settings.redis_prefix)
+    stack.push_async_callback(replies.close)
+    return replies
+
+
+def follow_options(settings: Settings) -> FollowOptions:
+    """Return what the settings choose of the indexer."""
+    if settings.opensearch_url is None:
+        return replace(FollowOptions.embedded(settings.index_prefix), epoch=settings.index_epoch)
+    refresh = _seconds(settings.index_refresh)
+    return FollowOptions(
+        alias=settings.index_prefix,
+        shards=settings.index_shards,
+        replicas=settings.index_replicas,
+        index_refresh=f"{round(1000 * OWN_REFRESH * refresh)}ms",
+        refresh_seconds=refresh,
+        bounds=Bounds(count=settings.index_batch),
+        epoch=settings.index_epoch,
+    )
+
+
+def _seconds(interval: str) -> float:
+    """Return ``500ms`` or ``2s`` in seconds."""
+    return int(interval[:-2]) / 1000 if interval.endswith("ms") else float(interval[:-1])
+
+
+def connection(settings: Settings) -> Connection:
+    """Return how OpenSearch is reached. Raises SettingsError."""
+    hosts = split_hosts(settings.opensearch_url or "")
+    return Connection(
+        hosts=hosts.urls,
+        user=hosts.user or settings.opensearch_user,
+        password=hosts.password or settings.opensearch_password,
+        ca_certs=_text(settings.opensearch_ca),
+        client_cert=_text(settings.opensearch_client_cert),
+        client_key=_text(settings.opensearch_client_key),
+        verify_certs=settings.opensearch_verify,
+        compress=settings.opensearch_compress,
+    )
+
+
+def mongo_options(settings: Settings) -> MongoOptions:
+    """Return how MongoDB is reached."""
+    from service.adapters.mongo.options import MongoOptions
+
+    return MongoOptions(
+        url=settings.mongodb_url or "",
+        database=settings.mongodb_database,
+        timeout=settings.mongodb_timeout,
+        threads=settings.mongodb_threads,
+    )
+
+
+def s3_options(settings: Settings) -> S3Options:
+    """Return how the bucket is reached."""
+    from service.adapters.s3.options import S3Options
+
+    return S3Options(
+        url=settings.s3_url or "",
+        bucket=settings.s3_bucket,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key,
+        region=settings.s3_region,
+        ca=settings.s3_ca,
+        idle=settings.s3_timeout,
+        public_url=settings.s3_public_url,
+    )
+
+
+def redis_options(settings: Settings) -> RedisOptions:
+    """Return how Redis is reached."""
+    from service.adapters.redis.client import RedisOptions
+
+    return RedisOptions(settings.redis_url or "", settings.redis_prefix)
+
+
+def redis_probe(client: Redis, settings: Settings) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    """Return the probe of Redis: {"engine", "version"} after a real write, or Unavailable.
+
+    One that is full, or a replica by now, answers a PING; and whoever needs it is refused.
+    """
+
+    async def probe() -> Mapping[str, Any]:
+        from service.adapters.redis.client import translated
+
+        with translated():
+            await client.set(f"{settings.redis_prefix}:probe", b"1", ex=60)
+        try:
+            with translated():
+                facts = await client.info("server")
+        except Unavailable:  # its user may not ask
+            facts = {}
+        return {"engine": "redis", "version": str(facts.get("redis_version", ""))}
+
+    return probe
+
+
+async def _entered(stack: AsyncExitStack, settings: Settings, name: str, adapter: AbstractAsyncContextManager[T]) -> T:
+    return await answered(settings, name, stack.enter_async_context(adapter))
+
+
+async def answered(settings: Settings, name: str, opening: Awaitable[T], seconds: float | None = START_SECONDS) -> T:
+    """Wait for an engine at the start; that it does not answer is a fault of the setting ``name``: Unreachable."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await opening
+    except (Unavailable, TimeoutError) as error:
+        mend = "see that it runs and can be reached from here, or correct the URL"
+        why = f"no answer within {seconds} s"
+        if isinstance(error, Unavailable):
+            why = error.message.removeprefix(f"{error.engine}: ")
+        raise Unreachable(variable(name), f"{place(settings, name)} can not be used ({why}): {mend}.") from error
+
+
+def place(settings: Settings, name: str) -> str:
+    """Return an engine's URL as it may be shown."""
+    url = str(getattr(settings, name))
+    return ", ".join(split_hosts(url).urls) if name == "opensearch_url" else shown(url)
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,227 @@
+"""The desk: what an operator can do about the index, for commands and for schedulers.
+
+Everything here works beside running processes and without any, may be interrupted at any point, and goes on when it is
+called again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from indexer.bulk.dead_letters import Letter, listed
+from indexer.documents import TOMBSTONES
+from indexer.follow.follower import Follower
+from indexer.indexes.plan import Plans
+from indexer.indexes.purge import Purged
+from indexer.indexes.targets import Target, as_target
+from indexer.leadership.leader_wait import Settling
+from indexer.operator import Retried, Tools, resume, retry
+from indexer.reindex.rebuild import Reindex
+from indexer.reindex.result import OnProgress, Outcome
+from indexer.verify import last_result
+from indexer.verify.drift import Report
+from indexer.verify.verify import OnProgress as OnVerified
+from mappings.index import mapping_hash
+from service.adapters.embedded_search.engine import running_engine
+from service.adapters.embedded_search.osmem import OsmemEngine
+from service.adapters.local.data_folder import DataFolder
+from service.adapters.opensearch.engine import Connection
+from service.adapters.shared.liveness import known_dead
+from service.errors import InvalidInput, Unavailable
+from service.ports.clock import Clock
+from service.ports.search import SearchEngine
+from service.runtime import engines
+from service.runtime.bootstrap import Base, candidate, make_follower, open_base, publish
+from service.settings import Settings, variable
+
+log = logging.getLogger(__name__)
+
+_RETRIED = 100
+"""Dead letters written again at once: fewer than a halt takes."""
+
+
+def _untold(told: object) -> None:
+    """Learn nothing."""
+
+
+async def _unwatched(report: Report, key: str | None) -> None:
+    """Learn nothing."""
+
+
+class Desk:
+    """The operator's view of one index. All methods raise Unavailable where an engine does not answer."""
+
+    def __init__(self, base: Base, engine: SearchEngine) -> None:
+        self.base = base
+        self.engine = engine
+        self.options = engines.follow_options(base.settings)
+        self.tools = Tools(base.store, engine, base.clock, self.options)
+
+    async def verify(
+        self,
+        *,
+        index: str | None = None,
+        repair: bool = False,
+        bodies: bool = True,
+        on_progress: OnVerified = _unwatched,
+    ) -> Report:
+        """Compare the index that searches see, or another one, with the store; ``repair`` mends what differs.
+
+        ``bodies`` compares contents too, which is left out where another mapping made the index. What only waits for an
+        indexer is no difference: :attr:`~indexer.verify.drift.Report.pending` counts it where none follows. With
+        ``repair``
+        one follows meanwhile.
+        """
+        target = await self._target(index)
+        await self.tools.letters.load([target.index])
+        base, opt = self.base, self.options
+        async with AsyncExitStack() as stack:
+            patience = opt.ttl_seconds
+            if repair and (follower := self._stand_by(stack)) is not None:
+                stack.push_async_callback(follower.stop)
+                follower.start()
+                patience *= 3  # it may have to wait for the lease of one that died
+            report = await self.tools.verify(
+                target,
+                repair=self.tools.writer.write if repair else None,
+                bodies=bodies and _is_current(target),
+                settling=Settling(base.store, base.clock, opt.alias, dead=known_dead, patience=patience),
+            ).run(on_progress=on_progress)
+        if index is None:
+            await last_result.save(base.store, base.clock, opt.alias, report)
+        return report
+
+    async def reindex(self, *, accept_dead_letters: bool = False, on_progress: OnProgress = _untold) -> Outcome:
+        """Make a new index by today's mapping, or go on with what was interrupted, and swap if nothing differs."""
+        async with self._rebuilding(on_progress) as work:
+            return await work.run(accept_dead_letters=accept_dead_letters)
+
+    async def rollback(self, *, verify: bool = True, on_progress: OnProgress = _untold) -> Outcome:
+        """Move the alias back to the index before the last reindex."""
+        async with self._rebuilding(on_progress) as work:
+            return await work.rollback(verify=verify)
+
+    async def purge(
+        self,
+        *,
+        tombstones: timedelta | None = TOMBSTONES,
+        unfinished: bool = False,
+        on_progress: OnProgress = _untold,
+    ) -> Purged:
+        """Delete what only a rollback needs, what was abandoned, and documents of assets that are long gone."""
+        async with self._rebuilding(on_progress) as work:
+            return await work.purge(tombstones=tombstones, unfinished=unfinished)
+
+    async def retry(self, *, index: str | None = None, assets: Collection[str] | None = None) -> Retried:
+        """Write refused documents again now, of one index and of some assets, or all."""
+        held = await letters(self.base, index)
+        keys = sorted({letter.asset_id for letter in held if assets is None or letter.asset_id in assets})
+        tried = left = 0
+        for start in range(0, len(keys), _RETRIED):
+            done = await retry(self.tools, index=index, assets=keys[start : start + _RETRIED])
+            tried, left = tried + done.tried, left + done.left
+        return Retried(tried, left)
+
+    async def _target(self, index: str | None) -> Target:
+        """Return an index as the engine has it. Raises Unavailable, InvalidInput (no index of that name)."""
+        if index is not None:
+            target = await as_target(self.engine, await self.tools.indexes.described(index))
+            if target is None:
+                raise InvalidInput(f"There is no index {index!r}.", field="--index", provided=index)
+            return target
+        shown = await self.tools.indexes.shown()
+        if len(shown) != 1:
+            alias = self.options.alias
+            found = "no index" if not shown else f"{len(shown)} indexes"
+            raise Unavailable("search", f"{found} behind the alias {alias}: start the indexer, which builds it")
+        target = await as_target(self.engine, shown[0])
+        if target is None:
+            raise Unavailable("search", f"the index {shown[0].index} is gone: start the indexer, which builds it")
+        return target
+
+    @asynccontextmanager
+    async def _rebuilding(self, on_progress: OnProgress) -> AsyncIterator[Reindex]:
+        base = self.base
+        async with AsyncExitStack() as stack:
+            follower = self._stand_by(stack)
+            who = candidate(base, stack, "reindex")
+            yield Reindex(
+                base.store,
+                self.engine,
+                base.clock,
+                self.options,
+                follower=follower,
+                candidate=who,
+                on_progress=on_progress,
+            )
+
+    def _stand_by(self, stack: AsyncExitStack) -> Follower | None:
+        """Return an indexer that leads where no other process does, not started; the embedded engine has its own."""
+        if self.base.settings.opensearch_url is None:
+            return None
+        follower = make_follower(self.base, self.engine, stack)
+        publish(self.base, follower, stack)
+        return follower
+
+
+@asynccontextmanager
+async def open_library(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
+    """Open a store that is there already. Raises SettingsError, Unavailable, InvalidInput (nothing is in the folder).
+
+    A mistyped ``--data`` would make an empty store, to which the whole index is a difference; and a repair would empty
+    the index.
+    """
+    folder = DataFolder(settings.data)
+    if settings.mongodb_url is None and not await asyncio.to_thread(folder.database.is_file):
+        raise InvalidInput(f"There is no library in {folder.root}.", field="--data", provided=str(settings.data))
+    async with open_base(settings, clock) as base:
+        yield base
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, clock: Clock | None = None, *, writes: bool = True) -> AsyncIterator[Desk]:
+    """Open the store and the engine of an index; ``writes`` says whether the index will be written to.
+
+    Raises:
+        SettingsError: a setting is wrong, or the engine that it names can not be used.
+        Unavailable: the index is in the memory of a service that does not run.
+        InvalidInput: the data folder holds no store.
+    """
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(open_library(settings, clock))
+        yield Desk(base, await open_engine(base, stack, writes=writes))
+
+
+async def letters(base: Base, index: str | None = None) -> list[Letter]:
+    """Return the open dead letters of one index, or of all that get writes. Raises Unavailable."""
+    plan = await Plans(base.store, base.settings.index_prefix).load()
+    names = [physical.index for physical in plan.targets] if index is None else [index]
+    return [letter for name in names async for letter in listed(base.store, name)]
+
+
+async def lift_halt(base: Base) -> None:
+    """Have a halted indexer try again, within a second or two. Raises Unavailable."""
+    await resume(base.store, base.settings.index_prefix)
+
+
+async def open_engine(base: Base, stack: AsyncExitStack, *, writes: bool) -> SearchEngine:
+    """Open the engine that holds the index. Raises SettingsError, Unavailable."""
+    if base.settings.opensearch_url is not None:
+        return await engines.open_engine(base.settings, base.folder, stack, writes=writes)
+    url = await asyncio.to_thread(running_engine, base.folder.engine_beacon)
+    if url is None:
+        mend = f"start it, or set {variable('opensearch_url')}"
+        raise Unavailable(
+            "search", f"the index is in the memory of `assetry serve`, and none runs on {base.folder.root}: {mend}"
+        )
+    engine = OsmemEngine(Connection(hosts=(url,)))
+    stack.push_async_callback(engine.close)
+    return engine
+
+
+def _is_current(target: Target) -> bool:
+    return target.physical.hash == mapping_hash()

@@ -1,0 +1,58 @@
+"""Processes that serve no API: the indexer alone, the worker alone. Any number of each may run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from service.api.kernel.context import Probe
+from service.api.ops.metrics import Gauges
+from service.errors import SettingsError
+from service.runtime import engines
+from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, probes
+from service.runtime.index_metrics import IndexTimes, shown
+from service.runtime.maintenance import keep_house
+from service.runtime.probes import dispensable, index_probe
+from service.settings import Settings, variable
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A process at its work: what it runs, and what is asked about it."""
+
+    base: Base
+    runs: tuple[str, ...]
+    probes: Mapping[str, Probe]
+    gauges: Gauges
+
+
+@asynccontextmanager
+async def open_indexer(settings: Settings) -> AsyncIterator[Role]:
+    """Run the indexer until the block ends. Raises SettingsError, Unavailable."""
+    if settings.opensearch_url is None:
+        message = "is unset: the embedded engine is fed by its own `assetry serve`; set the URL of an OpenSearch."
+        raise SettingsError(variable("opensearch_url"), message)
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(open_base(settings))
+        engine = await engines.open_engine(settings, base.folder, stack, writes=True)
+        times = IndexTimes()
+        follower = await open_follower(base, engine, stack, times)
+        looked_at = {**probes(base, engine), "index": index_probe(follower.status)}
+        yield Role(base, ("indexer",), looked_at, shown(follower.status, times))
+
+
+@asynccontextmanager
+async def open_worker(settings: Settings) -> AsyncIterator[Role]:
+    """Run jobs until the block ends: from Redis, or where there is none from the store itself.
+
+    Raises SettingsError, Unavailable.
+    """
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(open_base(settings))
+        jobs, _ = await open_jobs(base, stack)
+        redis = await engines.open_redis(settings, stack)
+        queue: dict[str, Probe] = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
+        await jobs.start()
+        keep_house(base.files, stack)
+        yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)
