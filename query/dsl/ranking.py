@@ -34,11 +34,7 @@ def check_score_boosts(names: Sequence[str]) -> None:
         if name not in BOOSTS:
             known = " and ".join(BOOSTS)
             problem = QueryProblem("unsupported", f"There is no score boost {name[:40]}; there are {known}.")
-            raise QueryError(
-                problem,
-                field="score_boosts",
-                key=name,
-            )
+            raise QueryError(problem, field="score_boosts", key=name)
 
 
 def with_score_boosts(query: Dsl, names: Sequence[str], now: datetime) -> Dsl:
