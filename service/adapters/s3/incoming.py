@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.adapters.s3.spool import Spool
 from service.adapters.s3.threads import Threads
-from service.adapters.shared.intake import ChunkBuffer
+from service.adapters.shared.chunk_buffer import ChunkBuffer
 from service.adapters.shared.memory_budget import MemoryBudget
 from service.ports.files import Put, check_key, check_sha256
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.adapters.local.files import LocalFiles
-from service.adapters.local.part import PartFile
+from service.adapters.local.part_file import PartFile
 from service.errors import StorageFull, Unavailable
 
 
