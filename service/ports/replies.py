@@ -20,16 +20,16 @@ MAX_REPLY_BYTES = 2**20
 class StoredReply:
     """A reply: its status, the headers that belong to it, and its body (None if it was too long to keep).
 
-    The body is JSON text, so that every engine can store it unchanged.
+    The body is UTF-8 text (usually JSON), so that every engine can store it unchanged.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | None = ""
+    body: bytes | None = b""
 
     def shortened(self) -> StoredReply:
         """Return the reply as it is stored: without a body longer than :data:`MAX_REPLY_BYTES`."""
-        too_long = self.body is not None and len(self.body.encode()) > MAX_REPLY_BYTES
+        too_long = self.body is not None and len(self.body) > MAX_REPLY_BYTES
         return replace(self, body=None) if too_long else self
 
 

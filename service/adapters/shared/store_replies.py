@@ -52,7 +52,7 @@ def reply_change(reply: StoredReply, now: datetime) -> Change:
         set={
             "status": short.status,
             "headers": dict(short.headers),
-            "text": short.body,
+            "text": None if short.body is None else short.body.decode(),
             "expires_at": timestamp(now + timedelta(seconds=KEPT)),
         },
         unset=["worker", "until"],
@@ -74,7 +74,8 @@ def blocker_of(
     if body["fingerprint"] != fingerprint:
         return KeyReused()
     if "status" in body:
-        return StoredReply(body["status"], body["headers"], body["text"])
+        text: str | None = body["text"]
+        return StoredReply(body["status"], body["headers"], None if text is None else text.encode())
     # An end more than a lease away was written by a wrong clock, or with a longer lease.
     in_progress = now < datetime.fromisoformat(body["until"]) <= now + timedelta(seconds=2 * max(lease, 0))
     return InProgress() if in_progress and not runs.is_over(body["worker"], body["token"]) else None
