@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from query.completion import FieldCompletion, ValueCompletion, completion, written
+from query.completion import FieldCompletion, ValueCompletion, completion, query_literal
 from query.dsl.highlights import read_highlights
 from query.errors import QueryError
 from query.examples import SECTIONS
@@ -194,7 +194,7 @@ def test_values_are_counted_for_the_organization_alone(text: str) -> None:
 
 
 def test_proposed_values_are_written_so_that_they_are_found() -> None:
-    assert [written(v) for v in ("nature", "dark red", "a:b", "AND", "")] == [
+    assert [query_literal(v) for v in ("nature", "dark red", "a:b", "AND", "")] == [
         "nature",
         '"dark red"',
         "a\\:b",
