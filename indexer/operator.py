@@ -10,11 +10,11 @@ from indexer.bulk.dead_letters import DeadLetters
 from indexer.bulk.loop import BulkLoop
 from indexer.documents import plain_item
 from indexer.follow import checkpoint
+from indexer.follow.leader_wait import LeaderWait
 from indexer.follow.writer import Writer
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
 from indexer.indexes.targets import Target, resolved
-from indexer.leadership.leader_wait import LeaderWait
 from indexer.options import FollowOptions
 from indexer.verify.verify import IndexerView, Repair, Verify, VerifyOptions, Write
 from service.errors import HistoryLost

@@ -20,12 +20,12 @@ from indexer.crash_points import CrashPoint, crash_point
 from indexer.documents import TOMBSTONES
 from indexer.follow.follower import Follower
 from indexer.indexes.plan import ENDED, Plan, Rebuild, Stage
-from indexer.indexes.purge import PurgeResult, purge
 from indexer.indexes.swap_permits import withdraw_permit
 from indexer.leadership.exclusive import ExclusiveTask
 from indexer.leadership.lease import Candidate
 from indexer.operator import POLL_SECONDS, OperatorTools
 from indexer.options import FollowOptions
+from indexer.reindex.purge import PurgeResult, purge
 from indexer.reindex.result import OnProgress, ReindexProgress, ReindexRefused, ReindexResult
 from indexer.reindex.stages import StageActions
 from mappings.index import mapping_hash
@@ -115,7 +115,7 @@ class Reindex:
                 return refused.outcome
 
     async def purge(self, *, tombstones: timedelta | None = TOMBSTONES, unfinished: bool = False) -> PurgeResult:
-        """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.indexes.purge`.
+        """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.reindex.purge`.
 
         ``unfinished``: give up a reindex that was interrupted, too.
         """
