@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,7 +164,8 @@ def document_route(path: str, document: Document, server: str) -> StarletteRoute
     async def endpoint(request: Request) -> Response:
         nonlocal encoded
         request.scope["assetry.route"] = path
-        encoded = encoded or orjson.dumps(document.describe(server))
+        # Half a second of work at the first time, during which other requests go on.
+        encoded = encoded or await asyncio.to_thread(lambda: orjson.dumps(document.describe(server)))
         return Response(encoded, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
     return StarletteRoute(path, endpoint, methods=["GET"])
