@@ -189,7 +189,7 @@ class _Schemas:
         inputs: dict[Any, Any] = {
             (model, mode): TypeAdapter(model)
             for models, mode in ((incoming, "validation"), (outgoing, "serialization"))
-            for model in models
+            for model in dict.fromkeys(models)
             if model not in (None, bytes)
         }
         schemas, definitions = TypeAdapter.json_schemas(
