@@ -1,4 +1,4 @@
-"""The generated pages about the API, its errors and the command line."""
+"""The generated reference pages of the API, its errors and the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from service.api.dialects.native.routes import INDEX_TOKEN, PREFIX, ROUTES, Route
 from service.api.kernel.errors import CODES
-from service.cli.exit_codes import EXITS, INDEX_EXITS
+from service.cli.exit_codes import EXIT_CODES, INDEX_EXIT_CODES
 from service.cli.main import app
 from service.core.access.keys import SCOPES
 
@@ -19,17 +19,17 @@ def render_errors() -> str:
     """Return ``docs/ref-errors.md``: error codes and exit codes."""
     codes = "\n".join(f"| `{code}` | {status} | {doc} |" for code, (status, doc) in CODES.items())
     exits, of_the_index = (
-        "\n".join(f"| {code} | {doc} |" for code, doc in table.items()) for table in (EXITS, INDEX_EXITS)
+        "\n".join(f"| {code} | {doc} |" for code, doc in table.items()) for table in (EXIT_CODES, INDEX_EXIT_CODES)
     )
     return f"""# Errors
 
 {_NOTE}
 ## HTTP
 
-Every error is `{{"error": {{"code", "message", "details", "request_id", "timestamp"}}}}`. `details.field` names the
-input that is wrong and `details.expected_format` how to fix it; problems of a query also have `reason`, `offset` and
-`length` in characters of the text as sent, and often a `suggestion`. A request with `Accept: application/problem+json`
-gets the same as problem details (RFC 9457).
+Every error has the form `{{"error": {{"code", "message", "details", "request_id", "timestamp"}}}}`. `details.field`
+names the invalid input and `details.expected_format` says how to fix it; query problems also have `reason`, `offset`
+and `length` in characters of the text as sent, and often a `suggestion`. Requests with
+`Accept: application/problem+json` get the same information as problem details (RFC 9457).
 
 | code | status | meaning |
 |---|---|---|
@@ -41,8 +41,8 @@ gets the same as problem details (RFC 9457).
 |---|---|
 {exits}
 
-Of `assetry index status | verify | reindex | rollback | purge | dead-letters | resume`, so that a scheduler can tell a
-finding from an outage:
+`assetry index status | verify | reindex | rollback | purge | dead-letters | resume` have their own exit codes, so that
+a scheduler can tell a problem in the index from an outage:
 
 | code | meaning |
 |---|---|
@@ -97,7 +97,7 @@ def _fields(what: str, model: type[BaseModel]) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Return a JSON schema's type in words, with its limits."""
+    """Return the type of a JSON schema in words, with its limits."""
     if "anyOf" in schema:
         kinds = [_type(option) for option in schema["anyOf"] if option.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
