@@ -16,6 +16,7 @@ from query.examples import SECTIONS
 from query.explain import as_json, explain
 from query.language.limits import LIMITS
 from query.spelling import distance, read_spelling
+from tests.support.examples import examples
 from tests.unit.query.compiling import ADMIN, CALLER, NOW, clause, names_in, search
 
 EXAMPLES = [example.query for section in SECTIONS for example in section.examples]
@@ -86,7 +87,7 @@ def test_explaining_the_normalised_text_gives_the_same_clauses(text: str) -> Non
     json.dumps(first.as_dict())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(EXAMPLES), st.integers(0, 60), st.sampled_from(["(", '"', "~", "^x", "foo:", "\x00", "😀", ")"]))
 def test_lenient_explanations_go_round_and_point_into_the_text(text: str, at: int, sign: str) -> None:
     text = text[:at] + sign + text[at:]
@@ -202,7 +203,7 @@ def test_proposed_values_are_written_so_that_they_are_found() -> None:
     ]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(
     st.text(max_size=60) | st.lists(st.sampled_from([*'a:"(\\ -', "tags:", "OR "]), max_size=30).map("".join),
     st.integers(-5, 80),
