@@ -124,7 +124,7 @@ async def test_an_index_in_the_place_of_the_alias_is_said_and_nothing_is_built_f
     await rig.engine.create_index(ALIAS, index_body())
     follower = rig.begin()
     await until(lambda: follower.status().state is State.WAITING, "it waits")
-    assert f"an index is called {ALIAS}" in str(follower.status().last_error)
+    assert f"an index has the name {ALIAS}" in str(follower.status().last_error)
     assert follower.status().items == {}
     await rig.engine.delete_index(ALIAS)
     await until(lambda: follower.status().caught_up, "it is built")
