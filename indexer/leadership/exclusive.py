@@ -79,5 +79,5 @@ class ExclusiveTask:
             if beat is not None and now != beat:
                 raise Unavailable("index", f"another process is running a {self._work} ({self._lease.holder})")
             beat = now
-            self._waits(f"{self._lease.holder}, which is running a {self._work} or has died")
+            self._waits(f"{self._lease.holder} is running a {self._work}, or has died")
             await asyncio.sleep(self._options.look_seconds)

@@ -172,7 +172,7 @@ class Reindex:
     async def _with_live(self) -> Plan:
         """Return the plan once there is a live index; if there is none, the leader builds it."""
         while (plan := await self._settled()).live is None:
-            self._waits("the indexer to build the first index")
+            self._waits("the indexer has not built the first index yet")
             self._alone.check()
             await asyncio.sleep(POLL_SECONDS)
         return plan

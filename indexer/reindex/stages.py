@@ -130,7 +130,9 @@ class StageActions:
             if health == "yellow" and waited >= self._shards_seconds:
                 log.warning("the index %s is missing replicas: it is swapped in without them", name)
                 break
-            self._report_progress(ReindexProgress(rebuild.stage, waits=f"the replicas of {name}: {health}"))
+            self._report_progress(
+                ReindexProgress(rebuild.stage, waits=f"the replicas of {name} are not assigned yet ({health})")
+            )
             await self._still(rebuild)
             await asyncio.sleep(POLL_SECONDS)
         await self._advance(rebuild, Stage.RESTORED)
@@ -240,7 +242,7 @@ class StageActions:
     async def acknowledged(self, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
         """Return when the leader works by this plan. Raises ReindexRefused if it abandoned ``rebuild`` instead."""
         while not await self._tools.leader.works_by(plan.gen):
-            self._report_progress(ReindexProgress(stage, waits="the indexer to acknowledge the plan"))
+            self._report_progress(ReindexProgress(stage, waits="the indexer has not acknowledged the plan yet"))
             if rebuild is not None:
                 await self._still(rebuild)
             self._check()

@@ -10,7 +10,7 @@ from service.cli.commands.indexing import SAID_AFTER, Bar
 from service.cli.output import progress
 from tests.unit.indexer.memory import HandClock
 
-FULL = ReindexProgress(Stage.FILLING, waits="the engine answers 429 cluster_block_exception")
+FULL = ReindexProgress(Stage.FILLING, waits="the engine answered 429 cluster_block_exception")
 
 
 def test_what_is_waited_for_long_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,9 +22,9 @@ def test_what_is_waited_for_long_is_said_once(capsys: pytest.CaptureFixture[str]
             (FULL, SAID_AFTER / 2, ""),
             (ReindexProgress(Stage.FILLING, 5, 10), 1.0, ""),
             (FULL, SAID_AFTER, ""),
-            (FULL, SAID_AFTER, "filling, waits for the engine answers 429 cluster_block_exception\n"),
+            (FULL, SAID_AFTER, "filling, waiting: the engine answered 429 cluster_block_exception\n"),
             (FULL, SAID_AFTER, ""),
-            (ReindexProgress(Stage.FILLING, waits="something else"), 1.0, "filling, waits for something else\n"),
+            (ReindexProgress(Stage.FILLING, waits="something else"), 1.0, "filling, waiting: something else\n"),
         ]:
             clock.move(after)
             say(told)

@@ -90,7 +90,7 @@ async def purge(settings: Settings, *, tombstone_days: int, unfinished: bool, as
 
 
 class Bar:
-    """Shows what a reindex says: a bar for each stage that counts, and in words what it waits for.
+    """Shows what a reindex says: a bar for each stage that counts, and in words why it is waiting.
 
     Where no bar is shown (a script, a scheduler) what is waited for longer than :data:`SAID_AFTER` is one line on
     standard error: it may wait for an operator, for ever.
@@ -105,7 +105,7 @@ class Bar:
 
     def __call__(self, told: ReindexProgress) -> None:
         """Show one word."""
-        words = f"{told.stage}, waits for {told.waits}" if told.waits else str(told.stage)
+        words = f"{told.stage}, waiting: {told.waits}" if told.waits else str(told.stage)
         if not told.waits:
             self._waits_since = None
         elif self._waits_since is None:
