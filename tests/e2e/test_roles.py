@@ -283,8 +283,7 @@ def test_a_request_that_takes_too_long_does_not_hold_up_the_end(tmp_path: Path) 
 
 def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
     """One that comes along with the first is the same one."""
-    patient = {"ASSETRY_SHUTDOWN_SECONDS": "600"}
-    with served(tmp_path / "data", **patient) as api, closing(Upload(api)) as upload:
+    with served(tmp_path / "data", ASSETRY_SHUTDOWN_SECONDS="600") as api, closing(Upload(api)) as upload:
         api.process.send_signal(signal.SIGTERM)
         until(lambda: refused(api.url), "no new connection is taken")
 

@@ -34,7 +34,7 @@ async def test_a_turn_comes_however_long_it_takes_while_something_moves(monkeypa
         asked = clock.asked
         await until(lambda: clock.asked > asked, "the second looks whether to wait on")  # noqa: B023
         clock.now += 0.9 * patience
-        threads.moved()
+        threads.note_progress()
     assert not second.done()
     gate.set()
     assert await second == "2"
