@@ -57,8 +57,8 @@ WHO = Principal("acme", "kim", frozenset({"admin"}))
 
 
 def shown(record: Record[AssetBody]) -> dict[str, Any]:
-    viewer = views.Viewer(WHO, Links("secret", 3600), "https://host")
-    return dict(views.asset(views.body_of(record), viewer))
+    context = views.ViewContext(WHO, Links("secret", 3600), "https://host")
+    return dict(views.asset(views.body_of(record), context))
 
 
 def test_every_field_has_an_example_and_a_place() -> None:
