@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import count
+from typing import Any, Generic, Protocol
 
-from service.errors import AlreadyExists, NotFound
+from typing_extensions import TypeVar
+
+from service.errors import AlreadyExists, Conflict, NotFound
 
 Body = dict[str, Any]
 """A record's content: JSON values only.
@@ -69,8 +72,12 @@ KINDS: dict[str, tuple[Index, ...]] = {
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
 
 
+B_co = TypeVar("B_co", bound=Mapping[str, Any], covariant=True, default=Body)
+"""The type of a record's body: a TypedDict of its kind where that is known, else :data:`Body`."""
+
+
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Generic[B_co]):
     """A stored record.
 
     ``rev`` starts at 1 and rises by exactly one with every write. ``tombstone`` says that the record was removed: its
@@ -80,7 +87,7 @@ class Record:
     kind: str
     key: str
     rev: int
-    body: Body
+    body: B_co
     updated_at: str
     tombstone: bool = False
 
@@ -89,6 +96,10 @@ class Record:
         """The organization that the record belongs to, if it belongs to one."""
         value = self.body.get("org_id")
         return value if isinstance(value, str) else None
+
+
+AnyRecord = Record[Mapping[str, Any]]
+"""A record whose body is only looked at: one of any kind is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +321,65 @@ async def upsert(store: Store, kind: str, key: str, fields: Body) -> Record:
             return await store.insert(kind, key, fields)
         except AlreadyExists:  # another process was faster
             return await store.update(kind, key, change)
+
+
+Decide = Callable[[Record | None], Change | None]
+"""Says what to write over a record as it is now (None: it is not there), or None for nothing.
+
+It may be called several times, so it changes nothing itself.
+"""
+
+
+async def compare_and_set(
+    store: Store, kind: str, key: str, decide: Decide, *, attempts: int | None = None
+) -> Record | None:
+    """Write what ``decide`` makes of a record as it is now; where another writer was faster, decide anew.
+
+    For a record that is not there, the fields that the change sets are the body of a new one. ``attempts`` is how often
+    it is tried at most; None: until it is done.
+
+    Returns the record after the write, as it was read where nothing is to be written. Raises Conflict or NotFound when
+    others were faster in every attempt, AlreadyExists for a unique index or the key of a tombstone, Unavailable (it may
+    be written), and what ``decide`` raises.
+    """
+    taken: AlreadyExists | None = None
+    for attempt in count(1):
+        held = await find_record(store, kind, key)
+        if held is None and taken is not None:
+            raise taken  # by a tombstone: no key is used twice
+        change = decide(held)
+        if change is None:
+            return held
+        try:
+            if held is None:
+                return await store.insert(kind, key, {**change.set})
+            return await store.update(kind, key, change, expected_rev=held.rev)
+        except AlreadyExists as error:
+            if held is not None or error.index != "key" or attempt == attempts:
+                raise
+            taken = error
+        except (Conflict, NotFound):
+            if attempt == attempts:
+                raise
+    raise AssertionError("unreachable: the loop returns or raises")
+
+
+async def find_record(store: Store, kind: str, key: str) -> Record | None:
+    """Return a record, None if it is not there."""
+    try:
+        return await store.get(kind, key)
+    except NotFound:
+        return None
+
+
+async def each_record(
+    store: Store, kind: str, where: Mapping[str, Condition], *, order: Order | None = None, page: int = 1000
+) -> AsyncIterator[Record]:
+    """Yield every record that meets the conditions, a page (1-1,000 records) in memory at a time."""
+    after: str | None = None
+    while True:
+        found = await store.find(kind, where, order=order, limit=page, after=after)
+        for record in found.records:
+            yield record
+        if (after := found.after) is None:
+            return

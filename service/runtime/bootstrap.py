@@ -25,9 +25,9 @@ from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
+from service.core.assets.imports import Imports
 from service.core.assets.views import Views
 from service.core.files.garbage import OPERATION, Garbage
-from service.core.files.imports import Imports
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
 from service.core.search.consistency import Consistency

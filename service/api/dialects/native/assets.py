@@ -10,15 +10,15 @@ from service.api.kernel.inputs import expected_rev, parse_json, read_json
 from service.core.assets.views import Include
 from service.errors import InvalidInput
 from service.model import AssetCreate, AssetPatch
-from service.ports.store import Record
+from service.ports.store import AnyRecord
 
 
-def body_of(record: Record) -> dict[str, Any]:
+def body_of(record: AnyRecord) -> dict[str, Any]:
     """Return a record's body with its rev and time, as the views take it."""
     return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
 
 
-def _reply(call: Call[Any], record: Record, status: int = 200, include: Include | None = None) -> Reply:
+def _reply(call: Call[Any], record: AnyRecord, status: int = 200, include: Include | None = None) -> Reply:
     view = call.context.views.asset(body_of(record), call.who, call.base, include or Include())
     # The links in the answer change with their window, so the entity tag does too.
     return Reply(view, status, {"ETag": f'"{record.rev}-{call.context.links.window}"'})

@@ -8,11 +8,11 @@ from service.api.dialects.native.params import ExecuteSearch, ListSearches, NoPa
 from service.api.dialects.native.search import answer, paged
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.inputs import expected_rev, read_json
-from service.core.search.saved_searches import SearchCreate, SearchPatch, request_of, view
+from service.core.search.saved_searches import SavedSearchBody, SearchCreate, SearchPatch, request_of, view
 from service.ports.store import Record
 
 
-def _reply(record: Record, status: int = 200, **headers: str) -> Reply:
+def _reply(record: Record[SavedSearchBody], status: int = 200, **headers: str) -> Reply:
     return Reply(view(record), status, {"ETag": f'"{record.rev}"', **headers})
 
 
