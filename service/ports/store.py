@@ -60,7 +60,7 @@ KINDS: dict[str, tuple[Index, ...]] = {
         Index("expires", ("expires_at",)),
         Index("file", ("org_id", "params.sha256")),
     ),
-    "operation_page": (Index("operation", ("operation_id", "role")),),
+    "operation_page": (Index("operation", ("operation_id", "role", "number")),),
     "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
     "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
     "checkpoint": (),
