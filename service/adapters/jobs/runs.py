@@ -128,7 +128,9 @@ class ActiveRuns:
         return self._leases.is_over(operation) or liveness.known_dead(worker)
 
     async def stop(self) -> None:
-        """Let the runs finish within the grace; cancel the others, which puts their operations back."""
+        """Let the runs finish or reach a checkpoint within the grace; cancel the others. Operations are put back."""
+        for run in self._runs.values():
+            run.give_way()
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=self._limits.grace)
             for task in late:
