@@ -27,7 +27,6 @@ from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.imports import Imports
 from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
-from service.core.assets.views import Views
 from service.core.files.garbage import COLLECT, Garbage
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
@@ -66,7 +65,6 @@ class Base:
     store: Store
     files: Files
     keys: Keys
-    views: Views
     links: Links
     secret: str = field(repr=False)
 
@@ -107,7 +105,7 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
         files = await engines.open_files(settings, folder, stack)
         secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
         links = Links(secret, settings.link_ttl)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), Views(links), links, secret)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret)
 
 
 @asynccontextmanager
@@ -190,7 +188,6 @@ async def open_service(
             operations=work.operations,
             reprocessing=Reprocessing(work.operations, searches, consistency),
             renditions=Renditions(base.files, workers),
-            views=base.views,
             links=base.links,
             probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )

@@ -132,7 +132,9 @@ class RecordChanges:
             try:
                 await self._store.update(self._kind, item.key, proposal.change, expected_rev=item.rev)
             except (Conflict, NotFound):
-                record = (await self._store.get_many(self._kind, [item.key], tombstones=True)).get(item.key)
+                record = await self._look(item.key)
+                if self._is_ours(record):  # the write of a run that was broken off came late
+                    return item
                 proposal = await self._propose(item.key, record)
             else:
                 return item
@@ -142,10 +144,15 @@ class RecordChanges:
         """End what an earlier run planned for an item."""
         if item.status != "succeeded":
             return item
-        record = (await self._store.get_many(self._kind, [item.key], tombstones=True)).get(item.key)
-        if record is not None and record.body.get(MARK) == self._context.operation_id:
-            return item
-        return await self._apply(await self._propose(item.key, record))
+        record = await self._look(item.key)
+        return item if self._is_ours(record) else await self._apply(await self._propose(item.key, record))
+
+    async def _look(self, key: str) -> Record | None:
+        return (await self._store.get_many(self._kind, [key], tombstones=True)).get(key)
+
+    def _is_ours(self, record: Record | None) -> bool:
+        """Whether this operation has changed a record."""
+        return record is not None and record.body.get(MARK) == self._context.operation_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import orjson
 
-from service.errors import AlreadyExists, InvalidInput, NotFound
+from service.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from service.ports.store import Body, Change, Condition, Order, Range, Record, Store
 
 KIND = "operation_page"
@@ -81,10 +81,15 @@ class ItemPages:
         self._store = store
         self._operation_id = operation_id
         self._org_id = org_id
+        self._revs: dict[int, int] = {}  # of the page at hand
 
     async def write_input(self, number: int, keys: Sequence[str]) -> None:
         """Write a page of what the operation is to work on, in place of one that an earlier run wrote."""
-        await self._put(_INPUT, number, {"keys": list(keys)})
+        key, fields = self._key(_INPUT, number), {"keys": list(keys)}
+        try:
+            await self._store.insert(KIND, key, {**self._head(_INPUT, number), **fields})
+        except AlreadyExists:
+            await self._store.update(KIND, key, Change(set=fields))
 
     async def read_input(self, number: int) -> list[str]:
         """Return a page of what the operation is to work on. Raises NotFound."""
@@ -94,7 +99,10 @@ class ItemPages:
     async def write(
         self, number: int, items: Iterable[Item], checkpoint: Mapping[str, Any], *, planned: bool = False
     ) -> Mapping[str, int]:
-        """Write a page of outcomes, in place of one of this number; return its counts."""
+        """Write a page of outcomes, in place of the one that was read or written here before; return its counts.
+
+        Raises Conflict when another run has written it: this one was taken for dead.
+        """
         items = tuple(items)
         counts = Counter[str](item.status for item in items)
         kept = [item.as_body() for item in items if item.is_kept]
@@ -105,7 +113,15 @@ class ItemPages:
             "checkpoint": dict(checkpoint),
             "planned": planned,
         }
-        await self._put(_OUTCOME, number, body)
+        key = self._key(_OUTCOME, number)
+        if (rev := self._revs.get(number)) is not None:
+            record = await self._store.update(KIND, key, Change(set=body), expected_rev=rev)
+        else:
+            try:
+                record = await self._store.insert(KIND, key, {**self._head(_OUTCOME, number), **body})
+            except AlreadyExists as error:
+                raise Conflict(KIND, key, expected=0, rev=1) from error
+        self._revs = {number: record.rev}
         return body["counts"]  # type: ignore[no-any-return]
 
     async def read(self, number: int) -> OutcomePage | None:
@@ -114,6 +130,7 @@ class ItemPages:
             record = await self._store.get(KIND, self._key(_OUTCOME, number))
         except NotFound:
             return None
+        self._revs = {number: record.rev}
         body = record.body
         items = tuple(Item(**item) for item in body["items"])
         return OutcomePage(number, items, body["counts"], body["checkpoint"], body["planned"])
@@ -158,15 +175,9 @@ class ItemPages:
     def _key(self, role: str, number: int) -> str:
         return f"{self._operation_id}.{role}.{number:08d}"
 
-    async def _put(self, role: str, number: int, fields: Body) -> None:
-        key = self._key(role, number)
+    def _head(self, role: str, number: int) -> Body:
         head: Body = {"operation_id": self._operation_id, "role": role, "number": number}
-        if self._org_id is not None:
-            head["org_id"] = self._org_id
-        try:
-            await self._store.insert(KIND, key, {**head, **fields})
-        except AlreadyExists:  # a run that was broken off wrote it
-            await self._store.update(KIND, key, Change(set=fields))
+        return head if self._org_id is None else {**head, "org_id": self._org_id}
 
 
 def _place(after: str | None) -> tuple[int, int]:

@@ -19,13 +19,15 @@ from service.core.shared.idempotency import Attempt
 from service.core.shared.repository import Listed, Repository
 from service.errors import AlreadyExists, Conflict, NotFound
 from service.ports.clock import Clock
-from service.ports.jobs import Jobs
+from service.ports.jobs import STATUSES, Jobs
 from service.ports.store import Body, Condition, In, Order, Range, Record, Store
 from service.times import timestamp
 
 log = logging.getLogger(__name__)
 
 KIND = "operation"
+OPERATION_STATUSES = STATUSES
+"""The statuses of an operation, in the order in which it goes through them."""
 FINISHED = frozenset({"completed", "failed", "cancelled"})
 LOOK_SECONDS = 0.5
 """How often an operation that is followed is looked at."""

@@ -17,7 +17,7 @@ from service.errors import InvalidInput, NotFound
 from service.model import Json, Name, Prose, Strict
 from service.ports.clock import Clock
 from service.ports.store import Change, Order, Record, Store
-from service.times import shown, timestamp
+from service.times import timestamp
 
 KIND = "saved_search"
 _ID = re.compile(r"search_[A-Za-z0-9]{1,64}")
@@ -145,15 +145,3 @@ def _checked(search_id: str) -> str:
 def request_of(body: SavedSearchBody) -> SearchRequest:
     """Return the request that a saved search stands for, without page, cursor and the like."""
     return SearchRequest(text=body["query"], filters=body.get("filters") or {})
-
-
-def view(record: Record[SavedSearchBody]) -> dict[str, Any]:
-    """Return a saved search as the API shows it."""
-    body = record.body
-    return {
-        "id": record.key,
-        **{name: body.get(name) for name in ("name", "query", "filters", "description", "user_id")},
-        "created_at": shown(body["created_at"]),
-        "updated_at": shown(record.updated_at),
-        "rev": record.rev,
-    }

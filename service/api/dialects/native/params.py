@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from service.api.kernel.inputs import Params
+from service.api.kernel.pagination import MAX_CURSOR, CursorParams
+from service.core.operations.operations import OPERATION_STATUSES
 from service.core.search.consistency import DEFAULT_SECONDS, MAX_SECONDS, MAX_TOKEN
 from service.model import ASSET_TYPES
 
 MAX_OFFSET = 10_000
-MAX_CURSOR = 16_384
-"""Characters of a cursor at most: it holds the engine's own id of a point in time, which is long."""
 
 Limit = Annotated[int, Field(ge=0, le=100, description="Number of results, at most 100.")]
 Facets = Annotated[
@@ -20,16 +21,6 @@ Facets = Annotated[
 ]
 Zone = Annotated[str, Field(description="IANA time zone of dates in the query.", max_length=64)]
 Lenient = Annotated[bool, Field(description="Take what cannot be read as plain words, and say so in `warnings`.")]
-
-
-class Params(BaseModel):
-    """Query parameters: text turned into types; unknown ones are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class NoParams(Params):
-    """A route without query parameters."""
 
 
 class SearchOptions(Params):
@@ -82,7 +73,13 @@ class Paged(SearchOptions):
 class BasicSearch(Paged):
     """``GET /assets/search``."""
 
-    q: Annotated[str, Field(description="Words to look for; operators work too, and nothing is a syntax error.")] = ""
+    q: Annotated[
+        str,
+        Field(
+            description="Words to look for; operators work too, and nothing is a syntax error.",
+            examples=["mountain landscape"],
+        ),
+    ] = ""
     type: Annotated[Literal[ASSET_TYPES] | None, Field(description="Asset type.")] = None  # type: ignore[valid-type]
     module: Annotated[str | None, Field(description="Module, such as `image_studio`.", max_length=256)] = None
 
@@ -90,12 +87,21 @@ class BasicSearch(Paged):
 class AdvancedSearch(Paged):
     """``GET /assets/search/advanced``."""
 
-    query: Annotated[str, Field(description="Query text, see docs/ref-query-syntax.md; empty means everything.")] = ""
+    query: Annotated[
+        str,
+        Field(
+            description="Query text, see docs/ref-query-syntax.md; empty means everything.",
+            examples=["type:image AND (tags:mountain OR tags:landscape) AND width:[1024 TO 2048]"],
+        ),
+    ] = ""
     filters: Annotated[
         str, Field(description='JSON object: {"field": value, [values] or {"gte": …}}, `sort_by`, `sort_order`.')
     ] = ""
     facets: Facets = ""
-    sort: Annotated[str | None, Field(description="Several sort keys: `-created_at,title`.", max_length=500)] = None
+    sort: Annotated[
+        str | None,
+        Field(description="Several sort keys: `-created_at,title`.", max_length=500, examples=["-created_at,title"]),
+    ] = None
     lenient: Lenient = False
 
 
@@ -115,16 +121,6 @@ class Suggest(Params):
     limit: Annotated[int, Field(ge=1, le=50, description="Number of proposals, at most 50.")] = 10
 
 
-class ListSearches(Params):
-    """``GET /searches``."""
-
-    limit: Annotated[int, Field(ge=1, le=100, description="Number of saved searches, at most 100.")] = 20
-    cursor: Annotated[
-        str | None,
-        Field(description="`next_cursor` of the page before; unset or `*`: the first page.", max_length=MAX_CURSOR),
-    ] = None
-
-
 class ExecuteSearch(SearchOptions):
     """``GET /searches/{search_id}/execute``."""
 
@@ -142,3 +138,32 @@ class DeleteAsset(Params):
 
     permanent: Annotated[bool, Field(description="Delete for good instead of moving to the trash.")] = False
     backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True
+
+
+class ListOperations(CursorParams):
+    """``GET /operations``."""
+
+    status: Annotated[
+        Literal[OPERATION_STATUSES] | None,  # type: ignore[valid-type]
+        Field(description="Only operations in this state."),
+    ] = None
+    type: Annotated[str | None, Field(description="Only operations of this type.", max_length=100)] = None
+
+
+class ListOperationItems(CursorParams):
+    """``GET /operations/{operation_id}/items``."""
+
+    status: Annotated[
+        Literal["succeeded", "skipped", "failed"] | None,
+        Field(description="Only items that came out so. Of what succeeded, those that were changed are kept."),
+    ] = None
+
+
+class ReadFile(Params):
+    """``GET /files/{asset_id}/{rendition}/{filename}``."""
+
+    expires: Annotated[str | None, Field(description="When the signed link ends, in seconds since 1970.")] = None
+    signature: Annotated[str | None, Field(description="The link's signature; without one an API key is needed.")] = (
+        None
+    )
+    download: Annotated[str | None, Field(description="Given: a browser saves the file instead of showing it.")] = None
