@@ -160,6 +160,8 @@ async def test_scopes(api: Api) -> None:
     error_of(await reader.call("POST", "/assets/reprocess", json={"query": ""}), 403, "INSUFFICIENT_SCOPE")
     operation_id = await queued(api, asset_ids=["asset_600001"])
     error_of(await reader.call("POST", f"/operations/{operation_id}/cancel"), 403, "INSUFFICIENT_SCOPE")
+    assert (await reader.ok("GET", f"/operations/{operation_id}"))["operation_id"] == operation_id
+    assert (await reader.ok("GET", "/operations"))["total_count"] > 0
 
 
 async def test_a_queued_operation_is_cancelled(api: Api) -> None:

@@ -122,11 +122,13 @@ class Operations:
         return await self._operations.page(who.org_id, where, order=order, limit=limit, after=after)
 
     async def cancel(self, who: Principal, operation_id: str) -> Record:
-        """Ask for an operation's end and return it; one that has ended stays as it is. Raises NotFound.
+        """Ask for an operation's end and return it; one that has ended stays as it is. Raises NotFound, NotAllowed.
 
         What it has done by then stays done.
         """
         record = await self.get(who, operation_id)
+        type_ = self._registry.get(record.body.get("type"))
+        who.allow(str(type_.permission if type_ else "admin"))
         return await self._jobs.cancel(record.key)
 
     async def items(
@@ -191,4 +193,4 @@ class Operations:
         return type_ is not None and self._is_seen(who, type_)
 
     def _is_seen(self, who: Principal, type_: OperationType[Any, Any]) -> bool:
-        return type_.permission is not None and (type_.permission in who.scopes or who.is_admin)
+        return type_.permission is not None and (type_.seen_with in who.scopes or who.is_admin)

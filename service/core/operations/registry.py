@@ -41,8 +41,9 @@ class OperationType(Generic[P, R]):
     ``name`` stays what it is for ever: it is in the records, and its parameters' meaning with it. What is to be asked
     differently is a new type, so that old workers leave it to new ones. ``concurrency`` of them are under way at once
     in one process (None: as many as there is room for). ``changes_records`` says that its items keep what was there
-    before, so that it can be undone. Who has the scope ``permission`` may start, see and cancel it; without one it is
-    the service's own, and nobody sees it. A finished one is kept for ``keep_seconds``.
+    before, so that it can be undone. Who has the scope ``permission`` may start and cancel it, who has ``seen_with`` may
+    look at it; without a permission it is the service's own, and nobody sees it. A finished one is kept for
+    ``keep_seconds``.
     """
 
     name: str
@@ -51,6 +52,7 @@ class OperationType(Generic[P, R]):
     concurrency: int | None = None
     changes_records: bool = False
     permission: str | None = None
+    seen_with: str = "assets:read"
     keep_seconds: int = WEEK
 
 
