@@ -1,11 +1,11 @@
-"""Records as bulk items, many at a time, without holding up the event loop."""
+"""Projecting records to bulk items, many at a time, without blocking the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from indexer.bulk.outcomes import permanent
 from indexer.documents import bulk_item, vanished_item, version
@@ -15,16 +15,23 @@ from service.ports.store import Record
 log = logging.getLogger(__name__)
 
 SLICE = 50
-"""Records projected in one go: a few milliseconds, then other tasks of the event loop have their turn."""
+"""Records projected at a time: a few milliseconds, after which other tasks of the event loop get a turn."""
+
+
+class Projected(NamedTuple):
+    """What to write, and an outcome for each record that cannot be projected."""
+
+    items: list[BulkItem]
+    refused: list[BulkOutcome]
 
 
 async def project(
     keys: Sequence[str], records: Mapping[str, Record], epoch: int, root: Mapping[str, Any] | None = None
-) -> tuple[list[BulkItem], list[BulkOutcome]]:
-    """Return the bulk items of these keys, and an outcome for each record that cannot be projected.
+) -> Projected:
+    """Return what to write for these keys.
 
-    A key without a record (and without a tombstone) becomes a removal. ``root`` is the mapping of an index that today's
-    registry did not make.
+    A key without a record (or tombstone) becomes a deletion. ``root`` is the mapping of an index that was not created
+    from the current registry.
     """
     items: list[BulkItem] = []
     refused: list[BulkOutcome] = []
@@ -37,8 +44,8 @@ async def project(
             try:
                 items.append(bulk_item(record, epoch, root))
             except Exception as error:
-                # One bad record, whatever is wrong with it, must not stop the feed for all others.
-                log.exception("the asset %s cannot be projected", key)
+                # One bad record, whatever its fault, must not stop the feed for all others.
+                log.exception("cannot project the asset %s", key)
                 refused.append(permanent(key, version(record, epoch), error))
         await asyncio.sleep(0)
-    return items, refused
+    return Projected(items, refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from indexer.indexes.plan import PhysicalIndex, Plan
 from mappings.index import mapping_hash
@@ -13,10 +13,10 @@ from service.ports.search import SearchEngine
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An index to write to. ``identity`` tells it from another index of its name, made before or after.
+    """An index to write to. ``identity`` tells it from an earlier or later index of the same name.
 
-    ``root`` is its mapping where today's registry did not make it: a document is cut to what the mapping knows, since
-    a strict one refuses other fields. None: documents go there as they are.
+    ``root`` is its mapping if the current registry did not create it: documents are reduced to what that mapping knows,
+    since a strict mapping rejects other fields. None: documents are written unchanged.
     """
 
     physical: PhysicalIndex
@@ -29,8 +29,15 @@ class Target:
         return self.physical.index
 
 
-async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list[PhysicalIndex]]:
-    """Return the targets of a plan, the live one first, and those that are not there. Raises Unavailable, Rejected."""
+class Resolved(NamedTuple):
+    """The targets of a plan, the live one first, and its indexes that do not exist."""
+
+    targets: list[Target]
+    gone: list[PhysicalIndex]
+
+
+async def resolved(engine: SearchEngine, plan: Plan) -> Resolved:
+    """Return the targets of a plan as the engine has them. Raises Unavailable, Rejected."""
     there: list[Target] = []
     gone: list[PhysicalIndex] = []
     for physical in plan.targets:
@@ -39,11 +46,11 @@ async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list
             gone.append(physical)
         else:
             there.append(target)
-    return there, gone
+    return Resolved(there, gone)
 
 
 async def as_target(engine: SearchEngine, physical: PhysicalIndex) -> Target | None:
-    """Return an index as the engine has it, None if it is gone. Raises Unavailable, Rejected."""
+    """Return an index as the engine has it, None if it does not exist. Raises Unavailable, Rejected."""
     identity = await engine.identity(physical.index)
     if identity is None:
         return None

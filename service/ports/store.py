@@ -22,6 +22,9 @@ Writing anything else raises InvalidInput (TooLarge for the size).
 MAX_BODY_BYTES = 15 * 2**20
 """The greatest length of a body as UTF-8 JSON: below MongoDB's limit of 16 MiB."""
 
+MAX_MANY = 1000
+"""The most values that a record may have in one ``many`` index."""
+
 MARKER = "marker"
 """The kind of the records that :meth:`Store.barrier` writes."""
 
@@ -33,11 +36,24 @@ class Index:
     ``paths`` are dotted paths into the body (the first is usually ``org_id``); they hold scalars or nothing, so a write
     of a list or an object there raises InvalidInput. A ``unique`` index leaves out records in which its last path is
     absent or null. ``name`` is what :class:`~service.errors.AlreadyExists` reports.
+
+    The last path of a ``many`` index holds several values: a list of scalars (``tags``), or a list of objects with the
+    rest of the path in each (``places.group``); one scalar, or nothing, is fine too. Each different value is an entry,
+    null is none. Other shapes, a list in a list among them, and more than :data:`MAX_MANY` different values are
+    InvalidInput. Its paths are that one, with ``org_id`` before it where one organization is asked for; it is never
+    unique. Such a path is found by equality and :class:`In` (whether any value matches) and by :class:`Exists` (whether
+    there is one), and pages by key are a walk along the index for one value; a :class:`Range` of it and an
+    :class:`Order` by it are ValueError.
     """
 
     name: str
     paths: tuple[str, ...]
     unique: bool = False
+    many: bool = False
+
+    def __post_init__(self) -> None:
+        if self.many and (self.unique or self.paths[:-1] not in ((), ("org_id",))):
+            raise ValueError(f"the index {self.name} of many values is unique, or has other paths before its own")
 
 
 KINDS: dict[str, tuple[Index, ...]] = {
@@ -49,6 +65,8 @@ KINDS: dict[str, tuple[Index, ...]] = {
         Index("number", ("number",), unique=True),
         Index("sha256", ("org_id", "sha256")),
         Index("created", ("org_id", "created_at")),
+        Index("tags", ("org_id", "tags"), many=True),
+        Index("collections", ("org_id", "collections"), many=True),
     ),
     "key": (Index("hash", ("hash",), unique=True), Index("org", ("org_id",))),
     "operation": (
@@ -146,7 +164,8 @@ class Exists:
 Condition = Range | In | Exists | str | int | float | bool
 """A scalar means equality of value and type (``1`` equals ``1.0``, but not ``True`` or ``"1"``).
 
-If the body has a list there, equality and ``In`` match if any element does. A path goes through objects, not lists.
+If the body has a list there, equality and ``In`` match if any element does. A path goes through objects, not lists,
+unless it is that of a ``many`` :class:`Index`.
 """
 
 

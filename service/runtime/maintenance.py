@@ -1,6 +1,6 @@
-"""What has to be done from time to time, by any process that works.
+"""Periodic maintenance in any process that runs jobs.
 
-Leftovers of broken uploads are removed, and operations that have expired.
+It removes leftovers of interrupted uploads, and expired operations.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from service.ports.files import Files
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 4 * 3600.0
-"""How often the files are swept; several processes may do so at once."""
+"""The interval of sweeps; several processes may sweep at the same time."""
 
 
 EXPIRE_SECONDS = 3600.0
-"""How often expired operations are looked for."""
+"""The interval at which expired operations are removed."""
 
 _Step = Callable[[], Awaitable[int]]
-"""Removes what is to go and returns how much that was."""
+"""Removes something and returns how much that was."""
 
 
 def run_maintenance(
@@ -35,9 +35,9 @@ def run_maintenance(
     sweep_every: float = SWEEP_SECONDS,
     expire_every: float = EXPIRE_SECONDS,
 ) -> None:
-    """Do each part now and every so many seconds, until the stack is closed."""
+    """Do each part now and again at its interval, until the stack is closed."""
     for step, every, what in (
-        (files.sweep, sweep_every, "leftovers of broken uploads"),
+        (files.sweep, sweep_every, "leftovers of interrupted uploads"),
         (operations.expire, expire_every, "expired operations"),
     ):
         stack.push_async_callback(_end, asyncio.create_task(_repeat(step, every, what), name=f"maintenance: {what}"))
@@ -47,11 +47,11 @@ async def _repeat(step: _Step, every: float, what: str) -> None:
     while True:
         try:
             if removed := await step():
-                log.info("%s %s were removed", removed, what)
+                log.info("removed %s %s", removed, what)
         except Unavailable as error:
-            log.info("%s cannot be removed now: %s", what, error.message)
-        except Exception:  # what is left behind is a nuisance, never a reason to stop
-            log.exception("%s cannot be removed", what)
+            log.info("cannot remove %s now: %s", what, error.message)
+        except Exception:  # leftovers only cost space, so a failed sweep must not stop the process
+            log.exception("cannot remove %s", what)
         await asyncio.sleep(every)
 
 

@@ -29,11 +29,11 @@ from service.ports.store import Body, Change
 from tests.e2e.rig import ALIAS, Rig, asset
 from tests.support.waiting import eventually, until
 
-OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05)
+OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05, shards_seconds=0.1)
 
 
 def reindex(rig: Rig, follower: Follower | None = None) -> Reindex:
-    return Reindex(rig.store, rig.engine, SystemClock(), OPTIONS, follower=follower, shards_seconds=0.1)
+    return Reindex(rig.store, rig.engine, SystemClock(), OPTIONS, follower=follower)
 
 
 class Writing:
@@ -207,7 +207,7 @@ async def test_a_difference_is_refused_until_it_is_repaired(rig: Rig) -> None:
     assert (await work.run()).swapped
 
 
-async def test_a_refused_document_is_refused_until_it_is_accepted_or_mended(rig: Rig) -> None:
+async def test_a_refused_document_is_refused_until_it_is_accepted_or_fixed(rig: Rig) -> None:
     await rig.fill(10)
     await rig.store.insert("asset", *asset(99, created_at="once upon a time"))
     await rig.follow(OPTIONS)

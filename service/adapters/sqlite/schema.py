@@ -1,39 +1,44 @@
-"""The SQLite file: connections, tables, indexes, and the version of all that.
+# ruff: noqa: S608 - the names in the statements are kinds and checked paths, which are tables of ours
+"""The SQLite file: connections, tables, indexes, and their version.
 
-Each kind has a table; the expression indexes are made from :data:`service.ports.store.KINDS`. ``changes`` is the change
-log, compacted: it holds one row a record, and every write moves the record's row to the next ``seq``. So the feed never
-loses history and never grows past the number of records.
+Each kind has a table; the expression indexes are created from :data:`service.ports.store.KINDS`. ``changes`` is the
+change log, compacted: it has one row per record, and every write moves the record's row to the next ``seq``. So the
+feed never loses history and never grows beyond the number of records.
+
+The values of a kind's ``many`` indexes are rows of a separate table, ``many_<kind>``, which triggers maintain: so every
+write maintains them in its own transaction, even one by a process of an older release that is still running.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from service.adapters.shared.bodies import check_path
+from service.adapters.shared.bodies import check_path, many_paths
 from service.adapters.sqlite.errors import code_of
 from service.errors import SettingsError, Unavailable
 from service.ports.store import KINDS, Index
 
 APPLICATION_ID = 0x41535452
-"""``ASTR``: marks the file as Assetry's (PRAGMA application_id)."""
+"""``ASTR``: identifies the file as Assetry's (PRAGMA application_id)."""
 
-SCHEMA_VERSION = 1
-"""The layout that this code reads and writes (PRAGMA user_version)."""
+SCHEMA_VERSION = 2
+"""The version of the layout that this code reads and writes (PRAGMA user_version): 2 has tables of ``many`` indexes."""
 
 OLDEST_SQLITE = (3, 38, 0)
-"""The first version that always has the JSON functions."""
+"""The first version that always includes the JSON functions."""
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another process's lock."""
 
 _PRAGMAS = (
-    "synchronous = FULL",  # a commit returns once it is on the disk
+    "synchronous = FULL",  # a commit returns when it is on disk
     "fullfsync = ON",  # on macOS a plain fsync does not reach the disk
-    "cache_size = -2000",  # 2 MB a connection: the system caches the file for all of them
+    "cache_size = -2000",  # 2 MB per connection: the operating system caches the file for all of them
 )
-_WRITER_PRAGMA = "journal_size_limit = 67108864"  # 64 MiB: a log that grew longer is cut
+_WRITER_PRAGMA = "journal_size_limit = 67108864"  # 64 MiB: a longer log is truncated
 _READER_PRAGMA = "query_only = ON"
 
 _TABLES = (
@@ -46,9 +51,9 @@ _TABLES = (
 
 
 def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
-    """Open a connection in autocommit mode; transactions are begun by hand.
+    """Open a connection in autocommit mode; transactions are begun explicitly.
 
-    Raises SettingsError when the file is no database.
+    Raises SettingsError when the file is not a database.
     """
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -63,14 +68,14 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, path: Path, database: str) -> str:
-    """Make or check the schema and return the database's id (``database`` if it is new).
+    """Create or check the schema and return the database's id (``database`` if it is new).
 
     Raises:
-        SettingsError: the file is not Assetry's, is from a newer Assetry, or breaks a unique index.
-        Unavailable: another process holds it.
+        SettingsError: the file is not Assetry's, was written by a newer version, or violates a unique index.
+        Unavailable: another process holds a lock on it.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise SettingsError("sqlite3", f"SQLite is {sqlite3.sqlite_version}; Assetry needs 3.38 or later.")
+        raise SettingsError("sqlite3", f"SQLite {sqlite3.sqlite_version} is too old: install 3.38 or later.")
     _check_owner(connection, path)
     _enter_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
@@ -78,6 +83,8 @@ def prepare(connection: sqlite3.Connection, path: Path, database: str) -> str:
         for statement in (*_TABLES, *map(table_sql, KINDS)):
             connection.execute(statement)
         _sync_indexes(connection, path)
+        for kind in KINDS:
+            _sync_many(connection, kind)
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('database', ?)", (database,))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -91,9 +98,9 @@ def prepare(connection: sqlite3.Connection, path: Path, database: str) -> str:
 
 
 def table_sql(kind: str) -> str:
-    """Return the statement that makes a kind's table.
+    """Return the statement that creates a kind's table.
 
-    ``body`` is last, so that the other columns are read without it.
+    ``body`` is the last column, so that the others can be read without it.
     """
     return (
         f'CREATE TABLE IF NOT EXISTS "{kind}" (key TEXT NOT NULL PRIMARY KEY, rev INTEGER NOT NULL,'
@@ -102,7 +109,7 @@ def table_sql(kind: str) -> str:
 
 
 def column(path: str) -> str:
-    """Return the SQL expression for a dotted path. Raises ValueError for a malformed one."""
+    """Return the SQL expression of a dotted path. Raises ValueError for a malformed path."""
     return "org_id" if path == "org_id" else f"json_extract(body, '{json_path(path)}')"
 
 
@@ -112,9 +119,9 @@ def json_path(path: str) -> str:
 
 
 def index_sql(kind: str, index: Index) -> str:
-    """Return the statement that makes an index.
+    """Return the statement that creates an index.
 
-    A unique one starts with its last path and treats absent leading values as equal, as MongoDB does (to SQLite two
+    A unique index starts with its last path, and treats absent leading values as equal, as MongoDB does (in SQLite two
     NULLs differ); others end with the key, so that a page in their order needs no sort.
     """
     name = index_name(kind, index)
@@ -127,7 +134,7 @@ def index_sql(kind: str, index: Index) -> str:
 
 
 def org_index_sql(kind: str) -> str:
-    """Return the statement that makes the index of every kind by organization and key: its pages need no sort."""
+    """Return the statement that creates a kind's index by organization and key: its pages need no sort."""
     return f'CREATE INDEX "{kind}:" ON "{kind}" (org_id, key) WHERE tombstone = 0'
 
 
@@ -136,16 +143,122 @@ def index_name(kind: str, index: Index) -> str:
     return f"{kind}:{index.name}"
 
 
+def many_table(kind: str) -> str:
+    """Return the name of the table of a kind's ``many`` indexes."""
+    return f"many_{kind}"
+
+
+def many_table_sql(kind: str) -> str:
+    """Return the statement that makes the table of a kind's ``many`` indexes: a row for each value of each record.
+
+    ``type`` is text, number or bool, since SQLite takes true for 1; ``org`` is the empty text where there is none. The
+    key is the index: of one value of one organization the records are in the order of their keys.
+    """
+    return (
+        f'CREATE TABLE IF NOT EXISTS "{many_table(kind)}" (path TEXT NOT NULL, type TEXT NOT NULL, value NOT NULL,'
+        " org TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (path, type, value, org, owner)) WITHOUT ROWID"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Where values of a path may be: expressions for one's type and itself, the list they are from, and its shape."""
+
+    type: str
+    value: str
+    source: str
+    shape: str
+
+
+def _places(path: str, body: str) -> list[_Values]:
+    """Return where the values of a dotted path of a body, an SQL expression, may be: through one list at most."""
+    place = json_path(path)
+    names = path.split(".")
+    shape = f"json_type({body}, '{place}') <> 'object'"
+    places = [_Values("item.type", "item.value", f"json_each({body}, '{place}') AS item", shape)]
+    for length in range(1, len(names)):
+        through, rest = json_path(".".join(names[:length])), json_path(".".join(names[length:]))
+        kind, value = f"json_type(item.value, '{rest}')", f"json_extract(item.value, '{rest}')"
+        shape = f"item.type = 'object' AND json_type({body}, '{through}') = 'array'"
+        places.append(_Values(kind, value, f"json_each({body}, '{through}') AS item", shape))
+    return places
+
+
+def entries_sql(path: str, row: str, table: str = "") -> str:
+    """Return a SELECT of a live record's rows in the table of ``many`` indexes, by the values that it has at a path.
+
+    ``row`` names the record's row, and ``table`` where it is from, if it is not a trigger's.
+    """
+    source = f'"{table}" AS {row}, ' if table else ""
+    return " UNION ALL ".join(
+        f"SELECT '{path}', CASE {held.type} WHEN 'text' THEN 'text' WHEN 'integer' THEN 'number'"
+        f" WHEN 'real' THEN 'number' ELSE 'bool' END, {held.value}, ifnull({row}.org_id, ''), {row}.key"
+        f" FROM {source}{held.source} WHERE {held.shape}"
+        f" AND {held.type} IN ('text', 'integer', 'real', 'true', 'false') AND {row}.tombstone = 0"
+        for held in _places(path, f"{row}.body")
+    )
+
+
+def drop_entries_sql(kind: str, path: str, row: str) -> str:
+    """Return the statement that deletes a record's rows of a path, each by a search of the whole key."""
+    values = " UNION ALL ".join(f"SELECT {held.value} FROM {held.source}" for held in _places(path, f"{row}.body"))
+    return (
+        f"DELETE FROM \"{many_table(kind)}\" WHERE path = '{path}' AND type IN ('text', 'number', 'bool')"
+        f" AND value IN ({values}) AND org = ifnull({row}.org_id, '') AND owner = {row}.key"
+    )
+
+
+def many_triggers_sql(kind: str, path: str) -> dict[str, str]:
+    """Return the statements that make the triggers of a ``many`` index, by their names."""
+    table, top = many_table(kind), json_path(path.split(".")[0])
+    add = f'INSERT OR IGNORE INTO "{table}" {entries_sql(path, "new")}'
+    drop = drop_entries_sql(kind, path, "old")
+    changed = (
+        "old.tombstone <> new.tombstone OR old.org_id IS NOT new.org_id"
+        f" OR json_extract(old.body, '{top}') IS NOT json_extract(new.body, '{top}')"
+    )
+    made, updated = f"{kind}:{path}:insert", f"{kind}:{path}:update"
+    return {
+        made: f'CREATE TRIGGER "{made}" AFTER INSERT ON "{kind}" BEGIN {add}; END',
+        updated: f'CREATE TRIGGER "{updated}" AFTER UPDATE ON "{kind}" WHEN {changed} BEGIN {drop}; {add}; END',
+    }
+
+
+def _sync_many(connection: sqlite3.Connection, kind: str) -> None:
+    """Make the triggers and rows of a kind's ``many`` indexes what the table of kinds says."""
+    paths = many_paths(KINDS[kind])
+    wanted = {path: many_triggers_sql(kind, path) for path in paths}
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (kind,))
+    present = dict(rows.fetchall())
+    statements = {name: statement for triggers in wanted.values() for name, statement in triggers.items()}
+    for name in present.keys() - statements.keys():
+        connection.execute(f'DROP TRIGGER "{name}"')
+    if not paths:
+        connection.execute(f'DROP TABLE IF EXISTS "{many_table(kind)}"')
+        return
+    connection.execute(many_table_sql(kind))
+    marks = ", ".join("?" * len(paths))
+    connection.execute(f'DELETE FROM "{many_table(kind)}" WHERE path NOT IN ({marks})', paths)
+    for path, triggers in wanted.items():
+        if all(present.get(name) == statement for name, statement in triggers.items()):
+            continue
+        connection.execute(f'DELETE FROM "{many_table(kind)}" WHERE path = ?', (path,))
+        for name, statement in triggers.items():
+            connection.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+            connection.execute(statement)
+        connection.execute(f'INSERT OR IGNORE INTO "{many_table(kind)}" {entries_sql(path, "record", kind)}')
+
+
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and tables:
-        raise SettingsError("--data", f"{path} is a database of another program: choose another folder.")
+        raise SettingsError("--data", f"{path} belongs to another program: choose another folder.")
     if version > SCHEMA_VERSION:
         raise SettingsError(
             "--data",
-            f"{path} was written by a newer Assetry (schema {version}, this one knows {SCHEMA_VERSION}):"
+            f"{path} was written by a newer version of Assetry (schema {version}; this one supports {SCHEMA_VERSION}):"
             " upgrade Assetry, or choose another folder.",
         )
 
@@ -162,12 +275,17 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
             continue
         if mode != "wal":
-            raise Unavailable("store", "the file system does not allow SQLite's write-ahead log")
+            raise Unavailable("store", "the file system does not support SQLite's write-ahead log")
         return
 
 
 def _sync_indexes(connection: sqlite3.Connection, path: Path) -> None:
-    wanted = {index_name(kind, index): index_sql(kind, index) for kind, indexes in KINDS.items() for index in indexes}
+    wanted = {
+        index_name(kind, index): index_sql(kind, index)
+        for kind, indexes in KINDS.items()
+        for index in indexes
+        if not index.many
+    }
     wanted |= {f"{kind}:": org_index_sql(kind) for kind in KINDS}
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE '%:%'")
     present = dict(rows.fetchall())
@@ -181,5 +299,5 @@ def _sync_indexes(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         except sqlite3.IntegrityError as error:
             raise SettingsError(
-                "--data", f"{path} holds duplicates that the unique index {name} does not allow."
+                "--data", f"{path} contains duplicates, which the unique index {name} does not allow."
             ) from error

@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import Progress
 
 from service import settings
-from service.cli.exit_codes import FOUND, OK
+from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, progress
 from service.core.access.keys import SCOPES, Principal
 from service.core.assets.reprocess import REPROCESS, Reprocessing, ReprocessRequest
@@ -70,7 +70,7 @@ async def reprocess(data: Path | None, org: str, options: Options) -> int:
     if interrupted:
         raise asyncio.CancelledError
     is_well = record.body["status"] == "completed" and not record.body["progress"].get("failed")
-    return OK if is_well else FOUND
+    return OK if is_well else PROBLEMS
 
 
 async def _operation(reprocessing: Reprocessing, who: Principal, options: Options) -> Record:

@@ -38,12 +38,11 @@ class Result(BaseModel):
 class OperationType(Generic[P, R]):
     """A type of operations.
 
-    ``name`` stays what it is for ever: it is in the records, and its parameters' meaning with it. What is to be asked
-    differently is a new type, so that old workers leave it to new ones. ``concurrency`` of them are under way at once
-    in one process (None: as many as there is room for). ``changes_records`` says that its items keep what was there
-    before, so that it can be undone. Who has the scope ``permission`` may start and cancel it, who has ``seen_with`` may
-    look at it; without a permission it is the service's own, and nobody sees it. A finished one is kept for
-    ``keep_seconds``.
+    ``name`` never changes: it is in the records, and with it the meaning of the parameters. What is to be asked for
+    differently is a new type, so that old workers leave it to new ones. ``concurrency`` is how many of them run at once
+    in one process (None: no limit of its own). ``changes_records`` says that its items keep what was there before, so
+    that it can be undone. The scope ``permission`` is needed to start and cancel it, ``seen_with`` to look at it; a
+    type without a permission is the service's own, and nobody sees it. A finished one is kept for ``keep_seconds``.
     """
 
     name: str
