@@ -58,10 +58,15 @@ KINDS: dict[str, tuple[Index, ...]] = {
     "checkpoint": (),
     "secret": (),
     "dead_letter": (Index("index", ("index",)),),
+    "event": (Index("number", ("number",)),),
+    "usage": (Index("window", ("window",)),),
     "reply": (Index("slot", ("slot",), unique=True), Index("expires", ("expires_at",)), Index("free", ("free",))),
     MARKER: (),
 }
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
+
+JOURNALS = frozenset({"event", "usage"})
+"""Kinds that are written once, read for a while and then dropped: the only ones of which :meth:`Store.discard` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,13 @@ class Store(Protocol):
         """Replace the record by a tombstone at rev+1 and return it.
 
         Raises NotFound, Conflict. Its unique values are free again.
+        """
+        ...
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a kind in :data:`JOURNALS` with all that is known of them; absent ones are passed over.
+
+        They leave no tombstone, and a feed that is behind their writes may show them or not. At most 1,000 keys.
         """
         ...
 

@@ -28,6 +28,7 @@ from service.adapters.shared.arguments import (
     checked,
     checked_change,
     checked_many,
+    discarded,
     find_key,
     find_keys,
 )
@@ -148,6 +149,12 @@ class MongoStore:
         find_key(kind, key)
         async with self._locks.hold(f"{kind}/{key}"):
             return await self._opened().change(kind, key, partial(removed, now=self._now()), expected_rev)
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a journal without a trace."""
+        gone = discarded(kind, keys)
+        if gone:
+            await self._opened().discard(kind, gone)
 
     async def find(
         self,

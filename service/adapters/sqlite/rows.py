@@ -68,6 +68,18 @@ def remove(connection: sqlite3.Connection, kind: str, key: str, expected_rev: in
     return Record(kind, key, before.rev + 1, body, now, tombstone=True)
 
 
+def discard(connection: sqlite3.Connection, kind: str, keys: list[str]) -> None:
+    """Drop records and their rows in the change log.
+
+    A place in the log is never given twice, or a feed would take new writes for seen: so the barrier's row moves behind
+    all others first.
+    """
+    mark(connection)
+    gone = orjson.dumps(keys).decode()
+    connection.execute(f'DELETE FROM "{kind}" WHERE key IN (SELECT value FROM json_each(?))', (gone,))
+    connection.execute("DELETE FROM changes WHERE kind = ? AND key IN (SELECT value FROM json_each(?))", (kind, gone))
+
+
 def log_change(connection: sqlite3.Connection, kind: str, key: str) -> int:
     """Move a record to the end of the change log and return its place there."""
     row = connection.execute(

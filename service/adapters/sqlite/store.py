@@ -19,6 +19,7 @@ from service.adapters.shared.arguments import (
     checked,
     checked_change,
     checked_many,
+    discarded,
     find_key,
     find_keys,
 )
@@ -138,6 +139,12 @@ class SqliteStore:
         check_kind(kind)
         find_key(kind, key)
         return await self._write(lambda connection: rows.remove(connection, kind, key, expected_rev, self._now()))
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a journal without a trace."""
+        gone = discarded(kind, keys)
+        if gone:
+            await self._write(lambda connection: rows.discard(connection, kind, gone))
 
     async def find(
         self,
