@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[Index, ...]] = {
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
 
 JOURNALS = frozenset({"event", "usage"})
-"""Kinds that are written once, read for a while and then dropped: the only ones of which :meth:`Store.discard` takes."""
+"""Kinds that are written once, read for a while and then dropped: the only ones that :meth:`Store.discard` takes."""
 
 
 @dataclass(frozen=True, slots=True)

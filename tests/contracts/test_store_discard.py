@@ -27,7 +27,7 @@ async def test_the_key_is_free_again(store: Store) -> None:
 
 
 async def test_a_feed_behind_the_newest_record_sees_the_next_write(store: Store) -> None:
-    """The place of what was dropped is not given again: a feed that has passed it would take the next write for seen."""
+    """The place of what was dropped is not given again: a feed that has passed it would miss the next write."""
     start = await store.barrier()
     async with feed(store, start, kinds=("event", "asset")) as changes:
         await store.insert("event", "k", {"number": 1})

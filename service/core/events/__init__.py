@@ -1,1 +1,1 @@
-"""What happened: events of records from the store's change feed, their log and who follows it; and how assets are used."""
+"""What happened: events of records from the change feed, their log and its followers; and how assets are used."""

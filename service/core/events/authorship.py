@@ -1,8 +1,8 @@
 """Who wrote a record last, and by which call: ``updated_by`` and ``created_by`` of its body.
 
 ``updated_by`` is {user_id, key_id, call_id, changed}: ``changed`` names the fields of the record that the write set or
-dropped, sorted. ``created_by`` is {user_id, key_id, call_id, at}: ``at`` is when the record was really made, whatever an
-import says of its ``created_at``.
+dropped, sorted. ``created_by`` is {user_id, key_id, call_id, at}: ``at`` is when the record was really made, whatever
+an import says of its ``created_at``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The log of events: numbered blocks in the store, appended by one relay at a time and read by any number of followers.
+"""The log of events: numbered blocks in the store, appended by one relay at a time, read by many.
 
-A block is one record of kind ``event``: its key is its number, written so that keys sort as numbers do, and it holds the
-events of one batch of the change feed together with the feed's token behind that batch. So
+A block is one record of kind ``event``: its key is its number, written so that keys sort as numbers do, and it holds
+the events of one batch of the change feed together with the feed's token behind that batch. So
 
 - what a relay has told and how far it has come are one write: a relay that is killed repeats nothing and skips nothing;
 - of two relays that both believe to lead, one finds the next number taken, and knows by that that it does not;
@@ -29,10 +29,13 @@ KIND = "event"
 BLOCK_EVENTS = 1000
 """Events of one block at most."""
 
+START = BLOCK_EVENTS - 1
+"""The position of the beginning: blocks are numbered from 1."""
+
 _DIGITS = 12
-_PAGE = 16
-"""Blocks read at once: 16,000 events at most."""
-_SWEPT = 500
+_PAGE = 4
+"""Blocks read at once: 4,000 events at most."""
+_SWEPT = 50
 """Blocks dropped at once."""
 
 
@@ -148,9 +151,9 @@ def number_of(record: Record) -> int:
     return int(record.key)
 
 
-def block_of(position: int) -> int:
-    """Return the number of the block that a position lies in."""
-    return position // BLOCK_EVENTS
+def next_block(position: int) -> int:
+    """Return the number of the block that holds what comes next behind a position."""
+    return (position + 1) // BLOCK_EVENTS
 
 
 def _block(record: Record) -> Block:

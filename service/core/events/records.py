@@ -52,7 +52,7 @@ class RecordEvent:
     """Something that happened to a record, or a :data:`RESYNC`.
 
     Attributes:
-        id: ``<kind>/<key>/<rev>``: the same for every telling of the same event, so a consumer can tell that it knows it.
+        id: ``<kind>/<key>/<rev>``: the same whenever the same event is told, so that a consumer knows it again.
         type: ``asset.created`` and the like.
         kind: The record's kind.
         key: The record's key.
@@ -61,6 +61,7 @@ class RecordEvent:
         at: When the record was written, or the history was lost.
         actor: {user_id, key_id, call_id} of the last write; None where it is not known, as of a permanent delete.
         changed: The fields that the last write changed; None where it is not known.
+        trashed: Whether the record is in the trash now.
         reason: Why to read everything again, in a :data:`RESYNC`.
     """
 
@@ -73,6 +74,7 @@ class RecordEvent:
     at: str
     actor: Mapping[str, Any] | None = None
     changed: tuple[str, ...] | None = None
+    trashed: bool = False
     reason: str | None = None
 
     def as_body(self) -> Body:
@@ -87,6 +89,7 @@ class RecordEvent:
             "at": self.at,
             "actor": None if self.actor is None else dict(self.actor),
             "changed": None if self.changed is None else list(self.changed),
+            "trashed": self.trashed,
         }
         return body if self.reason is None else {**body, "reason": self.reason}
 
@@ -130,6 +133,7 @@ def event_of(record: Record, told: Told | None, since: str) -> RecordEvent:
         at=record.updated_at,
         actor={name: by.get(name) for name in ("user_id", "key_id", "call_id")} if by else None,
         changed=None if changed is None else tuple(changed),
+        trashed=is_trashed(record),
     )
 
 
