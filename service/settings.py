@@ -51,6 +51,7 @@ SEARCH = "Search: OpenSearch, else the embedded engine"
 FILES = "Files: S3, else the data folder"
 JOBS = "Jobs, rate limits and replies: Redis, else each process for itself"
 LIMITS = "Limits"
+EVENTS = "Events and usage"
 
 
 def _setting(group: str, description: str, *, secret: bool = False, **limits: Any) -> Any:
@@ -273,6 +274,34 @@ class Settings(BaseSettings):
             LIMITS, "Worker processes that read and render files; 0: one a core that the process may use.", ge=0, le=64
         ),
     ] = 0
+
+    events_hours: Annotated[
+        float,
+        _setting(
+            EVENTS,
+            "How long events of records are kept, in hours: whoever follows them and was away for longer has to read "
+            "everything again.",
+            ge=1,
+            le=8760,
+        ),
+    ] = 72.0
+    streams: Annotated[int, _setting(EVENTS, "Event streams open at once in one process.", ge=1, le=100_000)] = 500
+    streams_per_key: Annotated[
+        int, _setting(EVENTS, "Event streams open at once of one API key, in one process.", ge=1, le=10_000)
+    ] = 10
+    usage_days: Annotated[
+        float, _setting(EVENTS, "How long views, downloads and searches are kept, in days.", ge=1, le=3650)
+    ] = 90.0
+    usage_fold_seconds: Annotated[
+        float,
+        _setting(
+            EVENTS,
+            "How often they are added to `usage_stats` of assets, in seconds: an asset is written once in that time "
+            "at most.",
+            ge=1,
+            le=86_400,
+        ),
+    ] = 300.0
 
     @field_validator("port", "ops_port", mode="before")
     @classmethod

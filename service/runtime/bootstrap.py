@@ -21,10 +21,16 @@ from service.adapters.opensearch.engine import Connection
 from service.adapters.shared.liveness import dismiss, enlist, known_dead
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
+from service.api.kernel.event_stream import StreamSlots
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
+from service.core.events.following import LogReader
+from service.core.events.log import EventLog
+from service.core.events.record_events import RecordEvents
+from service.core.events.relay import Relay
+from service.core.events.usage import UsageRecorder
 from service.core.files.garbage import OPERATION, Garbage
 from service.core.files.imports import Imports
 from service.core.files.links import Links
@@ -45,6 +51,7 @@ from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
+from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import dispensable, index_probe
@@ -76,7 +83,7 @@ class Service:
     """The API, with the indexer and the worker in the same process or in others.
 
     ``runs`` names what is in this one; ``follower`` is its indexer, or the view of another process's; ``times``
-    are that indexer's measures, None where it is another's.
+    are that indexer's measures, None where it is another's; so is ``relay``.
     """
 
     base: Base
@@ -84,6 +91,7 @@ class Service:
     follower: Follower | IndexWatch
     runs: tuple[str, ...]
     times: IndexTimes | None = None
+    relay: Relay | None = None
 
     @property
     def probes(self) -> Mapping[str, Probe]:
@@ -91,8 +99,12 @@ class Service:
         return self.context.probes
 
     def gauges(self) -> list[Metric]:
-        """Return what ``/metrics`` shows of the index."""
-        return index_metrics(self.follower.status(), self.times)
+        """Return what ``/metrics`` shows of the index and of events."""
+        relay = None if self.relay is None else self.relay.status
+        return [
+            *index_metrics(self.follower.status(), self.times),
+            *event_metrics(relay, self.context.usage.status, self.context.streams),
+        ]
 
 
 @asynccontextmanager
@@ -171,9 +183,15 @@ async def open_service(
         jobs, garbage = await open_jobs(base, stack)
         assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=settings.upload_limit)
         searches = _searches(base, engine)
+        events = EventLog(base.store, base.clock)
+        relay = None
         if works:
             await jobs.start()
             run_maintenance(base.files, stack)
+            relay = open_relay(base, events, stack)
+        usage = UsageRecorder(base.store, base.clock)
+        stack.push_async_callback(usage.stop)
+        usage.start()
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
         queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
@@ -188,9 +206,12 @@ async def open_service(
             consistency=Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens")),
             renditions=Renditions(base.files, workers),
             links=base.links,
+            record_events=RecordEvents(LogReader(events), base.clock),
+            usage=usage,
+            streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
             probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )
-        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times)
+        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times, relay)
 
 
 @asynccontextmanager
@@ -211,6 +232,12 @@ async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
     garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
     jobs.register(OPERATION, garbage.run)
     return jobs, garbage
+
+
+def open_relay(base: Base, events: EventLog, stack: AsyncExitStack) -> Relay:
+    """Start the relay, the folding of usage and the sweep of both, until the stack is closed."""
+    start_housekeeping(base.settings, base.store, events, base.clock, stack)
+    return start_relay(base.store, events, base.clock, candidate(base, stack, "relay"), stack)
 
 
 async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, times: IndexTimes) -> Follower:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from service.api.kernel.context import Probe
 from service.api.ops.metrics import Gauges
+from service.core.events.log import EventLog
 from service.errors import SettingsError
 from service.runtime import engines
-from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, probes
+from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, open_relay, probes
+from service.runtime.events import event_metrics
 from service.runtime.index_metrics import IndexTimes, shown
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import dispensable, index_probe
@@ -55,4 +58,6 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
         queue: dict[str, Probe] = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
         await jobs.start()
         run_maintenance(base.files, stack)
-        yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)
+        relay = open_relay(base, EventLog(base.store, base.clock), stack)
+        gauges = partial(event_metrics, relay.status, None, None)
+        yield Role(base, ("worker",), {**probes(base, None), **queue}, gauges)

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-from service.core.events.authorship import Author, signed, signed_new
 from service.core.events.following import Logged, LogReader
 from service.core.events.log import START, EventLog
 from service.core.events.records import RecordEvent
 from service.core.events.relay import LeadershipLost, Relay
+from service.core.shared.authorship import Actor, acting, signed, signed_new
 from service.ports.clock import Clock, SystemClock
 from service.ports.store import Body, Change, Record, Store
+from service.times import timestamp
 
-KIM = Author("kim", "key_1")
+KIM = Actor("kim", "key_1")
 
 
 class Seat:
@@ -82,12 +83,14 @@ async def begun(store: Store, seat: Seat) -> None:
 async def add(store: Store, key: str, org: str = "acme", **fields: object) -> Record:
     """Insert an asset as the use cases do."""
     body: Body = {"org_id": org, "guid": key, "title": key, **fields}
-    return await store.insert("asset", key, signed_new(body, KIM, SystemClock()))
+    with acting(KIM):
+        return await store.insert("asset", key, {**signed_new(body, timestamp(SystemClock().now())), **fields})
 
 
 async def change(store: Store, key: str, *unset: str, **fields: object) -> Record:
     """Change an asset as the use cases do."""
-    return await store.update("asset", key, signed(Change(set=fields, unset=unset), KIM))
+    with acting(KIM):
+        return await store.update("asset", key, signed(Change(set=fields, unset=unset)))
 
 
 async def told(store: Store, count: int, *, position: int = START) -> list[RecordEvent]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from service.core.events.authorship import CREATED_BY, UPDATED_BY
+from service.core.shared.authorship import CREATED_BY, UPDATED_BY
 from service.ports.store import Body, Record
 
 RESYNC = "resync"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from service.api.kernel.event_stream import StreamParams
 from service.api.kernel.inputs import Params
 from service.api.kernel.pagination import MAX_CURSOR
 from service.core.search.consistency import DEFAULT_SECONDS, MAX_SECONDS, MAX_TOKEN
@@ -122,6 +123,19 @@ class DeleteAsset(Params):
 
     permanent: Annotated[bool, Field(description="Delete for good instead of moving to the trash.")] = False
     backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True
+
+
+class FollowEvents(StreamParams):
+    """``GET /events``."""
+
+    types: Annotated[
+        str,
+        Field(
+            description="Types of events by commas, such as `asset.created,asset.deleted`; unset: all that the key may "
+            "see.",
+            max_length=500,
+        ),
+    ] = ""
 
 
 class ReadFile(Params):

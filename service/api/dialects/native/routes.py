@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.api.dialects.native import answers, assets, explain, files, saved_searches, search, suggest
+from service.api.dialects.native import answers, assets, events, explain, files, saved_searches, search, suggest
 from service.api.dialects.native.errors import ERRORS
 from service.api.dialects.native.params import (
     AdvancedSearch,
@@ -10,6 +10,7 @@ from service.api.dialects.native.params import (
     DeleteAsset,
     ExecuteSearch,
     FacetSearch,
+    FollowEvents,
     ReadAsset,
     ReadFile,
     Suggest,
@@ -17,9 +18,10 @@ from service.api.dialects.native.params import (
 from service.api.kernel.authentication import BEARER, SIGNED_LINK
 from service.api.kernel.bodies import FormBody, JsonBody
 from service.api.kernel.dialect import Dialect
+from service.api.kernel.event_stream import MEDIA_TYPE
 from service.api.kernel.file_response import FILE_ANSWERS, FILE_ERRORS
 from service.api.kernel.pagination import CursorParams
-from service.api.kernel.route import Route
+from service.api.kernel.route import Answer, Route
 from service.core.search.saved_searches import SearchCreate, SearchPatch
 from service.model import AssetCreate, AssetPatch
 
@@ -85,6 +87,14 @@ ROUTES: tuple[Route, ...] = (
         _READ,
         {200: answers.SearchResults},
         ExecuteSearch,
+    ),
+    Route(
+        "GET",
+        "/events",
+        events.follow,
+        _READ,
+        {200: Answer(answers.RecordEvent, "Events as they come.", MEDIA_TYPE)},
+        FollowEvents,
     ),
 )
 
