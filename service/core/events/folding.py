@@ -153,7 +153,11 @@ class UsageFolder:
                 for org_id, asset_id in page
                 if (record := found.get(asset_id)) is not None and record.org_id == org_id
             ]
-            written += sum(await asyncio.gather(*tasks))
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)  # none is left running behind an error
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                written += outcome
         return written
 
     async def _write(self, record: Record, number: int, step: Mapping[str, int]) -> bool:
