@@ -114,7 +114,11 @@ async def connected(
         "http_version": "1.1",
         "root_path": "",
     }
-    serving = asyncio.create_task(app(scope, client.receive, client.send))  # type: ignore[arg-type]
+
+    async def serve() -> None:
+        await app(scope, client.receive, client.send)
+
+    serving = asyncio.create_task(serve())
     try:
         yield client
     finally:

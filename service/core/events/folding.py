@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from service.core.events.usage import KIND, Use
-from service.core.shared.authorship import signed
+from service.core.shared.authorship import USAGE_WINDOW, signed
 from service.errors import AlreadyExists, Conflict, NotFound
 from service.ports.clock import Clock
 from service.ports.store import Change, Record, Store
@@ -162,9 +162,9 @@ class UsageFolder:
 
     async def _write(self, record: Record, number: int, step: Mapping[str, int]) -> bool:
         """Add to an asset, unless it has got what this window adds; whether it was written. Raises Conflict."""
-        change = signed(Change(set={"usage_window": number}, increment=step))
+        change = signed(Change(set={USAGE_WINDOW: number}, increment=step))
         for attempt in range(_ATTEMPTS):
-            if record.body.get("usage_window", 0) >= number:
+            if record.body.get(USAGE_WINDOW, 0) >= number:
                 return False
             try:
                 await self._store.update("asset", record.key, change, expected_rev=record.rev)

@@ -18,7 +18,12 @@ from service.ports.store import Body, Change
 
 UPDATED_BY = "updated_by"
 CREATED_BY = "created_by"
-_OWN = frozenset({UPDATED_BY, CREATED_BY})
+USAGE_WINDOW = "usage_window"
+"""The number of the last window of usage that was added to a record's statistics."""
+
+_OWN = frozenset({UPDATED_BY, CREATED_BY, USAGE_WINDOW})
+"""Bookkeeping: nobody's change."""
+
 _FIELDS = 64
 """Fields that ``changed`` names at most."""
 
