@@ -10,6 +10,7 @@ from typing import Any
 from service.core.access.keys import Principal
 from service.core.assets.records import check_new, new_record, plain, slugify, split_tags
 from service.core.files.garbage import Garbage, spare
+from service.core.shared.authorship import signed, signed_new
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
@@ -115,6 +116,7 @@ class Assets:
 
     async def insert(self, body: Body) -> Record:
         """Insert a new asset's body; a slug that is taken gets the asset's number."""
+        body = signed_new(body, timestamp(self._clock.now()))
         try:
             return await self._store.insert("asset", body["id"], body)
         except AlreadyExists as error:
@@ -186,6 +188,7 @@ class Assets:
 
     async def _write(self, record: Record, change: Change) -> Record:
         """Write a change; a slug that is taken gets the asset's number."""
+        change = signed(change)
         try:
             return await self._store.update("asset", record.key, change, expected_rev=record.rev)
         except AlreadyExists as error:

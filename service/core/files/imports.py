@@ -13,6 +13,7 @@ from service.core.assets.assets import with_number
 from service.core.assets.records import new_record
 from service.core.files.garbage import spare
 from service.core.files.hashing import sha256_of
+from service.core.shared.authorship import Actor, acting, signed_new
 from service.core.shared.ids import IdAllocator
 from service.errors import AlreadyExists, IngestError, InvalidInput
 from service.model import AssetCreate
@@ -20,6 +21,7 @@ from service.ports.clock import Clock
 from service.ports.files import Files, Put, space_of
 from service.ports.ingest import Facts, MetadataExtractor
 from service.ports.store import Body, Condition, In, Store
+from service.times import timestamp
 
 CHUNK = 64
 """Files taken in hand together: one look-up and one write of the store each, and the most that memory holds."""
@@ -160,6 +162,8 @@ class Imports:
             # Through the same model as every other asset: what a file says is checked like what a client says.
             given = AssetCreate(filename=item.source.path.name[:256])
             body = new_record(given, who, next(numbers), self._clock, file=(stored, item.facts, item.source.path.name))
+            with acting(Actor(who.user_id, who.key_id or None)):
+                body = signed_new(body, timestamp(self._clock.now()))
             body |= {"import_key": item.sha256, "source_path": item.source.relative[:1000]}
             bodies[body["id"]] = (item, body)
         for retry in (False, True):
