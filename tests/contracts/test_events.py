@@ -195,13 +195,16 @@ async def test_followers_learn_of_what_is_appended_in_order(store: Store) -> Non
     log = EventLog(store, SystemClock())
     reader = LogReader(log, poll=0.02)
     seen: list[list[int]] = [[], [], []]
+    begun: set[int] = set()
 
     async def follow(place: int) -> None:
         async with aclosing(reader.follow(None)) as pages:
             async for page in pages:
+                begun.add(place)
                 seen[place] += [item.position for item in page if item.event]
 
     tasks = [asyncio.create_task(follow(place)) for place in range(len(seen))]
+    await until(lambda: len(begun) == len(seen), "all have begun")
     elsewhere = EventLog(store, SystemClock())  # as another process would append
     await log.append(1, [resync(0, "", "x")], "t")
     await until(lambda: all(seen), "all have the first")

@@ -142,7 +142,7 @@ class UsageRecorder:
             by_org.setdefault(event["org_id"], []).append(event)
         for org_id, own in by_org.items():
             # Keys begin with the time, so that the oldest come first. Window 0: they are not folded yet.
-            key = f"{own[0]['at']}-{self._clock.sid()}"
+            key = f"{int(self._clock.now().timestamp() * 1000):014d}-{self._clock.sid()}"
             self._writing[key] = {"org_id": org_id, "at": own[0]["at"], "window": 0, "events": own}
 
     def _size(self) -> int:
