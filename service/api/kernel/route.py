@@ -40,8 +40,8 @@ class Route:
     usual one; a bare model stands for an Answer of it. ``changes`` says whether a call changes anything: its answers
     then carry ``X-Index-Token``, and a POST takes an ``Idempotency-Key``. ``versioned`` says that ``ETag`` of its
     answers is a record's: ``If-None-Match`` of a read and ``If-Match`` of a change count. ``body`` is a model for JSON,
-    or the kinds of bodies that are taken. ``errors`` are codes that it may answer beside those that follow from all this.
-    ``authentication`` replaces the dialect's, and ``name`` the operation's, which is made of the handler's.
+    or the kinds of bodies that are taken. ``errors`` are codes that it may answer beside those that follow from
+    all this. ``authentication`` replaces the dialect's, and ``name`` the operation's, which is made of the handler's.
     """
 
     method: str
