@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from indexer.leadership.lease import TTL, Candidate, Lease, LeaseLost
 from indexer.leadership.renewal import LeaseRenewer
 from service.api.kernel.event_stream import StreamSlots
-from service.api.ops.metric_table import METRICS, PREFIX
+from service.api.ops.metrics import METRICS, PREFIX
 from service.core.events.folding import UsageFolder
 from service.core.events.log import EventLog
 from service.core.events.relay import LeadershipLost, Relay, RelayStatus

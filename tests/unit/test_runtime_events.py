@@ -12,7 +12,7 @@ import pytest
 from indexer.leadership.lease import Candidate
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.event_stream import StreamSlots
-from service.api.ops.metric_table import EVENTS, PREFIX
+from service.api.ops.metrics import EVENTS, PREFIX
 from service.core.events.relay import LeadershipLost, RelayStatus
 from service.core.events.usage import UsageStatus
 from service.errors import Unavailable

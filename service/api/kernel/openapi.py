@@ -208,7 +208,8 @@ class _Schemas:
 def error_statuses(dialect: Dialect, route: Route) -> list[int]:
     """Return the statuses of errors that a route may answer."""
     codes = {"VALIDATION_ERROR", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "NOT_FOUND"}
-    codes |= {"AUTHENTICATION_REQUIRED", "INSUFFICIENT_SCOPE", "RATE_LIMIT_EXCEEDED"}
+    if dialect.schemes(route):
+        codes |= {"AUTHENTICATION_REQUIRED", "INSUFFICIENT_SCOPE", "RATE_LIMIT_EXCEEDED"}
     if route.bodies or route.idempotent_by_key:
         codes |= {"PAYLOAD_TOO_LARGE", "REQUEST_TIMEOUT"}
     if route.bodies:
@@ -232,7 +233,7 @@ def _operation(main: Dialect, dialect: Dialect, route: Route, schemas: _Schemas)
         "operationId": route.name or f"{module}_{name}",
         "tags": [_plain(dialect.prefix + route.path).removeprefix(main.prefix).split("/")[1]],
         "summary": summary.replace("`", ""),
-        "description": f"{summary} Scope: `{route.scope}`.",
+        "description": summary if route.scope is None else f"{summary} Scope: `{route.scope}`.",
         "parameters": [
             *_path_parameters(route.path, dialect.path_parameters),
             *_query_parameters(route.params),
@@ -249,7 +250,7 @@ def _operation(main: Dialect, dialect: Dialect, route: Route, schemas: _Schemas)
         operation["requestBody"] = {"required": True, "content": content}
     if (security := _security(dialect.schemes(route))) != _security(main.authentication):
         operation["security"] = security
-    return {name: value for name, value in operation.items() if value != []}
+    return operation
 
 
 def _security(schemes: Sequence[Scheme]) -> list[Json]:
