@@ -65,6 +65,8 @@ async def test_what_happens_to_an_asset_comes_in_order(api: Api, app: ASGIApp) -
     assert [event.data["rev"] for event in events] == [1, 2, 3, 4, 5]
     assert [event.data["trashed"] for event in events] == [False, False, True, False, False]
     assert {event.data["key"] for event in events} == {asset["id"]}
+    assert {event.data["actor"]["user_id"] for event in events} == {"user_1"}
+    assert [event.data["changed"] for event in events[-2:]] == [["deleted_at"], None]
     assert all(int(one.id) < int(other.id) for one, other in pairwise(events))
 
 

@@ -18,6 +18,7 @@ from service.adapters.mongo.codec import Document
 from service.adapters.mongo.errors import DUPLICATE, NAMESPACE_EXISTS, code_of, settings_error
 from service.adapters.mongo.options import SETTING, MongoOptions
 from service.adapters.mongo.query import SCALARS, index_field, unique_field
+from service.adapters.shared.bodies import many_paths
 from service.errors import SettingsError
 from service.ports.store import KINDS, Index
 
@@ -77,14 +78,17 @@ def _wanted(index: Index) -> Wanted:
 
 
 def validator(kind: str) -> Document:
-    """Return the JSON Schema of a kind's documents: their frame, and that indexed paths hold one value each."""
+    """Return the JSON Schema of a kind's documents: their frame, and what indexed paths hold."""
     body: Document = {"bsonType": "object"}
     for path in dict.fromkeys(path for index in KINDS[kind] for path in index.paths):
+        many = path in many_paths(KINDS[kind])
         *parents, last = path.split(".")
-        target = body
+        targets = [body]
         for name in parents:
-            target = target.setdefault("properties", {}).setdefault(name, {})
-        target.setdefault("properties", {})[last] = {"bsonType": ["null", *SCALARS]}
+            inner = [target.setdefault("properties", {}).setdefault(name, {}) for target in targets]
+            targets = inner + [target.setdefault("items", {}) for target in inner if many]
+        for target in targets:
+            target.setdefault("properties", {})[last] = _values(many=many)
     frame = {
         "_id": {"bsonType": "string", "minLength": 1},
         "key": {"bsonType": "string", "minLength": 1},
@@ -97,6 +101,13 @@ def validator(kind: str) -> Document:
     }
     schema = {"bsonType": "object", "required": list(frame), "properties": frame, "additionalProperties": False}
     return {"$jsonSchema": schema}
+
+
+def _values(*, many: bool) -> Document:
+    """Return the JSON Schema of what an indexed path holds: one value or none, or a list of them."""
+    if not many:
+        return {"bsonType": ["null", *SCALARS]}
+    return {"bsonType": ["null", *SCALARS, "array"], "items": {"bsonType": ["null", *SCALARS]}}
 
 
 async def plan(options: MongoOptions) -> list[SetupStep]:

@@ -89,6 +89,11 @@ def checked_change(kind: str, change: Change) -> Change:
     return Change(values, tuple(change.unset), dict(change.increment))
 
 
+def tombstone_body(kind: str, by: Body | None) -> Body:
+    """Return what a tombstone holds beside the organization. Raises InvalidInput."""
+    return {} if by is None else dict(checked_change(kind, Change(set={"updated_by": by})).set)
+
+
 def checked_value(path: str, value: Any) -> str | float | bool:
     """Return a value that a path is compared with. Raises InvalidInput for one that no record can hold."""
     match value:

@@ -56,10 +56,12 @@ def update(
     return after
 
 
-def remove(connection: sqlite3.Connection, kind: str, key: str, expected_rev: int | None, now: str) -> Record:
+def remove(
+    connection: sqlite3.Connection, kind: str, key: str, rest: Body, expected_rev: int | None, now: str
+) -> Record:
     """Leave a tombstone. Raises NotFound, Conflict."""
     before = _current(connection, kind, key, expected_rev)
-    body: Body = {} if before.org_id is None else {"org_id": before.org_id}
+    body: Body = rest if before.org_id is None else {"org_id": before.org_id, **rest}
     connection.execute(
         f'UPDATE "{kind}" SET rev = ?, tombstone = 1, updated_at = ?, body = ? WHERE key = ?',
         (before.rev + 1, now, orjson.dumps(body).decode(), key),

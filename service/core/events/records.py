@@ -59,7 +59,7 @@ class RecordEvent:
         rev: The record's rev; several writes that were faster than the relay are one event, with the last rev.
         org_id: The organization; None in a :data:`RESYNC`, which is everybody's.
         at: When the record was written, or the history was lost.
-        actor: {user_id, key_id, call_id} of the last write; None where it is not known, as of a permanent delete.
+        actor: {user_id, key_id, call_id} of the last write; None where it is not known, as of old records.
         changed: The fields that the last write changed; None where it is not known.
         trashed: Whether the record is in the trash now.
         reason: Why to read everything again, in a :data:`RESYNC`.

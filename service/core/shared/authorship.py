@@ -1,9 +1,9 @@
 """Who wrote a record last, and by which call: ``updated_by`` and ``created_by`` of its body.
 
 ``updated_by`` is {user_id, key_id, call_id, changed}: ``changed`` names the fields of the record that the write set or
-dropped, sorted. ``created_by`` is {user_id, key_id, call_id, at}: ``at`` is when the record was really made, whatever
-an import says of its ``created_at``. Who acts is known to the task that serves a request or runs an operation
-(:func:`acting`), so no use case has to hand it through; outside of any, it is the service itself.
+dropped, sorted; a tombstone's names none. ``created_by`` is {user_id, key_id, call_id, at}: ``at`` is when the record
+was really made, whatever an import says of its ``created_at``. Who acts is known to the task that serves a request or
+runs an operation (:func:`acting`), so no use case has to hand it through; outside of any, it is the service itself.
 """
 
 from __future__ import annotations
