@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """How often the end of the log is looked at while somebody follows."""
 
+_PAGE_EVENTS, _PAGE_BLOCKS = 2000, 256
+"""About how many events a follower that is behind reads at once, and how many blocks at most."""
+
 _KEPT_EVENTS = 5000
 """Events at the end of the log that are kept in memory for all followers."""
 
@@ -73,9 +76,13 @@ class LogReader:
                 yield [Logged(position, lost=lost)]
             else:
                 yield [Logged(position)]
+            page_size = 1
             while True:
                 news = self._news.next
-                blocks = await self._behind(position)
+                blocks = await self._behind(position, page_size)
+                # Blocks of a quiet time hold an event each, those of an import hundreds.
+                heaviest = max((len(block.events) for block in blocks), default=1)
+                page_size = min(_PAGE_BLOCKS, page_size * 2, max(1, _PAGE_EVENTS // heaviest))
                 if blocks and blocks[0].number > next_block(position):  # it was swept meanwhile
                     position = await self.end()
                     yield [Logged(position, lost=True)]
@@ -88,14 +95,14 @@ class LogReader:
                 if not blocks:
                     await news.wait()
 
-    async def _behind(self, position: int) -> list[Block]:
-        """Return the next blocks that hold something behind a position."""
+    async def _behind(self, position: int, page_size: int) -> list[Block]:
+        """Return the next blocks that hold something behind a position; ``page_size`` of them where they are read."""
         wanted = next_block(position)
         if self._blocks and self._blocks[0].number <= wanted:
             return [block for block in self._blocks if block.number >= wanted]
         if wanted > self._head > 0:
             return []
-        return await self._log.behind(wanted - 1)
+        return await self._log.behind(wanted - 1, page_size)
 
     async def _is_lost(self, position: int) -> bool:
         """Whether what follows a position is no longer kept, or never was: it is of another log."""

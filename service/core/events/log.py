@@ -34,7 +34,7 @@ START = BLOCK_EVENTS - 1
 
 _DIGITS = 12
 _PAGE = 4
-"""Blocks read at once: 4,000 events at most."""
+"""Blocks read at once where nothing is known of their size."""
 _SWEPT = 50
 """Blocks dropped at once."""
 
