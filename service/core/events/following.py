@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """How often the end of the log is looked at while somebody follows."""
 
-_PAGE_EVENTS, _PAGE_BLOCKS = 2000, 256
+_PAGE_EVENTS, _PAGE_BLOCKS = 2000, 32
 """About how many events a follower that is behind reads at once, and how many blocks at most."""
 
 _KEPT_EVENTS = 5000
