@@ -125,12 +125,21 @@ class UsageFolder:
     async def _count(self, keys: Sequence[str]) -> Counts:
         counts: Counts = Counter()
         for first in range(0, len(keys), _PAGE):
-            found = await self._store.get_many(KIND, keys[first : first + _PAGE])
-            for record in found.values():
-                for event in record.body["events"]:
+            page = keys[first : first + _PAGE]
+            found = await self._store.get_many(KIND, page)
+            for key in page:
+                record = found.get(key) or await self._newest(key)
+                for event in () if record is None else record.body["events"]:
                     if (path := COUNTED.get(event["type"])) and (asset_id := event.get("asset_id")):
                         counts[event["org_id"], asset_id, path] += 1
         return counts
+
+    async def _newest(self, key: str) -> Record | None:
+        """Return a record that many are read without: one that was just written, or dropped."""
+        try:
+            return await self._store.get(KIND, key)
+        except NotFound:
+            return None
 
     async def _add(self, number: int, counts: Counts) -> int:
         """Add the counts of a window to the assets that have not got them yet."""

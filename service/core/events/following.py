@@ -148,8 +148,8 @@ class LogReader:
     async def _look(self) -> None:
         """Read what was appended since the last look, and wake the followers if there is anything."""
         if not self._head and (head := await self._log.head()) is not None:
-            self._head = head.number
-            self._news.call()
+            # The head itself is read as all others are: the store's newest may not be there for a scan yet.
+            self._head = head.number - 1
         while blocks := await self._log.behind(self._head):
             for block in blocks:
                 self._blocks.append(block)

@@ -192,7 +192,7 @@ class _Session:
     async def _recall(self, head: Block) -> None:
         """Read what was told within the margin before the head, the newest first."""
         last = head.number
-        known: dict[tuple[str, str], Told] = {}
+        known = {(event.kind, event.key): Told(event.rev, event.trashed) for event in head.events if event.kind}
         while last > 0 and len(known) < REMEMBERED:
             first = max(0, last - _RECALLED)
             blocks = await self._log.behind(first, last - first)
