@@ -18,6 +18,7 @@ from service.core.events.folding import UsageFolder
 from service.core.events.log import EventLog
 from service.core.events.relay import LeadershipLost, Relay, RelayStatus
 from service.core.events.usage import UsageStatus
+from service.core.shared.tasks import cancelled
 from service.errors import AssetryError
 from service.ports.clock import Clock
 from service.ports.store import Body, Store
@@ -125,8 +126,7 @@ def every(seconds: float, name: str, work: Callable[[], Awaitable[object]], stac
             await asyncio.sleep(seconds)
 
     async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
+        await cancelled(task)
 
     task = asyncio.create_task(run(), name=name)
     stack.push_async_callback(end)

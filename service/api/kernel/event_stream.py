@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api.kernel.inputs import Params
+from service.core.shared.tasks import cancelled
 from service.errors import InvalidInput, TooManyRequests
 
 MEDIA_TYPE = "text/event-stream"
@@ -156,9 +157,7 @@ class EventStream(Response):
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await cancelled(*tasks)
         if not writing.cancelled():
             writing.result()
 
@@ -210,10 +209,7 @@ async def _with_heartbeats(
                 beat = asyncio.ensure_future(pause(seconds))
                 yield None
     finally:
-        pending: set[asyncio.Future[Any]] = {task for task in (step, beat) if task is not None}
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending)
+        await cancelled(*(task for task in (step, beat) if task is not None))
 
 
 async def _left(receive: Receive) -> None:

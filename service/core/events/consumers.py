@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from service.core.events.following import Logged, LogReader
 from service.core.events.records import RecordEvent, resync
+from service.core.shared.tasks import cancelled
 from service.errors import AssetryError, NotFound
 from service.ports.clock import Clock
 from service.ports.store import Store, upsert
@@ -47,8 +48,7 @@ class Consumer:
         """End; what is under way is repeated. Safe to call twice."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await cancelled(task)
 
     async def _run(self) -> None:
         failures = 0

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from service.core.events.log import START, Block, EventLog, News, next_block
 from service.core.events.records import RecordEvent
+from service.core.shared.tasks import cancelled
 from service.errors import AssetryError
 
 log = logging.getLogger(__name__)
@@ -122,8 +123,7 @@ class LogReader:
             if not self._followers:
                 task, self._task = self._task, None
                 self._forget()
-                task.cancel()
-                await asyncio.wait([task])
+                await cancelled(task)
 
     def _forget(self) -> None:
         self._blocks.clear()

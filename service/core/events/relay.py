@@ -24,6 +24,7 @@ from typing import Protocol
 
 from service.core.events.log import Block, EventLog, Overtaken
 from service.core.events.records import EVENT_KINDS, RecordEvent, Told, event_of, resync
+from service.core.shared.tasks import cancelled
 from service.errors import AssetryError, HistoryLost
 from service.ports.clock import Clock
 from service.ports.store import Body, Changed, Store
@@ -110,8 +111,7 @@ class Relay:
         """End and let go of the leadership; what is under way is told by the next relay. Safe to call twice."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await cancelled(task)
             await self._leadership.leave()
 
     async def _run(self) -> None:

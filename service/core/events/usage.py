@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from service.core.shared.tasks import cancelled
 from service.errors import AlreadyExists, AssetryError
 from service.ports.clock import Clock
 from service.ports.store import Body, Store
@@ -113,8 +114,7 @@ class UsageRecorder:
         """Write what is left, and end. Safe to call twice."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await cancelled(task)
         try:
             while self._waiting or self._writing:
                 await self.flush()
