@@ -22,9 +22,9 @@ from query.clauses import (
 )
 from query.clauses import Fuzzy as FuzzyClause
 from query.clauses import Wildcard as WildcardClause
-from query.dsl.cost import FUZZY_COST, exceeded_limit, text_cost, truncate
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
+from query.language.cost import FUZZY_COST, exceeded_limit, text_cost, truncate
 from query.language.dates import Clock
 from query.language.flags import PSEUDO, PseudoField
 from query.language.limits import LIMITS, check_limit, limit_problem
@@ -198,7 +198,7 @@ class _Resolver:
         message = f"Unknown field {name[:60]}.{more}"
         if near:
             message += f" Did you mean {' or '.join(near)}?"
-        message += f" To search for it as text, write {name[:60]}\\:"
+        message += f" Write {name[:60]}\\: to search for it as text."
         return QueryError(
             QueryProblem("unknown_field", message, offset, token.end - token.start - 1, near[0] if near else None)
         )
