@@ -49,7 +49,7 @@ SERVICE = "Service"
 DOCUMENTS = "Documents: MongoDB, or SQLite in the data folder"
 SEARCH = "Search: OpenSearch, or the embedded engine"
 FILES = "Files: S3, or the data folder"
-JOBS = "Jobs, rate limits and stored replies: Redis, or the store and each process"
+JOBS = "Jobs, rate limits and stored replies: Redis, or the store and process memory"
 LIMITS = "Limits"
 
 
