@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.api.app import DOCUMENTS
-from service.api.kernel.dialect import Dialect
 from service.api.kernel.errors import CODES
 from service.api.kernel.openapi import OPENAPI
 from service.api.kernel.route import INDEX_TOKEN, Route
@@ -54,18 +53,20 @@ a scheduler can tell a problem in the index from an outage:
 
 
 def render_api() -> str:
-    """Return ``docs/ref-api.md``: every route of the native API with its parameters and body."""
-    native: Dialect = DOCUMENTS[OPENAPI.path].dialects[0]
+    """Return ``docs/ref-api.md``: every route of the native API and of files, with parameters and body."""
+    native, *others = DOCUMENTS[OPENAPI.path].dialects
     scopes = "\n".join(f"| `{scope}` | {doc} |" for scope, doc in SCOPES.items())
     head = f"""# The native API
 
 {_NOTE}
-All paths are relative to `{native.prefix}`. Every call needs the header `Authorization: Bearer YOUR_API_KEY`; create
-keys with `assetry keys create`.
+All paths are relative to `{native.prefix}`, except those of files at the end. Every call needs the header
+`Authorization: Bearer YOUR_API_KEY`; create keys with `assetry keys create`.
 
-Writes return the header `{INDEX_TOKEN}`. Pass its value to a search as `wait_for`, and the search sees the write. The
-same reference as OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search.md). Requests that
-accept `Idempotency-Key` can be repeated safely: [how to retry](how-to-retry.md).
+A running service shows the same with every answer at `/docs`, and as OpenAPI 3.1 at `{OPENAPI.path}`. Examples are in
+[how to search](how-to-search.md). Writes return the header `{INDEX_TOKEN}`. Pass its value to a search as `wait_for`,
+and the search sees the write. Requests that accept `Idempotency-Key` can be repeated safely:
+[how to retry](how-to-retry.md). An answer with an `ETag` is one version of a record: a read with `If-None-Match`
+answers 304 while that version is the newest, and a change with `If-Match` fails unless it still is.
 
 ## Scopes
 
@@ -73,14 +74,16 @@ accept `Idempotency-Key` can be repeated safely: [how to retry](how-to-retry.md)
 |---|---|
 {scopes}
 """
-    return "\n".join([head, *(_route(route) for route in native.routes)])
+    routes = [_route(route, route.path) for route in native.routes]
+    routes += [_route(route, dialect.prefix + route.path) for dialect in others for route in dialect.routes]
+    return "\n".join([head, *routes])
 
 
-def _route(route: Route) -> str:
+def _route(route: Route, path: str) -> str:
     scope = f" Scope: `{route.scope}`." if route.scope else ""
     takes = " Accepts `Idempotency-Key`." if route.idempotent_by_key else ""
     lines = [
-        f"## {route.method} {route.path}\n",
+        f"## {route.method} {path}\n",
         f"{(route.handler.__doc__ or '').strip()}{scope} Status: {route.status}.{takes}\n",
     ]
     if route.params.model_fields:
