@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Follows from one session start. ``moved`` says whether it made any progress."""
+    """Follows from one session start. ``made_progress`` says whether it got anything done."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Session:
         flow: LoopControl,
         bell: asyncio.Event,
     ) -> None:
-        self.moved = False
+        self.made_progress = False
         self._store = store
         self._engine = engine
         self._clock = clock
@@ -161,7 +161,7 @@ class Session:
 
     def _done(self, line: Pipeline, *, all_read: bool) -> None:
         """Record that a batch is done; ``all_read`` says that no more changes were waiting in the feed then."""
-        self._progress.error, self.moved = None, True
+        self._progress.error, self.made_progress = None, True
         if all_read:
             self._progress.even()
         if len(line) > 1:  # others follow it
@@ -225,7 +225,7 @@ class Session:
         self._progress.rebuild = _rebuilding(plan)
         self._progress.gen = plan.gen
         # A mapping that rejects everything can be fixed by a reindex, which needs the feed to go on.
-        self._writer.spare([self._targets[0].index] if plan.building is not None else ())
+        self._writer.tolerate_rejections([self._targets[0].index] if plan.building is not None else ())
         live = self._targets[0].physical
         self._progress.index = live.index
         outdated = live.hash != mapping_hash()
