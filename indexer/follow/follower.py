@@ -111,7 +111,7 @@ class Follower:
             clock,
             seconds=opt.refresh_seconds,
             observe=observe,
-            on_moved=lambda: self._renewer.note({}),  # standbys wait for it too
+            moved=lambda: self._renewer.note({}),  # standbys wait for it too
         )
         self._progress = Progress(clock, observe_batch)
         builder = Builder(store, engine, self._indexes, self._plans, self._writer, self.pause)
@@ -251,7 +251,7 @@ class Follower:
         try:
             await session.run()
         finally:
-            self._failures = 0 if session.made_progress else self._failures
+            self._failures = 0 if session.moved else self._failures
             self._session = None
 
     async def _stand_by(self) -> None:

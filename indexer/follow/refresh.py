@@ -67,7 +67,7 @@ class Refresher:
 
     Each refresh costs the engine a new segment, so a stream of small writes shares one; but a caller that reads its own
     write should not wait for the interval once it is acknowledged. ``searchable`` is the token up to which searches see
-    every change; ``observe`` receives for each change the seconds from its commit until then, and ``on_moved`` is called
+    every change; ``observe`` receives for each change the seconds from its commit until then, and ``moved`` is called
     when the token moves.
     """
 
@@ -78,13 +78,13 @@ class Refresher:
         *,
         seconds: float,
         observe: Observe = _ignore,
-        on_moved: Callable[[], None] = _nothing,
+        moved: Callable[[], None] = _nothing,
     ) -> None:
         self._refresh = refresh
         self._clock = clock
         self._seconds = seconds
         self._observe = observe
-        self._on_moved = on_moved
+        self._moved = moved
         self._searchable = WatchedToken()
         self._acked: str | None = None
         self._commits: list[float] = []
@@ -215,7 +215,7 @@ class Refresher:
     def _move(self, token: str) -> None:
         if not self._held:
             self._searchable.move(token)
-            self._on_moved()
+            self._moved()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

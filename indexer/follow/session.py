@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Follows from one session start. ``made_progress`` says whether it got anything done."""
+    """Follows from one session start. ``moved`` says whether it made any progress."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Session:
         flow: LoopControl,
         bell: asyncio.Event,
     ) -> None:
-        self.made_progress = False
+        self.moved = False
         self._store = store
         self._engine = engine
         self._clock = clock
@@ -161,7 +161,7 @@ class Session:
 
     def _done(self, line: Pipeline, *, all_read: bool) -> None:
         """Record that a batch is done; ``all_read`` says that no more changes were waiting in the feed then."""
-        self._progress.error, self.made_progress = None, True
+        self._progress.error, self.moved = None, True
         if all_read:
             self._progress.even()
         if len(line) > 1:  # others follow it
