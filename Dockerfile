@@ -43,7 +43,7 @@ WORKDIR /data
 VOLUME ["/data", "/scratch"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Alive, not ready: a service whose engine is away is not mended by a restart. /readyz says which engine that is.
+# Alive, not ready: a service whose engine is away is not fixed by a restart. /readyz says which engine that is.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-I", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
 ENTRYPOINT ["assetry"]

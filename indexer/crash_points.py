@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 
-class Step(StrEnum):
+class CrashPoint(StrEnum):
     """Every named step, in the order of a life: a step is reached when what it names has just happened."""
 
     # leadership
@@ -61,17 +61,17 @@ class Step(StrEnum):
     PURGED = "purged"
 
 
-Observer = Callable[[Step], None]
+Observer = Callable[[CrashPoint], None]
 
 
-def _nobody(step: Step) -> None:
+def _nobody(step: CrashPoint) -> None:
     """Learn nothing."""
 
 
 _observers: list[Observer] = [_nobody]
 
 
-def reached(step: Step) -> None:
+def crash_point(step: CrashPoint) -> None:
     """Say that a step has been reached. Raises what the observer raises, if tests installed one."""
     _observers[-1](step)
 

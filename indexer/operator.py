@@ -14,7 +14,7 @@ from indexer.follow.writer import Writer
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
 from indexer.indexes.targets import Target, resolved
-from indexer.leadership.leader_wait import Settling
+from indexer.leadership.leader_wait import LeaderWait
 from indexer.options import FollowOptions
 from indexer.verify.verify import Verify, VerifyOptions, Write
 from service.errors import HistoryLost
@@ -34,8 +34,8 @@ def _never(key: str) -> bool:
     return False
 
 
-class Patience:
-    """A :class:`indexer.bulk.loop.Flow` that waits for an engine as long as it takes; ``waits`` learns for what."""
+class PatientControl:
+    """A :class:`indexer.bulk.loop.LoopControl` that waits for an engine for ever; ``waits`` learns for what."""
 
     def __init__(self, check: Callable[[], None], waits: Callable[[str], None]) -> None:
         self._check = check
@@ -83,7 +83,7 @@ class Leader:
             return False
 
 
-class Tools:
+class OperatorTools:
     """The tools for one alias.
 
     ``check`` raises to end what is under way, ``waits`` learns what is waited for; ``worker`` is the fence of the
@@ -110,12 +110,12 @@ class Tools:
         )
         self.plans = Plans(store, opt.alias, worker=worker)
         self.letters = DeadLetters(store, clock)
-        self.bulk = BulkLoop(engine, self.letters, Patience(check, waits), bounds=opt.bounds, lanes=opt.lanes)
+        self.bulk = BulkLoop(engine, self.letters, PatientControl(check, waits), bounds=opt.bounds, lanes=opt.lanes)
         self.writer = Writer(store, self.bulk, opt)
         self.leader = Leader(store, opt.alias, check=check)
 
     def verify(
-        self, target: Target, *, repair: Write | None = None, bodies: bool = True, settling: Settling | None = None
+        self, target: Target, *, repair: Write | None = None, bodies: bool = True, settling: LeaderWait | None = None
     ) -> Verify:
         """Return a verify of an index, which knows its dead letters.
 
@@ -144,14 +144,16 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class RetryResult:
     """How many dead letters were tried again, and how many are open still."""
 
     tried: int
     left: int
 
 
-async def retry(tools: Tools, *, index: str | None = None, assets: Collection[str] | None = None) -> Retried:
+async def retry(
+    tools: OperatorTools, *, index: str | None = None, assets: Collection[str] | None = None
+) -> RetryResult:
     """Read the records behind open dead letters and write them again now; a good version clears its letter.
 
     Of one ``index`` or of all that get writes; of these ``assets`` or of all. Raises Unavailable, Rejected, Halted,
@@ -169,7 +171,7 @@ async def retry(tools: Tools, *, index: str | None = None, assets: Collection[st
             await tools.engine.refresh(target.index)
         tried += len(keys)
         left += sum(key in tools.letters.open(target.index) for key in keys)
-    return Retried(tried, left)
+    return RetryResult(tried, left)
 
 
 async def resume(store: Store, alias: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from indexer.bulk.loop import Bounds
+from indexer.bulk.loop import BatchLimits
 
 MEMORY_RUN = 1000
 """From this many documents on, a bulk request of the embedded engine makes a run that it never merges again."""
@@ -54,7 +54,7 @@ class FollowOptions:
     lanes: int = 3
     batches: int = 2
     linger_seconds: float = 0.05
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: BatchLimits = field(default_factory=BatchLimits)
     trickle: int | None = None
     refresh_seconds: float = 0.5
     checkpoint_seconds: float = 0.5
@@ -73,7 +73,7 @@ class FollowOptions:
         meanwhile. Requests of a thousand documents are never merged; requests of ten, the smallest of their class,
         keep the longest pause at the thousand documents of one merge (measured: 1.7 s, against 4.3 s with forty).
         """
-        bounds = Bounds(count=MEMORY_RUN, size=50 * 2**20)
+        bounds = BatchLimits(count=MEMORY_RUN, size=50 * 2**20)
         return cls(
             alias=alias,
             page=MEMORY_RUN,

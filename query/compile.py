@@ -13,7 +13,7 @@ from query.cursors import check_cursor, fingerprint, page_of
 from query.dsl.cost import expansions
 from query.dsl.emit import Bool, Context, emit, scores
 from query.dsl.highlights import highlight_body
-from query.dsl.ranking import check_lifts, lifted
+from query.dsl.ranking import check_score_boosts, with_score_boosts
 from query.dsl.sorting import SortKey, sort_body
 from query.errors import BadValue, QueryError, QueryProblem
 from query.facets.body import facet_body
@@ -39,7 +39,7 @@ def compile_text(
 def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> CompiledSearch:
     """Compile a request to an OpenSearch body; raise QueryError naming the part that is at fault."""
     _check_page(request)
-    check_lifts(request.lift)
+    check_score_boosts(request.score_boosts)
     check_cursor(request, caller)
     cursor = _bound_cursor(request, caller, now)
     clock = _clock(now if cursor is None else _time_of(cursor), request.zone)
@@ -59,8 +59,8 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
         "track_total_hits": True if request.total_exact else MAX_OFFSET,
         "_source": {"excludes": [FOLD, *request.source]},
     }
-    if request.lift and scores(clause):
-        body["query"] = lifted(body["query"], request.lift, clock.now)
+    if request.score_boosts and scores(clause):
+        body["query"] = with_score_boosts(body["query"], request.score_boosts, clock.now)
     if late:
         body["post_filter"] = emit(conjunction([s.clause for s in late]), context, scoring=False)
     if plans:

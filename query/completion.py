@@ -17,13 +17,13 @@ from query.compile import compile_search
 from query.errors import QueryError
 from query.facets.read import read_facet
 from query.facets.request import FacetRequest
-from query.language.flags import FLAGS, PSEUDO, Pseudo
+from query.language.flags import FLAGS, PSEUDO, PseudoField
 from query.render import quoted, word
 from query.types import Caller, CompiledSearch, SearchRequest
 
 DEFAULT_SIZE = 10
 MAX_SIZE = 50
-_UNFILTERED = 1000  # values counted where the engine can not select them by prefix
+_UNFILTERED = 1000  # values counted where the engine cannot select them by prefix
 _PREFIX_LENGTH = 100
 # The word that ends at the cursor: perhaps signs and brackets, a name and a colon, and the start of a value.
 _TOKEN = re.compile(
@@ -174,7 +174,7 @@ def _names(prefix: str, roles: Set[str], *, pseudo: bool = True) -> tuple[Name, 
 
 def _values(name: str, prefix: str, offset: int, length: int, rest: str, roles: Set[str]) -> ValueCompletion:
     target = PSEUDO.get(name.lower()) or REGISTRY.resolve(name, roles)
-    if isinstance(target, Pseudo):
+    if isinstance(target, PseudoField):
         fixed = tuple(Value(v, v, None) for v in _fixed(target) if v.startswith(prefix.lower()))
         field = REGISTRY.get("user_id") if target.name == "by" else None
         return ValueCompletion(target.name, prefix, offset, length, fixed, rest, field)
@@ -183,7 +183,7 @@ def _values(name: str, prefix: str, offset: int, length: int, rest: str, roles: 
     return ValueCompletion(shown, prefix, offset, length, (), rest, counted)
 
 
-def _fixed(target: Pseudo) -> tuple[str, ...]:
+def _fixed(target: PseudoField) -> tuple[str, ...]:
     if target.name == "is":
         return tuple(FLAGS)
     if target.name == "by":

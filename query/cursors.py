@@ -68,7 +68,7 @@ def fingerprint(request: SearchRequest, caller: Caller) -> str:
         sort,
         request.lenient,
         request.zone,
-        list(request.lift),
+        list(request.score_boosts),
         caller.org_id,
         caller.user_id,
     ]
@@ -122,6 +122,6 @@ def _sign(payload: bytes, key: bytes) -> bytes:
 
 
 def _error(
-    message: str = "The cursor can not be read; start again with cursor=*.", reason: str = "cursor"
+    message: str = "The cursor cannot be read; start again with cursor=*.", reason: str = "cursor"
 ) -> QueryError:
     return QueryError(QueryProblem(reason, message, suggestion=START), field="cursor")

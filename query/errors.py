@@ -7,7 +7,7 @@ from typing import Any
 
 # The reasons that a problem can have, with what each means. `docs/ref-query-syntax.md` shows this table.
 REASONS: dict[str, str] = {
-    "syntax": "The text can not be read: a bracket or quote is missing, an operator has nothing to work on.",
+    "syntax": "The text cannot be read: a bracket or quote is missing, an operator has nothing to work on.",
     "unknown_field": "No field has this name, or you may not use it.",
     "wrong_type": "The value is not of the field's type.",
     "wrong_range": "The lower bound of a range is above the upper one.",
@@ -26,7 +26,7 @@ class QueryProblem:
     """One problem of a query.
 
     `reason` is a key of `REASONS`. `offset` and `length` are in characters of the text as sent, and always lie within
-    it. `message` says where the problem is and how to mend it; `suggestion` is a text to put in place of the span.
+    it. `message` says where the problem is and how to fix it; `suggestion` is a text to put in place of the span.
     """
 
     reason: str
@@ -41,10 +41,10 @@ class QueryProblem:
 
 
 class QueryError(Exception):
-    """A search request that can not be compiled.
+    """A search request that cannot be compiled.
 
-    `field` says which part is at fault: query, filters, facets, sort, limit, offset, cursor or lift. `key` is the name
-    inside of it (the key of `filters`, the facet), empty for the query text.
+    `field` says which part is at fault: query, filters, facets, sort, limit, offset, cursor or score_boosts. `key`
+    is the name inside of it (the key of `filters`, the facet), empty for the query text.
     """
 
     def __init__(self, problem: QueryProblem, *more: QueryProblem, field: str = "query", key: str = "") -> None:

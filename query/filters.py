@@ -16,7 +16,7 @@ from query.dsl.cost import of_text
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
 from query.language.dates import Clock
-from query.language.flags import PSEUDO, Pseudo
+from query.language.flags import PSEUDO, PseudoField
 from query.language.limits import LIMITS
 
 SORT_KEYS = frozenset({"sort_by", "sort_order"})
@@ -64,9 +64,9 @@ class _Filter:
         self._roles = roles
         self._clock = clock
         self.weight = 1  # terms that the engine counts
-        self._target: Field | Pseudo = self._resolve(key)
+        self._target: Field | PseudoField = self._resolve(key)
 
-    def _resolve(self, key: str) -> Field | Pseudo:
+    def _resolve(self, key: str) -> Field | PseudoField:
         target = PSEUDO.get(key.lower()) or REGISTRY.resolve(key, self._roles)
         if target is None:
             near = REGISTRY.near(key, self._roles)
@@ -75,17 +75,17 @@ class _Filter:
                 message += f" Did you mean {' or '.join(near)}?"
             raise BadValue("unknown_field", message, near[0] if near else None)
         if isinstance(target, Field) and not target.filterable:
-            raise BadValue("unsupported", f"{target.name} can not be filtered by.")
+            raise BadValue("unsupported", f"{target.name} cannot be filtered by.")
         return target
 
     def selection(self, value: Any) -> Selection:
         """Return the clause of the key's value."""
-        return Selection(None if isinstance(self._target, Pseudo) else self._target, self._clause(value))
+        return Selection(None if isinstance(self._target, PseudoField) else self._target, self._clause(value))
 
     def _one_object(self, clause: Clause) -> Clause:
         """Wrap the clause of a nested field: one object of the list has to meet it."""
         target = self._target
-        if isinstance(target, Pseudo) or not (target.nested or target.type is FieldType.NESTED):
+        if isinstance(target, PseudoField) or not (target.nested or target.type is FieldType.NESTED):
             return clause
         if target.nested:
             return Nested(REGISTRY.get(target.name.rpartition(".")[0]), clause)
@@ -128,7 +128,7 @@ class _Filter:
         return conjunction(clauses)
 
     def _bounds(self, bounds: Mapping[str, Any]) -> Clause:
-        if isinstance(self._target, Pseudo):
+        if isinstance(self._target, PseudoField):
             raise BadValue("unsupported", f"{self._key} takes no ranges.")
         if {"gt", "gte"} <= bounds.keys() or {"lt", "lte"} <= bounds.keys():
             raise BadValue("wrong_range", f"{self._key} has two bounds on one side; give gt or gte, lt or lte.")
@@ -142,7 +142,7 @@ class _Filter:
     def _exists(self, value: Any) -> Clause:
         if not isinstance(value, bool):
             raise BadValue("wrong_type", f"exists of {self._key} is true or false.")
-        if isinstance(self._target, Pseudo):
+        if isinstance(self._target, PseudoField):
             raise BadValue("unsupported", f"{self._key} takes no exists.")
         found = self._one_object(Exists(self._target))
         return found if value else Not(found)
@@ -159,7 +159,7 @@ class _Filter:
     def _scalar(self, value: Any) -> Clause:
         text = self._text(value)
         target = self._target
-        if isinstance(target, Pseudo):
+        if isinstance(target, PseudoField):
             return target.build(text, _NOWHERE, self._roles)
         if len(text) > LIMITS.characters:
             raise BadValue(

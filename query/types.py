@@ -45,8 +45,8 @@ class SearchRequest:
     `filters` is the JSON object as sent (see `query.filters`), with `sort_by` and `sort_order` in it. `sort` is a text
     (`-created_at,title`) or keys; it wins over those in `filters`. `zone` is the IANA name of the time zone of dates
     that name none. `facet_size` is the size of facets given by name. `cursor` is the place where the page begins, in
-    place of `offset`. `highlight` marks the words found; `suggest` makes ready to correct those that are not. `lift`
-    names what else raises the score of words: `recency`, `popularity` (see `query.dsl.ranking`).
+    place of `offset`. `highlight` marks the words found; `suggest` makes ready to correct those that are not.
+    `score_boosts` names what else raises the score of words: `recency`, `popularity` (see `query.dsl.ranking`).
     `source` lists paths of the document to leave out of the results.
     """
 
@@ -64,7 +64,7 @@ class SearchRequest:
     cursor: Cursor | None = None
     highlight: bool = False
     suggest: bool = False
-    lift: Sequence[str] = ()
+    score_boosts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

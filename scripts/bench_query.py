@@ -62,7 +62,7 @@ WARM = 20  # rounds that are not counted
 
 @dataclass(frozen=True)
 class Case:
-    """One search; `native` is the same in the words of `query_string`, None where that can not say it."""
+    """One search; `native` is the same in the words of `query_string`, None where that cannot say it."""
 
     name: str
     text: str

@@ -3,9 +3,9 @@
 ::
 
     AssetryError
-    ├── InvalidInput            the caller's text or body is wrong; says which field and how to mend it
+    ├── InvalidInput            the caller's text or body is wrong; says which field and how to fix it
     │   ├── TooLarge            a body, a file or a record over its limit
-    │   └── IngestError         a file whose content can not be read
+    │   └── IngestError         a file whose content cannot be read
     ├── NotAuthenticated        no key, or one that is not known
     ├── NotAllowed              the key lacks a scope
     ├── TooManyRequests         the key's requests of this hour are used up
@@ -18,8 +18,8 @@
     │   ├── Overdue             a request took too long
     │   └── StorageFull         there is no room for a file
     ├── BodyOverdue             a request's body stopped arriving
-    ├── HistoryLost             the change feed can not go back to the given token
-    └── SettingsError           a setting or the environment is wrong; names the setting and the mend
+    ├── HistoryLost             the change feed cannot go back to the given token
+    └── SettingsError           a setting or the environment is wrong; names the setting and the fix
         └── Unreachable         nothing answers at the address that a setting names
 
 Adapters raise these and nothing of their engine's. How each becomes an HTTP status is one table in
@@ -43,7 +43,7 @@ class AssetryError(Exception):
 class InvalidInput(AssetryError):
     """The caller's input is wrong.
 
-    ``field`` names the input in the caller's words, ``provided`` is what came (cut), ``expected`` how to mend it;
+    ``field`` names the input in the caller's words, ``provided`` is what came (cut), ``expected`` how to fix it;
     ``problems`` lists every further problem in the same shape.
     """
 
@@ -68,7 +68,7 @@ class TooLarge(InvalidInput):
 
 
 class IngestError(InvalidInput):
-    """A file's content can not be read.
+    """A file's content cannot be read.
 
     ``reason`` is a stable word: ``malformed``, ``bomb``, ``timeout``, ``memory``, ``unsupported`` …
     """
@@ -159,7 +159,7 @@ class Unavailable(AssetryError):
         self.retry_after = retry_after
 
 
-class Overdue(Unavailable):
+class DeadlineExceeded(Unavailable):
     """A request was not answered within ``seconds``; what it changed, if anything, is not known."""
 
     def __init__(self, seconds: float) -> None:
@@ -174,7 +174,7 @@ class StorageFull(Unavailable):
         super().__init__(engine, message, retry_after=60)  # a disk that is full is rarely emptied in seconds
 
 
-class BodyOverdue(AssetryError):
+class BodyTimeout(AssetryError):
     """The next piece of a request's body did not arrive within ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
@@ -183,7 +183,7 @@ class BodyOverdue(AssetryError):
 
 
 class HistoryLost(AssetryError):
-    """The change feed can not resume from the given token: reconcile, never continue from now."""
+    """The change feed cannot resume from the given token: reconcile, never continue from now."""
 
 
 class SettingsError(AssetryError):

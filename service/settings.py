@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     s3_public_url: Annotated[
         str | None,
         _setting(
-            FILES, "Address at which clients reach the same engine; unset: they can not, and files go through the API."
+            FILES, "Address at which clients reach the same engine; unset: they cannot, and files go through the API."
         ),
     ] = None
     s3_bucket: Annotated[
@@ -307,7 +307,7 @@ class Settings(BaseSettings):
         try:
             there = value.is_file()
         except OSError as error:  # such as a folder on the way that may not be entered
-            raise ValueError(f"the file can not be looked at ({error.strerror})") from None
+            raise ValueError(f"the file cannot be looked at ({error.strerror})") from None
         if not there:
             raise ValueError("there is no such file")
         return value

@@ -22,7 +22,7 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """One dead letter: the physical index that refuses the asset, at which version, why, how often and since when."""
 
     index: str
@@ -154,14 +154,14 @@ class DeadLetters:
         return (await self._store.get_many(KIND, [key], tombstones=True)).get(key)
 
 
-async def listed(store: Store, index: str) -> AsyncIterator[Letter]:
+async def listed(store: Store, index: str) -> AsyncIterator[DeadLetter]:
     """Give the open dead letters of an index, by asset id. Raises Unavailable."""
     after: str | None = None
     while True:
         where: dict[str, Condition] = {"index": index, "open": True}
         page = await store.find(KIND, where, limit=_PAGE, after=after)
         for record in page.records:
-            yield Letter.read(record.body)
+            yield DeadLetter.read(record.body)
         after = page.after
         if after is None:
             return

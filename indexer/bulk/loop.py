@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from indexer.bulk.outcomes import FailureWindow, Verdict, rejected, verdict
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Rejected, SearchEngine
 from service.times import backoff
@@ -33,7 +33,7 @@ class Halted(Exception):
         self.index = index
 
 
-class Flow(Protocol):
+class LoopControl(Protocol):
     """How the loop's owner holds it up and learns what it waits for."""
 
     def check(self) -> None:
@@ -45,7 +45,7 @@ class Flow(Protocol):
         ...
 
 
-class Letters(Protocol):
+class DeadLetterSink(Protocol):
     """Where refusals go: see :class:`indexer.bulk.dead_letters.DeadLetters`."""
 
     async def add(self, index: str, outcome: BulkOutcome) -> None:
@@ -58,14 +58,14 @@ class Letters(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class BatchLimits:
     """What one bulk request holds at most: documents, and bytes of documents (OpenSearch advises 5 to 15 MB)."""
 
     count: int = 500
     size: int = 5 * 2**20
 
 
-def requests(items: Sequence[BulkItem], bounds: Bounds) -> Iterator[list[BulkItem]]:
+def requests(items: Sequence[BulkItem], bounds: BatchLimits) -> Iterator[list[BulkItem]]:
     """Split items, in order, into requests within the bounds; a document over the size goes alone."""
     batch: list[BulkItem] = []
     size = 0
@@ -92,18 +92,24 @@ class BulkLoop:
     """
 
     def __init__(
-        self, engine: SearchEngine, letters: Letters, flow: Flow, *, bounds: Bounds | None = None, lanes: int = 2
+        self,
+        engine: SearchEngine,
+        letters: DeadLetterSink,
+        flow: LoopControl,
+        *,
+        bounds: BatchLimits | None = None,
+        lanes: int = 2,
     ) -> None:
         self._engine = engine
         self._letters = letters
         self._flow = flow
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or BatchLimits()
         self._lanes = asyncio.Semaphore(lanes)
         self._windows: defaultdict[str, FailureWindow] = defaultdict(FailureWindow)
         self.spared: frozenset[str] = frozenset()
         self.items: Counter[str] = Counter()
 
-    async def write(self, index: str, items: Sequence[BulkItem], *, bounds: Bounds | None = None) -> None:
+    async def write(self, index: str, items: Sequence[BulkItem], *, bounds: BatchLimits | None = None) -> None:
         """Return when every item is acknowledged by ``index`` or durably a dead letter.
 
         ``bounds`` overrides the loop's own.
@@ -192,7 +198,7 @@ class BulkLoop:
         self._windows[index].add(what)
         if what is Verdict.DEAD:
             await self._letters.add(index, outcome)
-            reached(Step.LETTER_WRITTEN)
+            crash_point(CrashPoint.LETTER_WRITTEN)
         else:
             await self._letters.accepted(index, outcome)
         self._check_window(index)

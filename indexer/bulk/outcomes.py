@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
     DONE = "done"  # acknowledged
     STALE = "stale"  # the index holds another version: done if that is at least ours
-    RETRY = "retry"  # the engine can not take it now
+    RETRY = "retry"  # the engine cannot take it now
     GONE = "gone"  # there is no such index
     DEAD = "dead"  # this document is refused for good
 

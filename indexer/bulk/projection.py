@@ -21,7 +21,7 @@ SLICE = 50
 async def project(
     keys: Sequence[str], records: Mapping[str, Record], epoch: int, root: Mapping[str, Any] | None = None
 ) -> tuple[list[BulkItem], list[BulkOutcome]]:
-    """Return the bulk items of these keys, and an outcome for each record that can not be projected.
+    """Return the bulk items of these keys, and an outcome for each record that cannot be projected.
 
     A key without a record (and without a tombstone) becomes a removal. ``root`` is the mapping of an index that today's
     registry did not make.
@@ -38,7 +38,7 @@ async def project(
                 items.append(bulk_item(record, epoch, root))
             except Exception as error:
                 # One bad record, whatever is wrong with it, must not stop the feed for all others.
-                log.exception("the asset %s can not be projected", key)
+                log.exception("the asset %s cannot be projected", key)
                 refused.append(permanent(key, version(record, epoch), error))
         await asyncio.sleep(0)
     return items, refused

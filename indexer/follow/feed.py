@@ -62,7 +62,7 @@ class Windowed(Protocol):
     """A store that knows how far back its feed reaches."""
 
     async def window(self) -> float | None:
-        """Return the hours, None if they can not be known (or have no end)."""
+        """Return the hours, None if they cannot be known (or have no end)."""
         ...
 
 

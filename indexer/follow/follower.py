@@ -18,21 +18,21 @@ from collections.abc import Callable
 
 from indexer.bulk.dead_letters import DeadLetters
 from indexer.bulk.loop import BulkLoop, Halted, IndexGone
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.follow import checkpoint
 from indexer.follow.checkpoint import Checkpoint, lease_key
 from indexer.follow.feed import Interrupted
 from indexer.follow.progress import Progress
 from indexer.follow.refresh import Refresher
 from indexer.follow.session import Session
-from indexer.follow.start import Opening
+from indexer.follow.start import SessionStarter
 from indexer.follow.writer import Writer
 from indexer.indexes.build import Builder
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
-from indexer.indexes.swap_permits import withdraw
+from indexer.indexes.swap_permits import withdraw_permit
 from indexer.leadership.lease import Candidate, Lease, LeaseLost
-from indexer.leadership.renewal import Keeper
+from indexer.leadership.renewal import LeaseRenewer
 from indexer.options import FollowOptions
 from indexer.status.model import FollowerStatus, Role, State
 from service.errors import HistoryLost, Unavailable
@@ -95,7 +95,7 @@ class Follower:
             ttl=opt.ttl_seconds,
             first=lambda: checkpoint.inherited(notes, engine, self._indexes, self._plans),
         )
-        self._keeper = Keeper(
+        self._renewer = LeaseRenewer(
             self._lease,
             clock,
             renew=opt.renew_seconds,
@@ -111,12 +111,12 @@ class Follower:
             clock,
             seconds=opt.refresh_seconds,
             observe=observe,
-            moved=lambda: self._keeper.note({}),  # stand-bys wait for it, too
+            moved=lambda: self._renewer.note({}),  # stand-bys wait for it, too
         )
         self._progress = Progress(clock, observe_batch)
         builder = Builder(store, engine, self._indexes, self._plans, self._writer, self.pause)
-        self._opening = Opening(
-            store, engine, self._indexes, self._plans, builder, self._keeper, self._letters, self._progress, opt,
+        self._opening = SessionStarter(
+            store, engine, self._indexes, self._plans, builder, self._renewer, self._letters, self._progress, opt,
             doubt=self._refresher.forget,
         )  # fmt: skip
         self._session: Session | None = None
@@ -231,7 +231,7 @@ class Follower:
                 except Exception as error:  # noqa: BLE001 - whatever ends a session, the next begins
                     await self._recover(error)
         finally:
-            await self._keeper.stop(release=True)
+            await self._renewer.stop(release=True)
 
     async def _live(self) -> None:
         """Lead from what is acknowledged, once the lease is held, until interrupted."""
@@ -244,7 +244,7 @@ class Follower:
         self._history_lost = None
         session = Session(
             self._store, self._engine, self._clock, self._options, ground,
-            indexes=self._indexes, plans=self._plans, keeper=self._keeper, letters=self._letters,
+            indexes=self._indexes, plans=self._plans, renewer=self._renewer, letters=self._letters,
             writer=self._writer, refresher=self._refresher, progress=self._progress, flow=self, bell=self._bell,
         )  # fmt: skip
         self._session = session
@@ -256,19 +256,19 @@ class Follower:
 
     async def _stand_by(self) -> None:
         """Return when the lease is held. Raises Interrupted, Unavailable."""
-        await self._keeper.stop(release=False)
+        await self._renewer.stop(release=False)
         while not await self._lease.look():
             self._role = Role.STANDBY
             self._progress.state = State.STANDBY
             self._mirror(self._lease.body)
             awaited = min(AWAITED_LOOK, self._options.look_seconds)
             await self._rest(awaited if self._refresher.awaited else self._options.look_seconds)
-        reached(Step.LEASE_TAKEN)
+        crash_point(CrashPoint.LEASE_TAKEN)
         log.info("leading the index %s with the fence %d", self._options.alias, self._lease.fence)
         self._role, self._mirrored = Role.LEADER, {}
         self._progress.forget()
         self._refresher.forget()
-        self._keeper.start()
+        self._renewer.start()
 
     def _notice_loss(self) -> None:
         """After a session ended: drop everything if the lease went to somebody else."""
@@ -316,7 +316,7 @@ class Follower:
         plan = await self._plans.load()
         if error.index in [physical.index for physical in (plan.building, plan.previous) if physical is not None]:
             log.error("%s: nothing more is written to it", error)
-            await withdraw(self._plans, self._indexes, of=error.index)  # first: a move under way would show it
+            await withdraw_permit(self._plans, self._indexes, of=error.index)  # first: a move under way would show it
             await self._plans.change(lambda plan: plan.without(error.index, str(error)))
             self._bulk.forgive()
             return

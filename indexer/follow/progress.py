@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from indexer.follow.refresh import Moving
+from indexer.follow.refresh import WatchedToken
 from indexer.status.model import Rebuilding, Reconciling, State
-from indexer.verify.last_result import Verified
+from indexer.verify.last_result import VerifyResult
 from service.ports.clock import Clock
 
 SECONDS = 10.0
 """What the rate is taken over."""
 
 
-class Meter:
+class RateMeter:
     """Counts what is done, and says how much of it a second over the last :data:`SECONDS`."""
 
     def __init__(self, clock: Clock) -> None:
@@ -59,7 +59,7 @@ class Progress:
         self._state = State.STOPPED
         self._paused = 0
         self._behind_since: float | None = None
-        self.acknowledged = Moving()
+        self.acknowledged = WatchedToken()
         self.index: str | None = None
         self.goal: str | None = None
         self.indexed = 0
@@ -69,9 +69,9 @@ class Progress:
         self.outdated = False
         self.reconciling: Reconciling | None = None
         self.window: float | None = None
-        self.meter = Meter(clock)
+        self.meter = RateMeter(clock)
         self.rebuild: Rebuilding | None = None
-        self.verified: Verified | None = None
+        self.verified: VerifyResult | None = None
         self.error: str | None = None
 
     @property

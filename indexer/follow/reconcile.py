@@ -1,6 +1,6 @@
 """Reconcile: after changes were missed, every target is compared with the store and repaired, while following goes on.
 
-Changes are missed when the feed can not go back to the saved token (the oplog rolled over, another database was put in
+Changes are missed when the feed cannot go back to the saved token (the oplog rolled over, another database was put in
 place), and when the alias shows an index that the token does not speak of (a restored snapshot). The leader follows
 from a barrier at once. A write from before it is found by the walk, one from after it comes by the feed. How far the
 walk is stands in the lease's record, so that a crash resumes it.
@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from indexer.bulk.dead_letters import DeadLetters
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.documents import TOMBSTONES, plain_item, version
 from indexer.follow.writer import KIND, Writer
 from indexer.indexes.targets import Target
 from indexer.options import FollowOptions
 from indexer.status.model import Reconciling
-from indexer.verify.drift import Report
+from indexer.verify.drift import VerifyReport
 from indexer.verify.verify import Refuse, Settle, Verify, VerifyOptions, Write
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
@@ -97,7 +97,7 @@ class Reconcile:
                 await self._repair(repairs, by_name[first])
             repairs = Repairs(repairs.reason, repairs.pending[1:])
             self._save(repairs)
-        reached(Step.RECONCILED)
+        crash_point(CrashPoint.RECONCILED)
 
     async def _repair(self, repairs: Repairs, target: Target) -> None:
         opt = self._options
@@ -124,8 +124,8 @@ class Reconcile:
         self._show(shown)
         log.warning("reconciling the index %s: %s", target.index, repairs.reason)
 
-        async def progressed(report: Report, key: str | None) -> None:
-            reached(Step.RECONCILE_PAGE)
+        async def progressed(report: VerifyReport, key: str | None) -> None:
+            crash_point(CrashPoint.RECONCILE_PAGE)
             if key is None:
                 return
             found = {str(drift): count for drift, count in report.found.items()}
@@ -142,7 +142,7 @@ async def rewrite_outdated(
     """Write again what was refused at a version that is not its record's any more, and has a letter all the same.
 
     Such a letter is left when another process wrote it after a good version was accepted (an operator's reindex, a
-    leader that was stopped and woke up), and when the asset was mended or removed while the feed's history was lost.
+    leader that was stopped and woke up), and when the asset was fixed or removed while the feed's history was lost.
     Raises what the writer raises.
     """
     for target in targets:

@@ -12,7 +12,7 @@ from service.ports.search import Rejected
 from service.times import backoff
 
 
-class Moving:
+class WatchedToken:
     """The token up to which something is done. None: nothing is known."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Refresher:
         self._seconds = seconds
         self._observe = observe
         self._moved = moved
-        self._searchable = Moving()
+        self._searchable = WatchedToken()
         self._acked: str | None = None
         self._commits: list[float] = []
         self._held = False
@@ -186,7 +186,7 @@ class Refresher:
                 self._pending = True
                 self._commits = [*commits, *self._commits][:SAMPLES]
                 self._wake.set()
-                log.warning("the index can not be refreshed: %s", error)
+                log.warning("the index cannot be refreshed: %s", error)
                 await asyncio.sleep(backoff(attempt))
             else:
                 attempt = 0
@@ -229,7 +229,7 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
 
 
 def _passed(passed: Passed, token: str) -> bool:
-    """Whether a waiter's mark is passed; one that can not be compared hurries nobody, and its waiter is told so."""
+    """Whether a waiter's mark is passed; one that cannot be compared hurries nobody, and its waiter is told so."""
     try:
         return passed(token)
     except HistoryLost:

@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import Any
 
 from indexer.bulk.dead_letters import DeadLetters
-from indexer.bulk.loop import Flow, IndexGone
-from indexer.crash_points import Step, reached
+from indexer.bulk.loop import IndexGone, LoopControl
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.follow.feed import Interrupted, opened, window
 from indexer.follow.pipeline import Pipeline
 from indexer.follow.progress import Progress
 from indexer.follow.reconcile import Reconcile, Repairs, rewrite_outdated
 from indexer.follow.refresh import Refresher
-from indexer.follow.start import Ground, acknowledgement
+from indexer.follow.start import SessionStart, acknowledgement
 from indexer.follow.writer import KIND, Writer
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import DONE, Plan, Plans
 from indexer.indexes.targets import resolved
-from indexer.leadership.renewal import Keeper
+from indexer.leadership.renewal import LeaseRenewer
 from indexer.options import FollowOptions
 from indexer.status.model import Rebuilding, Reconciling, State
 from indexer.verify.last_result import load as last_verified
@@ -44,16 +44,16 @@ class Session:
         engine: SearchEngine,
         clock: Clock,
         options: FollowOptions,
-        ground: Ground,
+        start: SessionStart,
         *,
         indexes: Indexes,
         plans: Plans,
-        keeper: Keeper,
+        renewer: LeaseRenewer,
         letters: DeadLetters,
         writer: Writer,
         refresher: Refresher,
         progress: Progress,
-        flow: Flow,
+        flow: LoopControl,
         bell: asyncio.Event,
     ) -> None:
         self.moved = False
@@ -61,13 +61,13 @@ class Session:
         self._engine = engine
         self._clock = clock
         self._options = options
-        self._plan = ground.plan
-        self._targets = ground.targets
-        self._token = ground.token
-        self._repairs = ground.repairs
+        self._plan = start.plan
+        self._targets = start.targets
+        self._token = start.token
+        self._repairs = start.repairs
         self._indexes = indexes
         self._plans = plans
-        self._keeper = keeper
+        self._renewer = renewer
         self._letters = letters
         self._writer = writer
         self._refresher = refresher
@@ -104,7 +104,7 @@ class Session:
             await self._engine.refresh(name)
 
     async def is_overtaken(self) -> bool:
-        """Whether the plan is another one by now; False while the store can not say."""
+        """Whether the plan is another one by now; False while the store cannot say."""
         if not self._is_time_for_the_plan():
             return False
         try:
@@ -125,7 +125,7 @@ class Session:
                 while True:
                     batch = await line.beside(feed.next())
                     if batch:
-                        reached(Step.BATCH_READ)
+                        crash_point(CrashPoint.BATCH_READ)
                         await self._begin(line, batch)
                     elif not line:
                         self._done(line, all_read=True)
@@ -147,10 +147,10 @@ class Session:
 
         def settle(written: list[str]) -> None:
             self._flow.check()
-            reached(Step.BATCH_ACKNOWLEDGED)
+            crash_point(CrashPoint.BATCH_ACKNOWLEDGED)
             token = batch[-1].token
             self._progress.acknowledged.move(token)
-            self._keeper.note({"token": token})
+            self._renewer.note({"token": token})
             commits = [datetime.fromisoformat(moment).timestamp() for moment in written]
             self._refresher.acknowledged(token, written=bool(keys), commits=commits)
             if keys:
@@ -215,16 +215,16 @@ class Session:
         self._targets = tuple(targets)
         self._work_by(plan)
         await self._letters.load([target.index for target in targets])
-        reached(Step.PLAN_SEEN)
-        await self._keeper.write(acknowledgement(plan, self._targets))
-        reached(Step.PLAN_ACKNOWLEDGED)
+        crash_point(CrashPoint.PLAN_SEEN)
+        await self._renewer.write(acknowledgement(plan, self._targets))
+        crash_point(CrashPoint.PLAN_ACKNOWLEDGED)
         log.info("writing to %s by the plan's generation %d", [target.index for target in targets], plan.gen)
 
     def _work_by(self, plan: Plan) -> None:
         self._plan = plan
         self._progress.rebuild = _rebuilding(plan)
         self._progress.gen = plan.gen
-        # A mapping that refuses everything is what a reindex mends; it could not while the feed stands still.
+        # A mapping that refuses everything is what a reindex fixes; it could not while the feed stands still.
         self._writer.spare([self._targets[0].index] if plan.building is not None else ())
         live = self._targets[0].physical
         self._progress.index = live.index
@@ -258,7 +258,7 @@ class Session:
         def save(repairs: Repairs) -> None:
             nonlocal left
             left = repairs
-            self._keeper.note({"reconciling": repairs.as_body() if repairs.pending else None})
+            self._renewer.note({"reconciling": repairs.as_body() if repairs.pending else None})
 
         def show(reconciling: Reconciling) -> None:
             self._progress.reconciling = reconciling

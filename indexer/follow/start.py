@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from indexer.bulk.dead_letters import DeadLetters
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.follow.checkpoint import Checkpoint
 from indexer.follow.progress import Progress
 from indexer.follow.reconcile import Repairs
 from indexer.indexes.build import Builder
 from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import Physical, Plan, Plans
-from indexer.indexes.swap_permits import withdraw
+from indexer.indexes.plan import PhysicalIndex, Plan, Plans
+from indexer.indexes.swap_permits import withdraw_permit
 from indexer.indexes.targets import Target, resolved
-from indexer.leadership.renewal import Keeper
+from indexer.leadership.renewal import LeaseRenewer
 from indexer.options import FollowOptions
 from indexer.status.model import State
 from service.ports.search import SearchEngine
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class SessionStart:
     """What a session works on: the plan, its targets (the live one first), the token to follow from, and repairs."""
 
     plan: Plan
@@ -45,7 +45,7 @@ def acknowledgement(plan: Plan, targets: tuple[Target, ...]) -> Body:
     return {"acked_gen": plan.gen, "indexes": {target.index: target.identity for target in targets}}
 
 
-class Opening:
+class SessionStarter:
     """Finds the ground for a session, or makes it. Only the holder of the lease may.
 
     ``doubt`` is called before a ground is written down that is to be repaired: what was said to be searchable may not
@@ -59,7 +59,7 @@ class Opening:
         indexes: Indexes,
         plans: Plans,
         builder: Builder,
-        keeper: Keeper,
+        renewer: LeaseRenewer,
         letters: DeadLetters,
         progress: Progress,
         options: FollowOptions,
@@ -71,13 +71,15 @@ class Opening:
         self._indexes = indexes
         self._plans = plans
         self._builder = builder
-        self._keeper = keeper
+        self._renewer = renewer
         self._letters = letters
         self._progress = progress
         self._options = options
         self._doubt = doubt
 
-    async def open(self, saved: Checkpoint, token: str | None, lost: str | None, check: Callable[[], None]) -> Ground:
+    async def open(
+        self, saved: Checkpoint, token: str | None, lost: str | None, check: Callable[[], None]
+    ) -> SessionStart:
         """Return the ground to work on; it is written down, and acknowledged, when this returns.
 
         ``token`` is what is known to be acknowledged (``saved`` may lag behind it), ``lost`` why no token is any good.
@@ -98,13 +100,13 @@ class Opening:
             self._doubt()
         if token is None:
             token = await self._store.barrier()
-        await self._keeper.write(
+        await self._renewer.write(
             {"token": token, "reconciling": repairs and repairs.as_body(), **acknowledgement(plan, targets)}
         )
-        reached(Step.PLAN_ACKNOWLEDGED)
+        crash_point(CrashPoint.PLAN_ACKNOWLEDGED)
         if repairs is not None and repairs != saved.repairs:
-            reached(Step.RECONCILE_BEGUN)
-        return Ground(plan, targets, token, repairs)
+            crash_point(CrashPoint.RECONCILE_BEGUN)
+        return SessionStart(plan, targets, token, repairs)
 
     async def _agreed(self) -> Plan:
         """Return the plan after it was made to agree with the alias; its ``live`` is None if a build is due."""
@@ -114,7 +116,7 @@ class Opening:
         """Return the plan as the alias says that it is."""
         shown = await self._indexes.shown()
         # A leader that was stopped here has seen an alias of long ago: it must not write down what that showed.
-        await self._keeper.write({})
+        await self._renewer.write({})
         if len(shown) == 1 and shown[0].build is not None:
             return plan.settled(shown[0])
         if plan.live is not None and await self._is_there(plan.live):
@@ -124,7 +126,7 @@ class Opening:
             return plan
         return plan.without_live()
 
-    async def _is_there(self, physical: Physical) -> bool:
+    async def _is_there(self, physical: PhysicalIndex) -> bool:
         """Whether an index is still the one that the plan means."""
         return (await self._indexes.described(physical.index)).build == physical.build and physical.build is not None
 
@@ -143,8 +145,8 @@ class Opening:
             repairs = (repairs or Repairs("", ())).joined("the checkpoint was lost", missed) if missed else None
         built = Checkpoint(token, {**others, target.index: target.identity}, saved.acked_gen, repairs)
         left = repairs and repairs.as_body()
-        await self._keeper.write({"token": token, "indexes": dict(built.indexes), "reconciling": left})
-        reached(Step.BUILD_TOKEN_SAVED)
+        await self._renewer.write({"token": token, "indexes": dict(built.indexes), "reconciling": left})
+        crash_point(CrashPoint.BUILD_TOKEN_SAVED)
         return await self._builder.show(target), built, token
 
     async def _present(self, plan: Plan, saved: Checkpoint) -> tuple[Plan, tuple[Target, ...]]:
@@ -160,7 +162,7 @@ class Opening:
         if not lost:
             return plan, tuple(targets)
         for name in lost:
-            await withdraw(self._plans, self._indexes, of=name)
+            await withdraw_permit(self._plans, self._indexes, of=name)
         plan = await self._plans.change(lambda plan: _without(plan, lost))
         return plan, tuple(target for target in targets if target.index not in lost)
 

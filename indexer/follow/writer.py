@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
-from indexer.bulk.loop import Bounds, BulkLoop
+from indexer.bulk.loop import BatchLimits, BulkLoop
 from indexer.bulk.projection import project
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.indexes.targets import Target
 from indexer.options import FollowOptions
 from indexer.verify.scan import PageSize
@@ -28,7 +28,7 @@ class Writer:
         self._store = store
         self._bulk = bulk
         self._options = options
-        self._trickle = options.bounds if options.trickle is None else Bounds(options.trickle, options.bounds.size)
+        self._trickle = options.bounds if options.trickle is None else BatchLimits(options.trickle, options.bounds.size)
         self.page = PageSize(options.page, options.page_bytes)
         # One more than can be written at once: it is read and projected meanwhile. Memory holds no more of them.
         self._pages = asyncio.Semaphore(options.lanes + 1)
@@ -62,13 +62,13 @@ class Writer:
         self._bulk.spared = frozenset(indexes)
 
     async def refuse(self, index: str, outcome: BulkOutcome) -> None:
-        """Take note of a record that can not be projected."""
+        """Take note of a record that cannot be projected."""
         await self._bulk.refuse(index, outcome)
 
     async def _page(self, keys: Sequence[str], targets: Sequence[Target], written: list[str]) -> None:
         async with self._pages:
             records = await self._store.get_many(KIND, keys, tombstones=True)
-            reached(Step.RECORDS_READ)
+            crash_point(CrashPoint.RECORDS_READ)
             written += [record.updated_at for record in records.values()]
             await self._put(keys, records, targets, self._trickle if len(keys) < self._options.bounds.count else None)
 
@@ -77,7 +77,7 @@ class Writer:
         keys: Sequence[str],
         records: Mapping[str, Record],
         targets: Sequence[Target],
-        bounds: Bounds | None = None,
+        bounds: BatchLimits | None = None,
     ) -> None:
         today = [target for target in targets if target.root is None]
         # Targets of one mapping share the work of projecting.
@@ -85,7 +85,7 @@ class Writer:
         await together([self._group(keys, records, group, bounds) for group in groups])
 
     async def _group(
-        self, keys: Sequence[str], records: Mapping[str, Record], group: Sequence[Target], bounds: Bounds | None
+        self, keys: Sequence[str], records: Mapping[str, Record], group: Sequence[Target], bounds: BatchLimits | None
     ) -> None:
         items, refused = await project(keys, records, self._options.epoch, group[0].root)
         self.page.seen(len(items), sum(len(item.document) for item in items))
@@ -94,9 +94,9 @@ class Writer:
                 await self._bulk.refuse(target.index, outcome)
         await together([self._to(target, items, bounds) for target in group])
 
-    async def _to(self, target: Target, items: Sequence[BulkItem], bounds: Bounds | None) -> None:
+    async def _to(self, target: Target, items: Sequence[BulkItem], bounds: BatchLimits | None) -> None:
         await self._bulk.write(target.index, items, bounds=bounds)
-        reached(Step.TARGET_WRITTEN)
+        crash_point(CrashPoint.TARGET_WRITTEN)
 
 
 async def together(works: Iterable[Awaitable[None]]) -> None:

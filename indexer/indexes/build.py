@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.follow.progress import Progress
 from indexer.follow.writer import KIND, Writer
 from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import Physical, Plan, Plans
+from indexer.indexes.plan import PhysicalIndex, Plan, Plans
 from indexer.indexes.targets import Target
 from indexer.verify.scan import Pause, scan
 from service.errors import Unavailable
@@ -56,20 +56,20 @@ class Builder:
             await self._writer.put(records, [target])
             progress.indexed += sum(not record.tombstone for record in records)
             progress.meter.add(len(records))
-            reached(Step.BUILD_PAGE)
+            crash_point(CrashPoint.BUILD_PAGE)
 
         await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes, pause=self._pause)
         await self._refreshed(target.index)
-        reached(Step.BUILD_FILLED)
+        crash_point(CrashPoint.BUILD_FILLED)
         check()
         return target, token
 
     async def show(self, target: Target) -> Plan:
         """Put a complete index behind the alias, and write it down."""
         await self._indexes.promote(target.index)
-        reached(Step.BUILD_PROMOTED)
+        crash_point(CrashPoint.BUILD_PROMOTED)
         plan = await self._plans.change(lambda plan: plan.built(target.physical))
-        reached(Step.BUILD_SETTLED)
+        crash_point(CrashPoint.BUILD_SETTLED)
         log.info("the index %s is complete", target.index)
         return plan
 
@@ -90,19 +90,19 @@ class Builder:
                 await self._indexes.drop(left.index)
             wanted = await self._indexes.named()
             await self._plans.change(partial(_making, wanted))
-            reached(Step.BUILD_NOTED)
+            crash_point(CrashPoint.BUILD_NOTED)
             if await self._indexes.create(wanted):
                 break
-        reached(Step.BUILD_CREATED)
+        crash_point(CrashPoint.BUILD_CREATED)
         return Target(wanted, await self._identity(wanted))
 
-    async def _identity(self, physical: Physical) -> str:
+    async def _identity(self, physical: PhysicalIndex) -> str:
         identity = await self._engine.identity(physical.index)
         # One that vanished right after it was made is noticed by the first write to it.
         return identity or ""
 
 
-def _making(wanted: Physical, plan: Plan) -> Plan:
+def _making(wanted: PhysicalIndex, plan: Plan) -> Plan:
     """Return the plan with another index that is being made; the one before is to be forgotten."""
     left = () if plan.making is None else (plan.making.index,)
     return replace(plan, making=wanted, abandoned=(*plan.abandoned, *left))

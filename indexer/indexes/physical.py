@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexer.indexes.plan import Permit, Physical
+from indexer.indexes.plan import PhysicalIndex, SwapPermit
 from mappings.index import index_body, mapping_hash
 from service.errors import Unavailable
 from service.ports.clock import Clock
@@ -42,7 +42,7 @@ class Indexes:
         self._replicas = replicas
         self._refresh = refresh
 
-    async def shown(self) -> list[Physical]:
+    async def shown(self) -> list[PhysicalIndex]:
         """Return the indexes behind the alias: one, if all is well. One without a build is not of Assetry's making.
 
         Raises Unavailable also when an index is called as the alias should be: by a write of somebody else's, where the
@@ -50,21 +50,21 @@ class Indexes:
         """
         held = await self._engine.resolve_alias(self.alias)
         if not held and await self._engine.index_exists(self.alias):
-            mend = "delete it (its documents are somebody else's), or set another ASSETRY_INDEX_PREFIX"
-            raise Unavailable("search", f"an index is called {self.alias}, as the alias of Assetry's is to be: {mend}")
+            fix = "delete it (its documents are somebody else's), or set another ASSETRY_INDEX_PREFIX"
+            raise Unavailable("search", f"an index is called {self.alias}, as the alias of Assetry's is to be: {fix}")
         return [await self.described(name) for name in held]
 
-    async def described(self, name: str) -> Physical:
+    async def described(self, name: str) -> PhysicalIndex:
         """Return what an index says of itself."""
         meta = await self._engine.mapping_meta(name)
-        return Physical(name, meta.get("build"), meta.get("hash"))
+        return PhysicalIndex(name, meta.get("build"), meta.get("hash"))
 
-    async def named(self) -> Physical:
+    async def named(self) -> PhysicalIndex:
         """Return a new index by today's mapping that is not made yet: a name and a build that nobody else has."""
         number = await self._store.counter(f"index-{self.alias}")
-        return Physical(f"{self.alias}-{mapping_hash()}-{number}", self._clock.guid(), mapping_hash())
+        return PhysicalIndex(f"{self.alias}-{mapping_hash()}-{number}", self._clock.guid(), mapping_hash())
 
-    async def create(self, physical: Physical, *, filling: bool = False) -> bool:
+    async def create(self, physical: PhysicalIndex, *, filling: bool = False) -> bool:
         """Make an index, empty and not behind the alias; False if its name is taken by another one.
 
         One that was made by an earlier call of this is fine. ``filling``: without replicas and refreshes, for a scan
@@ -95,11 +95,11 @@ class Indexes:
         await self._engine.update_aliases(actions)
         return replaced
 
-    async def allow(self, permit: Permit) -> None:
+    async def allow(self, permit: SwapPermit) -> None:
         """Give an index the permit by which :meth:`swap` moves the alias to it."""
         await self._engine.update_aliases([{"add": {"index": permit.index, "alias": permit.alias}}])
 
-    async def revoke(self, permit: Permit) -> None:
+    async def revoke(self, permit: SwapPermit) -> None:
         """Take a permit back: once this returns, no request that shows it moves the alias. One that is gone is fine.
 
         Where a full disk blocks the index the block is lifted for that (the engine sets it again): what makes room is a
@@ -116,7 +116,7 @@ class Indexes:
             if error.status != _ABSENT:
                 raise
 
-    async def swap(self, old: str, permit: Permit) -> bool:
+    async def swap(self, old: str, permit: SwapPermit) -> bool:
         """Move the alias from one index to the permit's in one atomic step, which uses the permit up.
 
         False if the alias is not at ``old`` (any more), or the permit was taken back: then nothing has moved.

@@ -20,7 +20,7 @@ def plan_key(alias: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Physical:
+class PhysicalIndex:
     """A physical index: its name, the id of its build, and the hash of the mapping and projection that made it."""
 
     index: str
@@ -56,7 +56,7 @@ ENDED = DONE | {Stage.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
+class SwapPermit:
     """What a request to move the alias to an index must show: an alias of that index, used up by the move.
 
     Its name is no other permit's, ever. A request that arrives late, when another process is at work or the index is
@@ -71,7 +71,7 @@ class Permit:
 class Rebuild:
     """One reindex: its index, stage, and the scan's cursor with live records ``done`` of ``total``."""
 
-    target: Physical
+    target: PhysicalIndex
     stage: Stage = Stage.NOTED
     cursor: str | None = None
     done: int = 0
@@ -84,7 +84,7 @@ class Rebuild:
         """Return what a record says, None for nothing."""
         if body is None:
             return None
-        target = Physical(**body["target"])
+        target = PhysicalIndex(**body["target"])
         return cls(**{**body, "target": target, "stage": Stage(body["stage"])})
 
 
@@ -101,15 +101,15 @@ class Plan:
     """
 
     gen: int = 0
-    live: Physical | None = None
-    building: Physical | None = None
-    previous: Physical | None = None
-    making: Physical | None = None
+    live: PhysicalIndex | None = None
+    building: PhysicalIndex | None = None
+    previous: PhysicalIndex | None = None
+    making: PhysicalIndex | None = None
     rebuild: Rebuild | None = None
     abandoned: tuple[str, ...] = ()
     resumes: int = 0
     worker: int = 0
-    permit: Permit | None = None
+    permit: SwapPermit | None = None
 
     @classmethod
     def read(cls, body: Body) -> Self:
@@ -117,15 +117,15 @@ class Plan:
         permit = body.get("permit")
         return cls(
             gen=body["gen"],
-            live=Physical.read(body["live"]),
-            building=Physical.read(body["building"]),
-            previous=Physical.read(body["previous"]),
-            making=Physical.read(body["making"]),
+            live=PhysicalIndex.read(body["live"]),
+            building=PhysicalIndex.read(body["building"]),
+            previous=PhysicalIndex.read(body["previous"]),
+            making=PhysicalIndex.read(body["making"]),
             rebuild=Rebuild.read(body["rebuild"]),
             abandoned=tuple(body["abandoned"]),
             resumes=body["resumes"],
             worker=body.get("worker", 0),
-            permit=None if permit is None else Permit(**permit),
+            permit=None if permit is None else SwapPermit(**permit),
         )
 
     def as_body(self) -> Body:
@@ -137,7 +137,7 @@ class Plan:
         return body
 
     @property
-    def targets(self) -> tuple[Physical, ...]:
+    def targets(self) -> tuple[PhysicalIndex, ...]:
         """The indexes that get every write, the live one first."""
         return tuple(target for target in (self.live, self.building, self.previous) if target is not None)
 
@@ -172,7 +172,7 @@ class Plan:
             self if self.live is None else replace(self, live=None, abandoned=_added(self.abandoned, self.live.index))
         )
 
-    def settled(self, shown: Physical | None) -> Plan:
+    def settled(self, shown: PhysicalIndex | None) -> Plan:
         """Return the plan that agrees with the alias, which shows this index (None: no index of ours).
 
         Whoever moves the alias writes it down afterwards; when they died in between, the alias is right.
@@ -180,20 +180,20 @@ class Plan:
         if shown is None or (self.live is not None and self.live.index == shown.index):
             return self
         for name, stage in (("building", Stage.SWAPPED), ("making", None), ("previous", Stage.ROLLED_BACK)):
-            held: Physical | None = getattr(self, name)
+            held: PhysicalIndex | None = getattr(self, name)
             if held is not None and held.index == shown.index:
                 return self._shown(name, held, stage)._unpermitted(shown.index)
         gone = () if self.live is None else (self.live.index,)
         return replace(self, live=shown, abandoned=_added(self.abandoned, *gone))
 
-    def built(self, made: Physical) -> Plan:
+    def built(self, made: PhysicalIndex) -> Plan:
         """Return the plan after the alias moved to what was being built.
 
         It stays as it is when that is no longer being made: the builder has slept, and others have gone on.
         """
         return self.settled(made) if self.making == made else self
 
-    def _shown(self, name: str, held: Physical, stage: Stage | None) -> Plan:
+    def _shown(self, name: str, held: PhysicalIndex, stage: Stage | None) -> Plan:
         """Return the plan after the alias moved to what was ``building``, ``making`` or ``previous``."""
         if name == "making":  # a build replaces an index that was lost, or that is not fed
             gone = () if self.live is None else (self.live.index,)

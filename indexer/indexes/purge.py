@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.documents import TOMBSTONES, version
 from indexer.follow.writer import KIND
 from indexer.indexes.plan import Plan, Stage
-from indexer.operator import Tools
+from indexer.operator import OperatorTools
 from service.ports.search import Json
 from service.times import timestamp
 
@@ -21,7 +21,7 @@ _GONE: Json = {"term": {"deleted": True}}
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class PurgeResult:
     """What a purge took out: indexes by name, dead letters of them, and tombstone documents."""
 
     indexes: tuple[str, ...]
@@ -30,25 +30,25 @@ class Purged:
 
 
 async def purge(
-    tools: Tools,
+    tools: OperatorTools,
     acknowledged: Callable[[Plan], Awaitable[None]],
     *,
     tombstones: timedelta | None = TOMBSTONES,
     unfinished: bool = False,
-) -> Purged:
+) -> PurgeResult:
     """Delete the previous index and abandoned ones, and tombstone documents that are older than ``tombstones``.
 
     ``unfinished``: the index of a reindex that was interrupted, too. ``acknowledged(plan)`` returns when the leader
     works by a plan: an index is deleted only when nothing is written to it. Interrupted, it goes on with the next call.
     """
     plan = await tools.plans.change(lambda plan: _let_go(plan, unfinished=unfinished))
-    reached(Step.PURGE_NOTED)
+    crash_point(CrashPoint.PURGE_NOTED)
     await acknowledged(plan)
     plan = await tools.plans.load()  # the leader may have given up an index while it was waited for
     dropped, letters = await _drop(tools, plan)
     count = 0 if tombstones is None else await _bury(tools, plan, tombstones)
-    reached(Step.PURGED)
-    return Purged(dropped, letters, count)
+    crash_point(CrashPoint.PURGED)
+    return PurgeResult(dropped, letters, count)
 
 
 def _let_go(plan: Plan, *, unfinished: bool) -> Plan:
@@ -64,7 +64,7 @@ def _let_go(plan: Plan, *, unfinished: bool) -> Plan:
     return plan
 
 
-async def _drop(tools: Tools, plan: Plan) -> tuple[tuple[str, ...], int]:
+async def _drop(tools: OperatorTools, plan: Plan) -> tuple[tuple[str, ...], int]:
     """Delete what is abandoned, unless it is of use again."""
     used = {physical.index for physical in (*plan.targets, plan.making) if physical is not None}
     used |= {physical.index for physical in await tools.indexes.shown()}
@@ -82,7 +82,7 @@ async def _drop(tools: Tools, plan: Plan) -> tuple[tuple[str, ...], int]:
     return tuple(dropped), letters
 
 
-async def _bury(tools: Tools, plan: Plan, age: timedelta) -> int:
+async def _bury(tools: OperatorTools, plan: Plan, age: timedelta) -> int:
     """Take the documents of old tombstones out of every target; return how many."""
     before = timestamp(tools.clock.now() - age)
     count = 0
@@ -105,7 +105,7 @@ async def _bury(tools: Tools, plan: Plan, age: timedelta) -> int:
     return count
 
 
-async def _hidden(tools: Tools, index: str, after: str | None) -> list[tuple[str, int]]:
+async def _hidden(tools: OperatorTools, index: str, after: str | None) -> list[tuple[str, int]]:
     """Return the next (id, version) of documents that say that their asset is gone."""
     body: Json = {
         "query": _GONE,

@@ -1,4 +1,4 @@
-"""Permits to move the alias, taken back: :class:`indexer.indexes.plan.Permit` says what they are for."""
+"""Permits to move the alias, taken back: :class:`indexer.indexes.plan.SwapPermit` says what they are for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
 
 
-async def withdraw(plans: Plans, indexes: Indexes, *, of: str | None = None) -> None:
+async def withdraw_permit(plans: Plans, indexes: Indexes, *, of: str | None = None) -> None:
     """Take back the permit that the plan names, if there is one; ``of``: only one for this index.
 
     Once this returns, no request to move the alias that was sent by then will. Raises what the ports raise.

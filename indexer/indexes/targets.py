@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from indexer.indexes.plan import Physical, Plan
+from indexer.indexes.plan import PhysicalIndex, Plan
 from mappings.index import mapping_hash
 from service.ports.search import SearchEngine
 
@@ -19,7 +19,7 @@ class Target:
     a strict one refuses other fields. None: documents go there as they are.
     """
 
-    physical: Physical
+    physical: PhysicalIndex
     identity: str
     root: Mapping[str, Any] | None = None
 
@@ -29,10 +29,10 @@ class Target:
         return self.physical.index
 
 
-async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list[Physical]]:
+async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list[PhysicalIndex]]:
     """Return the targets of a plan, the live one first, and those that are not there. Raises Unavailable, Rejected."""
     there: list[Target] = []
-    gone: list[Physical] = []
+    gone: list[PhysicalIndex] = []
     for physical in plan.targets:
         target = await as_target(engine, physical)
         if target is None:
@@ -42,7 +42,7 @@ async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list
     return there, gone
 
 
-async def as_target(engine: SearchEngine, physical: Physical) -> Target | None:
+async def as_target(engine: SearchEngine, physical: PhysicalIndex) -> Target | None:
     """Return an index as the engine has it, None if it is gone. Raises Unavailable, Rejected."""
     identity = await engine.identity(physical.index)
     if identity is None:

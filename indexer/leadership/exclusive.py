@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from indexer.leadership.lease import Candidate, Lease, LeaseLost
-from indexer.leadership.renewal import Keeper
+from indexer.leadership.renewal import LeaseRenewer
 from indexer.options import FollowOptions
 from service.errors import Unavailable
 from service.ports.clock import Clock
@@ -21,7 +21,7 @@ def _nothing() -> Body:
     return {}
 
 
-class Alone:
+class ExclusiveTask:
     """The right to do one kind of ``work`` on an alias; the lease is ``<work>-<alias>``."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Alone:
         self._lease = Lease(
             store, clock, f"{work}-{options.alias}", candidate or Candidate(clock.guid()), ttl=options.ttl_seconds
         )
-        self._keeper = Keeper(
+        self._renewer = LeaseRenewer(
             self._lease,
             clock,
             renew=options.renew_seconds,
@@ -63,13 +63,13 @@ class Alone:
     async def held(self) -> AsyncIterator[None]:
         """Hold the right until the block ends. Raises Unavailable if another process has it, or took it over."""
         await self._take()
-        self._keeper.start()
+        self._renewer.start()
         try:
             yield
         except LeaseLost as error:
             raise Unavailable("index", f"another process took the {self._work} over") from error
         finally:
-            await self._keeper.stop(release=True)
+            await self._renewer.stop(release=True)
 
     async def _take(self) -> None:
         """Take the lease; one whose holder gives no sign of life is waited for."""

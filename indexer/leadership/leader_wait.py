@@ -23,7 +23,7 @@ _BUSY = frozenset({State.FOLLOWING, State.RECONCILING, State.STARTING, State.REI
 """States in which a leader passes a mark sooner or later."""
 
 
-class Settling:
+class LeaderWait:
     """Waits for the leader to pass what was written, wherever it runs; where none does, reads what waits for it.
 
     ``dead`` is whether the process behind a holder's name certainly runs no more; a holder that is silent, or that is
@@ -80,7 +80,7 @@ class Settling:
             return False
 
     async def _read(self, mark: str) -> None:
-        """Note the assets with changes between the saved token and a mark; none where the feed can not say.
+        """Note the assets with changes between the saved token and a mark; none where the feed cannot say.
 
         What was read before is not read again, unless somebody has followed meanwhile: an import that no indexer has
         seen may be the whole library.
@@ -98,6 +98,6 @@ class Settling:
                     self._waiting.update(change.key for change in batch if change.kind == KIND)
                     self._read_to = batch[-1].token if batch else self._read_to
         except HistoryLost:
-            log.warning("the change feed can not go back to the saved token: the next indexer reconciles")
+            log.warning("the change feed cannot go back to the saved token: the next indexer reconciles")
             self._saved = self._read_to = None
             self._waiting = set()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.leadership.lease import Lease, LeaseLost
 from service.errors import AssetryError
 from service.ports.clock import Clock
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 RELEASE_SECONDS = 5.0
 
 
-class Keeper:
+class LeaseRenewer:
     """Renews a lease and saves in it what its owner notes, soon but not at once: one writer, so nothing overtakes.
 
     What is noted is saved at most every ``save`` seconds; the lease is renewed every ``renew`` seconds. ``summary``
@@ -66,7 +66,7 @@ class Keeper:
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._lease.release({**self._noted, **self._summary()})
-            reached(Step.LEASE_RELEASED)
+            crash_point(CrashPoint.LEASE_RELEASED)
         except (AssetryError, LeaseLost, TimeoutError) as error:
             log.warning("the lease was not released, others must wait for its end: %s", error)
 
@@ -102,7 +102,7 @@ class Keeper:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Lead no more when the renewal failed for a reason that nobody thought of."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the lease can not be kept", exc_info=error)
+            log.error("the lease cannot be kept", exc_info=error)
             self._lease.drop()
             self._lost()
 
@@ -130,10 +130,10 @@ class Keeper:
             noted, self._noted = self._noted, {}
             try:
                 if "token" in noted:
-                    reached(Step.SAVE_BEGINS)
+                    crash_point(CrashPoint.SAVE_BEGINS)
                 await self._lease.write({**noted, **self._summary()})
                 if "token" in noted:
-                    reached(Step.SAVED)
+                    crash_point(CrashPoint.SAVED)
             except BaseException:
                 self._noted = {**noted, **self._noted}
                 self._news.set()

@@ -16,28 +16,28 @@ from dataclasses import replace
 from datetime import timedelta
 
 from indexer.bulk.loop import Halted, IndexGone
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.documents import TOMBSTONES
 from indexer.follow.follower import Follower
 from indexer.indexes.plan import ENDED, Plan, Rebuild, Stage
-from indexer.indexes.purge import Purged, purge
-from indexer.indexes.swap_permits import withdraw
-from indexer.leadership.exclusive import Alone
+from indexer.indexes.purge import PurgeResult, purge
+from indexer.indexes.swap_permits import withdraw_permit
+from indexer.leadership.exclusive import ExclusiveTask
 from indexer.leadership.lease import Candidate
-from indexer.operator import POLL_SECONDS, Tools
+from indexer.operator import POLL_SECONDS, OperatorTools
 from indexer.options import FollowOptions
-from indexer.reindex.result import OnProgress, Outcome, Refused, Told
-from indexer.reindex.stages import SHARDS_SECONDS, Works
+from indexer.reindex.result import OnProgress, ReindexProgress, ReindexRefused, ReindexResult
+from indexer.reindex.stages import SHARDS_SECONDS, StageActions
 from mappings.index import mapping_hash
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.times import timestamp
 
-__all__ = ["Outcome", "Purged", "Reindex", "Told"]
+__all__ = ["PurgeResult", "Reindex", "ReindexProgress", "ReindexResult"]
 
 
-def _untold(told: Told) -> None:
+def _untold(told: ReindexProgress) -> None:
     """Learn nothing."""
 
 
@@ -66,15 +66,15 @@ class Reindex:
         self._tell = on_progress
         self._shards_seconds = shards_seconds
         self._stage = Stage.NOTED
-        self._alone = Alone(store, clock, options, "reindex", candidate=candidate, waits=self._waits)
-        self._tools = Tools(
+        self._alone = ExclusiveTask(store, clock, options, "reindex", candidate=candidate, waits=self._waits)
+        self._tools = OperatorTools(
             store, engine, clock, options,
             check=self._alone.check, waits=self._waits, worker=lambda: self._alone.fence,
         )  # fmt: skip
         self._indexes = self._tools.indexes
         self._plans = self._tools.plans
 
-    async def run(self, *, accept_dead_letters: bool = False) -> Outcome:
+    async def run(self, *, accept_dead_letters: bool = False) -> ReindexResult:
         """Reindex, or go on with what was interrupted, and swap if nothing differs and nothing is refused.
 
         ``accept_dead_letters``: swap all the same when documents are refused, as when they always were.
@@ -85,27 +85,27 @@ class Reindex:
                 rebuild = await self._begin(works)
                 while rebuild.stage not in ENDED:
                     self._stage = rebuild.stage
-                    self._tell(Told(rebuild.stage, rebuild.done, rebuild.total))
+                    self._tell(ReindexProgress(rebuild.stage, rebuild.done, rebuild.total))
                     await works[rebuild.stage](await self._plans.load(), rebuild)
                     self._alone.check()
                     rebuild = (await self._plans.load()).rebuild or rebuild
-            except Refused as refused:
+            except ReindexRefused as refused:
                 return refused.outcome
             except (IndexGone, Halted) as error:
                 return await self._given_up(error)
         swapped = rebuild.stage is Stage.SWAPPED
-        return Outcome(swapped, rebuild.target.index, "" if swapped else rebuild.reason or str(rebuild.stage))
+        return ReindexResult(swapped, rebuild.target.index, "" if swapped else rebuild.reason or str(rebuild.stage))
 
-    async def _given_up(self, error: IndexGone | Halted) -> Outcome:
-        """Write down that the new index can not be filled: it is gone, or refuses too much."""
+    async def _given_up(self, error: IndexGone | Halted) -> ReindexResult:
+        """Write down that the new index cannot be filled: it is gone, or refuses too much."""
         await self._plans.change(lambda plan: plan.without(error.index, str(error)))
-        return Outcome(False, error.index, str(error))
+        return ReindexResult(False, error.index, str(error))
 
     async def status(self) -> Plan:
         """Return the plan: the indexes, and how far a reindex is."""
         return await self._plans.load()
 
-    async def rollback(self, *, verify: bool = True) -> Outcome:
+    async def rollback(self, *, verify: bool = True) -> ReindexResult:
         """Move the alias back to the index before, which is fed still; the new one is fed from then on.
 
         It is refused when there is none, and when that one differs from the store.
@@ -113,10 +113,10 @@ class Reindex:
         async with self._working():
             try:
                 return await self._roll_back(self._works(), verify=verify)
-            except Refused as refused:
+            except ReindexRefused as refused:
                 return refused.outcome
 
-    async def purge(self, *, tombstones: timedelta | None = TOMBSTONES, unfinished: bool = False) -> Purged:
+    async def purge(self, *, tombstones: timedelta | None = TOMBSTONES, unfinished: bool = False) -> PurgeResult:
         """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.indexes.purge`.
 
         ``unfinished``: give up a reindex that was interrupted, too.
@@ -130,7 +130,7 @@ class Reindex:
                 unfinished=unfinished,
             )
 
-    async def _begin(self, works: Works) -> Rebuild:
+    async def _begin(self, works: StageActions) -> Rebuild:
         """Return the reindex to work on: the one that was interrupted, or a new one."""
         plan = await self._with_live()
         rebuild = plan.rebuild
@@ -141,34 +141,34 @@ class Reindex:
         target = await self._indexes.named()
         new = Rebuild(target, started_at=timestamp(self._clock.now()))
         await self._plans.change(lambda plan: _begun(plan, new))
-        reached(Step.REINDEX_NOTED)
+        crash_point(CrashPoint.REINDEX_NOTED)
         return new
 
-    async def _roll_back(self, works: Works, *, verify: bool) -> Outcome:
+    async def _roll_back(self, works: StageActions, *, verify: bool) -> ReindexResult:
         plan = await self._settled()
         rebuild, previous = plan.rebuild, plan.previous
         if rebuild is not None and rebuild.stage is Stage.ROLLED_BACK:  # twice is once
-            return Outcome(True, None if plan.live is None else plan.live.index, "it is rolled back already")
+            return ReindexResult(True, None if plan.live is None else plan.live.index, "it is rolled back already")
         if previous is None:
-            return Outcome(False, None, "there is no index before this one: it was purged, or never was")
+            return ReindexResult(False, None, "there is no index before this one: it was purged, or never was")
         if plan.building is not None:
-            return Outcome(False, None, "a reindex is under way: finish it, or purge it with what is unfinished")
+            return ReindexResult(False, None, "a reindex is under way: finish it, or purge it with what is unfinished")
         if verify:
             target = await works.target(previous)
             await self._tools.letters.load([target.index])
             report = await works.compared(target, Stage.ROLLING_BACK)
             if not report.clean:
                 reason = f"{report.differences} differences between the store and {target.index}"
-                return Outcome(False, target.index, reason, report)
+                return ReindexResult(False, target.index, reason, report)
         await works.permit(previous)
         going = replace(rebuild or Rebuild(previous), stage=Stage.ROLLING_BACK)
         plan = await self._plans.change(lambda plan: replace(plan, rebuild=going))
-        reached(Step.ROLLBACK_BEGINS)
+        crash_point(CrashPoint.ROLLBACK_BEGINS)
         await works.acknowledged(plan, Stage.ROLLING_BACK)
         await works.move(plan.live, previous, (await self._plans.load()).permit)
-        reached(Step.ROLLED_BACK)
+        crash_point(CrashPoint.ROLLED_BACK)
         await self._plans.change(lambda plan: plan.settled(previous))
-        return Outcome(True, previous.index)
+        return ReindexResult(True, previous.index)
 
     async def _with_live(self) -> Plan:
         """Return the plan once there is a live index, which the leader builds where there is none."""
@@ -189,8 +189,8 @@ class Reindex:
 
         return await self._plans.agree(agreement)
 
-    def _works(self, *, accept_dead_letters: bool = False) -> Works:
-        return Works(
+    def _works(self, *, accept_dead_letters: bool = False) -> StageActions:
+        return StageActions(
             self._tools,
             check=self._alone.check,
             tell=self._tell,
@@ -199,14 +199,14 @@ class Reindex:
         )
 
     def _waits(self, reason: str) -> None:
-        self._tell(Told(self._stage, waits=reason))
+        self._tell(ReindexProgress(self._stage, waits=reason))
 
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[None]:
         """Be the only one at it, with the follower standing by."""
         async with self._alone.held():
             await self._plans.change(lambda plan: plan)  # from now on no process before this one changes it
-            await withdraw(self._plans, self._indexes)  # and none moves the alias
+            await withdraw_permit(self._plans, self._indexes)  # and none moves the alias
             if self._follower is not None:
                 self._follower.start()
             try:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexer.indexes.plan import Stage
-from indexer.verify.drift import Report
+from indexer.verify.drift import VerifyReport
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReindexResult:
     """How a reindex or a rollback ended: whether the alias moved, and if not, why.
 
     ``index`` is the one that it was about, ``report`` what the verify found, ``dead_letters`` how many documents that
@@ -20,12 +20,12 @@ class Outcome:
     swapped: bool
     index: str | None
     reason: str = ""
-    report: Report | None = None
+    report: VerifyReport | None = None
     dead_letters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReindexProgress:
     """One word on how far it is: the stage, records ``done`` of ``total`` where it counts them, what it waits for."""
 
     stage: Stage
@@ -34,12 +34,12 @@ class Told:
     waits: str = ""
 
 
-OnProgress = Callable[[Told], None]
+OnProgress = Callable[[ReindexProgress], None]
 
 
-class Refused(Exception):
+class ReindexRefused(Exception):
     """The work ends here, with an outcome."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: ReindexResult) -> None:
         super().__init__(outcome.reason)
         self.outcome = outcome

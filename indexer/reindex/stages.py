@@ -7,13 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from indexer.crash_points import Step, reached
+from indexer.crash_points import CrashPoint, crash_point
 from indexer.follow.writer import KIND
-from indexer.indexes.plan import Permit, Physical, Plan, Rebuild, Stage
+from indexer.indexes.plan import PhysicalIndex, Plan, Rebuild, Stage, SwapPermit
 from indexer.indexes.targets import Target, as_target
-from indexer.operator import POLL_SECONDS, Tools, retry
-from indexer.reindex.result import OnProgress, Outcome, Refused, Told
-from indexer.verify.drift import Report
+from indexer.operator import POLL_SECONDS, OperatorTools, retry
+from indexer.reindex.result import OnProgress, ReindexProgress, ReindexRefused, ReindexResult
+from indexer.verify.drift import VerifyReport
 from indexer.verify.scan import scan
 from service.ports.store import Record
 
@@ -27,7 +27,7 @@ SHARDS_SECONDS = 60.0
 Work = Callable[[Plan, Rebuild], Awaitable[None]]
 
 
-class Works:
+class StageActions:
     """One work for each stage that has a next one: ``await works[stage](plan, rebuild)`` writes the next one down.
 
     ``check`` raises when another process took the reindex over. A work raises Refused to end it, and what the ports
@@ -36,7 +36,7 @@ class Works:
 
     def __init__(
         self,
-        tools: Tools,
+        tools: OperatorTools,
         *,
         check: Callable[[], None],
         tell: OnProgress,
@@ -67,7 +67,7 @@ class Works:
 
     async def _create(self, plan: Plan, rebuild: Rebuild) -> None:
         if await self._tools.indexes.create(rebuild.target, filling=True):
-            reached(Step.REINDEX_CREATED)
+            crash_point(CrashPoint.REINDEX_CREATED)
             await self._advance(rebuild, Stage.CREATED)
             return
         target = await self._tools.indexes.named()  # the name is taken by an index of somebody else's
@@ -75,11 +75,11 @@ class Works:
 
     async def _join(self, plan: Plan, rebuild: Rebuild) -> None:
         await self._advance(rebuild, Stage.JOINED, building=rebuild.target)
-        reached(Step.REINDEX_JOINED)
+        crash_point(CrashPoint.REINDEX_JOINED)
 
     async def _wait_for_leader(self, plan: Plan, rebuild: Rebuild) -> None:
         await self.acknowledged(plan, rebuild.stage, rebuild)
-        reached(Step.REINDEX_ACKNOWLEDGED)
+        crash_point(CrashPoint.REINDEX_ACKNOWLEDGED)
         # A write from before this point is in the store for the scan to see, one from after it reaches both indexes.
         await self._tools.store.barrier()
         await self._advance(replace(rebuild, total=await self._tools.store.size(KIND)), Stage.FILLING)
@@ -92,16 +92,16 @@ class Works:
         async def sink(records: list[Record]) -> None:
             self._check()
             await self._tools.writer.put(records, [target])
-            reached(Step.REINDEX_PAGE)
+            crash_point(CrashPoint.REINDEX_PAGE)
 
         async def progressed(key: str, live: int) -> None:
             nonlocal saved_at, done
             done += live
-            self._tell(Told(rebuild.stage, done, rebuild.total))
+            self._tell(ReindexProgress(rebuild.stage, done, rebuild.total))
             if self._tools.clock.monotonic() - saved_at >= CURSOR_SECONDS:
                 saved_at = self._tools.clock.monotonic()
                 await self._advance(replace(rebuild, cursor=key, done=done), Stage.FILLING)
-                reached(Step.REINDEX_CURSOR)
+                crash_point(CrashPoint.REINDEX_CURSOR)
 
         writer = self._tools.writer
         await scan(
@@ -113,12 +113,12 @@ class Works:
             done=progressed,
         )
         await self._advance(replace(rebuild, done=done), Stage.FILLED)
-        reached(Step.REINDEX_FILLED)
+        crash_point(CrashPoint.REINDEX_FILLED)
 
     async def _drain(self, plan: Plan, rebuild: Rebuild) -> None:
         await self._tools.leader.settle()
         await self._advance(rebuild, Stage.DRAINED)
-        reached(Step.REINDEX_DRAINED)
+        crash_point(CrashPoint.REINDEX_DRAINED)
 
     async def _restore(self, plan: Plan, rebuild: Rebuild) -> None:
         name = rebuild.target.index
@@ -130,37 +130,37 @@ class Works:
             if health == "yellow" and waited >= self._shards_seconds:
                 log.warning("the index %s has not all its replicas: it is swapped in without them", name)
                 break
-            self._tell(Told(rebuild.stage, waits=f"the copies of {name}: {health}"))
+            self._tell(ReindexProgress(rebuild.stage, waits=f"the copies of {name}: {health}"))
             await self._still(rebuild)
             await asyncio.sleep(POLL_SECONDS)
         await self._advance(rebuild, Stage.RESTORED)
-        reached(Step.REINDEX_RESTORED)
+        crash_point(CrashPoint.REINDEX_RESTORED)
 
     async def _verify(self, plan: Plan, rebuild: Rebuild) -> None:
         target = await self.target(rebuild.target)
         retried = await retry(self._tools, index=target.index)
         if retried.left and not self._accept_dead:
             reason = f"{retried.left} documents are refused: see the dead letters of {target.index}"
-            raise Refused(Outcome(False, target.index, reason, dead_letters=retried.left))
+            raise ReindexRefused(ReindexResult(False, target.index, reason, dead_letters=retried.left))
         report = await self.compared(target, rebuild.stage)
         if not report.clean:
             reason = f"{report.differences} differences between the store and {target.index}"
-            raise Refused(Outcome(False, target.index, reason, report, retried.left))
+            raise ReindexRefused(ReindexResult(False, target.index, reason, report, retried.left))
         await self._advance(rebuild, Stage.VERIFIED)
-        reached(Step.REINDEX_VERIFIED)
+        crash_point(CrashPoint.REINDEX_VERIFIED)
 
     async def _announce(self, plan: Plan, rebuild: Rebuild) -> None:
         await self.permit(rebuild.target)
         await self._advance(rebuild, Stage.SWAPPING)
-        reached(Step.SWAP_BEGINS)
+        crash_point(CrashPoint.SWAP_BEGINS)
 
     async def _swap(self, plan: Plan, rebuild: Rebuild) -> None:
         # From now on whatever is said to be searchable is searchable in both.
         await self.acknowledged(plan, rebuild.stage, rebuild)
         await self.move(plan.live, rebuild.target, (await self._still(rebuild)).permit)
-        reached(Step.SWAPPED)
+        crash_point(CrashPoint.SWAPPED)
         await self._tools.plans.change(lambda plan: plan.settled(rebuild.target))
-        reached(Step.SWAP_SETTLED)
+        crash_point(CrashPoint.SWAP_SETTLED)
         log.info("searches see the index %s", rebuild.target.index)
 
     # --- what they share, with the way back
@@ -172,28 +172,28 @@ class Works:
         plan = await self._advance(rebuild, Stage.RESTORED)
         return plan.rebuild or rebuild
 
-    async def permit(self, physical: Physical) -> None:
+    async def permit(self, physical: PhysicalIndex) -> None:
         """Make that this process, and no earlier one, may move the alias to an index until the permit is taken back.
 
         It is asked for before the leader is told that the alias may move; and who gives the index up takes it back
         first. So a move that comes after that moves nothing, however late its request arrives.
         """
-        permit = Permit(physical.index, f"{self._tools.indexes.alias}-swap-{self._tools.clock.guid()}")
+        permit = SwapPermit(physical.index, f"{self._tools.indexes.alias}-swap-{self._tools.clock.guid()}")
         await self._tools.plans.change(lambda plan: replace(plan, permit=permit))
         await self._tools.indexes.allow(permit)
-        reached(Step.SWAP_PERMITTED)
+        crash_point(CrashPoint.SWAP_PERMITTED)
 
-    async def move(self, old: Physical | None, new: Physical, permit: Permit | None) -> None:
-        """Move the alias in one step, unless it has moved already. Raises Refused when it can not."""
+    async def move(self, old: PhysicalIndex | None, new: PhysicalIndex, permit: SwapPermit | None) -> None:
+        """Move the alias in one step, unless it has moved already. Raises Refused when it cannot."""
         await self._tools.engine.refresh(new.index)
         if old is not None and permit is not None and await self._tools.indexes.swap(old.index, permit):
             return
         shown = [physical.index for physical in await self._tools.indexes.shown()]
         if shown != [new.index]:
             reason = f"the alias is at {', '.join(shown) or 'no index'}, and may not move to {new.index}: run it again"
-            raise Refused(Outcome(False, new.index, reason))
+            raise ReindexRefused(ReindexResult(False, new.index, reason))
 
-    async def compared(self, target: Target, stage: Stage) -> Report:
+    async def compared(self, target: Target, stage: Stage) -> VerifyReport:
         """Return what a verify of an index finds.
 
         Contents are compared only where today's mapping made it: what an earlier projection wrote is not what today's
@@ -201,25 +201,25 @@ class Works:
         """
         assets = await self._tools.store.size(KIND)
 
-        async def progressed(report: Report, key: str | None) -> None:
+        async def progressed(report: VerifyReport, key: str | None) -> None:
             self._check()
-            self._tell(Told(stage, report.checked, assets))
+            self._tell(ReindexProgress(stage, report.checked, assets))
 
         return await self._tools.verify(target, bodies=target.root is None).run(on_progress=progressed)
 
-    async def target(self, physical: Physical) -> Target:
+    async def target(self, physical: PhysicalIndex) -> Target:
         """Return an index of the plan as it is. Raises Refused when it is gone."""
         target = await as_target(self._tools.engine, physical)
         if target is None:
             raise await self._failed(physical, f"the index {physical.index} is gone")
         return target
 
-    async def _failed(self, physical: Physical, reason: str) -> Refused:
+    async def _failed(self, physical: PhysicalIndex, reason: str) -> ReindexRefused:
         """Write down that the reindex ends here; return what to raise."""
         await self._tools.plans.change(lambda plan: plan.without(physical.index, reason))
-        return Refused(Outcome(False, physical.index, reason))
+        return ReindexRefused(ReindexResult(False, physical.index, reason))
 
-    async def _advance(self, rebuild: Rebuild, stage: Stage, *, building: Physical | None = None) -> Plan:
+    async def _advance(self, rebuild: Rebuild, stage: Stage, *, building: PhysicalIndex | None = None) -> Plan:
         """Write down that a stage is reached. Raises Refused when the plan is another one meanwhile."""
 
         def change(plan: Plan) -> Plan:
@@ -240,7 +240,7 @@ class Works:
     async def acknowledged(self, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
         """Return when the leader works by this plan. Raises Refused when it gave up ``rebuild`` instead."""
         while not await self._tools.leader.works_by(plan.gen):
-            self._tell(Told(stage, waits="the indexer to take notice"))
+            self._tell(ReindexProgress(stage, waits="the indexer to take notice"))
             if rebuild is not None:
                 await self._still(rebuild)
             self._check()
@@ -251,8 +251,8 @@ def _check_plan(plan: Plan, rebuild: Rebuild) -> None:
     """Raise Refused unless a plan still has this reindex under way."""
     now = plan.rebuild
     if now is None or now.target != rebuild.target:
-        raise Refused(Outcome(False, rebuild.target.index, "another reindex was begun"))
+        raise ReindexRefused(ReindexResult(False, rebuild.target.index, "another reindex was begun"))
     if now.stage is Stage.SWAPPED:  # the leader has seen the alias move, and written it down
-        raise Refused(Outcome(True, rebuild.target.index))
+        raise ReindexRefused(ReindexResult(True, rebuild.target.index))
     if now.stage is Stage.FAILED:
-        raise Refused(Outcome(False, rebuild.target.index, now.reason or "it failed"))
+        raise ReindexRefused(ReindexResult(False, rebuild.target.index, now.reason or "it failed"))

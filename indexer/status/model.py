@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum, StrEnum
 from typing import Any
 
-from indexer.verify.last_result import Verified
+from indexer.verify.last_result import VerifyResult
 from service.ports.store import Body
 
 
@@ -78,7 +78,7 @@ class FollowerStatus:
         outdated: The index was made by another mapping or projection; ``assetry index reindex`` brings it up to date.
         reconciling: How far a reconcile is, None if there is none.
         last_batch: Changes in the last batch of the feed.
-        window_hours: How far the change feed reaches back, None if the store can not say.
+        window_hours: How far the change feed reaches back, None if the store cannot say.
         rate: Records a second that were acknowledged over the last ten seconds.
         rebuild: How far an operator's reindex is, None if there is none.
         verified: What the last verify found, None if there was none.
@@ -106,7 +106,7 @@ class FollowerStatus:
     window_hours: float | None = None
     rate: float = 0.0
     rebuild: Rebuilding | None = None
-    verified: Verified | None = None
+    verified: VerifyResult | None = None
 
 
 KIND = "checkpoint"
@@ -134,7 +134,7 @@ UNKNOWN = FollowerStatus(
 )
 """What is known where no indexer ever was."""
 
-_NESTED: Mapping[str, type[Any]] = {"reconciling": Reconciling, "rebuild": Rebuilding, "verified": Verified}
+_NESTED: Mapping[str, type[Any]] = {"reconciling": Reconciling, "rebuild": Rebuilding, "verified": VerifyResult}
 _NAMES = {field.name for field in fields(FollowerStatus)}
 
 

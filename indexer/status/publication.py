@@ -235,9 +235,9 @@ class IndexWatch:
             try:
                 await self.look()
             except Unavailable as error:
-                log.debug("the indexer's status can not be read: %s", error.message)
+                log.debug("the indexer's status cannot be read: %s", error.message)
             except Exception:  # searches would wait for ever
-                log.exception("the indexer's status can not be read")
+                log.exception("the indexer's status cannot be read")
             if self._urgent.is_set():
                 await asyncio.sleep(URGENT_SECONDS)
                 continue

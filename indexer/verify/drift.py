@@ -40,7 +40,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Report:
+class VerifyReport:
     """What a verify found.
 
     ``checked`` counts keys of either side. ``found`` counts differences by class, ``repaired`` those that were gone

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from indexer.verify.drift import Report
+from indexer.verify.drift import VerifyReport
 from service.errors import NotFound
 from service.ports.clock import Clock
 from service.ports.store import Body, Store, upsert
@@ -21,8 +21,8 @@ def verified_key(alias: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """The last verify: its index, when it ended, and of :class:`indexer.verify.drift.Report` what is counted.
+class VerifyResult:
+    """The last verify: its index, when it ended, and of :class:`indexer.verify.drift.VerifyReport` what is counted.
 
     ``left`` counts differences that were there still when it ended.
     """
@@ -43,17 +43,17 @@ class Verified:
         return cls(**{name: body[name] for name in cls.__slots__})
 
 
-async def load(store: Store, alias: str) -> Verified | None:
+async def load(store: Store, alias: str) -> VerifyResult | None:
     """Return the last verify of an alias, None if there was none. Raises Unavailable."""
     try:
-        return Verified.read((await store.get(KIND, verified_key(alias))).body)
+        return VerifyResult.read((await store.get(KIND, verified_key(alias))).body)
     except NotFound:
         return None
 
 
-async def save(store: Store, clock: Clock, alias: str, report: Report) -> Verified:
+async def save(store: Store, clock: Clock, alias: str, report: VerifyReport) -> VerifyResult:
     """Write down what a whole verify found. Raises Unavailable."""
-    verified = Verified(
+    verified = VerifyResult(
         index=report.index,
         at=timestamp(clock.now()),
         checked=report.checked,

@@ -13,11 +13,11 @@ from datetime import datetime
 
 from indexer.indexes.targets import Target, as_target
 from indexer.leadership.lease import LeaseLost
-from indexer.operator import Tools
+from indexer.operator import OperatorTools
 from indexer.options import FollowOptions
 from indexer.status.model import FollowerStatus, Role, State
 from indexer.verify import last_result
-from indexer.verify.drift import Report
+from indexer.verify.drift import VerifyReport
 from mappings.index import mapping_hash
 from service.errors import AssetryError
 from service.ports.clock import Clock
@@ -32,7 +32,7 @@ RATE = 2000.0
 """Records and documents compared a second at most: a tenth of what an engine and a store can do."""
 
 
-class Patrol:
+class ScheduledVerify:
     """Verifies the live index every ``hours``, while this process leads; ``status`` is its follower's.
 
     When the last verify was, of whichever process, is written in the store: a restart begins none.
@@ -58,7 +58,7 @@ class Patrol:
         self._seconds = hours * 3600
         self._rate = rate
         self._look_seconds = look_seconds
-        self._tools = Tools(store, engine, clock, options, check=self._check)
+        self._tools = OperatorTools(store, engine, clock, options, check=self._check)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -113,7 +113,7 @@ class Patrol:
         plan = await self._tools.plans.load()
         return None if plan.live is None else await as_target(self._engine, plan.live)
 
-    async def _pace(self, report: Report, key: str | None) -> None:
+    async def _pace(self, report: VerifyReport, key: str | None) -> None:
         """Wait until the rate allows to go on."""
         self._check()
         await asyncio.sleep(max(report.checked / self._rate - report.seconds, 0.0))

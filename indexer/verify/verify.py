@@ -7,7 +7,7 @@ that leaves no room for a false alarm:
 1. the record is read: its version is one that the index must reach;
 2. everything written so far is waited for (``settle``: a barrier that the indexer has passed);
 3. the document is read by id, which does not wait for a refresh;
-4. the record is read again: its version is one that the document can not be ahead of.
+4. the record is read again: its version is one that the document cannot be ahead of.
 
 A document behind (1) is stale, one before (4) is ahead, and contents are compared when (3) and (4) are of one version.
 """
@@ -24,7 +24,7 @@ import orjson
 
 from indexer.bulk.outcomes import permanent
 from indexer.documents import encoded, plain_item, version
-from indexer.verify.drift import Difference, Drift, Report, drift_of
+from indexer.verify.drift import Difference, Drift, VerifyReport, drift_of
 from indexer.verify.merge import merged
 from indexer.verify.scan import PageSize
 from service.errors import Conflict, NotFound
@@ -52,10 +52,10 @@ Write = Callable[[str, Sequence[BulkItem]], Awaitable[None]]
 """``await write(index, items)`` returns when each item is acknowledged by the index or a dead letter."""
 
 Refuse = Callable[[str, BulkOutcome], Awaitable[None]]
-"""``await refuse(index, outcome)`` notes durably that a record can not be projected."""
+"""``await refuse(index, outcome)`` notes durably that a record cannot be projected."""
 
 Project = Callable[[Record], BulkItem]
-"""Makes of a record what this index is given for it; raises for a record that can not be projected."""
+"""Makes of a record what this index is given for it; raises for a record that cannot be projected."""
 
 Dead = Callable[[str], int | None]
 """The version of a key's open dead letter, None if it has none."""
@@ -63,7 +63,7 @@ Dead = Callable[[str], int | None]
 Late = Callable[[str], bool]
 """Whether a change of a key waits for an indexer where none follows; known after ``settle``."""
 
-OnProgress = Callable[[Report, str | None], Awaitable[None]]
+OnProgress = Callable[[VerifyReport, str | None], Awaitable[None]]
 """Learns how far a verify is: everything up to the key is checked, and repaired if that was asked for."""
 
 
@@ -91,7 +91,7 @@ class VerifyOptions:
     removed_since: str | None = None
 
 
-async def _unwatched(report: Report, key: str | None) -> None:
+async def _unwatched(report: VerifyReport, key: str | None) -> None:
     """Learn nothing."""
 
 
@@ -133,10 +133,10 @@ class Verify:
         self._dead = dead
         self._late = late
         self._page = PageSize(opt.page, opt.page_bytes)
-        self._report = Report(index)
+        self._report = VerifyReport(index)
         self._strays: dict[str, Indexed] = {}
 
-    async def run(self, *, after: str | None = None, on_progress: OnProgress = _unwatched) -> Report:
+    async def run(self, *, after: str | None = None, on_progress: OnProgress = _unwatched) -> VerifyReport:
         """Compare every key behind ``after`` and return what was found.
 
         ``on_progress`` is called after each look again with the key up to which all is done: who gives it back as
@@ -205,7 +205,7 @@ class Verify:
             try:
                 expected = self._project(record)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, the verify goes on
-                log.debug("the asset %s can not be projected: %s", record.key, error)
+                log.debug("the asset %s cannot be projected: %s", record.key, error)
                 expected = BulkItem(record.key, version(record, self._options.epoch), b"null")
         if record.tombstone and held is not None and held.deleted and held.version > expected.version:
             return None  # it shows nothing, and no later version of the record will ever have to
@@ -258,8 +258,8 @@ class Verify:
                 repaired.append((keys, await self._versions(keys)))
         if repaired:
             await self._settle()  # what was ahead comes by the feed
-            for mended, least in repaired:
-                self._report.repaired += len(mended) - len(await self._differing(mended, least))
+            for fixed, least in repaired:
+                self._report.repaired += len(fixed) - len(await self._differing(fixed, least))
             await self._engine.refresh(self._index)
 
     async def _versions(self, keys: Sequence[str]) -> Mapping[str, int | None]:
@@ -291,7 +291,7 @@ class Verify:
         return late and refused is not None and due is not None and refused >= due
 
     def _is_late(self, difference: Difference) -> bool:
-        """Whether the indexer is about to mend it by itself, as soon as there is one."""
+        """Whether the indexer is about to fix it by itself, as soon as there is one."""
         return difference.drift in (Drift.MISSING, Drift.STALE) and self._late(difference.key)
 
     # --- repair
@@ -308,7 +308,7 @@ class Verify:
                 try:
                     items.append(encoded(self._project(record)))
                 except Exception as error:  # one record must not stop the repair of the others; it is counted as left
-                    log.exception("the asset %s can not be projected", record.key)
+                    log.exception("the asset %s cannot be projected", record.key)
                     if self._refuse is not None:
                         refused = permanent(record.key, version(record, self._options.epoch), error)
                         await self._refuse(self._index, refused)
@@ -318,7 +318,7 @@ class Verify:
     async def _overtake(self, record: Record, held: Indexed) -> None:
         """Write a record, unchanged, until its version is past the document's; the indexer then brings it there.
 
-        A version in the index can not fall, so the record's must rise.
+        A version in the index cannot fall, so the record's must rise.
         """
         gap = held.version - version(record, self._options.epoch)
         if gap >= MAX_RAISES:

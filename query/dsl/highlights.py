@@ -27,7 +27,7 @@ Dsl = dict[str, Any]
 def _targets() -> dict[str, Field]:
     """Return the fields that can be highlighted by the path that holds their words, as text fields of that path.
 
-    File names can not (see `query.dsl.words.MARKED_PATHS`).
+    File names cannot (see `query.dsl.words.MARKED_PATHS`).
     """
     found: dict[str, Field] = {}
     for field in REGISTRY.fields:

@@ -99,7 +99,7 @@ def _by(found: Field, order: str) -> dict[str, Any]:
 def _unsortable(name: str, found: Field | None, roles: Set[str], field: str) -> QueryError:
     names = [n for f in REGISTRY.sortable(roles) for n in (f.name, *f.aliases)] + [RELEVANCE]
     near = REGISTRY.near(name, roles, among=names)
-    message = f"Results can not be sorted by {name[:60]}." if found else f"There is no field {name[:60]} to sort by."
+    message = f"Results cannot be sorted by {name[:60]}." if found else f"There is no field {name[:60]} to sort by."
     if near:
         message += f" Did you mean {' or '.join(near)}?"
     return _error(message, "unknown_field", field, near[0] if near else None)

@@ -60,7 +60,7 @@ def plan_facets(
 ) -> tuple[FacetPlan, ...]:
     """Return the facets for names, aliases and requests; `size` and `zone` hold where one names none.
 
-    Raises QueryError(field="facets") for those that can not be counted so.
+    Raises QueryError(field="facets") for those that cannot be counted so.
     """
     requests = [FacetRequest(item.strip(), size) if isinstance(item, str) else item for item in wanted]
     by_label: dict[str, FacetRequest] = {}
@@ -94,7 +94,7 @@ def _countable(name: str, roles: Set[str]) -> Field:
     if field is not None and field.facet is not FacetKind.NONE:
         return field
     near = REGISTRY.near(name, roles, among=[n for f in REGISTRY.facets(roles) for n in (f.name, *f.aliases)])
-    message = f"{field.name} can not be counted in a facet." if field else f"There is no field {name[:60]} to count."
+    message = f"{field.name} cannot be counted in a facet." if field else f"There is no field {name[:60]} to count."
     if near:
         message += f" Did you mean {' or '.join(near)}?"
     raise facet_error("unsupported" if field else "unknown_field", message, name, near[0] if near else None)

@@ -114,7 +114,7 @@ def fuzzy(field: Field | None, text: str, degree: Decimal | None, span: Span) ->
     if field is not None and field.type is FieldType.NESTED:
         field = field.children[0]
     if field is not None and (field.type not in _WORDY or (field.type is FieldType.CUSTOM and not field.key)):
-        raise BadValue("unsupported", f"{field.name} can not be searched fuzzily: it is no word.")
+        raise BadValue("unsupported", f"{field.name} cannot be searched fuzzily: it is no word.")
     if degree is None:
         return Fuzzy(field, text, None, span=span)
     if degree < 1:  # Lucene's older form: how similar a word has to be

@@ -34,7 +34,7 @@ Build: TypeAlias = Callable[[str, Span, Set[str]], Clause]
 
 
 @dataclass(frozen=True, slots=True)
-class Pseudo:
+class PseudoField:
     """A name that stands for a condition; `build` makes its clause from the value, the span and the caller's roles."""
 
     name: str
@@ -101,16 +101,18 @@ def _boolean_flag(name: str, flag: str) -> Build:
 
 
 _TABLE = (
-    Pseudo("is", "A state of the asset.", "is:favorite", _flag),
-    Pseudo("has", "The field has a value.", "has:gps", _has),
-    Pseudo("_exists_", "The field has a value.", "_exists_:captured_at", _has),
-    Pseudo("missing", "The field has no value.", "missing:description", _missing),
-    Pseudo("by", "Added by this user; `me` is you.", "by:me", _by),
-    Pseudo("near", "At most so far from a place: latitude, longitude and distance.", 'near:"52.37,4.89 10km"', _near),
-    Pseudo("bounds", "In a box: north, east, south, west.", 'bounds:"53.6,7.2,50.7,3.3"', _bounds),
-    Pseudo("is_favorite", "Marked by you.", "is_favorite:true", _boolean_flag("is_favorite", "favorite")),
-    Pseudo("is_deleted", "In the trash.", "is_deleted:false", _boolean_flag("is_deleted", "deleted")),
+    PseudoField("is", "A state of the asset.", "is:favorite", _flag),
+    PseudoField("has", "The field has a value.", "has:gps", _has),
+    PseudoField("_exists_", "The field has a value.", "_exists_:captured_at", _has),
+    PseudoField("missing", "The field has no value.", "missing:description", _missing),
+    PseudoField("by", "Added by this user; `me` is you.", "by:me", _by),
+    PseudoField(
+        "near", "At most so far from a place: latitude, longitude and distance.", 'near:"52.37,4.89 10km"', _near
+    ),
+    PseudoField("bounds", "In a box: north, east, south, west.", 'bounds:"53.6,7.2,50.7,3.3"', _bounds),
+    PseudoField("is_favorite", "Marked by you.", "is_favorite:true", _boolean_flag("is_favorite", "favorite")),
+    PseudoField("is_deleted", "In the trash.", "is_deleted:false", _boolean_flag("is_deleted", "deleted")),
 )
-PSEUDO: dict[str, Pseudo] = {p.name: p for p in _TABLE}
+PSEUDO: dict[str, PseudoField] = {p.name: p for p in _TABLE}
 PSEUDO["deleted"] = PSEUDO["in_trash"] = PSEUDO["is_deleted"]
 PSEUDO["favorite"] = PSEUDO["is_favorite"]

@@ -70,7 +70,7 @@ def parse(text: str, report: Report) -> Parsed:
     """Parse a query text.
 
     `report` is called with every problem found: it raises QueryError (strict), or notes the problem (lenient), after
-    which the problem is repaired. Raises QueryError itself only for what can not be repaired.
+    which the problem is repaired. Raises QueryError itself only for what cannot be repaired.
 
     The trees of texts without problems are kept: a front end sends one text again and again, for each page, each facet
     and each refresh, and luqum takes most of the time of a compilation. Nobody may change a tree.

@@ -69,6 +69,6 @@ def check(pattern: str, *, leading: bool, name: str) -> None:
             raise BadValue("wildcard", f"A pattern needs at least {wanted} letters or digits.")
         return
     if found[0][1]:
-        raise BadValue("wildcard", f"A wildcard can not come first in {name}; filename:*.jpg can.")
+        raise BadValue("wildcard", f"A wildcard cannot come first in {name}; filename:*.jpg can.")
     if len(found[0][0]) < wanted:
         raise BadValue("wildcard", f"A pattern needs at least {wanted} letters or digits before its first wildcard.")

@@ -21,7 +21,7 @@ _LOWER_CASE = frozenset({"and", "or", "not"})
 def read_text(text: str, roles: Set[str], clock: Clock, *, lenient: bool) -> tuple[Clause, tuple[QueryProblem, ...]]:
     """Return the typed clauses of a query text, and warnings; raise QueryError with a span inside the text."""
     if not text.isascii():
-        text = _SURROGATE.sub("\ufffd", text)  # half a character can not be sent to the engine
+        text = _SURROGATE.sub("\ufffd", text)  # half a character cannot be sent to the engine
     found: list[QueryProblem] = []
     report = found.append if lenient else _raise
     try:

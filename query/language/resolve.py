@@ -26,14 +26,14 @@ from query.dsl.cost import FUZZY_WEIGHT, cut, excess, of_text
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
 from query.language.dates import Clock
-from query.language.flags import PSEUDO, Pseudo
+from query.language.flags import PSEUDO, PseudoField
 from query.language.limits import LIMITS, over, require
 from query.language.parse import Parsed
 from query.language.patterns import has_wildcard
 from query.language.scan import unescape
 from query.language.syntax import Report
 
-Scope: TypeAlias = Field | Pseudo | None
+Scope: TypeAlias = Field | PseudoField | None
 
 _BLANK = All()  # a word without letters or digits: it says nothing, also inside OR and NOT
 _WORDS = re.compile(r"\w+")  # what is left of a part at fault
@@ -51,7 +51,7 @@ def resolve(parsed: Parsed, roles: Set[str], clock: Clock, report: Report, *, le
     clause = resolver.visit(parsed.tree, None)
     if clause is _BLANK:
         return All(span=parsed.span(parsed.tree))
-    if resolver.weight + len(parsed.tokens) > LIMITS.clauses:  # less can not pass a limit
+    if resolver.weight + len(parsed.tokens) > LIMITS.clauses:  # less cannot pass a limit
         problem = excess(clause, resolver.weight)
         if problem is not None:
             report(problem)
@@ -213,7 +213,7 @@ class _Resolver:
 
     def _word(self, node: Any, scope: Scope) -> Clause:
         word: str = node.value
-        if isinstance(scope, Pseudo):
+        if isinstance(scope, PseudoField):
             return self._leaf(node, lambda span: scope.build(unescape(word), span, self._roles))
         if has_wildcard(word):
             return self._pattern(node, word, scope)
@@ -224,7 +224,7 @@ class _Resolver:
 
     def _phrase(self, node: Any, scope: Scope) -> Clause:
         text = unescape(node.value[1:-1])
-        if isinstance(scope, Pseudo):
+        if isinstance(scope, PseudoField):
             return self._leaf(node, lambda span: scope.build(text, span, self._roles))
         if scope is None and field_values.blank(text):
             return _BLANK
@@ -246,10 +246,10 @@ class _Resolver:
 
     def _fuzzy(self, node: Any, scope: Scope) -> Clause:
         word: str = node.term.value
-        if isinstance(scope, Pseudo):
+        if isinstance(scope, PseudoField):
             raise self._error(node, "unsupported", f"{scope.name}: takes no fuzzy values.")
         if has_wildcard(word):
-            raise self._error(node, "unsupported", "A word with wildcards can not be fuzzy as well.")
+            raise self._error(node, "unsupported", "A word with wildcards cannot be fuzzy as well.")
         degree = None if node._implicit_degree else node.degree
         text = unescape(word)
         if scope is None and field_values.blank(text):
@@ -264,7 +264,7 @@ class _Resolver:
         return clause
 
     def _proximity(self, node: Any, scope: Scope) -> Clause:
-        if isinstance(scope, Pseudo):
+        if isinstance(scope, PseudoField):
             raise self._error(node, "unsupported", f"{scope.name}: takes no ~.")
         text = unescape(node.term.value[1:-1])
         if scope is None and field_values.blank(text):

@@ -166,7 +166,7 @@ class Structure:
             where = "a word or a phrase" if token.kind is Kind.APPROX else "a word, a phrase or a group"
             self._fault(token, f"{sign} must directly follow {where}; write \\{sign} for the sign itself.")
         elif token.kind is Kind.APPROX and len(self._kept) > 1 and self._kept[-2].kind is Kind.COMPARE:
-            self._fault(token, "A comparison can not be fuzzy.", "unsupported")
+            self._fault(token, "A comparison cannot be fuzzy.", "unsupported")
         elif token.kind is Kind.APPROX and last.kind is Kind.PHRASE and not _WHOLE.fullmatch(token.text):
             self._fault(token, "~ after a phrase takes a whole number of words.", "fuzzy")
         elif (token.text or token.kind is Kind.BOOST) and not _NUMBER.fullmatch(token.text):

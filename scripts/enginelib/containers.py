@@ -157,7 +157,7 @@ def _said(container: DockerContainer) -> str:
     try:
         written = b"\n".join(part.strip() for part in container.get_logs())
     except (DockerException, OSError, RuntimeError) as error:
-        return f"what it said can not be read ({_why(error)})"
+        return f"what it said cannot be read ({_why(error)})"
     return written.decode(errors="replace").strip()[-_SAID:] or "it said nothing"
 
 

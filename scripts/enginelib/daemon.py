@@ -20,7 +20,7 @@ _SAID = 2000  # characters of the log that an error shows
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A process by its id and by when it started (`mark`, empty where that can not be known); `log` has its output."""
+    """A process by its id and by when it started (`mark`, empty where that cannot be known); `log` has its output."""
 
     pid: int
     mark: str

@@ -25,7 +25,7 @@ _ELSEWHERE = "set XDG_CACHE_HOME to a folder of yours"
 def cache_folder() -> Path:
     """Return the folder of unpacked and built programs: `assetry` in the XDG cache. Raises Missing.
 
-    Root's own cache can not be read by the user that some engines run as, so root's is in /var/cache.
+    Root's own cache cannot be read by the user that some engines run as, so root's is in /var/cache.
     """
     given = os.environ.get("XDG_CACHE_HOME")
     base = Path(given) if given else Path("/var/cache") if os.geteuid() == 0 else home_folder() / ".cache"
@@ -40,7 +40,7 @@ def cache_folder() -> Path:
 def writable(folder: Path) -> Path:
     """Return a folder of the cache that something is to be put into. Raises Missing."""
     if not os.access(folder, os.W_OK):
-        raise Missing(f"needs a folder to keep programs in: {folder} can not be written to; {_ELSEWHERE}")
+        raise Missing(f"needs a folder to keep programs in: {folder} cannot be written to; {_ELSEWHERE}")
     return folder
 
 

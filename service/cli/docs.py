@@ -27,7 +27,7 @@ def render_errors() -> str:
 ## HTTP
 
 Every error is `{{"error": {{"code", "message", "details", "request_id", "timestamp"}}}}`. `details.field` names the
-input that is wrong and `details.expected_format` how to mend it; problems of a query also have `reason`, `offset` and
+input that is wrong and `details.expected_format` how to fix it; problems of a query also have `reason`, `offset` and
 `length` in characters of the text as sent, and often a `suggestion`. A request with `Accept: application/problem+json`
 gets the same as problem details (RFC 9457).
 

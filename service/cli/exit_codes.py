@@ -20,7 +20,7 @@ EXITS: dict[int, str] = {
     FOUND: "done, but not all is well: some files could not be imported, nothing matches the id, not ready",
     USAGE: "the command line or the query is wrong",
     SETTINGS: "a setting or the environment is wrong; the message names it",
-    UNAVAILABLE: "an engine or the data folder can not be reached; try again",
+    UNAVAILABLE: "an engine or the data folder cannot be reached; try again",
     INTERRUPTED: "interrupted by Ctrl-C; what was reported is done, and the command can be run again",
 }
 

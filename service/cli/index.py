@@ -88,7 +88,7 @@ def index_status(data: Data = None, json: Json = False) -> None:
 
 @index_app.command("verify", epilog=_EPILOG)
 def index_verify(
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs, and look again.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Fix what differs, and look again.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Compare versions alone, not contents.")] = False,
     index: Index = None,
     data: Data = None,

@@ -84,7 +84,7 @@ def db_init(
 
 @app.command()
 def doctor(data: Data = None, json: Json = False) -> None:
-    """Examine every configured engine and this machine, and say how to mend what is not well.
+    """Examine every configured engine and this machine, and say how to fix what is not well.
 
     Exit code 1 when something failed; warnings are fine.
     """
@@ -148,7 +148,7 @@ def import_(
 
     Equal files are imported once, and importing again adds only what is new; so an interrupted import is simply run
     again. It works beside a running service, which makes the new assets searchable within a second or two. Files that
-    can not be read are reported one by one, stop nothing, and make the exit code 1.
+    cannot be read are reported one by one, stop nothing, and make the exit code 1.
     """
     from service.cli.commands import importing
 
@@ -165,7 +165,7 @@ def search(
     sort: Annotated[str, typer.Option(help="Sort keys: -created_at,title")] = "",
     limit: Annotated[int, typer.Option(help="Results to show, at most 100.", min=0, max=100)] = 20,
     offset: Annotated[int, typer.Option(help="Results to skip.", min=0, max=10_000)] = 0,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Take what can not be read as plain words.")] = False,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Take what cannot be read as plain words.")] = False,
     highlight: Annotated[bool, typer.Option("--highlight", help="Show where the words were found.")] = False,
     org: Org = "default",
     data: Data = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def cores(cgroup: Path = _CGROUP) -> int:
+def cpu_count(cgroup: Path = _CGROUP) -> int:
     """Return how many processes that compute can run at once, 1 at least.
 
     It heeds the cores that the process is bound to (``taskset``, a cpuset) and the quota of its container (cgroup v2,

@@ -13,7 +13,7 @@ from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
 from service.ingest.readers import audio, image, office, pdf, svg, text, video
 from service.ingest.sniff import sniff
-from service.ingest.truncation import check_whole
+from service.ingest.truncation import check_truncation
 
 Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
 
@@ -35,12 +35,12 @@ def extract(path: Path, filename: str, limits: IngestLimits = DEFAULT) -> Extrac
 
     Blocking and bounded; meant for a worker process. ``metadata`` always has ``format`` and ``file_size`` (bytes).
     Raises IngestError: ``mismatch`` (the name claims a picture, audio, film or PDF, the content is none),
-    ``malformed``, ``bomb``, ``limit``, ``memory``; OSError if the file can not be opened.
+    ``malformed``, ``bomb``, ``limit``, ``memory``; OSError if the file cannot be opened.
     """
     with guarded("Reading the file", filename):
         sniffed = sniff(path, filename)
         check_claim(sniffed, filename)
-        check_whole(path, sniffed.format, filename)
+        check_truncation(path, sniffed.format, filename)
         reader = _BY_FORMAT.get(sniffed.format) or _BY_TYPE.get(sniffed.type)
         facts = reader(path, sniffed, filename, limits) if reader else Facts()
         metadata = {"format": sniffed.format, "file_size": path.stat().st_size, **facts.metadata}

@@ -12,7 +12,7 @@ from service.errors import IngestError
 def guarded(what: str, filename: str) -> Iterator[None]:
     """Turn any failure inside into IngestError (``memory``, ``limit``, ``malformed``); ``what`` says what was tried.
 
-    Parsers of foreign formats fail in every way there is (KeyError, struct.error, AssertionError …); the list can not
+    Parsers of foreign formats fail in every way there is (KeyError, struct.error, AssertionError …); the list cannot
     be closed.
     """
     try:

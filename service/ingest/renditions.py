@@ -90,7 +90,7 @@ def _drawing(path: Path, name: str, filename: str, size: int, limits: IngestLimi
             svg_string=tostring(root, encoding="unicode"), width=size, height=size, dpi=_DPI, font_family="DejaVu Sans"
         )
     except ValueError as error:
-        raise IngestError("The drawing can not be drawn.", reason="malformed", filename=filename) from error
+        raise IngestError("The drawing cannot be drawn.", reason="malformed", filename=filename) from error
     return Image.open(io.BytesIO(drawn), formats=["PNG"])
 
 
@@ -121,7 +121,7 @@ def _page(path: Path, name: str, filename: str, size: int, limits: IngestLimits)
     except pdf.Locked as error:
         raise IngestError("The PDF is locked by a password.", reason="unsupported", filename=filename) from error
     except (pypdfium2.PdfiumError, IndexError) as error:
-        raise IngestError("The PDF's first page can not be drawn.", reason="malformed", filename=filename) from error
+        raise IngestError("The PDF's first page cannot be drawn.", reason="malformed", filename=filename) from error
 
 
 def _encoded(picture: Image.Image) -> Rendition:

@@ -16,7 +16,7 @@ _MAX_BOXES = 100_000
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 
-def check_whole(path: Path, name: str, filename: str) -> None:
+def check_truncation(path: Path, name: str, filename: str) -> None:
     """Raise IngestError (``malformed``) if the file ends too early. Decodes nothing; formats without a check pass."""
     check = _CHECKS.get(name)
     if check is None:

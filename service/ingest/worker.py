@@ -48,7 +48,7 @@ class IngestWorkers:
         """Return the facts of the file at ``path`` that its owner calls ``filename``.
 
         Raises IngestError (see :func:`service.ingest.extract.extract`; besides ``timeout``, ``memory`` and ``crash``)
-        and OSError if the file can not be opened. The next call works whatever this one met.
+        and OSError if the file cannot be opened. The next call works whatever this one met.
         """
         return await self.run(extract, filename, path, filename, self.limits)
 

@@ -159,7 +159,7 @@ class Files(Protocol):
     async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
         """Return a URL to which a client may PUT, without a key, what becomes the staged upload of this name.
 
-        It is good for ``seconds``, seven days at most. None: clients can not reach the engine; take the bytes and
+        It is good for ``seconds``, seven days at most. None: clients cannot reach the engine; take the bytes and
         :meth:`stage` them. The engine bounds neither size nor number of such PUTs: :meth:`adopt` checks what came.
         """
         ...
@@ -169,7 +169,7 @@ class Files(Protocol):
     ) -> str | None:
         """Return a URL from which a client may GET an object, without a key, under this name and media type.
 
-        It is good for ``seconds``, seven days at most. None: clients can not reach the engine; :meth:`open` the object
+        It is good for ``seconds``, seven days at most. None: clients cannot reach the engine; :meth:`open` the object
         and serve it. The engine sends no Content-Security-Policy: whatever can hold a script (SVG, HTML, XML …) must be
         an ``attachment``. That the object is there is not checked.
         """

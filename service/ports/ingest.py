@@ -95,7 +95,7 @@ class Picture(Protocol):
         ...
 
 
-class Reader(Protocol):
+class MetadataExtractor(Protocol):
     """Reads files in worker processes, within limits of time, memory and pixels."""
 
     async def extract(self, path: Path, filename: str) -> Facts:

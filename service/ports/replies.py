@@ -17,7 +17,7 @@ MAX_REPLY_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredReply:
     """An answer: its status, the headers that belong to it, and its body; None for a body that was too long to keep.
 
     The body is JSON text, so that every engine can hold it as it is.
@@ -27,14 +27,14 @@ class Kept:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | None = ""
 
-    def shortened(self) -> Kept:
+    def shortened(self) -> StoredReply:
         """Return the answer as it is kept: without a body over :data:`MAX_REPLY_BYTES`."""
         too_long = self.body is not None and len(self.body.encode()) > MAX_REPLY_BYTES
         return replace(self, body=None) if too_long else self
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Claim:
     """The right to answer a request, until its lease ends.
 
     ``token`` tells this run from every other. ``repeated`` says that an earlier run ended without a reply: what it was
@@ -48,12 +48,12 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class InProgress:
     """Another run is under way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class KeyReused:
     """The slot belongs to a request with another fingerprint."""
 
 
@@ -64,7 +64,9 @@ class Replies(Protocol):
     most); then two runs may overlap, which is why effects are keyed too.
     """
 
-    async def begin(self, slot: str, fingerprint: str, *, lease: float = LEASE) -> Mark | Kept | Busy | Other:
+    async def begin(
+        self, slot: str, fingerprint: str, *, lease: float = LEASE
+    ) -> Claim | StoredReply | InProgress | KeyReused:
         """Take the slot for a run, or say why not; of callers at the same time one gets the Mark.
 
         A run whose lease is over, or whose process certainly is, is taken over. A slot is free again once its reply was
@@ -72,18 +74,18 @@ class Replies(Protocol):
         """
         ...
 
-    async def renew(self, mark: Mark, *, lease: float = LEASE) -> bool:
+    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
         """Give a sign of life; False when the run was taken over."""
         ...
 
-    async def keep(self, mark: Mark, reply: Kept) -> bool:
+    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
         """Keep the run's reply for :data:`KEPT` seconds; False when the run was taken over, and nothing is kept.
 
         A body over :data:`MAX_REPLY_BYTES` is left out.
         """
         ...
 
-    async def release(self, mark: Mark, *, forget: bool) -> None:
+    async def release(self, mark: Claim, *, forget: bool) -> None:
         """End a run without a reply, unless it was taken over.
 
         ``forget`` frees the slot for any request; else it stays with this fingerprint, and the next run is a repeated

@@ -64,7 +64,7 @@ class SearchEngine(Protocol):
     """An OpenSearch-compatible engine.
 
     Every method raises Unavailable (no connection, a time-out, too many calls under way, any 5xx, 429, a closed index,
-    and 401 and 403: credentials, permissions and blocks are an operator's to mend) and Rejected (any other 4xx); the
+    and 401 and 403: credentials, permissions and blocks are an operator's to fix) and Rejected (any other 4xx); the
     message of neither leaves the service. Methods that only read may ask another host once more, within their time-out;
     none that writes is repeated.
     """
@@ -106,7 +106,7 @@ class SearchEngine(Protocol):
     async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the stored version of each id that is there (real-time get, not search).
 
-        Raises Unavailable when one of them can not be read, or the index is not there: as :meth:`documents`.
+        Raises Unavailable when one of them cannot be read, or the index is not there: as :meth:`documents`.
         """
         ...
 

@@ -257,7 +257,7 @@ class Store(Protocol):
         ``limit`` changes, and may be empty: an empty batch comes at least every second while nothing changes, so that a
         follower can look at its flags. Changes written by other processes show too, within 0.5 s. ``after`` None means
         from the first step of the iteration on; to have no gap, take a :meth:`barrier` and follow from its token. A
-        barrier shows in every feed as a change of kind :data:`MARKER`. Raises HistoryLost when the feed can not go back
+        barrier shows in every feed as a change of kind :data:`MARKER`. Raises HistoryLost when the feed cannot go back
         to ``after`` (also when the token is another database's).
         """
         ...

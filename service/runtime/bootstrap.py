@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
 from indexer.status.publication import IndexWatch, Publisher
-from indexer.verify.schedule import Patrol
+from indexer.verify.schedule import ScheduledVerify
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.local.data_folder import DataFolder
@@ -22,7 +22,7 @@ from service.adapters.shared.liveness import dismiss, enlist, known_dead
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
 from service.core.access.keys import Keys
-from service.core.access.rate_limits import Rates
+from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.views import Views
@@ -37,7 +37,7 @@ from service.core.shared.idempotency import Idempotency
 from service.core.shared.operations import Operations
 from service.core.shared.secrets import shared_secret
 from service.core.shared.signing import derive
-from service.ingest.cpu_count import cores
+from service.ingest.cpu_count import cpu_count
 from service.ingest.limits import DEFAULT
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
@@ -47,7 +47,7 @@ from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
 from service.runtime.index_metrics import IndexTimes, index_metrics
-from service.runtime.maintenance import keep_house
+from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import dispensable, index_probe
 from service.settings import Settings
 
@@ -117,7 +117,7 @@ async def open_importer(base: Base) -> AsyncIterator[Imports]:
     """Give an importer with worker processes of its own."""
     workers = _workers(base.settings)
     try:
-        concurrency = (base.settings.ingest_workers or cores()) * 2
+        concurrency = (base.settings.ingest_workers or cpu_count()) * 2
         yield Imports(base.store, base.files, workers, base.clock, concurrency=concurrency)
     finally:
         await workers.close()
@@ -175,14 +175,14 @@ async def open_service(
         searches = _searches(base, engine)
         if works:
             await jobs.start()
-            keep_house(base.files, stack)
+            run_maintenance(base.files, stack)
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
         queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
             keys=base.keys,
-            rates=Rates(engines.quotas(redis, settings, base.clock)),
+            rate_limiter=RateLimiter(engines.quotas(redis, settings, base.clock)),
             idempotency=Idempotency(await engines.open_replies(redis, settings, base.store, base.clock, stack)),
             assets=assets,
             searches=searches,
@@ -227,9 +227,9 @@ async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack,
     stack.push_async_callback(follower.stop)
     if base.settings.index_verify_hours:
         options, hours = engines.follow_options(base.settings), base.settings.index_verify_hours
-        patrol = Patrol(base.store, engine, base.clock, options, follower.status, hours=hours)
-        stack.push_async_callback(patrol.stop)
-        patrol.start()
+        schedule = ScheduledVerify(base.store, engine, base.clock, options, follower.status, hours=hours)
+        stack.push_async_callback(schedule.stop)
+        schedule.start()
     return follower
 
 
@@ -241,7 +241,7 @@ def publish(base: Base, follower: Follower, stack: AsyncExitStack) -> None:
 
 
 def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
-    """Return the probes of the engines that a process can not do without."""
+    """Return the probes of the engines that a process cannot do without."""
     found: dict[str, Probe] = {"store": base.store.ping, "files": base.files.ping}
     return found if engine is None else {**found, "search": engine.ping}
 
@@ -297,4 +297,4 @@ def _searches(base: Base, engine: SearchEngine) -> Searches:
 
 
 def _workers(settings: Settings) -> IngestWorkers:
-    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cores()))
+    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cpu_count()))

@@ -89,14 +89,14 @@ def _secret(settings: Settings) -> Check:
 
 def _lonely() -> Check:
     found = "the embedded engine serves one process, although MongoDB could serve many"
-    mend = "use an OpenSearch before more than one `assetry serve` is started"
-    return Check("search", "sharing", Health.WARNING, found, mend, variable("opensearch_url"))
+    fix = "use an OpenSearch before more than one `assetry serve` is started"
+    return Check("search", "sharing", Health.WARNING, found, fix, variable("opensearch_url"))
 
 
 def _unshared() -> Check:
     found = "files are in a folder, although MongoDB could serve processes on several machines"
-    mend = "use S3, or put the folder where all machines see it"
-    return Check("files", "sharing", Health.WARNING, found, mend, variable("s3_url"))
+    fix = "use S3, or put the folder where all machines see it"
+    return Check("files", "sharing", Health.WARNING, found, fix, variable("s3_url"))
 
 
 async def _mongodb(settings: Settings) -> list[Check]:

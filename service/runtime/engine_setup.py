@@ -10,7 +10,7 @@ from service.settings import Settings, variable
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class SetupTask:
     """One thing to set up: the engine's port, what is made or changed, what is done with it, and how."""
 
     engine: str
@@ -19,12 +19,12 @@ class Task:
     detail: str = ""
 
 
-async def planned(settings: Settings) -> list[Task]:
+async def planned(settings: Settings) -> list[SetupTask]:
     """Return what :func:`applied` would do; nothing when all is set up. Raises SettingsError, Unavailable."""
     return await _documents(settings, dry_run=True) + await _bucket(settings, dry_run=True)
 
 
-async def applied(settings: Settings) -> list[Task]:
+async def applied(settings: Settings) -> list[SetupTask]:
     """Set up what is missing and return it; doing so again does nothing. Raises SettingsError, Unavailable."""
     return await _documents(settings, dry_run=False) + await _bucket(settings, dry_run=False)
 
@@ -35,20 +35,20 @@ def names(settings: Settings) -> list[str]:
     return [engines.place(settings, name) + tail for name, tail in held.items() if getattr(settings, name)]
 
 
-async def _documents(settings: Settings, *, dry_run: bool) -> list[Task]:
+async def _documents(settings: Settings, *, dry_run: bool) -> list[SetupTask]:
     if settings.mongodb_url is None:
         return []
     from service.adapters.mongo import schema
 
     act = schema.plan if dry_run else schema.apply
     steps = await engines.answered(settings, "mongodb_url", act(engines.mongo_options(settings)), seconds=None)
-    return [Task("store", step.collection, step.action, step.detail) for step in steps]
+    return [SetupTask("store", step.collection, step.action, step.detail) for step in steps]
 
 
-async def _bucket(settings: Settings, *, dry_run: bool) -> list[Task]:
+async def _bucket(settings: Settings, *, dry_run: bool) -> list[SetupTask]:
     if settings.s3_url is None:
         return []
-    task = Task("files", settings.s3_bucket, "create bucket", engines.place(settings, "s3_url"))
+    task = SetupTask("files", settings.s3_bucket, "create bucket", engines.place(settings, "s3_url"))
     options = engines.s3_options(settings)
     if dry_run:
         from service.adapters.s3.files import S3Files

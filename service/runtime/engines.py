@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer.bulk.loop import Bounds
+from indexer.bulk.loop import BatchLimits
 from indexer.options import FollowOptions
 from service.adapters.embedded_search.engine import EmbeddedSearch
 from service.adapters.jobs.inprocess_jobs import InprocessJobs, JobLimits
@@ -158,7 +158,7 @@ def follow_options(settings: Settings) -> FollowOptions:
         replicas=settings.index_replicas,
         index_refresh=f"{round(1000 * OWN_REFRESH * refresh)}ms",
         refresh_seconds=refresh,
-        bounds=Bounds(count=settings.index_batch),
+        bounds=BatchLimits(count=settings.index_batch),
         epoch=settings.index_epoch,
     )
 
@@ -249,11 +249,11 @@ async def answered(settings: Settings, name: str, opening: Awaitable[T], seconds
         async with asyncio.timeout(seconds):
             return await opening
     except (Unavailable, TimeoutError) as error:
-        mend = "see that it runs and can be reached from here, or correct the URL"
+        fix = "see that it runs and can be reached from here, or correct the URL"
         why = f"no answer within {seconds} s"
         if isinstance(error, Unavailable):
             why = error.message.removeprefix(f"{error.engine}: ")
-        raise Unreachable(variable(name), f"{place(settings, name)} can not be used ({why}): {mend}.") from error
+        raise Unreachable(variable(name), f"{place(settings, name)} cannot be used ({why}): {fix}.") from error
 
 
 def place(settings: Settings, name: str) -> str:

@@ -12,18 +12,18 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from indexer.bulk.dead_letters import Letter, listed
+from indexer.bulk.dead_letters import DeadLetter, listed
 from indexer.documents import TOMBSTONES
 from indexer.follow.follower import Follower
 from indexer.indexes.plan import Plans
-from indexer.indexes.purge import Purged
+from indexer.indexes.purge import PurgeResult
 from indexer.indexes.targets import Target, as_target
-from indexer.leadership.leader_wait import Settling
-from indexer.operator import Retried, Tools, resume, retry
+from indexer.leadership.leader_wait import LeaderWait
+from indexer.operator import OperatorTools, RetryResult, resume, retry
 from indexer.reindex.rebuild import Reindex
-from indexer.reindex.result import OnProgress, Outcome
+from indexer.reindex.result import OnProgress, ReindexResult
 from indexer.verify import last_result
-from indexer.verify.drift import Report
+from indexer.verify.drift import VerifyReport
 from indexer.verify.verify import OnProgress as OnVerified
 from mappings.index import mapping_hash
 from service.adapters.embedded_search.engine import running_engine
@@ -48,18 +48,18 @@ def _untold(told: object) -> None:
     """Learn nothing."""
 
 
-async def _unwatched(report: Report, key: str | None) -> None:
+async def _unwatched(report: VerifyReport, key: str | None) -> None:
     """Learn nothing."""
 
 
-class Desk:
+class IndexAdmin:
     """The operator's view of one index. All methods raise Unavailable where an engine does not answer."""
 
     def __init__(self, base: Base, engine: SearchEngine) -> None:
         self.base = base
         self.engine = engine
         self.options = engines.follow_options(base.settings)
-        self.tools = Tools(base.store, engine, base.clock, self.options)
+        self.tools = OperatorTools(base.store, engine, base.clock, self.options)
 
     async def verify(
         self,
@@ -68,11 +68,11 @@ class Desk:
         repair: bool = False,
         bodies: bool = True,
         on_progress: OnVerified = _unwatched,
-    ) -> Report:
-        """Compare the index that searches see, or another one, with the store; ``repair`` mends what differs.
+    ) -> VerifyReport:
+        """Compare the index that searches see, or another one, with the store; ``repair`` fixes what differs.
 
         ``bodies`` compares contents too, which is left out where another mapping made the index. What only waits for an
-        indexer is no difference: :attr:`~indexer.verify.drift.Report.pending` counts it where none follows. With
+        indexer is no difference: :attr:`~indexer.verify.drift.VerifyReport.pending` counts it where none follows. With
         ``repair``
         one follows meanwhile.
         """
@@ -89,18 +89,18 @@ class Desk:
                 target,
                 repair=self.tools.writer.write if repair else None,
                 bodies=bodies and _is_current(target),
-                settling=Settling(base.store, base.clock, opt.alias, dead=known_dead, patience=patience),
+                settling=LeaderWait(base.store, base.clock, opt.alias, dead=known_dead, patience=patience),
             ).run(on_progress=on_progress)
         if index is None:
             await last_result.save(base.store, base.clock, opt.alias, report)
         return report
 
-    async def reindex(self, *, accept_dead_letters: bool = False, on_progress: OnProgress = _untold) -> Outcome:
+    async def reindex(self, *, accept_dead_letters: bool = False, on_progress: OnProgress = _untold) -> ReindexResult:
         """Make a new index by today's mapping, or go on with what was interrupted, and swap if nothing differs."""
         async with self._rebuilding(on_progress) as work:
             return await work.run(accept_dead_letters=accept_dead_letters)
 
-    async def rollback(self, *, verify: bool = True, on_progress: OnProgress = _untold) -> Outcome:
+    async def rollback(self, *, verify: bool = True, on_progress: OnProgress = _untold) -> ReindexResult:
         """Move the alias back to the index before the last reindex."""
         async with self._rebuilding(on_progress) as work:
             return await work.rollback(verify=verify)
@@ -111,12 +111,12 @@ class Desk:
         tombstones: timedelta | None = TOMBSTONES,
         unfinished: bool = False,
         on_progress: OnProgress = _untold,
-    ) -> Purged:
+    ) -> PurgeResult:
         """Delete what only a rollback needs, what was abandoned, and documents of assets that are long gone."""
         async with self._rebuilding(on_progress) as work:
             return await work.purge(tombstones=tombstones, unfinished=unfinished)
 
-    async def retry(self, *, index: str | None = None, assets: Collection[str] | None = None) -> Retried:
+    async def retry(self, *, index: str | None = None, assets: Collection[str] | None = None) -> RetryResult:
         """Write refused documents again now, of one index and of some assets, or all."""
         held = await letters(self.base, index)
         keys = sorted({letter.asset_id for letter in held if assets is None or letter.asset_id in assets})
@@ -124,7 +124,7 @@ class Desk:
         for start in range(0, len(keys), _RETRIED):
             done = await retry(self.tools, index=index, assets=keys[start : start + _RETRIED])
             tried, left = tried + done.tried, left + done.left
-        return Retried(tried, left)
+        return RetryResult(tried, left)
 
     async def _target(self, index: str | None) -> Target:
         """Return an index as the engine has it. Raises Unavailable, InvalidInput (no index of that name)."""
@@ -183,20 +183,22 @@ async def open_library(settings: Settings, clock: Clock | None = None) -> AsyncI
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, clock: Clock | None = None, *, writes: bool = True) -> AsyncIterator[Desk]:
+async def open_index_admin(
+    settings: Settings, clock: Clock | None = None, *, writes: bool = True
+) -> AsyncIterator[IndexAdmin]:
     """Open the store and the engine of an index; ``writes`` says whether the index will be written to.
 
     Raises:
-        SettingsError: a setting is wrong, or the engine that it names can not be used.
+        SettingsError: a setting is wrong, or the engine that it names cannot be used.
         Unavailable: the index is in the memory of a service that does not run.
         InvalidInput: the data folder holds no store.
     """
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_library(settings, clock))
-        yield Desk(base, await open_engine(base, stack, writes=writes))
+        yield IndexAdmin(base, await open_engine(base, stack, writes=writes))
 
 
-async def letters(base: Base, index: str | None = None) -> list[Letter]:
+async def letters(base: Base, index: str | None = None) -> list[DeadLetter]:
     """Return the open dead letters of one index, or of all that get writes. Raises Unavailable."""
     plan = await Plans(base.store, base.settings.index_prefix).load()
     names = [physical.index for physical in plan.targets] if index is None else [index]
@@ -214,9 +216,9 @@ async def open_engine(base: Base, stack: AsyncExitStack, *, writes: bool) -> Sea
         return await engines.open_engine(base.settings, base.folder, stack, writes=writes)
     url = await asyncio.to_thread(running_engine, base.folder.engine_beacon)
     if url is None:
-        mend = f"start it, or set {variable('opensearch_url')}"
+        fix = f"start it, or set {variable('opensearch_url')}"
         raise Unavailable(
-            "search", f"the index is in the memory of `assetry serve`, and none runs on {base.folder.root}: {mend}"
+            "search", f"the index is in the memory of `assetry serve`, and none runs on {base.folder.root}: {fix}"
         )
     engine = OsmemEngine(Connection(hosts=(url,)))
     stack.push_async_callback(engine.close)

@@ -18,7 +18,7 @@ from indexer.bulk.dead_letters import listed
 from indexer.follow import checkpoint
 from indexer.follow.feed import window
 from indexer.indexes.physical import ALIVE
-from indexer.indexes.plan import Physical, Plan, Plans
+from indexer.indexes.plan import PhysicalIndex, Plan, Plans
 from indexer.status.model import NOBODY, State
 from indexer.status.publication import IndexWatch
 from indexer.verify import last_result
@@ -27,7 +27,7 @@ from service.adapters.shared.liveness import known_dead
 from service.errors import AssetryError, NotFound
 from service.ports.search import Measured, Rejected
 from service.runtime.bootstrap import Base
-from service.runtime.index_admin import Desk, open_engine
+from service.runtime.index_admin import IndexAdmin, open_engine
 from service.runtime.probes import index_probe
 
 _PATIENCE = 5.0
@@ -138,10 +138,10 @@ async def _indexes(base: Base, plan: Plan) -> Json:
     """Return what the engine says: its name and version, what the alias shows, and each index of the plan."""
     async with AsyncExitStack() as stack:
         try:
-            desk = Desk(base, await open_engine(base, stack, writes=False))
-            about = await desk.engine.ping()
-            shown = await desk.tools.indexes.shown()
-            rows = [await _row(desk, physical, role) for physical, role in _roles(plan, shown)]
+            admin = IndexAdmin(base, await open_engine(base, stack, writes=False))
+            about = await admin.engine.ping()
+            shown = await admin.tools.indexes.shown()
+            rows = [await _row(admin, physical, role) for physical, role in _roles(plan, shown)]
         except (AssetryError, Rejected) as error:
             message = error.message if isinstance(error, AssetryError) else f"it refuses: {error.error_type}"
             return {"engine": None, "engine_error": message, "indexes": []}
@@ -153,7 +153,7 @@ async def _indexes(base: Base, plan: Plan) -> Json:
     }
 
 
-def _roles(plan: Plan, shown: list[Physical]) -> list[tuple[Physical, str]]:
+def _roles(plan: Plan, shown: list[PhysicalIndex]) -> list[tuple[PhysicalIndex, str]]:
     """Return each index with its role: what searches see first."""
     found = {physical.index: (physical, "live") for physical in shown}
     named = [(plan.live, "live"), (plan.building, "building"), (plan.previous, "previous"), (plan.making, "making")]
@@ -161,18 +161,18 @@ def _roles(plan: Plan, shown: list[Physical]) -> list[tuple[Physical, str]]:
         if physical is not None:
             found.setdefault(physical.index, (physical, role))
     for name in plan.abandoned:
-        found.setdefault(name, (Physical(name, None, None), "abandoned"))
+        found.setdefault(name, (PhysicalIndex(name, None, None), "abandoned"))
     return list(found.values())
 
 
-async def _row(desk: Desk, physical: Physical, role: str) -> Json | None:
+async def _row(admin: IndexAdmin, physical: PhysicalIndex, role: str) -> Json | None:
     """Return the facts of one index, None for one that was abandoned and is gone."""
-    name, engine = physical.index, desk.engine
-    letters = sum([1 async for _ in listed(desk.base.store, name)])
+    name, engine = physical.index, admin.engine
+    letters = sum([1 async for _ in listed(admin.base.store, name)])
     row: Json = {"index": name, "role": role, "health": await engine.index_health(name)}
     if await engine.identity(name) is None:
         return None if role == "abandoned" else row | {"health": "gone", "dead_letters": letters}
-    described = await desk.tools.indexes.described(name)
+    described = await admin.tools.indexes.described(name)
     return row | {
         "documents": await engine.count(name, ALIVE),
         "bytes": await engine.index_bytes(name) if isinstance(engine, Measured) else None,

@@ -15,7 +15,7 @@ SWEEP_SECONDS = 4 * 3600.0
 """How often the files are swept; several processes may do so at once."""
 
 
-def keep_house(files: Files, stack: AsyncExitStack, every: float = SWEEP_SECONDS) -> None:
+def run_maintenance(files: Files, stack: AsyncExitStack, every: float = SWEEP_SECONDS) -> None:
     """Sweep the files now and every so many seconds, until the stack is closed."""
     task = asyncio.create_task(_sweep(files, every), name="housekeeping")
     stack.push_async_callback(_end, task)
@@ -27,9 +27,9 @@ async def _sweep(files: Files, every: float) -> None:
             if removed := await files.sweep():
                 log.info("%s leftovers of broken uploads were removed", removed)
         except Unavailable as error:
-            log.info("the files can not be swept now: %s", error.message)
+            log.info("the files cannot be swept now: %s", error.message)
         except Exception:  # what is left behind is a nuisance, never a reason to stop
-            log.exception("the files can not be swept")
+            log.exception("the files cannot be swept")
         await asyncio.sleep(every)
 
 

@@ -37,13 +37,13 @@ def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
             "dead_letters": seen.dead_letters,
         }
         if seen.outdated:
-            facts |= {"outdated": True, "mend": "assetry index reindex"}
+            facts |= {"outdated": True, "fix": "assetry index reindex"}
         if seen.rebuild is not None:
             facts["reindex"] = asdict(seen.rebuild)
         if seen.reconciling is not None:
             facts["reconciling"] = {"index": seen.reconciling.index, "checked": seen.reconciling.checked}
         if seen.state is State.HALTED:
-            facts |= {"reason": HALTED, "mend": "assetry index dead-letters list, then assetry index resume"}
+            facts |= {"reason": HALTED, "fix": "assetry index dead-letters list, then assetry index resume"}
         if seen.last_error:
             facts["last_error"] = seen.last_error
         if seen.last_error == NOBODY:

@@ -12,7 +12,7 @@ from service.errors import SettingsError
 from service.runtime import engines
 from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, probes
 from service.runtime.index_metrics import IndexTimes, shown
-from service.runtime.maintenance import keep_house
+from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import dispensable, index_probe
 from service.settings import Settings, variable
 
@@ -54,5 +54,5 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
         redis = await engines.open_redis(settings, stack)
         queue: dict[str, Probe] = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
         await jobs.start()
-        keep_house(base.files, stack)
+        run_maintenance(base.files, stack)
         yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)

@@ -30,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=False)
     except OSError as error:
         setting = "--host" if isinstance(error, socket.gaierror) else "--port"
-        raise SettingsError(setting, f"can not listen on {host}:{port}: {error.strerror or error}.") from error
+        raise SettingsError(setting, f"cannot listen on {host}:{port}: {error.strerror or error}.") from error
 
 
 def address(listener: socket.socket) -> str:

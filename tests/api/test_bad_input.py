@@ -1,4 +1,4 @@
-"""Bad input: the seed's envelope with its code, the field and how to mend it; never a 500."""
+"""Bad input: the seed's envelope with its code, the field and how to fix it; never a 500."""
 
 from __future__ import annotations
 

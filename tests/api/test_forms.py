@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.adapters.local.part import Part
+from service.adapters.local.part import PartFile
 from service.adapters.s3.spool import Spool
 from service.errors import NotFound
 from service.ports.files import original_key
@@ -102,7 +102,7 @@ async def test_a_full_disk_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) ->
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Part, "write", full)  # of the folder
+    monkeypatch.setattr(PartFile, "write", full)  # of the folder
     monkeypatch.setattr(Spool, "_new_file", full)  # what is on its way to S3
     answer = await api.call("POST", "/assets", files={"file": ("x.txt", b"no room for me")})
     assert error_of(answer, 507, "INSUFFICIENT_STORAGE") == {"engine": "files"}

@@ -330,14 +330,14 @@ def test_the_longest_queries_pass_the_engine(engine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lift", "expected"),
+    ("score_boosts", "expected"),
     [((), [402, 401, 400]), (("recency",), [401, 402, 400]), (("popularity",), [400, 402, 401])],
 )
-def test_lifts(engine: str, lift: tuple[str, ...], expected: list[int]) -> None:
+def test_score_boosts(engine: str, score_boosts: tuple[str, ...], expected: list[int]) -> None:
     for number, age, downloads in ((400, "2022", 500), (401, "2024-06-14", 0), (402, "2024-03-01", 3)):
         stats = {"usage_stats": {"downloads": downloads}, "created_at": age}
         put(engine, {"number": number, "id": f"asset_{number}", "type": "image", "title": "zebra", **stats})
-    _, answer = search(engine, SearchRequest(text="zebra", lift=lift))
+    _, answer = search(engine, SearchRequest(text="zebra", score_boosts=score_boosts))
     for number in (400, 401, 402):
         send(engine, "DELETE", f"/_doc/{number}?refresh=true")
     assert numbers(answer) == expected

@@ -77,7 +77,7 @@ async def test_an_engine_that_dies_at_a_part_leaves_nothing_readable(tmp_path: P
     async with rig(tmp_path) as r:
         r.wire.cut_at = r.wire.sent + dies_at
         started = time.monotonic()
-        with pytest.raises(Unavailable, match="files: the engine can not be reached"):
+        with pytest.raises(Unavailable, match="files: the engine cannot be reached"):
             await r.files.put("org", random(LARGE))
         assert time.monotonic() - started < 15
         r.wire.cut_at = None
@@ -262,4 +262,4 @@ async def test_a_wrong_setting_is_a_failed_check(
 ) -> None:
     last = (await checks(spoil(s3_options(tmp_path))))[-1]
     assert (last.health, last.setting) == (Health.FAILED, setting)
-    assert last.mend
+    assert last.fix

@@ -254,7 +254,7 @@ async def test_a_pit_shows_what_was_there_whatever_is_written_later(engine: Sear
     await engine.close_pit(pit)
 
 
-# A bare osmem compares scores more exactly than it answers them; the embedded engine mends that.
+# A bare osmem compares scores more exactly than it answers them; the embedded engine fixes that.
 @pytest.mark.parametrize("name", [name for name in ENGINES if name != "osmem"])
 @pytest.mark.parametrize("order", ["desc", "asc"])
 async def test_a_walk_by_score_sees_equal_scores_once(name: str, order: str) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import Permit
+from indexer.indexes.plan import SwapPermit
 from mappings.index import index_body
 from service.ports.clock import SystemClock
 from service.ports.search import Json, Rejected, SearchEngine
@@ -85,7 +85,7 @@ async def test_a_permit_of_an_index_that_a_full_disk_blocks_is_taken_back(engine
     await engine.put_settings(INDEX, {"index": {"blocks": {"read_only_allow_delete": True}}})
     indexes = Indexes(engine, cast("Store", None), SystemClock(), alias="contract")
     for _ in range(2):
-        await indexes.revoke(Permit(INDEX, "contract-permit"))
+        await indexes.revoke(SwapPermit(INDEX, "contract-permit"))
         assert await engine.resolve_alias("contract-permit") == {}
 
 

@@ -49,7 +49,7 @@ def test_a_setting_with_a_mistyped_name_is_said(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("ASSETRY_MONGO_URL", "mongodb://host")
     report = printed("doctor", "--data", tmp_path / "data")
     (said,) = (check for check in report["checks"] if check["name"] == "settings")
-    assert (said["found"], said["mend"]) == ("ASSETRY_MONGO_URL is no setting", "write ASSETRY_MONGODB_URL")
+    assert (said["found"], said["fix"]) == ("ASSETRY_MONGO_URL is no setting", "write ASSETRY_MONGODB_URL")
     assert said["health"] == "warning"
 
 
@@ -58,7 +58,7 @@ def test_a_data_folder_that_can_not_be_made(tmp_path: Path) -> None:
     report = printed("doctor", "--data", tmp_path / "file" / "data", code=1)
     assert by_health(report, "failed") == {("machine", "data folder")}
     (failed,) = (check for check in report["checks"] if check["health"] == "failed")
-    assert failed["mend"]
+    assert failed["fix"]
     assert failed["setting"] == "ASSETRY_DATA"
 
 
@@ -70,7 +70,7 @@ def test_engines_that_are_away_are_failed_checks(tmp_path: Path, monkeypatch: py
     assert "correct-horse" not in done.stdout + done.stderr
     report = printed("doctor", "--data", tmp_path / "data", code=1)
     assert {engine for engine, _ in by_health(report, "failed")} == set(PORTS.values())
-    assert all(check["mend"] for check in report["checks"] if check["health"] != "ok")
+    assert all(check["fix"] for check in report["checks"] if check["health"] != "ok")
     words = assetry("doctor", "--data", tmp_path / "data", check=False).stdout
     assert "FAILED" in words
 

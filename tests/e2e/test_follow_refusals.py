@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from indexer.bulk.loop import Halted
-from indexer.operator import Tools, resume, retry
+from indexer.operator import OperatorTools, resume, retry
 from indexer.status.model import State
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem
@@ -114,7 +114,7 @@ async def test_an_operator_lifts_a_halt_and_has_letters_written_again(tampered: 
     follower = await tampered.follow(replace(OPTIONS, plan_seconds=0.05))
     await tampered.fill(300)
     await until(lambda: follower.status().state is State.HALTED, "it halts")
-    tools = Tools(tampered.store, tampered.engine, SystemClock(), OPTIONS)
+    tools = OperatorTools(tampered.store, tampered.engine, SystemClock(), OPTIONS)
     refused = follower.status().dead_letters
     with pytest.raises(Halted):
         await retry(tools)

@@ -1,4 +1,4 @@
-"""A live index that refuses too much, and the reindex that mends it."""
+"""A live index that refuses too much, and the reindex that fixes it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from indexer.indexes.plan import Physical, Plans, Rebuild, Stage
+from indexer.indexes.plan import PhysicalIndex, Plans, Rebuild, Stage
 from service.adapters.sqlite.store import SqliteStore
 from service.cli.exit_codes import INTERRUPTED
 from service.errors import NotFound
@@ -116,7 +116,7 @@ def _reindex(data: Path, hands: Hands) -> Rebuild:
         async with SqliteStore(data / "assetry.db", SystemClock()) as store:
             return (await Plans(store, hands.alias).load()).rebuild
 
-    return asyncio.run(read()) or Rebuild(Physical("none yet", None, None))
+    return asyncio.run(read()) or Rebuild(PhysicalIndex("none yet", None, None))
 
 
 async def _write(data: Path, key: str, **fields: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from indexer.indexes.plan import Plans
 from indexer.indexes.targets import resolved
-from indexer.operator import Tools
+from indexer.operator import OperatorTools
 from service.errors import NotFound
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change
@@ -98,7 +98,7 @@ async def write(rig: Rig, first: int, count: int) -> None:
 
 async def clean(rig: Rig) -> None:
     """Wait until the leader has passed all, and assert that the index is equal to the store."""
-    tools = Tools(rig.store, rig.engine, SystemClock(), OPTIONS)
+    tools = OperatorTools(rig.store, rig.engine, SystemClock(), OPTIONS)
     await tools.leader.settle()
     (target,), _ = await resolved(rig.engine, await Plans(rig.store, ALIAS).load())
     report = await tools.verify(target).run()

@@ -12,14 +12,14 @@ import pytest
 
 from indexer import crash_points, documents
 from indexer.bulk.loop import Halted
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from indexer.follow.follower import Follower
 from indexer.indexes import physical
-from indexer.indexes.plan import Physical, Plans, Rebuild, Stage
+from indexer.indexes.plan import PhysicalIndex, Plans, Rebuild, Stage
 from indexer.indexes.targets import resolved
-from indexer.operator import Tools
+from indexer.operator import OperatorTools
 from indexer.options import FollowOptions
-from indexer.reindex.rebuild import Outcome, Reindex
+from indexer.reindex.rebuild import Reindex, ReindexResult
 from indexer.status.model import State
 from mappings.index import index_body
 from service.errors import Unavailable
@@ -45,7 +45,7 @@ class Writing:
 
     async def _write(self) -> None:
         store = self._rig.store
-        # So many that there are some at every stage, not so many that the embedded engine can not keep up.
+        # So many that there are some at every stage, not so many that the embedded engine cannot keep up.
         for number in range(100_000, 100_400):
             key, body = asset(number, title="first")
             await store.insert("asset", key, body)
@@ -60,7 +60,7 @@ class Writing:
 
 async def clean(rig: Rig, index: str) -> None:
     """Assert that an index is equal to the store."""
-    tools = Tools(rig.store, rig.engine, SystemClock(), OPTIONS)
+    tools = OperatorTools(rig.store, rig.engine, SystemClock(), OPTIONS)
     plan = await tools.plans.load()
     targets, _ = await resolved(rig.engine, plan)
     (target,) = [one for one in targets if one.index == index]
@@ -74,7 +74,7 @@ async def test_a_reindex_under_writes_loses_nothing_and_can_be_rolled_back(rig: 
     old = await rig.physical()
     writing = Writing(rig)
     outcome = await reindex(rig).run()
-    assert outcome == Outcome(True, outcome.index)
+    assert outcome == ReindexResult(True, outcome.index)
     assert await rig.physical() == outcome.index != old
     await until(lambda: follower.status().index == outcome.index, "the follower knows")
     assert set(follower.status().targets) == {old, outcome.index}
@@ -125,10 +125,10 @@ class Cut(BaseException):
     """Ends a process that is none."""
 
 
-async def cut_off(work: Reindex, step: Step) -> None:
+async def cut_off(work: Reindex, step: CrashPoint) -> None:
     """Reindex until a step."""
 
-    def cut(now: Step) -> None:
+    def cut(now: CrashPoint) -> None:
         if now is step:
             raise Cut
 
@@ -139,8 +139,8 @@ async def cut_off(work: Reindex, step: Step) -> None:
 
 
 @pytest.mark.processes  # which starts none, but takes as long
-@pytest.mark.parametrize("step", [step for step in Step if step.name.startswith(("REINDEX", "SWAP"))])
-async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: Step) -> None:
+@pytest.mark.parametrize("step", [step for step in CrashPoint if step.name.startswith(("REINDEX", "SWAP"))])
+async def test_a_reindex_that_is_cut_off_anywhere_goes_on(rig: Rig, step: CrashPoint) -> None:
     await rig.fill(200)
     follower = await rig.follow(OPTIONS)
     old = await rig.physical()
@@ -191,8 +191,8 @@ async def test_a_difference_is_refused_until_it_is_repaired(rig: Rig) -> None:
 
     tasks: list[asyncio.Task[None]] = []
 
-    def spoil(now: Step) -> None:
-        if now is Step.REINDEX_FILLED:
+    def spoil(now: CrashPoint) -> None:
+        if now is CrashPoint.REINDEX_FILLED:
             tasks.append(asyncio.create_task(spoiled()))
 
     with crash_points.observed(spoil):
@@ -264,7 +264,7 @@ async def test_a_full_disk_keeps_no_purge_from_taking_a_permit_back(rig: Rig, mo
     """The engine changes no alias of a blocked index, and the purge is what makes room."""
     await rig.fill(10)
     follower = await rig.follow(OPTIONS)
-    await cut_off(reindex(rig), Step.SWAP_BEGINS)
+    await cut_off(reindex(rig), CrashPoint.SWAP_BEGINS)
     plan = await reindex(rig).status()
     assert plan.permit is not None
     update, put, blocked = rig.engine.update_aliases, rig.engine.put_settings, {plan.permit.index}
@@ -291,10 +291,10 @@ async def test_a_purge_does_not_depend_on_a_reindex_that_fails_meanwhile(rig: Ri
     follower = await rig.follow(OPTIONS)
     assert (await reindex(rig).run()).swapped
     await follower.stop()
-    plans = Tools(rig.store, rig.engine, SystemClock(), OPTIONS).plans
+    plans = OperatorTools(rig.store, rig.engine, SystemClock(), OPTIONS).plans
     plan = await plans.load()
     assert plan.previous is not None
-    old, target = plan.previous.index, Physical(f"{ALIAS}-lost", "", None)
+    old, target = plan.previous.index, PhysicalIndex(f"{ALIAS}-lost", "", None)
     under_way = Rebuild(target, stage=Stage.JOINED)
     await plans.change(lambda plan: replace(plan, building=target, rebuild=under_way))
     purging = asyncio.create_task(reindex(rig).purge())
@@ -313,7 +313,7 @@ async def test_only_one_reindex_at_a_time(rig: Rig) -> None:
     await rig.follow(OPTIONS)
     first, second = reindex(rig), reindex(rig)
     outcomes = await asyncio.gather(first.run(), second.run(), return_exceptions=True)
-    assert sum(isinstance(outcome, Outcome) and outcome.swapped for outcome in outcomes) >= 1
+    assert sum(isinstance(outcome, ReindexResult) and outcome.swapped for outcome in outcomes) >= 1
 
 
 async def test_an_index_of_another_mapping_gets_every_write_cut_to_what_it_knows(

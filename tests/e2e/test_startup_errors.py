@@ -1,4 +1,4 @@
-"""Set-ups that can not work: one line that names the setting and the mend, exit code 3, no stack trace, soon."""
+"""Set-ups that cannot work: one line that names the setting and the fix, exit code 3, no stack trace, soon."""
 
 from __future__ import annotations
 

@@ -57,9 +57,9 @@ def test_beside_a_service_with_the_embedded_engine(tmp_path: Path) -> None:
         assert {example["id"] for example in found["examples"]} == {"asset_1", "asset_2", "asset_3", "ghost"}
         fast = printed("index", "verify", "--fast", "--data", data, code=1)
         assert fast["differences"] == {**expected, "body": 0}
-        mended = printed("index", "verify", "--repair", "--data", data, code=1)
-        assert (mended["differences"], mended["repaired"], mended["left"]) == (expected, 4, 0)
-        assert mended["seconds"] < 20
+        fixed = printed("index", "verify", "--repair", "--data", data, code=1)
+        assert (fixed["differences"], fixed["repaired"], fixed["left"]) == (expected, 4, 0)
+        assert fixed["seconds"] < 20
         assert printed("index", "verify", "--data", data)["clean"]
         assert printed("search", "type:text", "--data", data)["total_count"] == 40
 
@@ -76,8 +76,8 @@ def test_without_an_indexer_what_waits_for_one_is_no_difference(tmp_path: Path, 
     remote.remove("asset_5")
     found = printed("index", "verify", "--data", data, code=1)
     assert (found["differences"]["missing"], found["pending"], found["checked"]) == (1, 1, 41)
-    mended = printed("index", "verify", "--repair", "--data", data, code=1)
-    assert (mended["repaired"], mended["left"], mended["pending"]) == (1, 0, 0)
+    fixed = printed("index", "verify", "--repair", "--data", data, code=1)
+    assert (fixed["repaired"], fixed["left"], fixed["pending"]) == (1, 0, 0)
     assert printed("index", "verify", "--data", data) | {"seconds": 0} == {
         "index": remote.index,
         "clean": True,
@@ -103,8 +103,8 @@ def test_people_are_told_what_differs_and_what_to_do(tmp_path: Path, remote: Han
         assert "1 missing" in told.stdout
         assert "assetry index verify --repair" in told.stdout
         assert told.stderr == ""
-        mended = assetry("index", "verify", "--repair", "--data", data, check=False)
-        assert (mended.returncode, "1 repaired, 0 left" in mended.stdout) == (1, True)
+        fixed = assetry("index", "verify", "--repair", "--data", data, check=False)
+        assert (fixed.returncode, "1 repaired, 0 left" in fixed.stdout) == (1, True)
         assert "nothing differs" in assetry("index", "verify", "--data", data).stdout
         wrong = assetry("index", "verify", "--index", "nowhere", "--data", data, check=False)
         assert (wrong.returncode, "'nowhere'" in wrong.stderr) == (2, True)

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from indexer import crash_points
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
 from indexer.options import FollowOptions
@@ -201,11 +201,11 @@ WORKS: dict[str, Callable[[Job, Store, SearchEngine, Clock], Coroutine[Any, Any,
 }
 
 
-def _doomed(job: Job, crashes: Sequence[Crash]) -> Callable[[Step], None]:
+def _doomed(job: Job, crashes: Sequence[Crash]) -> Callable[[CrashPoint], None]:
     """Return what kills this process at the first of its crashes that it comes to."""
-    seen: Counter[Step] = Counter()
+    seen: Counter[CrashPoint] = Counter()
 
-    def reached(step: Step) -> None:
+    def reached(step: CrashPoint) -> None:
         seen[step] += 1
         if any(crash.step == step and seen[step] >= crash.nth for crash in crashes):
             _append(job.file("hits"), str(step))

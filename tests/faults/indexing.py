@@ -18,7 +18,7 @@ import httpx
 from indexer.follow import checkpoint
 from indexer.indexes.plan import Plan
 from indexer.indexes.targets import Target, resolved
-from indexer.operator import Tools
+from indexer.operator import OperatorTools
 from service.adapters.opensearch.engine import Connection, OpenSearchEngine
 from service.errors import Unavailable
 from service.ports.clock import SystemClock
@@ -167,8 +167,8 @@ class Scene:
         return Witness(self.store, self.engine, self.alias, self.ledger)
 
     @property
-    def tools(self) -> Tools:
-        return Tools(self.store, self.engine, SystemClock(), options(self.alias))
+    def tools(self) -> OperatorTools:
+        return OperatorTools(self.store, self.engine, SystemClock(), options(self.alias))
 
     async def record(self) -> Body:
         """Return the record of the lease."""

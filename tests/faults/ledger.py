@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """What was acknowledged, by key. ``poison`` is the share of new assets that no index takes, until they are mended.
+    """What was acknowledged, by key. ``poison`` is the share of new assets that no index takes, until they are fixed.
 
     Whose write was not answered is ``doubtful``: nothing is known of it, and nothing more is written to it.
     """
@@ -138,23 +138,23 @@ class Ledger:
             record = await self.store.insert("asset", key, body)
             self.entries[key] = Entry(record.rev, body["title"], poisoned)
 
-    async def mend(self) -> None:
+    async def fix(self) -> None:
         """Give every poisoned asset a date that indexes take."""
         for key in self.poisoned - self.doubtful:
-            await self._update(key, mended=True)
+            await self._update(key, fixed=True)
 
     async def remove(self, key: str) -> None:
         """Remove an asset."""
         await self._remove(key)
 
-    async def _update(self, key: str, *, mended: bool = False) -> None:
-        """Change a title; a poisoned asset is mended half of the time."""
+    async def _update(self, key: str, *, fixed: bool = False) -> None:
+        """Change a title; a poisoned asset is fixed half of the time."""
         title, poisoned = self._title(), self.entries[key].poisoned
-        mended = mended or (poisoned and self._random.random() < 0.5)
-        change = Change(set={"title": title, **({"created_at": "2024-05-06T07:08:09.000Z"} if mended else {})})
+        fixed = fixed or (poisoned and self._random.random() < 0.5)
+        change = Change(set={"title": title, **({"created_at": "2024-05-06T07:08:09.000Z"} if fixed else {})})
         async with self._acknowledged(key):
             record = await self.store.update("asset", key, change)
-            self.entries[key] = Entry(record.rev, title, poisoned and not mended)
+            self.entries[key] = Entry(record.rev, title, poisoned and not fixed)
 
     async def _remove(self, key: str) -> None:
         async with self._acknowledged(key):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from service.ports.search import BulkItem
 from service.ports.store import Change
 from tests.faults.crashing import Crash
@@ -16,34 +16,47 @@ from tests.faults.indexing import Nursery, Scene, scene
 from tests.support.waiting import until
 
 FOLLOW = (
-    Step.LEASE_TAKEN,
-    Step.SAVE_BEGINS,
-    Step.SAVED,
-    Step.LEASE_RELEASED,
-    Step.BATCH_READ,
-    Step.RECORDS_READ,
-    Step.TARGET_WRITTEN,
-    Step.LETTER_WRITTEN,
-    Step.BATCH_ACKNOWLEDGED,
-    Step.PLAN_ACKNOWLEDGED,
-    Step.BUILD_NOTED,
-    Step.BUILD_CREATED,
-    Step.BUILD_PAGE,
-    Step.BUILD_FILLED,
-    Step.BUILD_TOKEN_SAVED,
-    Step.BUILD_PROMOTED,
-    Step.BUILD_SETTLED,
+    CrashPoint.LEASE_TAKEN,
+    CrashPoint.SAVE_BEGINS,
+    CrashPoint.SAVED,
+    CrashPoint.LEASE_RELEASED,
+    CrashPoint.BATCH_READ,
+    CrashPoint.RECORDS_READ,
+    CrashPoint.TARGET_WRITTEN,
+    CrashPoint.LETTER_WRITTEN,
+    CrashPoint.BATCH_ACKNOWLEDGED,
+    CrashPoint.PLAN_ACKNOWLEDGED,
+    CrashPoint.BUILD_NOTED,
+    CrashPoint.BUILD_CREATED,
+    CrashPoint.BUILD_PAGE,
+    CrashPoint.BUILD_FILLED,
+    CrashPoint.BUILD_TOKEN_SAVED,
+    CrashPoint.BUILD_PROMOTED,
+    CrashPoint.BUILD_SETTLED,
 )
-RECONCILE = (Step.RECONCILE_BEGUN, Step.RECONCILE_PAGE, Step.RECONCILED)
-LEAD = (Step.PLAN_SEEN, Step.PLAN_ACKNOWLEDGED, Step.TARGET_WRITTEN, Step.BATCH_ACKNOWLEDGED, Step.SAVED)
+RECONCILE = (CrashPoint.RECONCILE_BEGUN, CrashPoint.RECONCILE_PAGE, CrashPoint.RECONCILED)
+LEAD = (
+    CrashPoint.PLAN_SEEN,
+    CrashPoint.PLAN_ACKNOWLEDGED,
+    CrashPoint.TARGET_WRITTEN,
+    CrashPoint.BATCH_ACKNOWLEDGED,
+    CrashPoint.SAVED,
+)
 """Where the leader dies while another process reindexes."""
-REINDEX = tuple(step for step in Step if step.name.startswith(("REINDEX", "SWAP", "ROLL", "PURGE")))
+REINDEX = tuple(step for step in CrashPoint if step.name.startswith(("REINDEX", "SWAP", "ROLL", "PURGE")))
 OFTEN = frozenset(
-    {Step.SAVE_BEGINS, Step.SAVED, Step.BATCH_READ, Step.RECORDS_READ, Step.TARGET_WRITTEN, Step.BATCH_ACKNOWLEDGED}
+    {
+        CrashPoint.SAVE_BEGINS,
+        CrashPoint.SAVED,
+        CrashPoint.BATCH_READ,
+        CrashPoint.RECORDS_READ,
+        CrashPoint.TARGET_WRITTEN,
+        CrashPoint.BATCH_ACKNOWLEDGED,
+    }
 )
 """Steps that a life reaches again and again."""
 
-ORDER = (*FOLLOW, *RECONCILE, Step.PLAN_SEEN, *REINDEX)
+ORDER = (*FOLLOW, *RECONCILE, CrashPoint.PLAN_SEEN, *REINDEX)
 
 
 class Run:
@@ -57,7 +70,7 @@ class Run:
         self.leaping = self._random.random() < 0.2
         self.followers = 2 if self._random.random() < 0.4 else 1
 
-    def crashes(self, steps: tuple[Step, ...], most: int) -> tuple[Crash, ...]:
+    def crashes(self, steps: tuple[CrashPoint, ...], most: int) -> tuple[Crash, ...]:
         """Draw where a process dies; at the run's own step for certain, if it is one of these."""
         drawn = self._random.choices(steps, k=self._random.randint(0, most))
         first = [self.first] if self.first in steps else []
@@ -66,7 +79,7 @@ class Run:
             crashes.append(Crash(None, seconds=self._random.uniform(0.05, 1.5)))
         return tuple(crashes)
 
-    def follower(self, stack: AsyncExitStack, steps: tuple[Step, ...], most: int) -> Awaitable[object]:
+    def follower(self, stack: AsyncExitStack, steps: tuple[CrashPoint, ...], most: int) -> Awaitable[object]:
         leaping = self.leaping and self.scene.kind == "sqlite"
         flags = {"blind": self.blind, "leaping": leaping, "first": self.first in steps}
         return stack.enter_async_context(self.scene.process("follow", crashes=self.crashes(steps, most), **flags))
@@ -139,10 +152,10 @@ async def reindexing(run: Run) -> None:
         assert (await scene.plan()).abandoned == ()
 
 
-SCENES: Mapping[tuple[Step, ...], Callable[[Run], Awaitable[None]]] = {
+SCENES: Mapping[tuple[CrashPoint, ...], Callable[[Run], Awaitable[None]]] = {
     FOLLOW: following,
     RECONCILE: reconciling,
-    (Step.PLAN_SEEN, *REINDEX): reindexing,
+    (CrashPoint.PLAN_SEEN, *REINDEX): reindexing,
 }
 
 

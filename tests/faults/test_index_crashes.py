@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from tests.contracts.adapters import STORES
 from tests.faults.indexing import Nursery
 from tests.faults.runs import ORDER, lived_through
@@ -27,11 +27,15 @@ REAL = "ASSETRY_TEST_OPENSEARCH_URL"
 
 
 def test_every_step_has_its_runs() -> None:
-    assert sorted(ORDER) == sorted(Step)
+    assert sorted(ORDER) == sorted(CrashPoint)
 
 
-@pytest.mark.parametrize("step", [Step.BATCH_ACKNOWLEDGED, Step.BUILD_PROMOTED, Step.RECONCILE_PAGE, Step.SWAPPED])
-async def test_a_kill_at_a_step_loses_nothing(tmp_path: Path, processes: Nursery, engine: str, step: Step) -> None:
+@pytest.mark.parametrize(
+    "step", [CrashPoint.BATCH_ACKNOWLEDGED, CrashPoint.BUILD_PROMOTED, CrashPoint.RECONCILE_PAGE, CrashPoint.SWAPPED]
+)
+async def test_a_kill_at_a_step_loses_nothing(
+    tmp_path: Path, processes: Nursery, engine: str, step: CrashPoint
+) -> None:
     await lived_through(tmp_path / "run", processes, engine, ORDER.index(step))
 
 
@@ -46,8 +50,8 @@ async def test_kills_at_all_steps_lose_nothing(
         sys.stdout.write(f"run {number}: {len(hits)} kills, at {', '.join(hits)}\n")
 
 
-@pytest.mark.parametrize("step", [Step.BATCH_READ, Step.SWAP_BEGINS])
-async def test_a_bad_way_loses_nothing(tmp_path: Path, processes: Nursery, engine: str, step: Step) -> None:
+@pytest.mark.parametrize("step", [CrashPoint.BATCH_READ, CrashPoint.SWAP_BEGINS])
+async def test_a_bad_way_loses_nothing(tmp_path: Path, processes: Nursery, engine: str, step: CrashPoint) -> None:
     """Answers are lost, bulks come again after newer ones, documents are refused for now: while processes die, too."""
     async with Unruly(engine, seed=ORDER.index(step)).open() as way:
         await lived_through(tmp_path / "run", processes, engine, ORDER.index(step), way=way.url)

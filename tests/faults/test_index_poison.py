@@ -30,7 +30,7 @@ async def test_exactly_the_poisoned_are_dead_letters(where: Scene) -> None:
             await where.settled()
         assert where.ledger.poisoned
         await where.judged()
-        await where.ledger.mend()
+        await where.ledger.fix()
         await where.judged()
         assert not where.ledger.poisoned
 
@@ -52,7 +52,7 @@ async def test_a_third_of_poison_halts_and_searches_go_on(where: Scene) -> None:
         assert not where.store.passed((await where.record())["token"], mark), "no token passes what was not written"
         assert where.store.passed((await where.record())["token"], token)
         assert await where.engine.count(where.alias, {"match_all": {}}) >= shown
-        await where.ledger.mend()
+        await where.ledger.fix()
         await resume(where.store, where.alias)
         await where.judged()
 
@@ -63,7 +63,7 @@ async def test_a_build_that_is_refused_halts_and_shows_nothing(where: Scene) -> 
     async with where.process("follow"):
         await where.said("it halts", state="halted")
         assert await where.engine.resolve_alias(where.alias) == {}
-        await where.ledger.mend()
+        await where.ledger.fix()
         await resume(where.store, where.alias)
         await where.judged()
 

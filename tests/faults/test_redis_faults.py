@@ -25,7 +25,7 @@ from service.errors import SettingsError
 from service.ports.checks import Health
 from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
-from service.ports.replies import Mark
+from service.ports.replies import Claim
 from service.ports.store import Body, Record, Store
 from tests.support.clocks import Elsewhere
 from tests.support.redis_process import RedisProcess, free_port, needed, redis_process
@@ -357,7 +357,7 @@ async def test_a_user_has_the_rights_that_an_examination_asks_for(
         options = RedisOptions(guarded.url.replace("//", "//me:password@"))
         found = {check.name: check for check in await checks(options) if check.health is Health.FAILED}
         assert set(found) == ({refused} if refused else set())
-        assert all("allow its user" in check.mend for check in found.values())
+        assert all("allow its user" in check.fix for check in found.values())
         async with AsyncExitStack() as stack:
             jobs = await stack.enter_async_context(ArqJobs(store, SystemClock(), options, NO_SWEEP))
             cast = Cast(store, guarded, stack)
@@ -376,7 +376,7 @@ async def test_a_user_has_the_rights_that_an_examination_asks_for(
                 if not refused:
                     await cast.ends(f"op{number}")
             mark = await RedisReplies(redis, options.prefix).begin("slot", "print")
-            assert isinstance(mark, Mark)
+            assert isinstance(mark, Claim)
 
             async def told() -> bool:
                 return "its user may not do this" in caplog.text

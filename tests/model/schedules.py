@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from tests.model.network import Weather
 from tests.model.simulation import Process
 from tests.model.world import BURIAL, Shape, World
 
 ASSETS = 12
-LEADERS_STEPS = tuple(step for step in Step if not step.name.startswith(("REINDEX", "SWAP", "ROLL", "PURGE")))
-OPERATORS_STEPS = tuple(step for step in Step if step.name.startswith(("REINDEX", "SWAP", "ROLL", "PURGE")))
+LEADERS_STEPS = tuple(step for step in CrashPoint if not step.name.startswith(("REINDEX", "SWAP", "ROLL", "PURGE")))
+OPERATORS_STEPS = tuple(step for step in CrashPoint if step.name.startswith(("REINDEX", "SWAP", "ROLL", "PURGE")))
 
 
 def _write(world: World, random: Random) -> None:
@@ -149,7 +149,10 @@ def run_sleeping_operator(seed: int) -> None:
     random = Random(seed)
     with World(seed, Shape(moving=random.random() < 0.5)) as world:
         sleeper = _reindexing(world, random, writes=8)
-        sleeper.nap = (random.choice([Step.REINDEX_CREATED, Step.REINDEX_ACKNOWLEDGED]), random.uniform(20.0, 30.0))
+        sleeper.nap = (
+            random.choice([CrashPoint.REINDEX_CREATED, CrashPoint.REINDEX_ACKNOWLEDGED]),
+            random.uniform(20.0, 30.0),
+        )
         world.advance(5.0)
         for _ in range(2):
             world.operate(lambda reindex: reindex.run(accept_dead_letters=True), with_follower=False)
@@ -166,7 +169,7 @@ def run_late_move(seed: int) -> None:
     random = Random(seed)
     with World(seed, Shape(moving=random.random() < 0.5)) as world:
         mover = _reindexing(world, random, writes=6)
-        mover.nap = (Step.SWAP_BEGINS, 0.1)
+        mover.nap = (CrashPoint.SWAP_BEGINS, 0.1)
         while not mover.stopped and not mover.ended:
             world.advance(0.1)
         world.cluster.late_moves = True
@@ -177,7 +180,7 @@ def run_late_move(seed: int) -> None:
             other = world.operate(lambda reindex: reindex.purge(unfinished=True, tombstones=None), with_follower=False)
         else:
             other = world.operate(lambda reindex: reindex.run(), with_follower=False)
-        other.nap = (random.choice([Step.PURGE_NOTED, Step.REINDEX_VERIFIED]), 20.0)
+        other.nap = (random.choice([CrashPoint.PURGE_NOTED, CrashPoint.REINDEX_VERIFIED]), 20.0)
         for _ in range(8):
             _write(world, random)
             world.advance(random.uniform(0.5, 4.0))
@@ -211,7 +214,7 @@ def run_late_writes(seed: int) -> None:
 class Run:
     """What one schedule was: its world's steps, checks by kind, swaps, callbacks and seconds of its own time."""
 
-    steps: frozenset[Step]
+    steps: frozenset[CrashPoint]
     legs: dict[str, int]
     swaps: int
     handles: int

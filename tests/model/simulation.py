@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _OWNER: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
@@ -49,8 +49,8 @@ class Process:
     alive: bool = True
     stopped: bool = False
     fuse: int | None = None
-    doom: tuple[Step, int] | None = None
-    nap: tuple[Step, float] | None = None
+    doom: tuple[CrashPoint, int] | None = None
+    nap: tuple[CrashPoint, float] | None = None
     skew: timedelta = timedelta()
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     held: list[_Call] = field(default_factory=list)
@@ -175,7 +175,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not process.tasks:
             return
         if rounds == 0:
-            self.failed.append(f"tasks can not be cancelled: {process.tasks}")
+            self.failed.append(f"tasks cannot be cancelled: {process.tasks}")
             return
         for task in list(process.tasks):
             task.cancel()

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from tests.model.oracle import Violation
 from tests.model.schedules import ACTIONS, ASSETS, run, run_late_move, run_late_writes, run_sleeping_operator
 from tests.model.world import Shape, World
@@ -31,7 +31,7 @@ _OWN_RULES = ("write", "start")
 
 
 def test_seeded_schedules_lose_nothing() -> None:
-    steps: set[Step] = set()
+    steps: set[CrashPoint] = set()
     swaps = 0
     for seed in range(SEEDS):
         try:
@@ -40,7 +40,7 @@ def test_seeded_schedules_lose_nothing() -> None:
             raise AssertionError(f"seed {seed}: {violation}") from violation
         steps |= played.steps
         swaps += played.swaps
-    assert steps == set(Step)  # else it proves less than it says
+    assert steps == set(CrashPoint)  # else it proves less than it says
     assert swaps > SEEDS
 
 

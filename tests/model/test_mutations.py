@@ -16,14 +16,14 @@ from indexer.bulk.loop import BulkLoop
 from indexer.bulk.outcomes import Verdict
 from indexer.follow.refresh import Refresher
 from indexer.follow.session import Session
-from indexer.follow.start import Opening
+from indexer.follow.start import SessionStarter
 from indexer.follow.writer import Writer
 from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import Permit, Plan, Plans, Rebuild, Stage
+from indexer.indexes.plan import Plan, Plans, Rebuild, Stage, SwapPermit
 from indexer.indexes.targets import Target
 from indexer.leadership.lease import Lease
 from indexer.reindex import stages
-from indexer.reindex.stages import Works
+from indexer.reindex.stages import StageActions
 from service.ports.search import BulkItem
 from service.ports.store import Body, Change
 from tests.model.oracle import Violation
@@ -108,19 +108,19 @@ def _delete_documents(patch: pytest.MonkeyPatch) -> None:
 def _swap_without_verify(patch: pytest.MonkeyPatch) -> None:
     """I5: the alias moves whatever a verify would find."""
 
-    async def trust(self: Works, plan: Plan, rebuild: Any) -> None:
+    async def trust(self: StageActions, plan: Plan, rebuild: Any) -> None:
         await self._advance(rebuild, Stage.VERIFIED)
 
-    patch.setattr(Works, "_verify", trust)
+    patch.setattr(StageActions, "_verify", trust)
 
 
 def _swap_unacknowledged(patch: pytest.MonkeyPatch) -> None:
     """I5: nobody waits until the leader writes to the new index."""
 
-    async def at_once(self: Works, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
+    async def at_once(self: StageActions, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
         return
 
-    patch.setattr(Works, "acknowledged", at_once)
+    patch.setattr(StageActions, "acknowledged", at_once)
 
 
 def _show_unfinished(patch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def _show_unfinished(patch: pytest.MonkeyPatch) -> None:
 
 def _resume_from_now(patch: pytest.MonkeyPatch) -> None:
     """I6: after lost history, what was missed stays missed."""
-    patch.setattr(Opening, "_to_repair", lambda self, saved, token, targets, lost: None)
+    patch.setattr(SessionStarter, "_to_repair", lambda self, saved, token, targets, lost: None)
 
 
 def _save_without_fence(patch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def _operators_without_fence(patch: pytest.MonkeyPatch) -> None:
 def _keep_permits(patch: pytest.MonkeyPatch) -> None:
     """I5: a request to move the alias holds for ever, whoever is at work when it arrives."""
 
-    async def leave(self: Indexes, permit: Permit) -> None:
+    async def leave(self: Indexes, permit: SwapPermit) -> None:
         return
 
     patch.setattr(Indexes, "revoke", leave)

@@ -12,15 +12,15 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Self, cast
 
-from indexer.bulk.loop import Bounds
-from indexer.crash_points import Step, observed
+from indexer.bulk.loop import BatchLimits
+from indexer.crash_points import CrashPoint, observed
 from indexer.follow.follower import Follower
 from indexer.indexes.plan import ENDED, Stage
 from indexer.indexes.targets import as_target
 from indexer.leadership.lease import Candidate
-from indexer.operator import Tools
+from indexer.operator import OperatorTools
 from indexer.options import FollowOptions
-from indexer.reindex.rebuild import Outcome, Reindex
+from indexer.reindex.rebuild import Reindex, ReindexResult
 from service.errors import AlreadyExists, Conflict, HistoryLost, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected, SearchEngine
@@ -33,7 +33,7 @@ from tests.model.oracle import Oracle, Violation, is_poison
 from tests.model.simulation import Process, ProcessDied, VirtualClock, VirtualLoop, current
 
 OPTIONS = FollowOptions(
-    alias="assets", feed_limit=4, page=3, lanes=2, bounds=Bounds(2, 2**20), check_seconds=5.0, refresh_seconds=0.5
+    alias="assets", feed_limit=4, page=3, lanes=2, bounds=BatchLimits(2, 2**20), check_seconds=5.0, refresh_seconds=0.5
 )
 BURIAL = timedelta(seconds=120)
 """How old a tombstone is that a purge takes out: past every pause and every late request of this world."""
@@ -67,8 +67,8 @@ class World:
         self.processes: list[Process] = []
         self.followers: list[Process] = []
         self.operators: list[Process] = []
-        self.outcomes: list[Outcome] = []
-        self.steps: set[Step] = set()
+        self.outcomes: list[ReindexResult] = []
+        self.steps: set[CrashPoint] = set()
         self.told: list[str] = []
         self._users = Process("users")
         self._stopping: dict[str, asyncio.Event] = {}
@@ -124,7 +124,7 @@ class World:
                 await store.insert("asset", key, {"org_id": "acme", "title": title})
             elif what == "remove":
                 await store.remove("asset", key)
-            elif what == "orphan":  # of no organization: it can not even be projected
+            elif what == "orphan":  # of no organization: it cannot even be projected
                 await store.update("asset", key, Change(unset=("org_id",)))
             else:
                 await store.update("asset", key, Change(set={"title": title, "org_id": "acme"}))
@@ -188,7 +188,7 @@ class World:
         except (Unavailable, Rejected) as error:
             self.told.append(f"{process.name}: {error}")
         else:
-            if isinstance(outcome, Outcome):
+            if isinstance(outcome, ReindexResult):
                 self.outcomes.append(outcome)
 
     # --- what befalls processes
@@ -310,7 +310,7 @@ class World:
 
         async def look() -> None:
             engine = self._engine(process)
-            tools = Tools(self._store(process), engine, self._clock(process), self.options)
+            tools = OperatorTools(self._store(process), engine, self._clock(process), self.options)
             plan = await tools.plans.load()
             for physical in (plan.live, plan.previous):
                 target = None if physical is None else await as_target(engine, physical)
@@ -353,7 +353,7 @@ class World:
     def _is_dead(self, holder: str) -> bool:
         return self.shape.known_dead and any(p.name == holder and p.ended for p in self.processes)
 
-    def _reached(self, step: Step) -> None:
+    def _reached(self, step: CrashPoint) -> None:
         """Learn of a step; the process that reached it dies there if it is doomed to."""
         process = current()
         if process is None or not process.alive:

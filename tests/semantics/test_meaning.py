@@ -133,7 +133,7 @@ def _on_a_border(clause: Clause) -> set[int]:
 
 
 def _beyond_doubles(clause: Clause) -> set[int]:
-    """Return the records whose seed the embedded engine, which compares seeds as doubles, can not tell from others."""
+    """Return the records whose seed the embedded engine, which compares seeds as doubles, cannot tell from others."""
     if not any(isinstance(part, Range | Term | In) and part.field.name == SEED for part in walk(clause)):
         return set()
     seeds = {record.body["number"]: (record.body.get("metadata") or {}).get("seed") for record in records(SIZE)}

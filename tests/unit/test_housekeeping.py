@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from service.errors import Unavailable
-from service.runtime.maintenance import keep_house
+from service.runtime.maintenance import run_maintenance
 from tests.support.waiting import until
 
 
@@ -26,6 +26,6 @@ class _Files:
 async def test_files_are_swept_at_once_and_again_whatever_happens() -> None:
     files: Any = _Files(Unavailable("files", "no connection"), RuntimeError("a bug"))
     async with AsyncExitStack() as stack:
-        keep_house(files, stack, every=0.001)
+        run_maintenance(files, stack, every=0.001)
         await until(lambda: files.swept >= 2, "the files were swept twice")
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "housekeeping"]

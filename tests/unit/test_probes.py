@@ -83,7 +83,7 @@ async def test_metrics_name_the_engines() -> None:
 async def test_a_halt_says_what_to_do() -> None:
     answer = await probes.index_probe(lambda: replace(GOOD, state=State.HALTED))()
     assert (answer["ready"], answer["reason"]) == (False, probes.HALTED)
-    assert "assetry index resume" in answer["mend"]
+    assert "assetry index resume" in answer["fix"]
 
 
 async def test_work_under_way_is_shown() -> None:

@@ -106,7 +106,7 @@ def _resolve() -> str:
 
 
 async def _spawn(binary: str) -> Process:
-    """Start the server with pipes on all three ends. Raises SettingsError when it can not be executed here."""
+    """Start the server with pipes on all three ends. Raises SettingsError when it cannot be executed here."""
     # Without Japanese analysis an index is made in 3 ms instead of 850 ms; the mapping uses none.
     arguments = ("-no-ja", "-parent-pid", str(os.getpid()), "-addr", "127.0.0.1:0")
     try:

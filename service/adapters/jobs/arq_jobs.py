@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 
 from service.adapters.jobs import records as life
 from service.adapters.jobs.arq_messages import dumps, loads, queue, queues, send, wake_up
-from service.adapters.jobs.arq_worker import Lane, Listener
+from service.adapters.jobs.arq_worker import Listener, QueueWorker
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.store_jobs import StoredJobs
 from service.adapters.redis.client import RedisOptions, answered, greet, pool
@@ -153,7 +153,7 @@ class ArqJobs(StoredJobs):
 
     def _listener(self, name: str) -> Listener:
         return Listener(
-            lambda heard: Lane(self._redis, name, self._wake, lambda: self._room(name), heard), self.rounds.wake
+            lambda heard: QueueWorker(self._redis, name, self._wake, lambda: self._room(name), heard), self.rounds.wake
         )
 
     def _room(self, name: str) -> int:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from service.adapters.jobs.arq_messages import FUNCTION, dumps, loads
 from service.adapters.redis.client import translate
-from service.adapters.shared.broadcast_event import Wake, wait
+from service.adapters.shared.broadcast_event import BroadcastEvent, wait
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ WakeUp = Callable[[str], Awaitable[None]]
 """Sees to the operation of this id; returns as soon as it runs, or does not. It never fails."""
 
 
-class Lane(Worker):
+class QueueWorker(Worker):
     """arq's worker, taking no more from its queue than there is room for, so that others can have the rest.
 
     arq carries wake-ups, not runs: a job of arq's ends when its operation has been claimed. So nothing that runs needs
@@ -117,12 +117,12 @@ class Lane(Worker):
 class Listener:
     """Listens to one queue for as long as Redis is there, and again when it is back."""
 
-    def __init__(self, make: Callable[[Callable[[], None]], Lane], changed: Callable[[], None]) -> None:
+    def __init__(self, make: Callable[[Callable[[], None]], QueueWorker], changed: Callable[[], None]) -> None:
         self._make = make
         self._changed = changed
-        self._lane: Lane | None = None
+        self._lane: QueueWorker | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stop = Wake()
+        self._stop = BroadcastEvent()
         self._stopping = False
         self._hears: bool | None = None  # None before the first answer
 

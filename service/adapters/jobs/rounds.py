@@ -6,19 +6,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from service.adapters.shared.broadcast_event import Wake, wait
+from service.adapters.shared.broadcast_event import BroadcastEvent, wait
 from service.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 
-class Rounds:
+class PollingLoop:
     """Repeats ``step``, which returns the seconds until it may have more to do. It outlives whatever goes wrong."""
 
     def __init__(self, step: Callable[[], Awaitable[float]], pause: float) -> None:
         self._step = step
         self._pause = pause  # after a step that failed, in seconds
-        self._news = Wake()
+        self._news = BroadcastEvent()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -57,7 +57,7 @@ class Rounds:
             try:
                 pause = await self._step()
             except Unavailable as error:
-                log.warning("the queue can not be read: %s", error.message)
+                log.warning("the queue cannot be read: %s", error.message)
             except Exception:  # a fault in one round must not stop all work for good
-                log.exception("the queue can not be worked on")
+                log.exception("the queue cannot be worked on")
             await wait(news, pause)

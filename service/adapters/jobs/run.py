@@ -18,7 +18,7 @@ PROGRESS_SECONDS = 0.25
 """The shortest time between two writes of a run's progress, but for the first and the last."""
 
 
-class Run:
+class OperationRun:
     """A run that this worker has claimed. It writes only as long as the record still names the worker."""
 
     def __init__(self, store: Store, clock: Clock, operation: Record, worker: str, lease: float) -> None:
@@ -39,7 +39,7 @@ class Run:
     async def perform(self, handler: Handler | None, attempts: int, delay: Callable[[int], float]) -> None:
         """Run the handler and write how it ended; ``delay`` gives the wait before a further run.
 
-        Raises Unavailable when the end can not be written (the lease then runs out, and the operation runs again), and
+        Raises Unavailable when the end cannot be written (the lease then runs out, and the operation runs again), and
         CancelledError when the process stops; the operation is then put back.
         """
         task = asyncio.current_task()

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from service.adapters.jobs import records as life
 from service.adapters.jobs.leases import Leases
 from service.adapters.jobs.limits import JobLimits
-from service.adapters.jobs.run import Run
+from service.adapters.jobs.run import OperationRun
 from service.adapters.shared import liveness
-from service.adapters.shared.broadcast_event import Wake
+from service.adapters.shared.broadcast_event import BroadcastEvent
 from service.errors import Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.jobs import Handler
@@ -21,7 +21,7 @@ from service.ports.store import Record, Store
 log = logging.getLogger(__name__)
 
 
-class Runs:
+class ActiveRuns:
     """Claims operations and runs them, never more at once than the limits allow.
 
     ``ended(key)`` is awaited after each run, when its room is free again.
@@ -34,11 +34,11 @@ class Runs:
         self._ended = ended
         self._handlers: dict[str, Handler] = {}
         self._types: dict[str, str] = {}  # of what is under way: key → type; claims that are being written are in it
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, OperationRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker = ""
         self._leases = Leases(clock, limits.lease)
-        self.ends = Wake()
+        self.ends = BroadcastEvent()
         self.claims = 0  # tried so far
 
     def register(self, type_: str, handler: Handler) -> None:
@@ -82,7 +82,9 @@ class Runs:
         except BaseException:
             del self._types[operation.key]  # if it was written after all, the sweep finds it
             raise
-        run = self._runs[operation.key] = Run(self._store, self._clock, claimed, self._worker, self._limits.lease)
+        run = self._runs[operation.key] = OperationRun(
+            self._store, self._clock, claimed, self._worker, self._limits.lease
+        )
         task = asyncio.create_task(self._perform(run, type_), name=f"assetry-job-{run.key}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -121,7 +123,7 @@ class Runs:
         liveness.dismiss(self._worker)
         self.ends.set()
 
-    async def _perform(self, run: Run, type_: str) -> None:
+    async def _perform(self, run: OperationRun, type_: str) -> None:
         try:
             await run.perform(self._handlers.get(type_), self._limits.attempts, self._limits.delay)
         except Unavailable as error:

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from service.adapters.jobs import records as life
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.queue import JobQueue
-from service.adapters.jobs.rounds import Rounds
-from service.adapters.jobs.runs import Runs
+from service.adapters.jobs.rounds import PollingLoop
+from service.adapters.jobs.runs import ActiveRuns
 from service.adapters.shared.broadcast_event import wait
 from service.ports.clock import Clock
 from service.ports.jobs import Handler
@@ -28,8 +28,8 @@ class StoredJobs(ABC):
         self.clock = clock
         self.limits = limits or JobLimits()
         self.queue = JobQueue(store, clock, self.limits)
-        self.runs = Runs(store, clock, self.limits, self.run_ended)
-        self.rounds = Rounds(self._round, self.limits.sweep)
+        self.runs = ActiveRuns(store, clock, self.limits, self.run_ended)
+        self.rounds = PollingLoop(self._round, self.limits.sweep)
 
     @abstractmethod
     async def announce(self, operation: Record) -> None:

@@ -40,7 +40,7 @@ def data_folder(folder: DataFolder) -> list[Check]:
             os.fsync(scratch.fileno())
         free = shutil.disk_usage(folder.root).free
     except (SettingsError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it can not be made"
+        why = error.strerror if isinstance(error, OSError) else "it cannot be made"
         return [Check(ENGINE, "data folder", Health.FAILED, f"{folder.root}: {why}", "let this user write there", DATA)]
     room = f"{folder.root}, {free / 2**30:.1f} GiB free"
     if free < LITTLE_SPACE:
@@ -61,10 +61,10 @@ def embedded_search() -> list[Check]:
 
         binary = Path(osmem_server.resolve_binary())
     except (ImportError, RuntimeError):
-        mend = "install osmem-server, or set the URL of an OpenSearch"
-        return [Check("search", "version", Health.FAILED, f"no osmem-server for {platform.machine()}", mend, setting)]
+        fix = "install osmem-server, or set the URL of an OpenSearch"
+        return [Check("search", "version", Health.FAILED, f"no osmem-server for {platform.machine()}", fix, setting)]
     if not os.access(binary, os.X_OK):
-        return [Check("search", "version", Health.FAILED, f"{binary} can not be run", "let this user run it", setting)]
+        return [Check("search", "version", Health.FAILED, f"{binary} cannot be run", "let this user run it", setting)]
     return [Check("search", "version", Health.OK, "the embedded engine; good for up to about 20,000 assets")]
 
 
@@ -78,6 +78,6 @@ def _python() -> Check:
 def _open_files() -> Check:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < FEW_FILES:
-        mend = f"raise it before the start: ulimit -n {FEW_FILES} (LimitNOFILE= in a systemd unit)"
-        return Check(ENGINE, "open files", Health.WARNING, f"at most {soft} (hard limit {hard})", mend)
+        fix = f"raise it before the start: ulimit -n {FEW_FILES} (LimitNOFILE= in a systemd unit)"
+        return Check(ENGINE, "open files", Health.WARNING, f"at most {soft} (hard limit {hard})", fix)
     return Check(ENGINE, "open files", Health.OK, "no limit" if soft == resource.RLIM_INFINITY else f"at most {soft}")

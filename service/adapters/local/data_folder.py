@@ -25,7 +25,7 @@ class DataFolder:
         try:
             self.run.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError("--data", f"the folder {self.root} can not be made: {error.strerror}.") from error
+            raise SettingsError("--data", f"the folder {self.root} cannot be made: {error.strerror}.") from error
 
     @property
     def database(self) -> Path:

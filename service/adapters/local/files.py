@@ -26,9 +26,9 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
 from service.adapters.local.incoming import LocalIncoming
-from service.adapters.local.part import Part, sync_folder
-from service.adapters.local.reading import Reading
-from service.adapters.shared.memory_budget import MOST, Budget
+from service.adapters.local.part import PartFile, sync_folder
+from service.adapters.local.reading import ObjectReader
+from service.adapters.shared.memory_budget import MOST, MemoryBudget
 from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
@@ -60,8 +60,8 @@ class LocalFiles:
         self._objects = root / "objects"
         self._uploads = root / "uploads"
         self._parts = root / "parts"
-        self._reading = Budget(blocks=2)  # one on its way to the client, one that waits
-        self._coming = Budget(blocks=2)  # one that is gathered, one that is written
+        self._reading = MemoryBudget(blocks=2)  # one on its way to the client, one that waits
+        self._coming = MemoryBudget(blocks=2)  # one that is gathered, one that is written
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="assetry-files")
 
     async def prepare(self) -> None:
@@ -96,7 +96,7 @@ class LocalFiles:
         """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
         target = self._staged(space, upload)
 
-        def keep(part: Part) -> int:
+        def keep(part: PartFile) -> int:
             self._move(part, target)
             return part.size
 
@@ -141,7 +141,7 @@ class LocalFiles:
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[Content]:
         """Stream an object or a part of it. Raises NotFound on entry."""
         with self._reading as budget:
-            reading = await self._run(Reading, self._objects / check_key(key), key, byte_range, budget)
+            reading = await self._run(ObjectReader, self._objects / check_key(key), key, byte_range, budget)
             try:
                 yield Content(reading.size, self._chunks(reading))
             finally:
@@ -193,7 +193,7 @@ class LocalFiles:
         except OSError as error:
             if full := _FULL.get(error.errno or 0):
                 raise StorageFull("files", f"{self._root}: {full}") from error
-            reason = "it is read-only" if error.errno == errno.EROFS else "it can not be read or written"
+            reason = "it is read-only" if error.errno == errno.EROFS else "it cannot be read or written"
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
     @asynccontextmanager
@@ -225,7 +225,7 @@ class LocalFiles:
         return self._uploads / staged_name(space, upload)
 
     def _adopt(self, space: str, staged: Path, expected_sha256: str | None, limit: int | None) -> Put:
-        """Copy the stage through a part, so that a client which still writes to it can not change what was hashed."""
+        """Copy the stage through a part, so that a client which still writes to it cannot change what was hashed."""
         try:
             source = staged.open("rb")
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -242,10 +242,10 @@ class LocalFiles:
                     staged.unlink()
         return put
 
-    def _new_part(self, limit: int | None = None) -> Part:
-        return Part(self._parts / str(uuid.uuid4()), limit)
+    def _new_part(self, limit: int | None = None) -> PartFile:
+        return PartFile(self._parts / str(uuid.uuid4()), limit)
 
-    def _keep(self, space: str, part: Part, expected_sha256: str | None) -> Put:
+    def _keep(self, space: str, part: PartFile, expected_sha256: str | None) -> Put:
         put = part.summary(lambda sha256: original_key(space, sha256))
         check_sha256(put.sha256, expected_sha256)
         target = self._objects / put.key
@@ -257,7 +257,7 @@ class LocalFiles:
         try:
             source = path.open("rb") if path.is_file() else None
         except OSError as error:
-            raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error
+            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path") from error
         if source is None:
             raise InvalidInput(f"{path} is not a file.", field="path")
         with source:
@@ -281,7 +281,7 @@ class LocalFiles:
             part.discard()
         return self._stat(key)
 
-    def _move(self, part: Part, target: Path) -> None:
+    def _move(self, part: PartFile, target: Path) -> None:
         """Move a part to its place; when this returns, the object survives a crash of the machine."""
         new = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -289,7 +289,7 @@ class LocalFiles:
         for folder in (target.parent, *(created.parent for created in new)):
             sync_folder(folder)
 
-    async def _chunks(self, reading: Reading) -> AsyncIterator[bytes]:
+    async def _chunks(self, reading: ObjectReader) -> AsyncIterator[bytes]:
         chunk = reading.take_first()
         while chunk:
             yield chunk
@@ -336,4 +336,4 @@ def _read(source: BinaryIO, path: Path) -> bytes:
     try:
         return source.read(MOST)
     except OSError as error:  # the source's fault, not the store's
-        raise InvalidInput(f"{path} can not be read: {error.strerror}.", field="path") from error
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path") from error

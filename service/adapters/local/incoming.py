@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from service.adapters.local.part import Part
-from service.adapters.shared.intake import Intake
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.local.part import PartFile
+from service.adapters.shared.intake import ChunkBuffer
+from service.adapters.shared.memory_budget import MemoryBudget
 from service.ports.files import Put, check_key
 
 T = TypeVar("T")
@@ -27,13 +27,17 @@ class LocalIncoming:
     """The incoming content of the files port: a part, made with the first bytes. :meth:`close` it."""
 
     def __init__(
-        self, run: Run, new_part: Callable[[], Part], store: Callable[[str, Part, str | None], Put], budget: Budget
+        self,
+        run: Run,
+        new_part: Callable[[], PartFile],
+        store: Callable[[str, PartFile, str | None], Put],
+        budget: MemoryBudget,
     ) -> None:
         self._run = run
         self._new_part = new_part
         self._store = store
-        self._part: Part | None = None
-        self._intake = Intake(self._append, budget)
+        self._part: PartFile | None = None
+        self._intake = ChunkBuffer(self._append, budget)
 
     async def write(self, chunk: bytes) -> None:
         """Append. Raises TooLarge."""
@@ -52,7 +56,7 @@ class LocalIncoming:
         check_key(space)
         return await self.finish(lambda part: self._store(space, part, expected_sha256))
 
-    async def finish(self, keep: Callable[[Part], T]) -> T:
+    async def finish(self, keep: Callable[[PartFile], T]) -> T:
         """Hand the whole part to ``keep``, in a thread, and let go of it there."""
         part = await self._whole()
 
@@ -70,7 +74,7 @@ class LocalIncoming:
         if self._part is not None and not self._part.closed:
             await asyncio.to_thread(self._part.discard)  # also when the files were closed meanwhile
 
-    async def _whole(self) -> Part:
+    async def _whole(self) -> PartFile:
         await self._intake.flush()
         if self._part is None:  # not a byte came
             await self._append(b"")

@@ -11,7 +11,7 @@ from service.errors import TooLarge
 from service.ports.files import Put
 
 
-class Part:
+class PartFile:
     """A new file at ``path``, for one writer. Every method blocks and may raise OSError."""
 
     def __init__(self, path: Path, limit: int | None = None) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.shared.memory_budget import MemoryBudget
 from service.errors import NotFound
 from service.ports.files import ByteRange
 
 
-class Reading:
+class ObjectReader:
     """The bytes of a file, or a part of it, a block at a time. Every method blocks and may raise OSError.
 
     The first block is read at once; what is no longer than that is closed by then. ``size`` is how many bytes come.
     """
 
-    def __init__(self, path: Path, key: str, byte_range: ByteRange | None, budget: Budget) -> None:
+    def __init__(self, path: Path, key: str, byte_range: ByteRange | None, budget: MemoryBudget) -> None:
         self._budget = budget
         try:
             self._file = path.open("rb", buffering=0)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Reserve = Callable[[str], Awaitable[int]]
 
 
-class Marks:
+class Barriers:
     """Makes marks: tokens that a feed passes.
 
     ``identity`` is the database's id. On a server that tells its time a mark is the time of a write's answer: no
@@ -102,7 +102,7 @@ class Marks:
         return Token(self._identity, time=time, whole=many)
 
     async def _with_streams(self, token: Token) -> Token:
-        """Return a barrier's token with the places of all streams, for a server that can not begin at a time."""
+        """Return a barrier's token with the places of all streams, for a server that cannot begin at a time."""
         streams = Streams(self._database, tuple(KINDS), 1)
         try:
             async with self._database.asked():

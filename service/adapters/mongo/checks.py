@@ -41,9 +41,9 @@ async def checks(options: MongoOptions) -> list[Check]:
     try:
         await database.connect()
     except SettingsError as error:
-        return [_check("connection", Health.FAILED, _found(error), "mend the setting", error.setting)]
+        return [_check("connection", Health.FAILED, _found(error), "fix the setting", error.setting)]
     except AssetryError as error:
-        return [_check("connection", Health.FAILED, error.message, "start the server, or mend the URL", SETTING)]
+        return [_check("connection", Health.FAILED, error.message, "start the server, or fix the URL", SETTING)]
     try:
         return [await _looked(name, look, database) for name, look in _LOOKS.items()]
     finally:
@@ -58,7 +58,7 @@ async def _looked(name: str, look: Look, database: Database) -> Check:
         async with database.asked():
             return await look(database)
     except SettingsError as error:
-        return _check(name, Health.FAILED, _found(error), "mend what it says", error.setting)
+        return _check(name, Health.FAILED, _found(error), "fix what it says", error.setting)
     except AssetryError as error:
         return _check(name, Health.FAILED, error.message, "see that the replica set is whole, and the account's rights")
 
@@ -88,8 +88,8 @@ async def _replica_set(database: Database) -> Check:
     arbiters = hello.get("arbiters", [])
     found = f"{name}, {len(hosts)} with data" + (f", {len(arbiters)} arbiters" if arbiters else "")
     if arbiters:
-        mend = "replace the arbiter: while a member is down no majority confirms writes, and change streams stand still"
-        return _check("replica set", Health.WARNING, found, mend)
+        fix = "replace the arbiter: while a member is down no majority confirms writes, and change streams stand still"
+        return _check("replica set", Health.WARNING, found, fix)
     return _check("replica set", Health.OK, found)
 
 
@@ -119,8 +119,8 @@ async def _permissions(database: Database) -> Check:
         return _check("permissions", Health.OK, "the server asks for no account")
     missing = missing_actions(granted.get("authenticatedUserPrivileges", ()), database.options.database)
     if missing:
-        mend = f"grant the user readWrite and dbAdmin on {database.options.database}"
-        return _check("permissions", Health.FAILED, f"may not {', '.join(missing)}", mend, SETTING)
+        fix = f"grant the user readWrite and dbAdmin on {database.options.database}"
+        return _check("permissions", Health.FAILED, f"may not {', '.join(missing)}", fix, SETTING)
     return _check("permissions", Health.OK, "all that is needed")
 
 
@@ -140,11 +140,11 @@ def missing_actions(privileges: Sequence[Mapping[str, Any]], database: str) -> l
 async def _oplog(database: Database) -> Check:
     hours = await oplog_hours(database)
     if hours is None:
-        mend = "let the user read the database local to see it (optional), or ask the server's operator"
-        return _check("oplog window", Health.WARNING, "can not be seen", mend)
+        fix = "let the user read the database local to see it (optional), or ask the server's operator"
+        return _check("oplog window", Health.WARNING, "cannot be seen", fix)
     if hours < WINDOW_HOURS:
-        mend = "raise the oplog's size (replSetResizeOplog): an indexer that stands longer must compare everything"
-        return _check("oplog window", Health.WARNING, f"{hours:.1f} h (a young server's grows)", mend)
+        fix = "raise the oplog's size (replSetResizeOplog): an indexer that stands longer must compare everything"
+        return _check("oplog window", Health.WARNING, f"{hours:.1f} h (a young server's grows)", fix)
     return _check("oplog window", Health.OK, f"{hours:.0f} h")
 
 

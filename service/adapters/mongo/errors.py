@@ -40,8 +40,8 @@ _GONE = "the server that took writes is gone; another is being elected"
 _STOPPING = "the server is shutting down"
 
 CODES: Mapping[int, tuple[Meaning, str]] = {
-    6: (Meaning.UNAVAILABLE, "a member of the database can not be reached"),  # HostUnreachable
-    7: (Meaning.UNAVAILABLE, "a member of the database can not be reached"),  # HostNotFound
+    6: (Meaning.UNAVAILABLE, "a member of the database cannot be reached"),  # HostUnreachable
+    7: (Meaning.UNAVAILABLE, "a member of the database cannot be reached"),  # HostNotFound
     13: (Meaning.UNAVAILABLE, "the account lacks a permission (assetry doctor says which)"),  # Unauthorized
     18: (Meaning.UNAVAILABLE, "the account is refused"),  # AuthenticationFailed
     50: (Meaning.UNAVAILABLE, "the database did not answer in time"),  # MaxTimeMSExpired
@@ -74,11 +74,11 @@ CODES: Mapping[int, tuple[Meaning, str]] = {
 HISTORY_CODES: Mapping[int, str] = {
     136: "the log that the feed reads was overwritten",  # CappedPositionLost
     260: "the token is not one of this database's change streams",  # InvalidResumeToken
-    280: "the change stream can not go on from the token",  # ChangeStreamFatalError
+    280: "the change stream cannot go on from the token",  # ChangeStreamFatalError
     286: "the oplog no longer reaches back to the token",  # ChangeStreamHistoryLost
     10334: "an event behind the token is too large",  # BSONObjectTooLarge
 }
-"""What a change stream answers when it can not go on from a token: reconcile, never continue from now."""
+"""What a change stream answers when it cannot go on from a token: reconcile, never continue from now."""
 
 _AUTH_CODES = (18, 8000)
 _NO_REPLICA_SET = (
@@ -89,15 +89,15 @@ _BLAMES: Mapping[str, str] = {
     r"requires at least|only supports up to": "the server's version is none that is supported: use 5.0 to 8.x",
     r"[Ss]essions are not supported|belongs to a set named 'None'": _NO_REPLICA_SET,
     r"No replica set members available|belongs to a set named": (
-        "the server is in no replica set of that name: mend replicaSet in the URL, or leave it out; a server that is in"
+        "the server is in no replica set of that name: fix replicaSet in the URL, or leave it out; a server that is in"
         " none needs --replSet and, once, mongosh --eval 'rs.initiate()'"
     ),
     r"server_type: RSGhost": "the replica set is not initiated: run mongosh --eval 'rs.initiate()' once",
     r"internal hostnames": (
-        "the replica set names its members by hosts that can not be reached from here: give them names that can"
+        "the replica set names its members by hosts that cannot be reached from here: give them names that can"
         " (rs.reconfig), or, for a set of one, add directConnection=true to the URL"
     ),
-    r"\[Errno (-2|-3|-5|8|11001)\]|name resolution": "the host's name is not known: mend {host} in the URL",
+    r"\[Errno (-2|-3|-5|8|11001)\]|name resolution": "the host's name is not known: fix {host} in the URL",
     r"SSL handshake failed|SSL:|CERTIFICATE_VERIFY": (
         "the server's TLS is refused: check tls, tlsCAFile and the host's name in the URL"
     ),
@@ -172,7 +172,7 @@ def settings_error(error: mongo.PyMongoError) -> AssetryError:
         return SettingsError(SETTING, "is not a URL that MongoDB's driver takes: see the connection string's reference")
     code = code_of(error)
     if code in _AUTH_CODES:
-        return SettingsError(SETTING, "the user or its password is refused: mend them in the URL (authSource, too)")
+        return SettingsError(SETTING, "the user or its password is refused: fix them in the URL (authSource, too)")
     if code == 13:
         return SettingsError(SETTING, "the user lacks permissions: grant it readWrite and dbAdmin on the database")
     if code == NOT_A_REPLICA_SET:

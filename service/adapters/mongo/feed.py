@@ -25,7 +25,7 @@ _HIDDEN = (13, 20, 8000)
 
 
 async def oplog_hours(database: Database) -> float | None:
-    """Return the hours between the oldest and the newest entry, None where ``local`` can not be read.
+    """Return the hours between the oldest and the newest entry, None where ``local`` cannot be read.
 
     Raises what :func:`service.adapters.mongo.errors.translated` makes of an outage.
     """

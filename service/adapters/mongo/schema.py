@@ -31,7 +31,7 @@ _NOTE = "assetry"  # the key of the note in META
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """One thing to do: ``action`` (create collection, set validator, create index …) on a collection, in ``detail``."""
 
     collection: str
@@ -99,7 +99,7 @@ def validator(kind: str) -> Document:
     return {"$jsonSchema": schema}
 
 
-async def plan(options: MongoOptions) -> list[Step]:
+async def plan(options: MongoOptions) -> list[SetupStep]:
     """Return what ``apply`` would do; nothing when all is there. Raises SettingsError, Unavailable."""
     database = Database(options)
     await database.connect()
@@ -111,7 +111,7 @@ async def plan(options: MongoOptions) -> list[Step]:
         await database.close()
 
 
-async def apply(options: MongoOptions) -> list[Step]:
+async def apply(options: MongoOptions) -> list[SetupStep]:
     """Make what is missing and return what was done; safe to run again, and by several at once.
 
     Raises SettingsError (a right is missing; a unique index over duplicates, says which), Unavailable.
@@ -150,7 +150,7 @@ def _names() -> list[str]:
     return [f"{kind}.{index.name}" for kind in KINDS for index in wanted_indexes(kind)]
 
 
-async def _missing(database: Database) -> list[Step]:
+async def _missing(database: Database) -> list[SetupStep]:
     motor = database.motor
     present = {found["name"]: found.get("options", {}) async for found in await motor.list_collections()}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}
@@ -159,29 +159,29 @@ async def _missing(database: Database) -> list[Step]:
     told = any("validator" in options for options in present.values()) or any(
         "partialFilterExpression" in index for found in indexes.values() for index in found
     )
-    steps: list[Step] = []
+    steps: list[SetupStep] = []
     for kind in KINDS:
         if kind not in present:
-            steps.append(Step(kind, "create collection", "with its validator"))
+            steps.append(SetupStep(kind, "create collection", "with its validator"))
         elif present[kind].get("validator") != validator(kind) and (told or note is None):
-            steps.append(Step(kind, "set validator", "JSON Schema of its documents"))
+            steps.append(SetupStep(kind, "set validator", "JSON Schema of its documents"))
         steps += _index_steps(kind, indexes.get(kind, ()), filters=told or note is None)
     ready = note is not None and note["version"] == SCHEMA_VERSION and set(_names()) <= set(note["indexes"])
-    return steps if ready and not steps else [*steps, Step(META, "write note", f"schema version {SCHEMA_VERSION}")]
+    return steps if ready and not steps else [*steps, SetupStep(META, "write note", f"schema version {SCHEMA_VERSION}")]
 
 
 async def _present_indexes(database: Database, kind: str) -> list[Mapping[str, Any]]:
     return [index async for index in database.motor[kind].list_indexes()]
 
 
-def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bool) -> list[Step]:
-    steps: list[Step] = []
+def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bool) -> list[SetupStep]:
+    steps: list[SetupStep] = []
     for wanted in wanted_indexes(kind):
         alike = [index for index in present if _is_of(index, wanted)]
         if any(_equal(index, wanted, filters=filters) for index in alike):
             continue
-        steps += [Step(kind, "drop index", str(index["name"])) for index in alike]
-        steps.append(Step(kind, "create index", wanted.name))
+        steps += [SetupStep(kind, "drop index", str(index["name"])) for index in alike]
+        steps.append(SetupStep(kind, "create index", wanted.name))
     return steps
 
 
@@ -198,7 +198,7 @@ def _equal(index: Mapping[str, Any], wanted: Wanted, *, filters: bool) -> bool:
     )
 
 
-async def _create_collection(database: Database, step: Step) -> None:
+async def _create_collection(database: Database, step: SetupStep) -> None:
     try:
         await database.motor.command(
             {"create": step.collection, "validator": validator(step.collection), "validationLevel": "strict"}
@@ -208,13 +208,13 @@ async def _create_collection(database: Database, step: Step) -> None:
             raise
 
 
-async def _set_validator(database: Database, step: Step) -> None:
+async def _set_validator(database: Database, step: SetupStep) -> None:
     await database.motor.command(
         {"collMod": step.collection, "validator": validator(step.collection), "validationLevel": "strict"}
     )
 
 
-async def _create_index(database: Database, step: Step) -> None:
+async def _create_index(database: Database, step: SetupStep) -> None:
     wanted = next(index for index in wanted_indexes(step.collection) if index.name == step.detail)
     try:
         await database.motor.command({"createIndexes": step.collection, "indexes": [wanted.spec()]})
@@ -228,11 +228,11 @@ async def _create_index(database: Database, step: Step) -> None:
         ) from None
 
 
-async def _drop_index(database: Database, step: Step) -> None:
+async def _drop_index(database: Database, step: SetupStep) -> None:
     await database.motor.command({"dropIndexes": step.collection, "index": step.detail})
 
 
-async def _write_note(database: Database, _: Step) -> None:
+async def _write_note(database: Database, _: SetupStep) -> None:
     update = {
         "$setOnInsert": {"database": uuid.uuid4().hex},
         "$set": {"version": SCHEMA_VERSION, "indexes": _names()},

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pymongo.errors import ExecutionTimeout
 
-from service.adapters.mongo.barriers import Marks
+from service.adapters.mongo.barriers import Barriers
 from service.adapters.mongo.client import Database, time_of_session
 from service.adapters.mongo.codec import Document, fits, read_body, record, removed, updated
 from service.adapters.mongo.errors import TOO_LARGE
@@ -32,7 +32,7 @@ from service.adapters.shared.arguments import (
     find_keys,
 )
 from service.adapters.shared.bodies import lookup
-from service.adapters.shared.keyed_lock import Turns
+from service.adapters.shared.keyed_lock import KeyedLock
 from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
 from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.clock import Clock
@@ -54,9 +54,9 @@ class MongoStore:
     def __init__(self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = ()) -> None:
         self._clock = clock
         self._database = Database(options, listeners)
-        self._turns = Turns()
+        self._locks = KeyedLock()
         self._identity = ""
-        self._marks: Marks | None = None
+        self._marks: Barriers | None = None
         self._writes: Writes | None = None
 
     async def open(self) -> None:
@@ -87,7 +87,7 @@ class MongoStore:
             finally:
                 await streams.close()
             self._identity = await identity(self._database)
-        self._marks = Marks(self._database, self._identity, lambda name: self.counter(name))
+        self._marks = Barriers(self._database, self._identity, lambda name: self.counter(name))
         self._marks.opened(time)
         self._writes = Writes(self._database, self._marks)
 
@@ -139,14 +139,14 @@ class MongoStore:
         check_kind(kind)
         find_key(kind, key)
         make = partial(updated, change=checked_change(kind, change), now=self._now())
-        async with self._turns.turn(f"{kind}/{key}"):
+        async with self._locks.hold(f"{kind}/{key}"):
             return await self._opened().change(kind, key, make, expected_rev)
 
     async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
         """Replace the record by a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
         check_kind(kind)
         find_key(kind, key)
-        async with self._turns.turn(f"{kind}/{key}"):
+        async with self._locks.hold(f"{kind}/{key}"):
             return await self._opened().change(kind, key, partial(removed, now=self._now()), expected_rev)
 
     async def find(
@@ -228,7 +228,7 @@ class MongoStore:
         return read_token(token, self._identity).passed(read_token(mark, self._identity))
 
     async def window(self) -> float | None:
-        """Return how many hours the feed reaches back, None where ``local`` can not be read."""
+        """Return how many hours the feed reaches back, None where ``local`` cannot be read."""
         async with self._database.asked():
             return await oplog_hours(self._database)
 
@@ -271,7 +271,7 @@ class MongoStore:
             raise Unavailable("store", "the store is not open")
         return self._writes
 
-    def _opened_marks(self) -> Marks:
+    def _opened_marks(self) -> Barriers:
         if self._marks is None:
             raise Unavailable("store", "the store is not open")
         return self._marks

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, WriteError
 
-from service.adapters.mongo.barriers import Marks
+from service.adapters.mongo.barriers import Barriers
 from service.adapters.mongo.client import Database, time_of_session
 from service.adapters.mongo.codec import Document, document, org, record
 from service.adapters.mongo.errors import DUPLICATE, is_passing, translated
@@ -33,7 +33,7 @@ Make = Callable[[Record], tuple[Record, Document]]
 class Writes:
     """Writes documents of records and notes when."""
 
-    def __init__(self, database: Database, marks: Marks) -> None:
+    def __init__(self, database: Database, marks: Barriers) -> None:
         self._database = database
         self._marks = marks
 

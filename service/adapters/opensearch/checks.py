@@ -1,4 +1,4 @@
-"""The examination of an OpenSearch for ``assetry doctor``: each fact, and how to mend what is not well."""
+"""The examination of an OpenSearch for ``assetry doctor``: each fact, and how to fix what is not well."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ async def checks(connection: Connection, prefix: str = "assets") -> list[Check]:
 
 
 def _unusable(error: SettingsError | Unavailable) -> Check:
-    """Return the one check of an engine that can not be examined."""
+    """Return the one check of an engine that cannot be examined."""
     if isinstance(error, Unavailable):
         return Check(ENGINE, "reachable", Health.FAILED, error.message, "see in its log why it answers so", SETTING)
-    what, mend = _parted(error.message.removeprefix(f"{error.setting}: "))
-    return Check(ENGINE, "reachable", Health.FAILED, what, mend, error.setting)
+    what, fix = _parted(error.message.removeprefix(f"{error.setting}: "))
+    return Check(ENGINE, "reachable", Health.FAILED, what, fix, error.setting)
 
 
 def _parted(message: str) -> tuple[str, str]:
-    """Return what was seen and the mend behind it; a mend that is a request has colons of its own."""
+    """Return what was seen and the fix behind it; a fix that is a request has colons of its own."""
     what, put, request = message.partition(": PUT ")
     if put:
         return what, f"PUT {request}"
-    what, _, mend = message.rpartition(": ")
-    return what, mend
+    what, _, fix = message.rpartition(": ")
+    return what, fix
 
 
 def _reached(connection: Connection, took: float) -> Check:
@@ -75,8 +75,8 @@ def _transport(connection: Connection) -> Iterator[Check]:
     """Yield what is wrong with how the engine is spoken to."""
     hosts = connection.addresses()
     if connection.encrypted and not connection.verify_certs:
-        mend = f"set {CA} to the authority's certificate and ASSETRY_OPENSEARCH_VERIFY to true"
-        yield Check(ENGINE, "encryption", Health.WARNING, "certificates are not verified", mend, CA)
+        fix = f"set {CA} to the authority's certificate and ASSETRY_OPENSEARCH_VERIFY to true"
+        yield Check(ENGINE, "encryption", Health.WARNING, "certificates are not verified", fix, CA)
     if any(host.auth is not None and not connection.encrypted and not host.local for host in hosts):
         words = "the password crosses the network in plain text"
         yield Check(ENGINE, "encryption", Health.WARNING, words, "let it speak TLS, and write https://", SETTING)

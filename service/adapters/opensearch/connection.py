@@ -106,7 +106,7 @@ class Connection:
             try:
                 context.load_cert_chain(self.client_cert, self.client_key)
             except (OSError, ssl.SSLError) as error:
-                why = f"{self.client_cert} and its key can not be loaded ({_why(error)})"
+                why = f"{self.client_cert} and its key cannot be loaded ({_why(error)})"
                 raise SettingsError(CLIENT_CERT, f"{why}: name PEM files that this user may read") from error
         return context
 
@@ -137,7 +137,7 @@ def _trusting(authorities: str | None) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile=authorities)
     except (OSError, ssl.SSLError) as error:
-        why = f"{authorities} can not be loaded ({_why(error)})"
+        why = f"{authorities} cannot be loaded ({_why(error)})"
         raise SettingsError(CA, f"{why}: name a PEM file with the authority's certificate") from error
     return context
 

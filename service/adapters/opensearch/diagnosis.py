@@ -1,4 +1,4 @@
-"""What is wrong with the way to an OpenSearch, in words for an operator: what was seen, and how to mend it."""
+"""What is wrong with the way to an OpenSearch, in words for an operator: what was seen, and how to fix it."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ def _unreached(cause: Any, host: Host) -> SettingsError:
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
         return Unreachable(SETTING, f"no host is called {host.name}: correct the name")
     if isinstance(cause, aiohttp.ConnectionTimeoutError):
-        return Unreachable(SETTING, f"{host.shown} can not be reached in time: look at the address and the firewall")
+        return Unreachable(SETTING, f"{host.shown} cannot be reached in time: look at the address and the firewall")
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno == errno.ECONNREFUSED:
         return Unreachable(SETTING, f"{host.shown}: nothing listens there: start the engine, or correct the address")
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno in _NO_WAY:
-        return Unreachable(SETTING, f"{host.shown} can not be reached: look at the address, the route and the firewall")
+        return Unreachable(SETTING, f"{host.shown} cannot be reached: look at the address, the route and the firewall")
     if isinstance(cause, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
         hangs = f"{host.shown} hangs up without an answer"
         if host.scheme == "http":

@@ -51,7 +51,7 @@ class HttpConnection(AIOHttpConnection):
         """Return (status, headers, body).
 
         Raises ConnectionTimeout when there is no whole answer in ``timeout`` seconds (the wait for a free connection
-        included), ConnectionFailed when the host can not be reached or hangs up, TransportError for a status of 300 and
+        included), ConnectionFailed when the host cannot be reached or hangs up, TransportError for a status of 300 and
         more that is not in ``ignore``.
         """
         session = self.session or self._open()

@@ -10,7 +10,7 @@ from typing import Any
 from mappings.index import index_body
 from service.adapters.opensearch.connection import ENGINE, SETTING
 from service.adapters.opensearch.diagnosis import permission
-from service.adapters.opensearch.raw_calls import Probe
+from service.adapters.opensearch.raw_calls import RawClient
 from service.errors import Unavailable
 from service.ports.checks import Check, Health
 from service.ports.search import Rejected
@@ -22,10 +22,10 @@ _SECURITY = "security_exception"
 
 
 @dataclass(slots=True)
-class Trial:
+class PermissionTrial:
     """One index of its own, and what was done on it so far."""
 
-    probe: Probe
+    probe: RawClient
     index: str
 
     @property
@@ -83,21 +83,21 @@ class Trial:
         await self.probe.send("DELETE", f"/{self.index}")
 
 
-_STEPS: dict[str, Callable[[Trial], Awaitable[None]]] = {
-    "change settings": Trial.configure,
-    "read settings": Trial.describe,
-    "change aliases": Trial.swap,
-    "write": Trial.write,
-    "read": Trial.read,
-    "refresh": Trial.refresh,
-    "search": Trial.search,
-    "page by PIT": Trial.walk,
+_STEPS: dict[str, Callable[[PermissionTrial], Awaitable[None]]] = {
+    "change settings": PermissionTrial.configure,
+    "read settings": PermissionTrial.describe,
+    "change aliases": PermissionTrial.swap,
+    "write": PermissionTrial.write,
+    "read": PermissionTrial.read,
+    "refresh": PermissionTrial.refresh,
+    "search": PermissionTrial.search,
+    "page by PIT": PermissionTrial.walk,
 }
 
 
-async def rights(probe: Probe, prefix: str) -> Check:
+async def rights(probe: RawClient, prefix: str) -> Check:
     """Try everything on ``<prefix>-check-<8 hexadecimal digits>``; it is dropped whatever happens."""
-    trial = Trial(probe, f"{prefix}-check-{secrets.token_hex(4)}")
+    trial = PermissionTrial(probe, f"{prefix}-check-{secrets.token_hex(4)}")
     refused = await _try("create an index", trial.create())
     if refused:
         return _failed([refused])
@@ -121,12 +121,12 @@ async def _try(words: str, step: Awaitable[Any]) -> str:
     except Unavailable as error:
         return f"{words} ({error.message})"
     except (KeyError, TypeError, IndexError):
-        return f"{words} (the answer can not be read)"
+        return f"{words} (the answer cannot be read)"
     return ""
 
 
 def _failed(refused: list[str]) -> Check:
     words = ", ".join(refused)
     if _SECURITY in words:
-        return Check(ENGINE, NAME, Health.FAILED, f"can not {words}", MEND, SETTING)
-    return Check(ENGINE, NAME, Health.FAILED, f"can not {words}", OTHERWISE)
+        return Check(ENGINE, NAME, Health.FAILED, f"cannot {words}", MEND, SETTING)
+    return Check(ENGINE, NAME, Health.FAILED, f"cannot {words}", OTHERWISE)

@@ -21,7 +21,7 @@ SECONDS = 4.0
 """How long one call of an examination may take."""
 
 
-class Probe:
+class RawClient:
     """One engine, asked by paths.
 
     Its answers are what the engine says as JSON, unchanged.
@@ -70,11 +70,11 @@ class Probe:
 
 
 @asynccontextmanager
-async def probing(connection: Connection, host: int | None = None) -> AsyncIterator[Probe]:
+async def probing(connection: Connection, host: int | None = None) -> AsyncIterator[RawClient]:
     """Give a probe of all hosts, or of one alone. Raises SettingsError."""
     chosen = connection if host is None else replace(connection, hosts=(connection.hosts[host],))
     made = client(chosen)
     try:
-        yield Probe(made)
+        yield RawClient(made)
     finally:
         await made.close()

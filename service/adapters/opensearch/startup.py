@@ -10,7 +10,7 @@ from typing import Any
 
 from service.adapters.opensearch.connection import SETTING, Connection
 from service.adapters.opensearch.diagnosis import LONGEST, OTHER, denied, permission
-from service.adapters.opensearch.raw_calls import Probe, probing
+from service.adapters.opensearch.raw_calls import RawClient, probing
 from service.errors import AssetryError, SettingsError, Unavailable
 from service.ports.search import Rejected
 
@@ -35,19 +35,19 @@ _BLOCKED = "cluster_block_exception"
 async def verify(connection: Connection, *, prefix: str, writes: bool) -> Mapping[str, str]:
     """Return {"engine", "version"} of an engine that the service can work on.
 
-    ``prefix`` is the alias; ``writes`` says that this process indexes, too. One host of several that can not be reached
+    ``prefix`` is the alias; ``writes`` says that this process indexes, too. One host of several that cannot be reached
     is logged; the others will do. Takes 12 seconds at most.
 
     Raises:
-        SettingsError: nothing answers, or what does can not be used; says what to do.
+        SettingsError: nothing answers, or what does cannot be used; says what to do.
         Unavailable: the engine answers "not now".
     """
     found = await identify(connection)
     async with probing(connection, found.host) as probe:
         await _may_search(probe, connection.shown, prefix)
         if writes:
-            for block, mend in await blocks(probe, prefix):
-                raise SettingsError(SETTING, f"{connection.shown} is read-only ({block}): {mend}")
+            for block, fix in await blocks(probe, prefix):
+                raise SettingsError(SETTING, f"{connection.shown} is read-only ({block}): {fix}")
             await _may_write(probe, connection.shown, prefix)
     return {"engine": "opensearch", "version": found.version}
 
@@ -70,7 +70,7 @@ async def identify(connection: Connection) -> Identity:
     if not reached:
         raise faults[0]
     for error in faults:
-        log.warning("one of %d hosts can not be used: %s", len(hosts), error.message)
+        log.warning("one of %d hosts cannot be used: %s", len(hosts), error.message)
     if len({str(answer.get("cluster_uuid")) for answer in reached.values()} - {UNFORMED}) > 1:
         raise SettingsError(SETTING, "the hosts belong to different clusters: name nodes of one")
     versions = [_version(answer, hosts[n].shown) for n, answer in reached.items()]
@@ -82,8 +82,8 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdigit())
 
 
-async def blocks(probe: Probe, prefix: str) -> list[tuple[str, str]]:
-    """Return what keeps the index from being written, each with its mend. Where it can not be asked, nothing is said.
+async def blocks(probe: RawClient, prefix: str) -> list[tuple[str, str]]:
+    """Return what keeps the index from being written, each with its fix. Where it cannot be asked, nothing is said.
 
     Raises Unavailable.
     """
@@ -93,8 +93,8 @@ async def blocks(probe: Probe, prefix: str) -> list[tuple[str, str]]:
         given = held.get("settings", {}) if isinstance(held, Mapping) else {}
         for name in (f"index.blocks.{block}" for block in READ_ONLY):
             if given.get(name) == "true":
-                mend = f'free disk space, then PUT /{index}/_settings {{"{name}": null}}'
-                found.append((f"{name} of {index}", mend))
+                fix = f'free disk space, then PUT /{index}/_settings {{"{name}": null}}'
+                found.append((f"{name} of {index}", fix))
     settings = await _settings(probe, "/_cluster/settings", flat_settings="true")
     for name in CLUSTER_BLOCKS:
         for level in ("persistent", "transient"):
@@ -130,7 +130,7 @@ def _version(answer: Mapping[str, Any], shown: str) -> str:
     return number
 
 
-async def _may_search(probe: Probe, shown: str, prefix: str) -> None:
+async def _may_search(probe: RawClient, shown: str, prefix: str) -> None:
     """Raise SettingsError where the user may not search the alias; that there is none yet is fine."""
     try:
         await probe.send("POST", f"/{prefix}/_search", {"size": 0})
@@ -138,10 +138,10 @@ async def _may_search(probe: Probe, shown: str, prefix: str) -> None:
         if error.error_type == _SECURITY:
             raise denied(shown, permission(error.reason) or "indices:data/read/search") from error
     except Unavailable as error:
-        log.warning("the index can not be searched at the moment: %s", error.message)
+        log.warning("the index cannot be searched at the moment: %s", error.message)
 
 
-async def _may_write(probe: Probe, shown: str, prefix: str) -> None:
+async def _may_write(probe: RawClient, shown: str, prefix: str) -> None:
     """Raise SettingsError where the user may not write: tried by a bulk without effect: its alias is not there."""
     body = b'{"index":{"_id":"check"}}\n{"asset_id":"check"}\n'
     try:
@@ -150,20 +150,20 @@ async def _may_write(probe: Probe, shown: str, prefix: str) -> None:
         if error.error_type == _SECURITY:
             raise denied(shown, permission(error.reason) or "indices:data/write/bulk") from error
         if error.error_type == _BLOCKED:  # by a setting that this user may not see
-            mend = "see that its disk has room, then lift the block"
-            raise SettingsError(SETTING, f"{shown} is read-only ({error.reason[:LONGEST]}): {mend}") from error
+            fix = "see that its disk has room, then lift the block"
+            raise SettingsError(SETTING, f"{shown} is read-only ({error.reason[:LONGEST]}): {fix}") from error
         return
     result = answer["items"][0]["index"].get("error") or {}
     if result.get("type") == _SECURITY:
         raise denied(shown, permission(str(result.get("reason"))) or "indices:data/write/index")
 
 
-async def _settings(probe: Probe, path: str, **params: str) -> Mapping[str, Any]:
+async def _settings(probe: RawClient, path: str, **params: str) -> Mapping[str, Any]:
     """Return what a path answers, {} where the engine does not tell it."""
     try:
         answer = await probe.get(path, **params)
     except Rejected as error:
         if error.status != MISSING:  # an index that is not there yet is nothing to speak of
-            log.info("%s can not be asked: %d %s", path, error.status, error.error_type)
+            log.info("%s cannot be asked: %d %s", path, error.status, error.error_type)
         return {}
     return answer if isinstance(answer, Mapping) else {}

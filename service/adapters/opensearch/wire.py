@@ -22,7 +22,7 @@ from service.ports.search import BulkItem, BulkOutcome, Rejected
 T = TypeVar("T")
 
 NOT_NOW = frozenset({401, 403, 408, 429})
-"""Statuses that say "not now", as does every 5xx: the credentials, a permission or a block are an operator's to mend.
+"""Statuses that say "not now", as does every 5xx: the credentials, a permission or a block are an operator's to fix.
 
 Any other 4xx is a refusal of what was asked.
 """
@@ -65,7 +65,7 @@ def client(connection: Connection) -> AsyncOpenSearch:
     """Build the client. It connects with its first request, on the event loop of that request. Raises SettingsError.
 
     It repeats nothing: :func:`repeated` does where that is safe, and what writes is repeated by who knows what was
-    written. It asks for no list of nodes: those of a managed service, or behind a balancer, can not be reached by it.
+    written. It asks for no list of nodes: those of a managed service, or behind a balancer, cannot be reached by it.
     """
     # The client warns of every failed request, with a stack trace: the adapter raises, and its caller knows more.
     logging.getLogger("opensearch").setLevel(logging.CRITICAL)
@@ -211,11 +211,11 @@ def bulk_outcome(item: BulkItem, answer: Mapping[str, Any]) -> BulkOutcome:
 def present(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the documents of a multi-get that are there.
 
-    One that can not be read (a shard that is away, a closed index) is no absent one: it raises Unavailable.
+    One that cannot be read (a shard that is away, a closed index) is no absent one: it raises Unavailable.
     """
     for found in answer["docs"]:
         if "error" in found:
-            raise Unavailable(ENGINE, f"a document can not be read ({describe(found)[0]})")
+            raise Unavailable(ENGINE, f"a document cannot be read ({describe(found)[0]})")
     return [found for found in answer["docs"] if found.get("found")]
 
 

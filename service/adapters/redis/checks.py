@@ -1,4 +1,4 @@
-"""The examination of a Redis for ``assetry doctor``: each fact, and how to mend what is not well."""
+"""The examination of a Redis for ``assetry doctor``: each fact, and how to fix what is not well."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def judged(facts: Facts) -> list[Check]:
 
 def _unusable(error: SettingsError) -> Check:
     said = error.message.removeprefix(f"{error.setting}: ").rstrip(".")
-    what, _, mend = said.partition(": ")
-    if said.startswith("the URL") or not mend:
-        what, mend = said, "correct it"
-    return Check(PORT, "reachable", Health.FAILED, what, mend, error.setting)
+    what, _, fix = said.partition(": ")
+    if said.startswith("the URL") or not fix:
+        what, fix = said, "correct it"
+    return Check(PORT, "reachable", Health.FAILED, what, fix, error.setting)
 
 
 async def _reached(client: Redis, options: RedisOptions) -> Check:
@@ -84,8 +84,8 @@ def _guarded(url: str) -> list[Check]:
     parts = urlsplit(url)
     if url.startswith(UNIX) or parts.hostname in LOOPBACK or parts.password:
         return []
-    mend = "give it a password (requirepass, or an ACL user) and write it into the URL"
-    return [Check(PORT, "password", Health.WARNING, "whoever reaches it may read and change all", mend, SETTING)]
+    fix = "give it a password (requirepass, or an ACL user) and write it into the URL"
+    return [Check(PORT, "password", Health.WARNING, "whoever reaches it may read and change all", fix, SETTING)]
 
 
 async def _writable(client: Redis, options: RedisOptions) -> Check:
@@ -97,10 +97,10 @@ async def _writable(client: Redis, options: RedisOptions) -> Check:
                 await client.delete(key)
             await client.zrem(abort_jobs_ss, name)  # arq does so behind every wake-up
     except Unavailable as error:
-        mend = "name the primary, and see in Redis's log why it refuses writes"
+        fix = "name the primary, and see in Redis's log why it refuses writes"
         if isinstance(error.__cause__, failures.NoPermissionError):
-            mend = f"allow its user all commands on its keys and on arq's: ~{options.prefix}:* ~arq:*"
-        return Check(PORT, "writable", Health.FAILED, error.message, mend, SETTING)
+            fix = f"allow its user all commands on its keys and on arq's: ~{options.prefix}:* ~arq:*"
+        return Check(PORT, "writable", Health.FAILED, error.message, fix, SETTING)
     return Check(PORT, "writable", Health.OK, "it takes writes")
 
 
@@ -110,9 +110,9 @@ async def _told(client: Redis, options: RedisOptions) -> list[Check]:
             return judged(await client.info())
     except Unavailable as error:
         denied = isinstance(error.__cause__, failures.NoPermissionError)
-        mend = "allow its user INFO: arq's worker needs it, too" if denied else "see its log"
+        fix = "allow its user INFO: arq's worker needs it, too" if denied else "see its log"
         health = Health.FAILED if denied else Health.WARNING
-        return [Check(PORT, "information", health, error.message, mend, SETTING)]
+        return [Check(PORT, "information", health, error.message, fix, SETTING)]
 
 
 def _version(facts: Facts) -> Check:
@@ -131,8 +131,8 @@ def _eviction(facts: Facts) -> Check:
     found = f"maxmemory-policy {policy}, {_size(limit)}"
     if policy == "noeviction" or not limit:
         return Check(PORT, "eviction", Health.OK, found)
-    mend = "set maxmemory-policy to noeviction: else counts of requests and kept replies vanish when memory is short"
-    return Check(PORT, "eviction", Health.WARNING, found, mend)
+    fix = "set maxmemory-policy to noeviction: else counts of requests and kept replies vanish when memory is short"
+    return Check(PORT, "eviction", Health.WARNING, found, fix)
 
 
 def _memory(facts: Facts) -> Check:
@@ -145,8 +145,8 @@ def _memory(facts: Facts) -> Check:
 
 def _persistence(facts: Facts) -> Check:
     if facts.get("rdb_last_bgsave_status", "ok") != "ok" or facts.get("aof_last_write_status", "ok") != "ok":
-        mend = "free its disk, or allow it to write there: until then Redis refuses writes"
-        return Check(PORT, "persistence", Health.FAILED, "its last save failed", mend)
+        fix = "free its disk, or allow it to write there: until then Redis refuses writes"
+        return Check(PORT, "persistence", Health.FAILED, "its last save failed", fix)
     if facts.get("aof_enabled"):
         return Check(PORT, "persistence", Health.OK, "append-only file")
     found = "no append-only file: a restart may forget counts of requests and kept replies, never an operation"

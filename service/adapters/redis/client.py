@@ -1,6 +1,6 @@
 """The Redis client: built from a URL, bounded in time, its errors as ours.
 
-Redis holds nothing that can not be lost: wake-ups of workers, counts of requests, replies that are kept for a while.
+Redis holds nothing that cannot be lost: wake-ups of workers, counts of requests, replies that are kept for a while.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ async def connect(options: RedisOptions) -> Redis:
     """Return a client that has spoken with its Redis; ``aclose()`` lets go of it.
 
     Raises:
-        SettingsError: it can not be reached, refuses the credentials, or will not do; the message says how to mend it.
+        SettingsError: it cannot be reached, refuses the credentials, or will not do; the message says how to fix it.
         Unavailable: it is there but not ready (it is loading its data).
     """
     client: Redis = Client.from_pool(pool(options))
@@ -234,7 +234,7 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (TypeError, "the URL has a parameter that is not known: drop what is behind the question mark"),
     (ValueError, "the URL has a parameter of the wrong kind: correct what is behind the question mark"),
 )
-"""What an error at the start means and how to mend it; the first that fits the error or what is behind it counts."""
+"""What an error at the start means and how to fix it; the first that fits the error or what is behind it counts."""
 
 
 SAID: tuple[tuple[str, str], ...] = (
@@ -247,7 +247,7 @@ SAID: tuple[tuple[str, str], ...] = (
         "{url} has as many clients as it takes: raise its maxclients, or write ?max_connections=N",
     ),
 )
-"""Words of the library or of Redis that say more than the error's class, with their mends."""
+"""Words of the library or of Redis that say more than the error's class, with their fixes."""
 
 
 _CLOSED = "write rediss:// if it wants TLS"

@@ -28,7 +28,7 @@ if left < 0 then
 end
 return {used, left}
 """
-# One step, so that a process which dies can not leave a count without an end.
+# One step, so that a process which dies cannot leave a count without an end.
 
 
 class RedisQuotas:

@@ -9,8 +9,8 @@ import orjson
 from redis.asyncio import Redis
 
 from service.adapters.redis.client import translated
-from service.adapters.shared.store_replies import Runs
-from service.ports.replies import KEPT, LEASE, Busy, Kept, Mark, Other
+from service.adapters.shared.store_replies import ActiveRequests
+from service.ports.replies import KEPT, LEASE, Claim, InProgress, KeyReused, StoredReply
 
 _KEPT_MS = round(KEPT * 1000)
 
@@ -63,7 +63,7 @@ class RedisReplies:
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._prefix = prefix
-        self._runs = Runs(secrets.token_hex(8))
+        self._runs = ActiveRequests(secrets.token_hex(8))
         self._begin, self._renew, self._keep, self._release = (
             redis.register_script(text) for text in (_BEGIN, _RENEW, _KEEP, _RELEASE)
         )
@@ -72,41 +72,43 @@ class RedisReplies:
         """Let other processes take over what is under way here; the client is its owner's to close."""
         self._runs.close()
 
-    async def begin(self, slot: str, fingerprint: str, *, lease: float = LEASE) -> Mark | Kept | Busy | Other:
+    async def begin(
+        self, slot: str, fingerprint: str, *, lease: float = LEASE
+    ) -> Claim | StoredReply | InProgress | KeyReused:
         """Take the slot for a run, or say why not."""
-        mark = Mark(slot, secrets.token_hex(16))
+        mark = Claim(slot, secrets.token_hex(16))
         self._runs.begin(mark.token)
         try:
             begun = await self._take(mark, fingerprint, lease)
         except BaseException:
             self._runs.end(mark.token)
             raise
-        if not isinstance(begun, Mark):
+        if not isinstance(begun, Claim):
             self._runs.end(mark.token)
         return begun
 
-    async def _take(self, mark: Mark, fingerprint: str, lease: float) -> Mark | Kept | Busy | Other:
+    async def _take(self, mark: Claim, fingerprint: str, lease: float) -> Claim | StoredReply | InProgress | KeyReused:
         over = ""
         while True:
             args = [fingerprint, mark.token, self._runs.worker, round(lease * 1000), over, _KEPT_MS]
             answer = await self._run(self._begin, mark.slot, args)
             match answer[0]:
                 case "other":
-                    return Other()
+                    return KeyReused()
                 case "kept":
-                    return Kept(int(answer[1]), orjson.loads(answer[2]), answer[3])
+                    return StoredReply(int(answer[1]), orjson.loads(answer[2]), answer[3])
                 case "busy" if self._runs.is_over(answer[2], answer[1]):
                     over = answer[1]
                 case "busy":
-                    return Busy()
+                    return InProgress()
                 case word:
-                    return Mark(mark.slot, mark.token, repeated=word == "again")
+                    return Claim(mark.slot, mark.token, repeated=word == "again")
 
-    async def renew(self, mark: Mark, *, lease: float = LEASE) -> bool:
+    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
         """Give a sign of life."""
         return bool(await self._run(self._renew, mark.slot, [mark.token, round(lease * 1000)]))
 
-    async def keep(self, mark: Mark, reply: Kept) -> bool:
+    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
         """Keep the run's reply."""
         short = reply.shortened()
         args: list[Any] = [mark.token, _KEPT_MS, short.status, orjson.dumps(dict(short.headers))]
@@ -116,7 +118,7 @@ class RedisReplies:
         finally:
             self._runs.end(mark.token)
 
-    async def release(self, mark: Mark, *, forget: bool) -> None:
+    async def release(self, mark: Claim, *, forget: bool) -> None:
         """End a run without a reply."""
         try:
             await self._run(self._release, mark.slot, [mark.token, int(forget)])

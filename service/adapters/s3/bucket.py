@@ -28,7 +28,7 @@ async def create_bucket(options: S3Options) -> bool:
 def _create(options: S3Options) -> bool:
     made = client(options, provider(options), idle=_START_SECONDS)
     with at_start(options):
-        # Its list says what a HEAD can not: whether the credentials are wrong, or the bucket is not there.
+        # Its list says what a HEAD cannot: whether the credentials are wrong, or the bucket is not there.
         try:
             next(iter(made._list_objects(options.bucket, max_keys=1)), None)
         except S3Error as error:

@@ -75,8 +75,8 @@ def _examine(options: S3Options) -> list[Check]:
 def _failed(name: str, error: AssetryError) -> Check:
     setting = error.setting if isinstance(error, SettingsError) else URL
     message = error.message.removeprefix(f"{setting}: ").removeprefix(f"{ENGINE}: ")
-    found, _, mend = message.partition(": ")
-    return Check(ENGINE, name, Health.FAILED, found, mend or "see the engine's own log", setting)
+    found, _, fix = message.partition(": ")
+    return Check(ENGINE, name, Health.FAILED, found, fix or "see the engine's own log", setting)
 
 
 def _endpoint(options: S3Options) -> Check:
@@ -142,8 +142,8 @@ def _versioning(made: Minio, options: S3Options) -> Check:
         return Check(ENGINE, "versioning", Health.OK, "the engine does not say")
     if status != ENABLED:
         return Check(ENGINE, "versioning", Health.OK, "off: what is deleted is gone")
-    mend = "let a lifecycle rule expire noncurrent versions, or deleted files use space for ever"
-    return Check(ENGINE, "versioning", Health.WARNING, "on: deleted files stay as old versions", mend, BUCKET)
+    fix = "let a lifecycle rule expire noncurrent versions, or deleted files use space for ever"
+    return Check(ENGINE, "versioning", Health.WARNING, "on: deleted files stay as old versions", fix, BUCKET)
 
 
 def _lifecycle(made: Minio, options: S3Options) -> Check:
@@ -169,12 +169,12 @@ def _harm(rule: Element) -> str | None:
     if rule.find("{*}Expiration/{*}Days") is not None or rule.find("{*}Expiration/{*}Date") is not None:
         return "a rule of the bucket deletes files by their age"
     if any(name.text in _ARCHIVES for name in rule.iterfind("{*}Transition/{*}StorageClass")):
-        return "a rule of the bucket moves files to an archive, where they can not be read at once"
+        return "a rule of the bucket moves files to an archive, where they cannot be read at once"
     return None
 
 
 def _links(options: S3Options) -> Check:
     if options.public_url is None:
-        found = "clients can not reach the engine: the service passes every byte"
+        found = "clients cannot reach the engine: the service passes every byte"
         return Check(ENGINE, "links for clients", Health.OK, found)
     return Check(ENGINE, "links for clients", Health.OK, f"signed for {options.public_url}", "", PUBLIC_URL)

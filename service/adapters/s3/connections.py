@@ -43,7 +43,7 @@ class _Patience(Retry):
 
 
 def connections(options: S3Options, *, idle: float | None = None) -> urllib3.PoolManager:
-    """Return the pool of connections. Raises SettingsError for certificates that can not be read.
+    """Return the pool of connections. Raises SettingsError for certificates that cannot be read.
 
     ``idle`` is their own bound for an answer, in seconds.
     """
@@ -103,6 +103,6 @@ def _check_certificates(path: str) -> None:
     try:
         text = Path(path).read_text("ascii", "replace")
     except OSError as error:
-        raise SettingsError(CA, f"{path} can not be read: {error.strerror}.") from error
+        raise SettingsError(CA, f"{path} cannot be read: {error.strerror}.") from error
     if "BEGIN CERTIFICATE" not in text and "BEGIN TRUSTED CERTIFICATE" not in text:
         raise SettingsError(CA, f"{path} holds no certificate in PEM.")

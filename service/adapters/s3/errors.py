@@ -144,7 +144,7 @@ def translated() -> Iterator[None]:
     except OSError as error:
         if full := _FULL.get(error.errno or 0):
             raise StorageFull(ENGINE, f"the folder of temporary files: {full}") from error
-        reason = "it is read-only" if error.errno == errno.EROFS else "it can not be read or written"
+        reason = "it is read-only" if error.errno == errno.EROFS else "it cannot be read or written"
         raise Unavailable(ENGINE, f"the folder of temporary files: {reason}") from error
 
 
@@ -208,8 +208,8 @@ def _fault(error: BaseException | None, options: S3Options) -> SettingsError | N
 def _tls(error: SSLError, options: S3Options) -> SettingsError:
     cause = error.args[0] if error.args else None
     if isinstance(cause, ssl.SSLCertVerificationError):
-        mend = f"does not vouch for the certificate of {options.shown}: name the file of its authority."
-        return SettingsError(CA, mend)
+        fix = f"does not vouch for the certificate of {options.shown}: name the file of its authority."
+        return SettingsError(CA, fix)
     return SettingsError(URL, f"{options.shown} does not speak TLS, or not this version: should it be http?")
 
 
@@ -219,7 +219,7 @@ def _silence(error: Exception) -> str:
         return "the engine did not answer in time"
     if isinstance(reason, (InvalidResponseError, ValueError, SyntaxError)):
         return "the engine's answer was not S3"
-    return "the engine can not be reached"
+    return "the engine cannot be reached"
 
 
 def _word(code: str | None) -> str:

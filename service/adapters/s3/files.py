@@ -7,7 +7,7 @@
     <bucket>/.uploads/<space>/<upload>        a staged upload that is to be adopted
     <bucket>/.marks/<uuid>                    a multipart upload under way (see s3_send)
 
-The key of an original is its hash, which is known after its last byte, and what S3 has under one key can not be renamed
+The key of an original is its hash, which is known after its last byte, and what S3 has under one key cannot be renamed
 to another. So a put gathers the content first, in memory up to a MiB and in a temporary file past it, and then sends it
 to its key. The other way, a multipart upload to a key of its own and a copy by the engine, was measured: 0.8 s for 100
 MB on one MinIO where this way takes 0.46 s and the client library alone 0.25 s, because the engine reads and writes
@@ -39,9 +39,9 @@ from service.adapters.s3.options import ENGINE, S3Options
 from service.adapters.s3.read import Download, save
 from service.adapters.s3.send import Sender, pieces
 from service.adapters.s3.spool import Spool, sweep_scratch
-from service.adapters.s3.sweep import STAGES, Janitor, delete
+from service.adapters.s3.sweep import STAGES, Sweeper, delete
 from service.adapters.s3.threads import Threads
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.shared.memory_budget import MemoryBudget
 from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
@@ -79,8 +79,8 @@ class S3Files:
         self._credentials = credentials
         self._signer: Minio | None = None
         self._threads = Threads(options.threads, options.patience, "s3")
-        self._reading = Budget(blocks=4)  # one on its way to the client, one that waits, two that are read ahead
-        self._coming = Budget(blocks=3)  # one that is gathered, one that is written, one that is kept
+        self._reading = MemoryBudget(blocks=4)  # one on its way to the client, one that waits, two that are read ahead
+        self._coming = MemoryBudget(blocks=3)  # one that is gathered, one that is written, one that is kept
         # An upload may take hours on a narrow line. Reading never waits for it.
         self._senders = Threads(options.threads, options.patience, "s3-send")
         # Hashing never waits for an engine that hangs, and a probe never for those who already do.
@@ -88,7 +88,7 @@ class S3Files:
         self._ping_thread = Threads(1, _PING_SECONDS, "s3-ping")
         brief = client(options, credentials, idle=min(options.idle, _GIVE_UP_SECONDS))
         self._sender = Sender(self._client, brief, self._threads, self._senders, options)
-        self._janitor = Janitor(self._client, self._bucket)
+        self._janitor = Sweeper(self._client, self._bucket)
 
     async def __aenter__(self) -> Self:
         try:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from service.adapters.s3.spool import Spool
 from service.adapters.s3.threads import Threads
-from service.adapters.shared.intake import Intake
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.shared.intake import ChunkBuffer
+from service.adapters.shared.memory_budget import MemoryBudget
 from service.ports.files import Put, check_key, check_sha256
 
 INLINE = 64 * 1024
@@ -21,11 +21,11 @@ Store = Callable[[str, Spool], Awaitable[Put]]
 class S3Incoming:
     """The incoming content of the files port: a spool, which ``store`` sends to its key. :meth:`close` it."""
 
-    def __init__(self, spool: Spool, threads: Threads, store: Store, budget: Budget) -> None:
+    def __init__(self, spool: Spool, threads: Threads, store: Store, budget: MemoryBudget) -> None:
         self._spool = spool
         self._threads = threads
         self._store = store
-        self._intake = Intake(self._append, budget)
+        self._intake = ChunkBuffer(self._append, budget)
 
     async def write(self, chunk: bytes) -> None:
         """Append. Raises TooLarge."""

@@ -36,7 +36,7 @@ class S3Options:
     """An endpoint, a bucket, credentials, and the bounds of what one process does with them.
 
     ``url`` is ``http[s]://[ACCESS:SECRET@]host[:port]``, ``public_url`` the address at which clients reach the same
-    engine (None: they can not, and no link to it is ever given out). Credentials are those given, else the URL's, else
+    engine (None: they cannot, and no link to it is ever given out). Credentials are those given, else the URL's, else
     those of AWS's standard chain: environment, web identity, ``~/.aws/credentials``, the machine's role. ``style`` is
     how the bucket is named in a request; ``auto`` puts it before the host at AWS and in the path elsewhere.
 
@@ -79,7 +79,7 @@ class S3Options:
         return (access, secret) if access and secret else None
 
     def checked(self) -> S3Options:
-        """Return the options. Raises SettingsError for what can not be right whatever the engine says."""
+        """Return the options. Raises SettingsError for what cannot be right whatever the engine says."""
         for setting, url in ((URL, self.url), (PUBLIC_URL, self.public_url)):
             if url is None:
                 continue

@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from service.adapters.s3.options import ENGINE, MIB
 from service.adapters.s3.threads import Threads
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.shared.memory_budget import MemoryBudget
 from service.errors import Unavailable
 
 _BLOCK_SECONDS = 0.5  # after which what came of a block is passed on: of a slow engine, the first byte counts
@@ -29,7 +29,7 @@ class Download:
     Made in a thread, for it reads the first block: what is no longer than that is read by then, and holds nothing.
     """
 
-    def __init__(self, response: BaseHTTPResponse, threads: Threads, budget: Budget) -> None:
+    def __init__(self, response: BaseHTTPResponse, threads: Threads, budget: MemoryBudget) -> None:
         length = response.headers.get("content-length", "")
         if not length.isdigit():
             response.close()
@@ -64,7 +64,7 @@ class Download:
         if self._released:
             return
         if self._ahead is not None and not self._ahead.done():
-            with suppress(ValueError, RuntimeError):  # over TLS it can not be cut; or the read has just ended
+            with suppress(ValueError, RuntimeError):  # over TLS it cannot be cut; or the read has just ended
                 if isinstance(self._response, HTTPResponse):
                     self._response.shutdown()
         if self._ahead is not None:

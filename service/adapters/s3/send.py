@@ -27,13 +27,13 @@ from minio.helpers import ObjectWriteResult
 from service.adapters.s3.client import CONTENT_SHA256
 from service.adapters.s3.errors import RESEND, missing
 from service.adapters.s3.options import ENGINE, MAX_PARTS, MIB, MIN_PART, S3Options
-from service.adapters.s3.spool import SMALL, Spool, Stretch
+from service.adapters.s3.spool import SMALL, Spool, SpoolSlice
 from service.adapters.s3.threads import Threads
 from service.errors import InvalidInput, Unavailable
 
 
 async def pieces(path: Path, threads: Threads) -> AsyncIterator[bytes]:
-    """Give the bytes of a regular file, a MiB at a time. Raises InvalidInput when it is none, or can not be read."""
+    """Give the bytes of a regular file, a MiB at a time. Raises InvalidInput when it is none, or cannot be read."""
     file = await threads.run(_open, path)
     try:
         while piece := await threads.run(_read, file, path):
@@ -59,7 +59,7 @@ def _read(file: BinaryIO, path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> InvalidInput:
-    return InvalidInput(f"{path} can not be read: {error.strerror}.", field="path")
+    return InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path")
 
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -67,7 +67,7 @@ _KEYED = ("x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-
 """Headers of objects whose entity tag is no MD5, though it may look like one."""
 
 
-class Tags:
+class Md5ETags:
     """Whether an engine tells the MD5 of what it was sent in one request, as S3 says it does.
 
     It is believed once it told one that we knew, and not any more once it told a wrong one.
@@ -127,7 +127,7 @@ class Sender:
         self._part_size = options.part_size
         self._single = max(options.single, MIN_PART)
         self._lanes = options.lanes
-        self.tags = Tags()
+        self.tags = Md5ETags()
 
     def is_single(self, spool: Spool) -> bool:
         """Whether a spool goes in one request."""
@@ -154,10 +154,10 @@ class Sender:
         finally:
             spool.drop_copy()
 
-    def _stretch(self, spool: Spool, first: int, length: int) -> Stretch:
-        return Stretch(spool, first, length, self._senders.moved)
+    def _stretch(self, spool: Spool, first: int, length: int) -> SpoolSlice:
+        return SpoolSlice(spool, first, length, self._senders.moved)
 
-    def _send_body(self, key: str, body: Stretch, sha256: str, query: _Query | None = None) -> ObjectWriteResult:
+    def _send_body(self, key: str, body: SpoolSlice, sha256: str, query: _Query | None = None) -> ObjectWriteResult:
         def attempt() -> ObjectWriteResult:
             body.seek(0)
             headers: _Query = {"Content-Type": TYPE, "Content-Length": str(body.size), CONTENT_SHA256: sha256}

@@ -104,7 +104,7 @@ class Spool:
         return os.fdopen(handle, "r+b", buffering=0)
 
 
-class Stretch:
+class SpoolSlice:
     """Some bytes of a spool as a file that can be sent, and sent again from its start; ``moved`` hears of each read."""
 
     def __init__(self, spool: Spool, first: int, size: int, moved: Callable[[], None] = lambda: None) -> None:

@@ -24,7 +24,7 @@ def delete(client: Minio, bucket: str, key: str) -> bool:
     derived = client.list_objects(bucket, f"{key}.d/", recursive=True)
     names = (DeleteObject(found.object_name) for found in derived if found.object_name)
     for _ in client.remove_objects(bucket, names):
-        raise Unavailable(ENGINE, "what is derived from the object can not be deleted")
+        raise Unavailable(ENGINE, "what is derived from the object cannot be deleted")
     try:
         client.stat_object(bucket, key)
     except S3Error as error:
@@ -39,7 +39,7 @@ STAGES = ".uploads/"
 """The prefix of staged uploads. No key of the port starts with a dot: nothing that is stored can meet one."""
 
 
-class Janitor:
+class Sweeper:
     """Removes leftovers from one bucket. Any number of them may be at work; every method blocks."""
 
     def __init__(self, client: Minio, bucket: str) -> None:

@@ -39,7 +39,7 @@ def is_key(key: str) -> bool:
 
 
 def find_key(kind: str, key: str) -> None:
-    """Raise NotFound for what can not be a key; an engine could not even be asked for it."""
+    """Raise NotFound for what cannot be a key; an engine could not even be asked for it."""
     if not is_key(key):
         raise NotFound(kind, key)
 
@@ -95,7 +95,7 @@ def checked_value(path: str, value: Any) -> str | float | bool:
         case float() if math.isfinite(value):
             return value
         case _:
-            raise InvalidInput(f"{path} can not be compared with {value!r:.80}.", field=path)
+            raise InvalidInput(f"{path} cannot be compared with {value!r:.80}.", field=path)
 
 
 def checked_values(path: str, values: Sequence[Any]) -> list[str | float | bool]:

@@ -41,7 +41,7 @@ def dump(body: Mapping[str, Any], *, kind: str) -> bytes:
     try:
         text = orjson.dumps(body)
     except (orjson.JSONEncodeError, RecursionError) as error:
-        raise InvalidInput(f"The {kind} can not be written as JSON: {error}.") from error
+        raise InvalidInput(f"The {kind} cannot be written as JSON: {error}.") from error
     if len(text) > MAX_BODY_BYTES:
         raise TooLarge(f"The {kind} has {len(text):,} bytes as JSON; the limit is {MAX_BODY_BYTES:,}.")
     org_id = body.get("org_id")
@@ -101,7 +101,7 @@ def _increment(body: Body, path: str, amount: float) -> None:
             target[name] = {}
         target = target[name]
         if not isinstance(target, dict):
-            raise InvalidInput(f"{path} can not be counted: {name} is not an object.", field=path)
+            raise InvalidInput(f"{path} cannot be counted: {name} is not an object.", field=path)
     value = 0 if target.get(last) is None else target[last]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidInput(f"{path} is not a number.", field=path, provided=value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Wake:
+class BroadcastEvent:
     """Wakes all waiters at once; unlike an Event it needs no clearing, so that no waiter can miss or steal a call."""
 
     def __init__(self) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.shared.memory_budget import MemoryBudget
 
 
-class Intake:
+class ChunkBuffer:
     """Passes what is added on to ``write``, in order: while it works on one block, the next is gathered."""
 
-    def __init__(self, write: Callable[[bytes], Awaitable[None]], budget: Budget) -> None:
+    def __init__(self, write: Callable[[bytes], Awaitable[None]], budget: MemoryBudget) -> None:
         self._write = write
         self._budget = budget
         self._chunks: list[bytes] = []

@@ -2,7 +2,7 @@
 
 A process is known dead only by the machine that it ran on: by the kernel's boot, the namespace of its number (each
 container has its own, and numbers its processes from 1) and its start, since numbers are used again. Where any of these
-can not be read (no Linux, another host, another container), nothing is known, and a lease has to decide.
+cannot be read (no Linux, another host, another container), nothing is known, and a lease has to decide.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def dismiss(worker: str) -> None:
 
 
 def known_dead(worker: str) -> bool:
-    """Whether the worker certainly runs no more. False when it can not be known, as for another machine's."""
+    """Whether the worker certainly runs no more. False when it cannot be known, as for another machine's."""
     if worker in _HERE:
         return False
     parts = worker.split("/", 3)
@@ -63,7 +63,7 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process began, in ticks since the boot; None when that can not be read, ``ended`` if it ended."""
+    """Return when a process began, in ticks since the boot; None when that cannot be read, ``ended`` if it ended."""
     try:
         # "pid (name) state … starttime": the name may hold anything, so count from its closing parenthesis.
         state, *fields = (

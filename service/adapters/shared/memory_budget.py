@@ -11,7 +11,7 @@ MOST, LEAST = 1024 * 1024, 64 * 1024
 _TOTAL = 64 * 1024 * 1024
 
 
-class Budget:
+class MemoryBudget:
     """How many bytes a stream may hold in one block, of which it may hold ``blocks`` at once.
 
     A client that is slow, or a player that is paused, holds its blocks for as long as it likes: a megabyte of each of a

@@ -18,7 +18,7 @@ from typing import Any, Self
 from service.adapters.shared import liveness
 from service.errors import AlreadyExists, Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
-from service.ports.replies import KEPT, LEASE, Busy, Kept, Mark, Other
+from service.ports.replies import KEPT, LEASE, Claim, InProgress, KeyReused, StoredReply
 from service.ports.store import Change, Range, Record, Store
 from service.times import timestamp
 
@@ -28,7 +28,7 @@ EMPTY = ("slot", "fingerprint", "expires_at", "token", "worker", "until", "statu
 """The fields that an empty record does not have."""
 
 
-def marked(mark: Mark, fingerprint: str, worker: str, now: datetime, lease: float) -> dict[str, Any]:
+def marked(mark: Claim, fingerprint: str, worker: str, now: datetime, lease: float) -> dict[str, Any]:
     """Return the fields of a mark."""
     return {
         "slot": mark.slot,
@@ -45,7 +45,7 @@ def until(now: datetime, lease: float) -> str:
     return timestamp(now + timedelta(seconds=lease))
 
 
-def replied(reply: Kept, now: datetime) -> Change:
+def replied(reply: StoredReply, now: datetime) -> Change:
     """Return the write that turns a mark into a reply."""
     short = reply.shortened()
     return Change(
@@ -64,21 +64,23 @@ def expired(record: Record, now: datetime) -> bool:
     return str(record.body["expires_at"]) <= timestamp(now)
 
 
-def judged(record: Record, fingerprint: str, now: datetime, lease: float, runs: Runs) -> Kept | Busy | Other | None:
+def judged(
+    record: Record, fingerprint: str, now: datetime, lease: float, runs: ActiveRequests
+) -> StoredReply | InProgress | KeyReused | None:
     """Say what a record means to a request that wants its slot; None: it may be taken over."""
     body = record.body
     if expired(record, now):
         return None
     if body["fingerprint"] != fingerprint:
-        return Other()
+        return KeyReused()
     if "status" in body:
-        return Kept(body["status"], body["headers"], body["text"])
+        return StoredReply(body["status"], body["headers"], body["text"])
     # An end that is further away than a lease was written by a clock that is wrong, or of a longer lease.
     goes_on = now < datetime.fromisoformat(body["until"]) <= now + timedelta(seconds=2 * max(lease, 0))
-    return Busy() if goes_on and not runs.is_over(body["worker"], body["token"]) else None
+    return InProgress() if goes_on and not runs.is_over(body["worker"], body["token"]) else None
 
 
-class Runs:
+class ActiveRequests:
     """The runs of one adapter; ``worker`` is what its marks say who they are of.
 
     A mark may be there without a run: its write timed out and happened all the same. The process that wrote it knows.
@@ -97,7 +99,7 @@ class Runs:
         self._tokens.discard(token)
 
     def is_over(self, worker: str, token: str) -> bool:
-        """Whether a run certainly goes on no more. False when it can not be known."""
+        """Whether a run certainly goes on no more. False when it cannot be known."""
         return token not in self._tokens if worker == self.worker else liveness.known_dead(worker)
 
     def close(self) -> None:
@@ -125,7 +127,7 @@ class StoreReplies:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._runs = Runs(clock.guid())
+        self._runs = ActiveRequests(clock.guid())
         self._free: deque[tuple[str, int]] = deque(maxlen=SWEEP_LIMIT)  # emptied records: key and rev
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -148,20 +150,22 @@ class StoreReplies:
             sweeper.cancel()
             await asyncio.wait({sweeper})
 
-    async def begin(self, slot: str, fingerprint: str, *, lease: float = LEASE) -> Mark | Kept | Busy | Other:
+    async def begin(
+        self, slot: str, fingerprint: str, *, lease: float = LEASE
+    ) -> Claim | StoredReply | InProgress | KeyReused:
         """Take the slot for a run, or say why not."""
-        mark = Mark(slot, self._clock.guid())
+        mark = Claim(slot, self._clock.guid())
         self._runs.begin(mark.token)
         try:
             begun = await self._begin(mark, fingerprint, lease)
         except BaseException:
             self._runs.end(mark.token)
             raise
-        if not isinstance(begun, Mark):
+        if not isinstance(begun, Claim):
             self._runs.end(mark.token)
         return begun
 
-    async def _begin(self, mark: Mark, fingerprint: str, lease: float) -> Mark | Kept | Busy | Other:
+    async def _begin(self, mark: Claim, fingerprint: str, lease: float) -> Claim | StoredReply | InProgress | KeyReused:
         for _ in range(_TRIES):
             body = marked(mark, fingerprint, self._runs.worker, self._clock.now(), lease)
             try:
@@ -180,18 +184,18 @@ class StoreReplies:
                 return replace(mark, handle=record.key, repeated=not expired(record, self._clock.now()))
         raise Unavailable("store", "too many requests want the same key")
 
-    async def renew(self, mark: Mark, *, lease: float = LEASE) -> bool:
+    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
         """Give a sign of life."""
         return await self._change(mark, Change(set={"until": until(self._clock.now(), lease)}))
 
-    async def keep(self, mark: Mark, reply: Kept) -> bool:
+    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
         """Keep the run's reply."""
         try:
             return await self._change(mark, replied(reply, self._clock.now()))
         finally:
             self._runs.end(mark.token)
 
-    async def release(self, mark: Mark, *, forget: bool) -> None:
+    async def release(self, mark: Claim, *, forget: bool) -> None:
         """End a run without a reply."""
         now = timestamp(self._clock.now())
         try:
@@ -237,7 +241,7 @@ class StoreReplies:
             return False
         return True
 
-    async def _change(self, mark: Mark, change: Change) -> bool:
+    async def _change(self, mark: Claim, change: Change) -> bool:
         """Write to the mark's record as long as it is this run's."""
         while True:
             try:
@@ -266,7 +270,7 @@ class StoreReplies:
             try:
                 more = await self.sweep() == SWEEP_LIMIT
             except Unavailable as error:
-                log.warning("expired replies can not be swept: %s", error.message)
+                log.warning("expired replies cannot be swept: %s", error.message)
             except Exception:  # the sweeper outlives any fault, else replies pile up
-                log.exception("expired replies can not be swept")
+                log.exception("expired replies cannot be swept")
             await asyncio.sleep(1.0 if more else SWEEP_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from service.adapters.shared.broadcast_event import Wake, wait
+from service.adapters.shared.broadcast_event import BroadcastEvent, wait
 from service.adapters.sqlite.readers import Readers
 from service.errors import HistoryLost
 from service.ports.store import MARKER, Changed
@@ -53,7 +53,7 @@ def read_token(text: str, database: str) -> Token:
 class Feed:
     """One reader of the change log."""
 
-    def __init__(self, readers: Readers, wake: Wake, database: str, kinds: Sequence[str], limit: int) -> None:
+    def __init__(self, readers: Readers, wake: BroadcastEvent, database: str, kinds: Sequence[str], limit: int) -> None:
         self._readers = readers
         self._wake = wake
         self._database = database

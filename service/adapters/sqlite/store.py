@@ -22,7 +22,7 @@ from service.adapters.shared.arguments import (
     find_key,
     find_keys,
 )
-from service.adapters.shared.broadcast_event import Wake
+from service.adapters.shared.broadcast_event import BroadcastEvent
 from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
 from service.adapters.sqlite import rows
 from service.adapters.sqlite.errors import translated
@@ -50,7 +50,7 @@ class SqliteStore:
         self._clock = clock
         self._writer: Writer | None = None
         self._readers: Readers | None = None
-        self._wake = Wake()
+        self._wake = BroadcastEvent()
         self._database = ""
 
     async def open(self) -> None:
@@ -58,7 +58,7 @@ class SqliteStore:
 
         Raises:
             SettingsError: the file is another program's or a newer Assetry's; names ``--data``.
-            Unavailable: the file can not be opened, or another process holds it.
+            Unavailable: the file cannot be opened, or another process holds it.
         """
         writer = Writer(self._open_for_writing, self._wake.set)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from service.core.access.keys import Keys
-from service.core.access.rate_limits import Rates
+from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.views import Views
 from service.core.files.links import Links
@@ -29,7 +29,7 @@ class Context:
 
     settings: Settings
     keys: Keys
-    rates: Rates
+    rate_limiter: RateLimiter
     idempotency: Idempotency
     assets: Assets
     searches: Searches

@@ -7,7 +7,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyOverdue, Overdue
+from service.errors import BodyTimeout, DeadlineExceeded
 
 IDLE_SECONDS = 30.0
 """How long the next piece of a body may be awaited."""
@@ -40,7 +40,7 @@ class Deadline:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise Overdue(self._seconds) from error
+            raise DeadlineExceeded(self._seconds) from error
 
     def _begin(self, limit: asyncio.Timeout) -> None:
         limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
@@ -57,7 +57,7 @@ class Deadline:
                 async with asyncio.timeout(self._idle):
                     message = await receive()
             except TimeoutError as error:
-                raise BodyOverdue(self._idle) from error
+                raise BodyTimeout(self._idle) from error
             arrived = not message.get("more_body", False)
             return message
 

@@ -26,7 +26,7 @@ class Failure:
 
 
 CODES: dict[str, tuple[int, str]] = {
-    "VALIDATION_ERROR": (400, "A parameter or the body is wrong; `details` says which field and how to mend it."),
+    "VALIDATION_ERROR": (400, "A parameter or the body is wrong; `details` says which field and how to fix it."),
     "AUTHENTICATION_REQUIRED": (401, "No API key, or one that is not known."),
     "STORAGE_LIMIT_EXCEEDED": (402, "The organization's storage is full."),
     "INSUFFICIENT_SCOPE": (403, "The API key lacks the scope that `details` names."),
@@ -60,7 +60,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.Conflict, "PRECONDITION_FAILED"),
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
-    (e.BodyOverdue, "REQUEST_TIMEOUT"),
+    (e.BodyTimeout, "REQUEST_TIMEOUT"),
     (e.StorageFull, "INSUFFICIENT_STORAGE"),
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
@@ -90,7 +90,7 @@ def _make(code: str, message: str, details: Mapping[str, Any], headers: Mapping[
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, e.Overdue):
+    if isinstance(error, e.DeadlineExceeded):
         return (
             f"The request was not answered within {error.seconds:g} s. What it changed, if anything, is not known: "
             "send it again with the same Idempotency-Key, or read the record first."
@@ -136,7 +136,7 @@ def _headers(error: Exception) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after)}
         case e.TooManyRequests():
             return {"Retry-After": str(error.retry_after), **error.headers}
-        case e.BodyOverdue():
+        case e.BodyTimeout():
             return {"Connection": "close"}  # the rest of the body must not be taken for the next request
         case e.NotAuthenticated():
             return {"WWW-Authenticate": 'Bearer realm="assetry"'}  # RFC 6750 §3

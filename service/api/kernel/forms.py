@@ -126,7 +126,7 @@ async def read_parts(content_type: str, stream: AsyncIterator[bytes]) -> AsyncGe
 
 
 def broken(why: str) -> InvalidInput:
-    """Return the error of a body that can not be read."""
+    """Return the error of a body that cannot be read."""
     return InvalidInput(f"The multipart body is broken: {why}.", field="body")
 
 

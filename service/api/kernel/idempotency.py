@@ -15,7 +15,7 @@ from service.api.kernel.call import Reply
 from service.api.kernel.errors import failure
 from service.core.shared.idempotency import Attempt, Work
 from service.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from service.ports.replies import Kept
+from service.ports.replies import StoredReply
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -57,25 +57,25 @@ def fingerprint(request: Request, digest: str) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part.encode()).digest() for part in parts)).hexdigest()
 
 
-def kept(reply: Reply) -> Kept:
+def kept(reply: Reply) -> StoredReply:
     """Return a reply as it is kept."""
-    return Kept(reply.status, {"Content-Type": _JSON, **reply.headers}, orjson.dumps(reply.body).decode())
+    return StoredReply(reply.status, {"Content-Type": _JSON, **reply.headers}, orjson.dumps(reply.body).decode())
 
 
 def work(request: Request, serve: Callable[[Attempt | None], Awaitable[Reply]]) -> Work:
     """Return what runs a request once: outcomes that are errors become replies, other errors are raised."""
 
-    async def run(attempt: Attempt) -> Kept:
+    async def run(attempt: Attempt) -> StoredReply:
         try:
             return kept(await serve(attempt))
         except _OUTCOMES as error:
             request.scope["assetry.error"] = error
             response = respond(request, failure(error))
-            return Kept(response.status_code, dict(response.headers), bytes(response.body).decode())
+            return StoredReply(response.status_code, dict(response.headers), bytes(response.body).decode())
 
     return run
 
 
-def response_of(reply: Kept, headers: dict[str, str]) -> Response:
+def response_of(reply: StoredReply, headers: dict[str, str]) -> Response:
     """Return the response for a reply with further headers; those of the reply itself win."""
     return Response(reply.body, reply.status, headers | dict(reply.headers))

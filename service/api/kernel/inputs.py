@@ -33,7 +33,7 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "dict_type": lambda ctx: "an object",
     "model_type": lambda ctx: "an object",
 }
-"""How to mend each kind of mistake; pydantic's own words serve for the rest."""
+"""How to fix each kind of mistake; pydantic's own words serve for the rest."""
 
 
 def read_query(model: type[Model], request: Request) -> Model:
@@ -125,11 +125,11 @@ def _problem(found: dict[str, Any], model: type[BaseModel], what: str) -> dict[s
         return {"field": field, "message": message, **({"expected_format": f"one of {known}"} if top else {})}
     if kind == "json_invalid":
         return {"field": what, "message": f"The {what} is not JSON: {ctx.get('error', '')}.", "expected_format": "JSON"}
-    mend = _EXPECTED.get(kind)
+    fix = _EXPECTED.get(kind)
     words = found["msg"].removeprefix("Value error, ")
     message = f"{field}: {words}." if not words.endswith(".") else f"{field}: {words}"
     problem = {"field": field, "message": message, "provided": shown(found.get("input"))}
-    return problem | {"expected_format": mend(ctx) if mend else words}
+    return problem | {"expected_format": fix(ctx) if fix else words}
 
 
 def _is_union_branch(part: Any) -> bool:

@@ -62,7 +62,7 @@ INDEX = (
         "index_feed_window_hours",
         Kind.GAUGE,
         "Hours of changes that the feed still has behind what is indexed; at 0 the index has to be reconciled. Absent "
-        "where the store can not say, or never forgets.",
+        "where the store cannot say, or never forgets.",
     ),
     Described("index_targets", Kind.GAUGE, "Indexes that get every write: 2 from a reindex until the purge."),
     Described("index_reindex_records", Kind.GAUGE, "Records written by the reindex under way.", ("index", "stage")),

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from service.cli.exit_codes import FOUND, OK
 from service.cli.output import console, print_json, print_table
-from service.runtime.index_admin import letters, lift_halt, open_desk, open_library
+from service.runtime.index_admin import letters, lift_halt, open_index_admin, open_library
 from service.settings import Settings
 
 
@@ -27,8 +27,8 @@ async def show(settings: Settings, index: str | None, *, limit: int, as_json: bo
 
 async def retry(settings: Settings, index: str | None, assets: list[str], *, as_json: bool) -> int:
     """Write refused documents again and print what became of them; returns the exit code."""
-    async with open_desk(settings) as desk:
-        done = await desk.retry(index=index, assets=assets or None)
+    async with open_index_admin(settings) as admin:
+        done = await admin.retry(index=index, assets=assets or None)
     if as_json:
         print_json(asdict(done))
     else:

@@ -21,7 +21,7 @@ async def examine(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json({"ok": not failed, "failed": failed, "warnings": warnings, "checks": [asdict(c) for c in found]})
     else:
-        columns = ("engine", "check", "state", "found", "mend")
+        columns = ("engine", "check", "state", "found", "fix")
         print_table(columns, [(c.engine, c.name, MARKS[c.health], c.found, _mend(c)) for c in found])
         console().print(f"{len(found)} checks: {failed} failed, {warnings} to look at", markup=False)
     return FOUND if failed else OK
@@ -29,6 +29,6 @@ async def examine(settings: Settings, *, as_json: bool) -> int:
 
 def _mend(check: Check) -> str:
     """Return what to do, with the setting where one is to be changed."""
-    if not check.mend or not check.setting or check.setting in check.mend:
-        return check.mend
-    return f"{check.mend} ({check.setting})"
+    if not check.fix or not check.setting or check.setting in check.fix:
+        return check.fix
+    return f"{check.fix} ({check.setting})"

@@ -13,7 +13,7 @@ from service import settings
 from service.cli.exit_codes import FOUND, OK
 from service.cli.output import console, print_json, progress
 from service.core.access.keys import SCOPES, Principal
-from service.core.files.imports import Outcome, Source, Summary
+from service.core.files.imports import ImportOutcome, ImportSummary, Source
 from service.errors import InvalidInput
 from service.ingest.folder import Found, Skipped, walk
 from service.runtime.bootstrap import open_base, open_importer
@@ -48,9 +48,9 @@ class _Report:
         """Count what the walk passed over, and say what could not be read."""
         self.skips[found.reason] += 1
         if found.reason == "unreadable" and not self._as_json:
-            self._bar.console.print(f"skipped: {found.path}: it can not be read", markup=False)
+            self._bar.console.print(f"skipped: {found.path}: it cannot be read", markup=False)
 
-    def __call__(self, outcome: Outcome) -> None:
+    def __call__(self, outcome: ImportOutcome) -> None:
         self._bar.advance(self._task)
         if outcome.failed and not self._as_json:
             self._bar.console.print(f"failed: {outcome.failed.path}: {outcome.failed.message}", markup=False)
@@ -60,7 +60,7 @@ def _sources(found: Iterable[Found]) -> Iterator[Source]:
     return (Source(item.path, item.relative) for item in found)
 
 
-def _print(summary: Summary, skips: Counter[str], seconds: float, *, as_json: bool) -> None:
+def _print(summary: ImportSummary, skips: Counter[str], seconds: float, *, as_json: bool) -> None:
     rate = summary.seen / seconds if seconds else 0.0
     if as_json:
         print_json(

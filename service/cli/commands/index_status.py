@@ -14,7 +14,7 @@ _ROWS = (
     ("state", "state"),
     ("reason", "reason"),
     ("last_error", "last error"),
-    ("mend", "to do"),
+    ("fix", "to do"),
     ("engine_error", "engine"),
     ("service", "service"),
     ("assets", "assets"),

@@ -10,11 +10,11 @@ from datetime import timedelta
 import typer
 from rich.progress import Progress
 
-from indexer.reindex.result import Outcome, Told
-from indexer.verify.drift import Report
+from indexer.reindex.result import ReindexProgress, ReindexResult
+from indexer.verify.drift import VerifyReport
 from service.cli.exit_codes import FOUND, OK
 from service.cli.output import console, print_json, print_table, progress
-from service.runtime.index_admin import open_desk
+from service.runtime.index_admin import open_index_admin
 from service.settings import Settings
 
 SAID_AFTER = 10.0
@@ -24,13 +24,13 @@ SAID_AFTER = 10.0
 async def verify(settings: Settings, index: str | None, *, repair: bool, bodies: bool, as_json: bool) -> int:
     """Compare the index with the store and print what differs; returns the exit code."""
     with progress(quiet=as_json) as bar:
-        async with open_desk(settings, writes=repair) as desk:
-            task = bar.add_task("verifying", total=await desk.base.store.size("asset"))
+        async with open_index_admin(settings, writes=repair) as admin:
+            task = bar.add_task("verifying", total=await admin.base.store.size("asset"))
 
-            async def watch(report: Report, key: str | None) -> None:
+            async def watch(report: VerifyReport, key: str | None) -> None:
                 bar.update(task, completed=report.checked, total=max(report.checked, bar.tasks[task].total or 0))
 
-            report = await desk.verify(index=index, repair=repair, bodies=bodies, on_progress=watch)
+            report = await admin.verify(index=index, repair=repair, bodies=bodies, on_progress=watch)
     if as_json:
         print_json(report.as_json())
     else:
@@ -38,7 +38,7 @@ async def verify(settings: Settings, index: str | None, *, repair: bool, bodies:
     return OK if report.clean else FOUND
 
 
-def show(report: Report, *, repair: bool) -> None:
+def show(report: VerifyReport, *, repair: bool) -> None:
     """Print a report for people."""
     out = console()
     if report.examples:
@@ -47,29 +47,29 @@ def show(report: Report, *, repair: bool) -> None:
     if report.differences > len(report.examples):
         out.print(f"… and {report.differences - len(report.examples)} more", markup=False)
     found = ", ".join(f"{count} {drift}" for drift, count in report.found.items() if count) or "nothing differs"
-    mended = f"; {report.repaired} repaired, {report.left} left" if repair and report.differences else ""
-    out.print(f"{report.index}: {report.checked} compared in {report.seconds:.1f} s: {found}{mended}", markup=False)
+    fixed = f"; {report.repaired} repaired, {report.left} left" if repair and report.differences else ""
+    out.print(f"{report.index}: {report.checked} compared in {report.seconds:.1f} s: {found}{fixed}", markup=False)
     if report.dead_letters:
         out.print(f"{report.dead_letters} are refused by the engine: assetry index dead-letters list", markup=False)
     if report.pending:
         out.print(f"{report.pending} wait for an indexer, and none follows: assetry index follow", markup=False)
     if report.differences and not repair:
-        out.print("to mend it: assetry index verify --repair", markup=False)
+        out.print("to fix it: assetry index verify --repair", markup=False)
 
 
 async def reindex(settings: Settings, *, accept_dead_letters: bool, as_json: bool) -> int:
     """Reindex and print how it ended; returns the exit code."""
     with progress(quiet=as_json) as bar:
-        async with open_desk(settings) as desk:
-            outcome = await desk.reindex(accept_dead_letters=accept_dead_letters, on_progress=Bar(bar))
+        async with open_index_admin(settings) as admin:
+            outcome = await admin.reindex(accept_dead_letters=accept_dead_letters, on_progress=Bar(bar))
     return _ended(outcome, "searches see", as_json=as_json)
 
 
 async def rollback(settings: Settings, *, verified: bool, as_json: bool) -> int:
     """Roll back and print how it ended; returns the exit code."""
     with progress(quiet=as_json) as bar:
-        async with open_desk(settings) as desk:
-            outcome = await desk.rollback(verify=verified, on_progress=Bar(bar))
+        async with open_index_admin(settings) as admin:
+            outcome = await admin.rollback(verify=verified, on_progress=Bar(bar))
     return _ended(outcome, "searches see again", as_json=as_json)
 
 
@@ -77,9 +77,9 @@ async def purge(settings: Settings, *, tombstone_days: int, unfinished: bool, as
     """Purge and print what was deleted; returns the exit code."""
     with progress(quiet=as_json) as bar:
         # It takes nothing but room: also where a full disk lets nobody write.
-        async with open_desk(settings, writes=False) as desk:
+        async with open_index_admin(settings, writes=False) as admin:
             age = timedelta(days=tombstone_days)
-            purged = await desk.purge(tombstones=age, unfinished=unfinished, on_progress=Bar(bar))
+            purged = await admin.purge(tombstones=age, unfinished=unfinished, on_progress=Bar(bar))
     if as_json:
         print_json(asdict(purged))
     else:
@@ -103,7 +103,7 @@ class Bar:
         self._waits_since: float | None = None
         self._said = ""
 
-    def __call__(self, told: Told) -> None:
+    def __call__(self, told: ReindexProgress) -> None:
         """Show one word."""
         words = f"{told.stage}, waits for {told.waits}" if told.waits else str(told.stage)
         if not told.waits:
@@ -116,7 +116,7 @@ class Bar:
         self._bar.update(self._task, description=words, completed=told.done, total=told.total or None)
 
 
-def _ended(outcome: Outcome, words: str, *, as_json: bool) -> int:
+def _ended(outcome: ReindexResult, words: str, *, as_json: bool) -> int:
     if as_json:
         report = None if outcome.report is None else outcome.report.as_json()
         body = {"swapped": outcome.swapped, "index": outcome.index, "reason": outcome.reason}

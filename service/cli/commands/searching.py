@@ -14,7 +14,7 @@ from service import settings
 from service.cli.output import console, print_json, print_table
 from service.core.access.keys import SCOPES, Principal
 from service.core.search.filters import read_filters
-from service.core.search.search import Found
+from service.core.search.search import SearchResult
 from service.runtime.bootstrap import open_base, open_search
 
 
@@ -69,7 +69,7 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
     show(found, results, options.query)
 
 
-def show(found: Found, results: list[dict[str, Any]], query: str) -> None:
+def show(found: SearchResult, results: list[dict[str, Any]], query: str) -> None:
     """Print hits and facets as tables."""
     for warning in found.warnings:
         console().print(f"note: {warning.message}", markup=False)

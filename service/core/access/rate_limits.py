@@ -30,7 +30,7 @@ class Quota:
         }
 
 
-class Rates:
+class RateLimiter:
     """Holds each key to the requests that its tier allows."""
 
     def __init__(self, quotas: Quotas) -> None:

@@ -11,12 +11,12 @@ from service.core.access.keys import Principal
 from service.core.assets.records import check_new, new_record, plain, slugify, split_tags
 from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
-from service.core.shared.ids import Numbers
+from service.core.shared.ids import IdAllocator
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
 from service.model import ASSET_ID, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
-from service.ports.ingest import Reader
+from service.ports.ingest import MetadataExtractor
 from service.ports.store import Body, Change, Record, Store
 from service.times import timestamp
 
@@ -58,15 +58,22 @@ class Assets:
     """The use cases of single assets. Every call is within the organization of the one who asks."""
 
     def __init__(
-        self, store: Store, files: Files, reader: Reader, clock: Clock, garbage: Garbage, *, upload_limit: int
+        self,
+        store: Store,
+        files: Files,
+        extractor: MetadataExtractor,
+        clock: Clock,
+        garbage: Garbage,
+        *,
+        upload_limit: int,
     ) -> None:
         self._store = store
         self._files = files
-        self._reader = reader
+        self._extractor = extractor
         self._clock = clock
         self._garbage = garbage
         self._upload_limit = upload_limit
-        self._numbers = Numbers(store, "asset")
+        self._numbers = IdAllocator(store, "asset")
 
     def receive(self) -> AbstractAsyncContextManager[Incoming]:
         """Take the content of an upload; what no asset is created with is gone when the context ends."""
@@ -88,7 +95,7 @@ class Assets:
     ) -> Record:
         facts = None
         if upload is not None:
-            facts = await self._reader.extract(await upload.content.path(), upload.filename)
+            facts = await self._extractor.extract(await upload.content.path(), upload.filename)
             check_new(given, who, facts)
         number = await self._numbers.next()
         # The file is stored last: whatever may be wrong with it is found before, and while the store is away none is.
@@ -133,7 +140,7 @@ class Assets:
         data = plain(given)
         for name in _NOT_NULL:
             if name in data and data[name] is None:
-                raise InvalidInput(f"{name} can not be null.", field=name, expected="a value, or leave the field out")
+                raise InvalidInput(f"{name} cannot be null.", field=name, expected="a value, or leave the field out")
         return await self._change(who, asset_id, lambda record: self._merge(record, data, who), expected_rev)
 
     async def delete(
@@ -267,5 +274,5 @@ def _favorite(body: Body, user_id: str, *, wanted: bool) -> dict[str, Any]:
 
 def _tags(body: Body, tags: list[str], who: Principal) -> dict[str, Any]:
     plain_tags, admin_tags = split_tags(tags, who)
-    # One who can not see admin tags can not drop them either.
+    # One who cannot see admin tags cannot drop them either.
     return {"tags": plain_tags, "admin_tags": admin_tags} if who.is_admin else {"tags": plain_tags}

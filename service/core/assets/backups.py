@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.core.assets.assets import Assets
-from service.core.shared.ids import Numbers
+from service.core.shared.ids import IdAllocator
 from service.errors import NotFound
 from service.ports.clock import Clock
 from service.ports.store import Order, Record, Store
@@ -18,7 +18,7 @@ class Backups:
         self._store = store
         self._assets = assets
         self._clock = clock
-        self._numbers = Numbers(store, "asset")
+        self._numbers = IdAllocator(store, "asset")
 
     async def list(self, org_id: str) -> list[Record]:
         """Return all backups of an organization, the latest first."""

@@ -13,12 +13,12 @@ from service.core.assets.assets import with_number
 from service.core.assets.records import new_record
 from service.core.files.garbage import spare
 from service.core.files.hashing import sha256_of
-from service.core.shared.ids import Numbers
+from service.core.shared.ids import IdAllocator
 from service.errors import AlreadyExists, IngestError, InvalidInput
 from service.model import AssetCreate
 from service.ports.clock import Clock
 from service.ports.files import Files, Put, space_of
-from service.ports.ingest import Facts, Reader
+from service.ports.ingest import Facts, MetadataExtractor
 from service.ports.store import Body, Condition, In, Store
 
 CHUNK = 64
@@ -43,7 +43,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ImportOutcome:
     """What became of one file: ``imported`` (with the asset's id), ``duplicate`` or ``failed``."""
 
     source: Source
@@ -53,7 +53,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Summary:
+class ImportSummary:
     """Counts of an import."""
 
     imported: int = 0
@@ -66,7 +66,7 @@ class Summary:
         return self.imported + self.duplicates + len(self.failed)
 
 
-Report = Callable[[Outcome], None]
+Report = Callable[[ImportOutcome], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,48 +79,50 @@ class _Read:
 class Imports:
     """Imports files into an organization, straight into the store; whoever follows its feed makes them searchable."""
 
-    def __init__(self, store: Store, files: Files, reader: Reader, clock: Clock, *, concurrency: int) -> None:
+    def __init__(
+        self, store: Store, files: Files, extractor: MetadataExtractor, clock: Clock, *, concurrency: int
+    ) -> None:
         self._store = store
         self._files = files
-        self._reader = reader
+        self._extractor = extractor
         self._clock = clock
-        self._numbers = Numbers(store, "asset")
+        self._numbers = IdAllocator(store, "asset")
         self._slots = asyncio.Semaphore(max(1, concurrency))
 
-    async def run(self, who: Principal, sources: Iterable[Source], report: Report) -> Summary:
+    async def run(self, who: Principal, sources: Iterable[Source], report: Report) -> ImportSummary:
         """Import the files; ``report`` hears of each once it is durable, a duplicate, or failed. Raises Unavailable."""
         who.allow("assets:import")
-        summary = Summary()
+        summary = ImportSummary()
         for chunk in _chunks(iter(sources), CHUNK):
             for outcome in await self._chunk(who, chunk):
                 _count(summary, outcome)
                 report(outcome)
         return summary
 
-    async def _chunk(self, who: Principal, chunk: list[Source]) -> list[Outcome]:
+    async def _chunk(self, who: Principal, chunk: list[Source]) -> list[ImportOutcome]:
         hashed = await asyncio.gather(*(self._hash(source) for source in chunk))
-        outcomes = [item for item in hashed if isinstance(item, Outcome)]
-        known = await self._known(who.org_id, {item[1] for item in hashed if not isinstance(item, Outcome)})
+        outcomes = [item for item in hashed if isinstance(item, ImportOutcome)]
+        known = await self._known(who.org_id, {item[1] for item in hashed if not isinstance(item, ImportOutcome)})
         fresh: dict[str, Source] = {}
         for item in hashed:
-            if isinstance(item, Outcome):
+            if isinstance(item, ImportOutcome):
                 continue
             source, sha256 = item
             if sha256 in known or sha256 in fresh:
-                outcomes.append(Outcome(source, "duplicate"))
+                outcomes.append(ImportOutcome(source, "duplicate"))
             else:
                 fresh[sha256] = source
         read = await asyncio.gather(*(self._read(source, sha256) for sha256, source in fresh.items()))
-        outcomes += [item for item in read if isinstance(item, Outcome)]
+        outcomes += [item for item in read if isinstance(item, ImportOutcome)]
         good = [item for item in read if isinstance(item, _Read)]
         return outcomes + await self._insert(who, good)
 
-    async def _hash(self, source: Source) -> tuple[Source, str] | Outcome:
+    async def _hash(self, source: Source) -> tuple[Source, str] | ImportOutcome:
         async with self._slots:
             try:
                 return source, await asyncio.to_thread(sha256_of, source.path)
             except OSError as error:
-                return _failed(source, "unreadable", f"can not be read: {error.strerror or error}")
+                return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
 
     async def _known(self, org_id: str, hashes: set[str]) -> set[str]:
         if not hashes:
@@ -134,25 +136,25 @@ class Imports:
             if (after := page.after) is None:
                 return found
 
-    async def _read(self, source: Source, sha256: str) -> _Read | Outcome:
+    async def _read(self, source: Source, sha256: str) -> _Read | ImportOutcome:
         async with self._slots:
             try:
-                return _Read(source, sha256, await self._reader.extract(source.path, source.path.name))
+                return _Read(source, sha256, await self._extractor.extract(source.path, source.path.name))
             except IngestError as error:
                 return _failed(source, error.reason, error.message)
             except OSError as error:
-                return _failed(source, "unreadable", f"can not be read: {error.strerror or error}")
+                return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
 
-    async def _insert(self, who: Principal, items: list[_Read]) -> list[Outcome]:
+    async def _insert(self, who: Principal, items: list[_Read]) -> list[ImportOutcome]:
         """Store the files, then their records in one write; only then is a file said to be imported."""
-        outcomes: list[Outcome] = []
+        outcomes: list[ImportOutcome] = []
         numbers = iter(await self._numbers.take(len(items)))
         if items:
             await spare(self._store, self._clock, who.org_id, [item.sha256 for item in items])
         bodies: dict[str, tuple[_Read, Body]] = {}
         puts = await asyncio.gather(*(self._store_file(who, item) for item in items))
         for item, stored in zip(items, puts, strict=True):
-            if isinstance(stored, Outcome):
+            if isinstance(stored, ImportOutcome):
                 outcomes.append(stored)
                 continue
             # Through the same model as every other asset: what a file says is checked like what a client says.
@@ -165,7 +167,7 @@ class Imports:
             outcomes += more
         return outcomes
 
-    async def _store_file(self, who: Principal, item: _Read) -> Put | Outcome:
+    async def _store_file(self, who: Principal, item: _Read) -> Put | ImportOutcome:
         async with self._slots:
             try:
                 put = await self._files.put_path(space_of(who.org_id), item.source.path)
@@ -177,18 +179,18 @@ class Imports:
 
     async def _write(
         self, bodies: dict[str, tuple[_Read, Body]], *, retry: bool
-    ) -> tuple[dict[str, tuple[_Read, Body]], list[Outcome]]:
+    ) -> tuple[dict[str, tuple[_Read, Body]], list[ImportOutcome]]:
         """Insert the bodies; return those whose slug was taken (with another one) and the outcomes of the rest."""
         if not bodies:
             return {}, []
         again: dict[str, tuple[_Read, Body]] = {}
-        outcomes: list[Outcome] = []
+        outcomes: list[ImportOutcome] = []
         for key, result in (await self._store.insert_many("asset", {k: b for k, (_, b) in bodies.items()})).items():
             item, body = bodies[key]
             if not isinstance(result, Exception):
-                outcomes.append(Outcome(item.source, "imported", key))
+                outcomes.append(ImportOutcome(item.source, "imported", key))
             elif isinstance(result, AlreadyExists) and result.index == "import_key":
-                outcomes.append(Outcome(item.source, "duplicate"))  # another import was faster
+                outcomes.append(ImportOutcome(item.source, "duplicate"))  # another import was faster
             elif isinstance(result, AlreadyExists) and result.index == "slug" and not retry:
                 again[key] = (item, with_number(body))
             else:
@@ -196,11 +198,11 @@ class Imports:
         return again, outcomes
 
 
-def _failed(source: Source, reason: str, message: str) -> Outcome:
-    return Outcome(source, "failed", failed=Failed(str(source.path), reason, message))
+def _failed(source: Source, reason: str, message: str) -> ImportOutcome:
+    return ImportOutcome(source, "failed", failed=Failed(str(source.path), reason, message))
 
 
-def _count(summary: Summary, outcome: Outcome) -> None:
+def _count(summary: ImportSummary, outcome: ImportOutcome) -> None:
     match outcome.status:
         case "imported":
             summary.imported += 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from service.errors import IngestError, NotFound
 from service.ports.files import ByteRange, Content, Files, Stat, derived_key, original_key, space_of
-from service.ports.ingest import Reader
+from service.ports.ingest import MetadataExtractor
 
 SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
 """Picture renditions and the length of their longer side, in pixels; never larger than the original."""
@@ -20,7 +20,7 @@ _ENCODINGS = (("image/jpeg", "jpg"), ("image/webp", "webp"))
 """What pictures are encoded as: JPEG where nothing is transparent, else WebP."""
 
 LINK_SECONDS = 900
-"""How long a link to the files' engine is good: whoever holds it needs no key, and it can not be taken back."""
+"""How long a link to the files' engine is good: whoever holds it needs no key, and it cannot be taken back."""
 
 PICTURED = frozenset({"image", "pdf"})
 """Types of assets that a picture can be made of."""
@@ -50,9 +50,9 @@ def available(body: Mapping[str, Any]) -> list[str]:
 class Renditions:
     """Finds renditions, and makes those that are not there yet (once, however many ask at the same time)."""
 
-    def __init__(self, files: Files, reader: Reader) -> None:
+    def __init__(self, files: Files, extractor: MetadataExtractor) -> None:
         self._files = files
-        self._reader = reader
+        self._extractor = extractor
         self._making: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, body: Mapping[str, Any], name: str) -> Rendition:
@@ -98,7 +98,7 @@ class Renditions:
     async def link(self, rendition: Rendition, *, attachment: bool) -> str | None:
         """Return a URL, good for :data:`LINK_SECONDS`, at which the files' engine itself gives a rendition to clients.
 
-        None where they can not reach it. Raises Unavailable.
+        None where they cannot reach it. Raises Unavailable.
         """
         return await self._files.signed_get(
             rendition.key,
@@ -124,7 +124,7 @@ class Renditions:
     async def _make(self, original: str, body: Mapping[str, Any], name: str) -> None:
         form = (body.get("metadata") or {}).get("format") or ""
         async with self._files.local_path(original) as path:
-            picture = await self._reader.thumbnail(Path(path), body.get("filename") or "", form, SIZES[name])
+            picture = await self._extractor.thumbnail(Path(path), body.get("filename") or "", form, SIZES[name])
         await self._files.put_derived(_key(original, name, dict(_ENCODINGS)[picture.mime_type]), picture.content)
 
 

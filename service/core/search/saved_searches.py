@@ -121,7 +121,7 @@ class SavedSearches:
         data = given.model_dump(mode="json", exclude_unset=True)
         for name in ("name", "query"):
             if name in data and data[name] is None:
-                raise InvalidInput(f"{name} can not be null.", field=name, expected="a text, or leave the field out")
+                raise InvalidInput(f"{name} cannot be null.", field=name, expected="a text, or leave the field out")
         if "filters" in data:
             data["filters"] = data["filters"] or {}
         for attempt in range(_RETRIES):

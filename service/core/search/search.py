@@ -38,7 +38,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """A page of hits, how many match in all, and the facets' counts by field and value.
 
     ``next_cursor`` leads to the next page of a search by cursor (None at the end); ``suggestion`` is another spelling
@@ -54,7 +54,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class Completions:
     """What can stand at a place of a text: where that is, and the proposals."""
 
     place: FieldCompletion | ValueCompletion
@@ -70,7 +70,7 @@ class Searches:
         self._clock = clock
         self._key = key
 
-    async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> Found:
+    async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> SearchResult:
         """Search the organization's assets.
 
         ``cursor`` is ``*`` to begin a walk over all pages, then each answer's ``next_cursor``. Raises QueryError,
@@ -81,7 +81,7 @@ class Searches:
         compiled = self._compile(who, request)
         answer, following = await self._page(compiled)
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
-        return Found(
+        return SearchResult(
             hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
             total=total,
             facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
@@ -98,17 +98,17 @@ class Searches:
         """Say how a query text is read. Raises QueryError."""
         return explain(text, _caller(who), self._clock.now(), lenient=lenient, zone=zone)
 
-    async def complete(self, who: Principal, text: str, position: int, size: int) -> Completed:
+    async def complete(self, who: Principal, text: str, position: int, size: int) -> Completions:
         """Return what can stand at a position of a query text: names of fields, or values of one with their counts.
 
         ``size`` bounds the proposals. Values are those of the organization's assets that meet the rest of the text.
         """
         found = completion(text, position, who.roles)
         if isinstance(found, FieldCompletion):
-            return Completed(found, found.names[:size])
+            return Completions(found, found.names[:size])
         compiled = found.search(_caller(who), self._clock.now(), size=size)
         counted = [] if compiled is None else found.read(compiled, await self._ask(compiled.body), size=size)
-        return Completed(found, (*found.fixed, *counted)[:size])
+        return Completions(found, (*found.fixed, *counted)[:size])
 
     async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body to the index, or to the PIT that it names. Raises InvalidInput, QueryError, Unavailable."""
@@ -120,7 +120,7 @@ class Searches:
         except Rejected as error:
             if error.status in _REJECTED_AS_INPUT:
                 raise InvalidInput(
-                    "The search engine can not run this query.",
+                    "The search engine cannot run this query.",
                     field="query",
                     expected="a simpler query: fewer words, wildcards or facets",
                 ) from error

@@ -33,7 +33,7 @@ from service.errors import (
     RequestInProgress,
     Unavailable,
 )
-from service.ports.replies import LEASE, Busy, Kept, Mark, Other, Replies
+from service.ports.replies import LEASE, Claim, InProgress, KeyReused, Replies, StoredReply
 from service.ports.store import Record, Store
 
 _NAMESPACE = uuid.UUID("6d0f3f4e-8a0c-5c1e-9d57-3b1f2c7a94e1")
@@ -58,11 +58,11 @@ class Attempt:
 class Answer:
     """A reply, and whether it is an earlier one."""
 
-    reply: Kept
+    reply: StoredReply
     replayed: bool = False
 
 
-Work = Callable[[Attempt], Awaitable[Kept]]
+Work = Callable[[Attempt], Awaitable[StoredReply]]
 """Does what a request asks for. It gives the replies that are to be kept, also of errors, and raises the others."""
 
 
@@ -83,18 +83,18 @@ class Idempotency:
         guid = str(uuid.uuid5(_NAMESPACE, f"{slot} {fingerprint}"))
         begun = await self._replies.begin(slot, fingerprint, lease=self._lease)
         match begun:
-            case Busy():
+            case InProgress():
                 raise RequestInProgress("A request with this Idempotency-Key is under way.", retry_after=1)
-            case Other():
+            case KeyReused():
                 raise IdempotencyKeyReused("This Idempotency-Key belongs to another request: make a new key.")
-            case Kept(body=None):  # it was too long to keep: what it showed is looked up
+            case StoredReply(body=None):  # it was too long to keep: what it showed is looked up
                 return Answer(await work(Attempt(guid, repeated=True)), replayed=True)
-            case Kept():
+            case StoredReply():
                 return Answer(begun, replayed=True)
-            case Mark():
+            case Claim():
                 return Answer(await self._run(begun, Attempt(guid, begun.repeated), work))
 
-    async def _run(self, mark: Mark, attempt: Attempt, work: Work) -> Kept:
+    async def _run(self, mark: Claim, attempt: Attempt, work: Work) -> StoredReply:
         renewing = asyncio.create_task(self._renew(mark))
         try:
             reply = await work(attempt)
@@ -113,7 +113,7 @@ class Idempotency:
             _log.warning("a reply could not be kept; a retry looks up what was made", engine=error.engine)
         return reply
 
-    async def _renew(self, mark: Mark) -> None:
+    async def _renew(self, mark: Claim) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
             try:
@@ -122,7 +122,7 @@ class Idempotency:
             except Unavailable as error:
                 _log.warning("a lease could not be renewed", engine=error.engine)
 
-    async def _release(self, mark: Mark, *, forget: bool) -> None:
+    async def _release(self, mark: Claim, *, forget: bool) -> None:
         try:
             await self._replies.release(mark, forget=forget)
         except Unavailable as error:  # the lease runs out by itself

@@ -11,7 +11,7 @@ _BLOCK = 64
 """Numbers reserved at once: one round trip for so many records. What is left when the process ends is never used."""
 
 
-class Numbers:
+class IdAllocator:
     """A sequence of numbers that no other process gets."""
 
     def __init__(self, store: Store, name: str) -> None:

@@ -83,7 +83,7 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
 
 def _damaged(sniffed: Sniffed, filename: str) -> IngestError:
     return IngestError(
-        f"The {sniffed.format} file is damaged: its stream can not be read.", reason="malformed", filename=filename
+        f"The {sniffed.format} file is damaged: its stream cannot be read.", reason="malformed", filename=filename
     )
 
 

@@ -46,7 +46,7 @@ def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterat
     """
     reader = READERS.get(name)
     if reader is None:
-        raise IngestError(f"Pictures of the format {name} can not be read.", reason="unsupported", filename=filename)
+        raise IngestError(f"Pictures of the format {name} cannot be read.", reason="unsupported", filename=filename)
     with path.open("rb") as source, _quiet(limits.image_pixels):
         try:
             image = Image.open(source, formats=[reader])
@@ -54,7 +54,7 @@ def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterat
             raise _bomb(filename, limits) from error
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
             raise IngestError(
-                f"The {name} picture is damaged: its header can not be read.", reason="malformed", filename=filename
+                f"The {name} picture is damaged: its header cannot be read.", reason="malformed", filename=filename
             ) from error
         with image:
             if image.width * image.height > limits.image_pixels:

@@ -134,9 +134,9 @@ def _guarded(feed: Callable[[], None], parser: _Parser, filename: str) -> Any:
         raise IngestError(
             f"The XML is not well-formed at line {line}, column {column}.", reason="malformed", filename=filename
         ) from error
-    except (LookupError, ValueError) as error:  # an encoding that does not exist, or that expat can not take
+    except (LookupError, ValueError) as error:  # an encoding that does not exist, or that expat cannot take
         raise IngestError(
-            "The XML is in an encoding that can not be read.", reason="malformed", filename=filename
+            "The XML is in an encoding that cannot be read.", reason="malformed", filename=filename
         ) from error
 
 

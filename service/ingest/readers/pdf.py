@@ -31,7 +31,7 @@ def opened(path: Path, filename: str) -> Iterator[Any]:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == _WRONG_PASSWORD:
             raise Locked from error
-        raise IngestError("The PDF is damaged: it can not be opened.", reason="malformed", filename=filename) from error
+        raise IngestError("The PDF is damaged: it cannot be opened.", reason="malformed", filename=filename) from error
     with closing(document):
         yield document
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.adapters.local.files import LocalFiles
-from service.adapters.local.part import Part
+from service.adapters.local.part import PartFile
 from service.errors import StorageFull, Unavailable
 
 
@@ -58,19 +58,19 @@ async def test_failures_leave_no_part(tmp_path: Path) -> None:
         (errno.ENOSPC, StorageFull, "the disk is full"),
         (errno.EDQUOT, StorageFull, "the disk quota is used up"),
         (errno.EROFS, Unavailable, "read-only"),
-        (errno.EIO, Unavailable, "can not be read or written"),
+        (errno.EIO, Unavailable, "cannot be read or written"),
     ],
 )
 async def test_a_broken_disk_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[Unavailable], message: str
 ) -> None:
-    def fail(self: Part, content: bytes) -> None:
+    def fail(self: PartFile, content: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
     path = tmp_path / "source"
     path.write_bytes(b"x")
     async with LocalFiles(tmp_path / "files") as files:
-        monkeypatch.setattr(Part, "write", fail)
+        monkeypatch.setattr(PartFile, "write", fail)
         for call in (
             lambda: files.put("org", content()),
             lambda: files.put_path("org", path),

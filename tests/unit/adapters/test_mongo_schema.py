@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.adapters.mongo import schema
-from service.adapters.mongo.schema import Step, validator, wanted_indexes
+from service.adapters.mongo.schema import SetupStep, validator, wanted_indexes
 from service.errors import SettingsError
 from service.ports.store import KINDS
 from tests.support.mongo_server import Document, MongoServer, error, found, note
@@ -119,7 +119,7 @@ async def test_an_index_that_differs_is_made_anew(server: MongoServer, name: str
 async def test_a_validator_that_differs_is_set(server: MongoServer) -> None:
     complete(server, key=None)
     steps = await schema.apply(options(server))
-    assert Step("key", "set validator", steps[0].detail) == steps[0]
+    assert SetupStep("key", "set validator", steps[0].detail) == steps[0]
     assert [command["collMod"] for command in server.sent("collMod")] == ["key"]
 
 

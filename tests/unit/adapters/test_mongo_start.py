@@ -1,4 +1,4 @@
-"""What is wrong at the start is one line that names the setting and the mend."""
+"""What is wrong at the start is one line that names the setting and the fix."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ SETS: dict[str, tuple[Document, str, str]] = {
     "a standalone, asked as a set": (ALONE, "?replicaSet=rs0", "--replSet"),
     "a standalone, asked directly": (ALONE, "?replicaSet=rs0&directConnection=true", "with --replSet rs0"),
     "a standalone without sessions": ({**ALONE, "logicalSessionTimeoutMinutes": None}, "", "with --replSet rs0"),
-    "a set of another name": ({}, "?replicaSet=rs1", "mend replicaSet"),
-    "a set of another name, asked directly": ({}, "?replicaSet=rs1&directConnection=true", "mend replicaSet"),
+    "a set of another name": ({}, "?replicaSet=rs1", "fix replicaSet"),
+    "a set of another name, asked directly": ({}, "?replicaSet=rs1&directConnection=true", "fix replicaSet"),
     "not initiated": (GHOST, "", "rs.initiate"),
     "not initiated, asked as a set": (GHOST, "?replicaSet=rs0", "rs.initiate"),
     "members that are not reached": (ELSEWHERE, "?replicaSet=rs0", "directConnection=true"),
@@ -170,7 +170,7 @@ async def test_a_store_that_is_not_open() -> None:
 
 
 async def examined(server: MongoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, Check]:
-    async def nothing(_: MongoOptions) -> list[schema.Step]:
+    async def nothing(_: MongoOptions) -> list[schema.SetupStep]:
         return []
 
     monkeypatch.setattr(mongo_checks, "plan", nothing)
@@ -191,7 +191,7 @@ async def test_an_examination(server: MongoServer, monkeypatch: pytest.MonkeyPat
     assert seen["permissions"].health is Health.FAILED
     assert "changeStream" in seen["permissions"].found
     assert seen["oplog window"].health is Health.WARNING
-    assert all(check.mend for check in seen.values() if check.health is not Health.OK)
+    assert all(check.fix for check in seen.values() if check.health is not Health.OK)
 
 
 async def test_an_examination_of_what_is_out_of_order(server: MongoServer, monkeypatch: pytest.MonkeyPatch) -> None:

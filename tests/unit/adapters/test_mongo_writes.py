@@ -86,8 +86,8 @@ async def test_no_match_is_told_apart_by_a_second_read(server: MongoServer, stor
 
 
 CODES: list[tuple[int, type[AssetryError], str]] = [
-    (6, Unavailable, "can not be reached"),
-    (7, Unavailable, "can not be reached"),
+    (6, Unavailable, "cannot be reached"),
+    (7, Unavailable, "cannot be reached"),
     (13, Unavailable, "permission"),
     (50, Unavailable, "in time"),
     (64, Unavailable, "majority"),

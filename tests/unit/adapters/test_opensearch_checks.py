@@ -60,7 +60,7 @@ def routes(**changes: Answer) -> dict[str, Answer]:
 async def examined(*urls: str, **options: Any) -> dict[str, Check]:
     found = await checks(Connection(urls, **options))
     assert all(check.engine == "search" for check in found)
-    assert all(check.mend for check in found if check.health is not Health.OK), "what is not well has a mend"
+    assert all(check.fix for check in found if check.health is not Health.OK), "what is not well has a fix"
     return {check.name: check for check in found}
 
 
@@ -101,7 +101,7 @@ async def test_a_healthy_engine() -> None:
         ("shards", {"health": Answer.json(HEALTH | {"active_shards": 1900})}, Health.WARNING, "1900 of 2000"),
         ("shards", {"health": Answer.json(HEALTH | {"unassigned_shards": 1990})}, Health.FAILED, "2000 of 2000"),
         ("shards", {"settings": HIDDEN}, Health.WARNING, "does not tell"),
-        ("shards", {"settings": Answer.json({})}, Health.WARNING, "can not be read"),
+        ("shards", {"settings": Answer.json({})}, Health.WARNING, "cannot be read"),
         ("automatic indexes", {"settings": HIDDEN}, Health.WARNING, "does not tell"),
         (
             "read-only",
@@ -159,7 +159,7 @@ async def test_what_may_not_be_done_is_named_and_the_index_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "words", "mend"),
+    ("answer", "words", "fix"),
     [
         (Answer.json(DENIED, 403), "create an index (security_exception: x/y)", "permissions"),
         (
@@ -170,12 +170,12 @@ async def test_what_may_not_be_done_is_named_and_the_index_is_dropped() -> None:
         (Answer.json({}, 503), "create an index (search: answered 503", "log"),
     ],
 )
-async def test_an_index_that_can_not_be_made(answer: Answer, words: str, mend: str) -> None:
+async def test_an_index_that_can_not_be_made(answer: Answer, words: str, fix: str) -> None:
     async with routed(routes(bulk=answer)) as (url, _):
         found = (await examined(url))["permissions"]
     assert found.health is Health.FAILED
     assert words in found.found
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 async def test_an_engine_that_is_not_there_is_one_failed_check() -> None:
@@ -183,7 +183,7 @@ async def test_an_engine_that_is_not_there_is_one_failed_check() -> None:
         pass
     (found,) = (await examined(url.replace("://", "://u:s3cret@"))).values()
     assert (found.name, found.health, found.setting) == ("reachable", Health.FAILED, "ASSETRY_OPENSEARCH_URL")
-    assert found.mend == "start the engine, or correct the address"
+    assert found.fix == "start the engine, or correct the address"
     assert "s3cret" not in found.found
 
 
@@ -191,7 +191,7 @@ POSES = {"version": {"number": "7.10.2"}, "tagline": "The OpenSearch Project: ht
 
 
 @pytest.mark.parametrize(
-    ("answer", "words", "mend"),
+    ("answer", "words", "fix"),
     [
         (Answer.json({}, 404), "answers 404, what answers is not OpenSearch", "correct the address, or its path"),
         (Answer.json({}, 302), "sends callers elsewhere (302)", "set the address it names"),
@@ -204,13 +204,13 @@ POSES = {"version": {"number": "7.10.2"}, "tagline": "The OpenSearch Project: ht
     ],
 )
 async def test_what_is_not_the_engine_that_is_needed_is_told_beside_its_mend(
-    answer: Answer, words: str, mend: str
+    answer: Answer, words: str, fix: str
 ) -> None:
     async with routed({"/": answer}) as (url, _):
         (found,) = (await examined(url)).values()
     assert found.found.startswith(url)
     assert words in found.found
-    assert found.mend == mend
+    assert found.fix == fix
 
 
 async def test_an_engine_that_is_busy_is_one_failed_check() -> None:
@@ -267,4 +267,4 @@ async def test_a_block_that_is_set_is_found_with_its_mend() -> None:
         found = {check.name: check for check in await checks(Connection((url,)))}["read-only"]
         await engine.close()
     assert found.health is Health.FAILED
-    assert 'PUT /assets-1/_settings {"index.blocks.read_only_allow_delete": null}' in found.mend
+    assert 'PUT /assets-1/_settings {"index.blocks.read_only_allow_delete": null}' in found.fix

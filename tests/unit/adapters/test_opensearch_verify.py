@@ -1,4 +1,4 @@
-"""What the service says of an engine that it can not work on: one line, the setting and the mend, no secret."""
+"""What the service says of an engine that it cannot work on: one line, the setting and the fix, no secret."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_one_dead_host_of_two_is_logged(caplog: pytest.LogCaptureFixture) 
     async with routed(GOOD) as (url, _):
         with caplog.at_level(logging.WARNING):
             await verify(Connection((dead, url)), prefix="assets", writes=True)
-    assert "one of 2 hosts can not be used" in caplog.text
+    assert "one of 2 hosts cannot be used" in caplog.text
 
 
 async def test_hosts_of_two_clusters_are_refused() -> None:
@@ -181,7 +181,7 @@ CLUSTER = "cluster.blocks.read_only"
 
 
 @pytest.mark.parametrize(
-    ("path", "answer", "mend"),
+    ("path", "answer", "fix"),
     [
         ("/assets/_settings", BLOCKED, f'free disk space, then PUT /assets-1/_settings {{"{BLOCK}": null}}'),
         (
@@ -191,9 +191,9 @@ CLUSTER = "cluster.blocks.read_only"
         ),
     ],
 )
-async def test_a_read_only_engine_is_refused_to_who_writes(path: str, answer: Answer, mend: str) -> None:
+async def test_a_read_only_engine_is_refused_to_who_writes(path: str, answer: Answer, fix: str) -> None:
     async with routed({**GOOD, path: answer}) as (url, _):
-        assert mend in await said(url)
+        assert fix in await said(url)
         await verify(Connection((url,)), prefix="assets", writes=False)
 
 

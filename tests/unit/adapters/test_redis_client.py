@@ -235,7 +235,7 @@ GOOD = {"redis_version": "7.2.4", "role": "master", "maxmemory": 0, "used_memory
 def test_what_info_says_is_judged(facts: Mapping[str, object], bad: Mapping[str, Health]) -> None:
     found = judged({**GOOD, **facts})
     assert {check.name: check.health for check in found if check.health is not Health.OK} == bad
-    assert all(check.mend for check in found if check.health is not Health.OK)
+    assert all(check.fix for check in found if check.health is not Health.OK)
 
 
 async def test_an_examination_says_what_is_wrong_and_raises_nothing() -> None:
@@ -248,7 +248,7 @@ async def test_an_examination_says_what_is_wrong_and_raises_nothing() -> None:
         (check,) = await checks(options)
         assert (check.name, check.health, check.setting) == ("reachable", Health.FAILED, "ASSETRY_REDIS_URL")
         assert check.found
-        assert check.mend
+        assert check.fix
 
 
 @pytest.mark.parametrize(("scheme", "words"), [("redis", "write rediss://"), ("rediss", r"\?ssl_certfile=FILE")])

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from service.adapters.redis.quotas import PAUSE, RedisQuotas
 from service.adapters.redis.replies import RedisReplies
 from service.errors import Unavailable
-from service.ports.replies import Kept, Mark
+from service.ports.replies import Claim, StoredReply
 from tests.unit.core.fakes import Clock
 
 HOUR = 3600
@@ -102,11 +102,11 @@ async def test_an_outage_gives_no_new_window(quotas: RedisQuotas, client: Client
 async def test_replies_are_unavailable_without_redis(client: Client) -> None:
     replies = RedisReplies(cast("Redis", client), "test")
     client.answer = client.away
-    mark = Mark("slot", "token")
+    mark = Claim("slot", "token")
     calls: list[Callable[[], Awaitable[Any]]] = [
         lambda: replies.begin("slot", "print"),
         lambda: replies.renew(mark),
-        lambda: replies.keep(mark, Kept(200)),
+        lambda: replies.keep(mark, StoredReply(200)),
         lambda: replies.release(mark, forget=True),
     ]
     for call in calls:
@@ -134,5 +134,5 @@ async def test_a_mark_that_timed_out_is_no_run(client: Client) -> None:
         await replies.begin("slot", "print")
     client.answer = stands
     begun = await replies.begin("slot", "print")
-    assert isinstance(begun, Mark)
+    assert isinstance(begun, Claim)
     assert begun.repeated

@@ -1,4 +1,4 @@
-"""TLS to Redis: whom it trusts, and what it says when it can not."""
+"""TLS to Redis: whom it trusts, and what it says when it cannot."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ async def test_what_is_wrong_at_start_names_its_setting(
     assert silent(caught.value)
     found = (await checks(options))[-1]
     assert (found.health, found.setting) == (Health.FAILED, setting)
-    assert found.mend
+    assert found.fix
 
 
 async def test_what_is_no_s3_is_told(engine: Engine, options: S3Options) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from service.adapters.s3.incoming import S3Incoming
 from service.adapters.s3.options import MIB
-from service.adapters.s3.spool import PREFIX, Spool, Stretch, sweep_scratch
+from service.adapters.s3.spool import PREFIX, Spool, SpoolSlice, sweep_scratch
 from service.adapters.s3.threads import Threads
-from service.adapters.shared.memory_budget import Budget
+from service.adapters.shared.memory_budget import MemoryBudget
 from service.errors import StorageFull, TooLarge, Unavailable
 from service.ports.files import Put
 
@@ -52,7 +52,7 @@ def test_a_stretch_is_sent_and_sent_again(tmp_path: Path, size: int) -> None:
     spool.write(b"a" * size)
     spool.write(b"b" * size)
     spool.write(b"c" * size)
-    stretch = Stretch(spool, size, size + 5)
+    stretch = SpoolSlice(spool, size, size + 5)
     wanted = b"b" * size + b"c" * 5
     assert stretch.sha256() == hashlib.sha256(wanted).hexdigest()
     for _ in range(2):
@@ -81,7 +81,7 @@ async def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Spool, "write", full)
     threads = Threads(2, 1.0, "test")
-    incoming = S3Incoming(Spool(tmp_path), threads, store, Budget(blocks=3))
+    incoming = S3Incoming(Spool(tmp_path), threads, store, MemoryBudget(blocks=3))
     await incoming.write(b"x" * MIB)
     with pytest.raises(StorageFull, match="temporary files: the disk is full"):
         await incoming.keep("org")

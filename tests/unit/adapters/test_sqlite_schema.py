@@ -51,7 +51,7 @@ async def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> 
 
 
 async def test_a_missing_folder_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="can not be opened"):
+    with pytest.raises(Unavailable, match="cannot be opened"):
         await store_at(tmp_path / "absent" / "store.sqlite").open()
 
 
@@ -103,7 +103,7 @@ async def test_without_a_write_ahead_log_there_is_no_store() -> None:
     ("name", "kind", "message"),
     [
         ("SQLITE_FULL", Unavailable, "disk is full"),
-        ("SQLITE_IOERR_WRITE", Unavailable, "can not be read or written"),
+        ("SQLITE_IOERR_WRITE", Unavailable, "cannot be read or written"),
         ("SQLITE_BUSY_SNAPSHOT", Unavailable, "locked"),
         ("SQLITE_CORRUPT_INDEX", Unavailable, "damaged"),
         ("SQLITE_READONLY_DBMOVED", Unavailable, "read-only"),

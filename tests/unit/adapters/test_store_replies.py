@@ -12,12 +12,12 @@ from service.adapters.shared import store_replies
 from service.adapters.shared.store_replies import StoreReplies
 from service.adapters.sqlite.store import SqliteStore
 from service.errors import Unavailable
-from service.ports.replies import KEPT, LEASE, Busy, Kept, Mark
+from service.ports.replies import KEPT, LEASE, Claim, InProgress, StoredReply
 from service.ports.store import Record
 from tests.support.waiting import until
 from tests.unit.core.fakes import Clock
 
-REPLY = Kept(201, {}, "{}")
+REPLY = StoredReply(201, {}, "{}")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
 async def keep(replies: StoreReplies, *slots: str) -> None:
     for slot in slots:
         mark = await replies.begin(slot, "print")
-        assert isinstance(mark, Mark)
+        assert isinstance(mark, Claim)
         assert not mark.repeated
         assert await replies.keep(mark, REPLY)
 
@@ -50,9 +50,9 @@ async def test_a_day_later_the_slot_is_anyone_s(store: SqliteStore, clock: Clock
     assert await replies.begin("slot", "print") == REPLY
     clock.pass_(1)
     mark = await replies.begin("slot", "another print")
-    assert isinstance(mark, Mark)
+    assert isinstance(mark, Claim)
     assert not mark.repeated
-    assert await replies.begin("slot", "another print") == Busy()
+    assert await replies.begin("slot", "another print") == InProgress()
     assert len(await records(store)) == 1
 
 
@@ -107,23 +107,23 @@ async def test_a_clock_that_is_wrong_blocks_nobody(store: SqliteStore, clock: Cl
     wrong = Clock()
     wrong.pass_(3600 * hours)
     mark = await StoreReplies(store, wrong).begin("slot", "print")
-    assert isinstance(mark, Mark)
+    assert isinstance(mark, Claim)
     taken = await StoreReplies(store, clock).begin("slot", "print")
-    assert isinstance(taken, Mark)
+    assert isinstance(taken, Claim)
     assert taken.repeated
 
 
 async def test_a_lease_ends_by_the_clock(store: SqliteStore, clock: Clock) -> None:
     one, two = StoreReplies(store, clock), StoreReplies(store, clock)
     mark = await one.begin("slot", "print")
-    assert isinstance(mark, Mark)
+    assert isinstance(mark, Claim)
     clock.pass_(LEASE - 1)
-    assert await two.begin("slot", "print") == Busy()
+    assert await two.begin("slot", "print") == InProgress()
     assert await one.renew(mark)
     clock.pass_(LEASE - 1)
-    assert await two.begin("slot", "print") == Busy()
+    assert await two.begin("slot", "print") == InProgress()
     clock.pass_(1)
-    assert isinstance(await two.begin("slot", "print"), Mark)
+    assert isinstance(await two.begin("slot", "print"), Claim)
 
 
 async def test_a_mark_that_timed_out_is_no_run(
@@ -141,9 +141,9 @@ async def test_a_mark_that_timed_out_is_no_run(
         patched.setattr(store, "insert", late)
         with pytest.raises(Unavailable):
             await replies.begin("slot", "print")
-    assert await StoreReplies(store, clock).begin("slot", "print") == Busy(), "who else could know?"
+    assert await StoreReplies(store, clock).begin("slot", "print") == InProgress(), "who else could know?"
     mark = await replies.begin("slot", "print")
-    assert isinstance(mark, Mark)
+    assert isinstance(mark, Claim)
     assert mark.repeated
 
 
@@ -152,7 +152,7 @@ async def test_a_reply_that_could_not_be_kept_blocks_no_retry(
 ) -> None:
     replies = StoreReplies(store, clock)
     mark = await replies.begin("slot", "print")
-    assert isinstance(mark, Mark)
+    assert isinstance(mark, Claim)
 
     async def away(*_arguments: Any, **_options: Any) -> Record:
         raise Unavailable("store", "away")
@@ -161,7 +161,7 @@ async def test_a_reply_that_could_not_be_kept_blocks_no_retry(
         patched.setattr(store, "update", away)
         with pytest.raises(Unavailable):
             await replies.keep(mark, REPLY)
-    assert isinstance(await replies.begin("slot", "print"), Mark)
+    assert isinstance(await replies.begin("slot", "print"), Claim)
 
 
 async def test_it_sweeps_by_itself_and_outlives_faults(

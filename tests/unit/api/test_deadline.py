@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api.kernel.deadline import Deadline
-from service.errors import BodyOverdue, Overdue
+from service.errors import BodyTimeout, DeadlineExceeded
 
 LONG = 60.0
 SHORT = 0.02
@@ -57,13 +57,13 @@ async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
     ids=["no body", "an empty body", "a body", "chunks"],
 )
 async def test_a_request_that_is_not_answered_ends(app: Any, receive: Receive, headers: dict[str, str]) -> None:
-    with pytest.raises(Overdue):
+    with pytest.raises(DeadlineExceeded):
         await Deadline(app, SHORT)(scope(**headers), receive, discard)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
 async def test_a_body_that_stops_arriving_ends(kind: str) -> None:
-    with pytest.raises(BodyOverdue):
+    with pytest.raises(BodyTimeout):
         await Deadline(hanging, LONG, idle=SHORT)(
             scope(content_length="9", content_type=kind), messages(b"a", None), discard
         )

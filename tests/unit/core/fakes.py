@@ -62,7 +62,7 @@ class Picture:
 
 @dataclass
 class Reader:
-    """Says of every file what it was told to say; a file that starts with "bad" can not be read."""
+    """Says of every file what it was told to say; a file that starts with "bad" cannot be read."""
 
     facts: Facts = field(default_factory=Facts)
     made: int = 0

@@ -17,35 +17,37 @@ from service.errors import (
     RequestInProgress,
     Unavailable,
 )
-from service.ports.replies import LEASE, Busy, Kept, Mark, Other
+from service.ports.replies import LEASE, Claim, InProgress, KeyReused, StoredReply
 from service.ports.store import Record
 from tests.support.waiting import until
 from tests.unit.core.fakes import Shelf
 
-CREATED = Kept(201, {}, "{}")
+CREATED = StoredReply(201, {}, "{}")
 
 
 @dataclass
 class Replies:
     """Answers every ``begin`` with what it was told to, and writes down what else is asked."""
 
-    begun: Mark | Kept | Busy | Other = field(default_factory=lambda: Mark("slot", "token"))
+    begun: Claim | StoredReply | InProgress | KeyReused = field(default_factory=lambda: Claim("slot", "token"))
     slots: list[tuple[str, str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     away: bool = False
     taken_over: bool = False
 
-    async def begin(self, slot: str, fingerprint: str, *, lease: float = LEASE) -> Mark | Kept | Busy | Other:
+    async def begin(
+        self, slot: str, fingerprint: str, *, lease: float = LEASE
+    ) -> Claim | StoredReply | InProgress | KeyReused:
         self.slots.append((slot, fingerprint))
         return self.begun
 
-    async def renew(self, mark: Mark, *, lease: float = LEASE) -> bool:
+    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
         return self._note("renew")
 
-    async def keep(self, mark: Mark, reply: Kept) -> bool:
+    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
         return self._note(f"keep {reply.status}")
 
-    async def release(self, mark: Mark, *, forget: bool) -> None:
+    async def release(self, mark: Claim, *, forget: bool) -> None:
         self._note("forget" if forget else "release")
 
     async def close(self) -> None:
@@ -58,16 +60,16 @@ class Replies:
         return not self.taken_over
 
 
-def works(attempts: list[Attempt]) -> Callable[[Attempt], Awaitable[Kept]]:
-    async def work(attempt: Attempt) -> Kept:
+def works(attempts: list[Attempt]) -> Callable[[Attempt], Awaitable[StoredReply]]:
+    async def work(attempt: Attempt) -> StoredReply:
         attempts.append(attempt)
         return CREATED
 
     return work
 
 
-def fails(error: BaseException) -> Callable[[Attempt], Awaitable[Kept]]:
-    async def work(_attempt: Attempt) -> Kept:
+def fails(error: BaseException) -> Callable[[Attempt], Awaitable[StoredReply]]:
+    async def work(_attempt: Attempt) -> StoredReply:
         raise error
 
     return work
@@ -108,14 +110,14 @@ async def test_what_was_kept_is_given_again(who: Principal) -> None:
 
 
 async def test_what_was_too_long_is_looked_up(who: Principal) -> None:
-    replies, attempts = Replies(Kept(201, {}, None)), list[Attempt]()
+    replies, attempts = Replies(StoredReply(201, {}, None)), list[Attempt]()
     assert await Idempotency(replies).once(who, "key", "print", works(attempts)) == Answer(CREATED, True)
     assert attempts[0].repeated
     assert not replies.calls
 
 
-@pytest.mark.parametrize(("begun", "error"), [(Busy(), RequestInProgress), (Other(), IdempotencyKeyReused)])
-async def test_what_can_not_begin(who: Principal, begun: Busy | Other, error: type[Exception]) -> None:
+@pytest.mark.parametrize(("begun", "error"), [(InProgress(), RequestInProgress), (KeyReused(), IdempotencyKeyReused)])
+async def test_what_can_not_begin(who: Principal, begun: InProgress | KeyReused, error: type[Exception]) -> None:
     with pytest.raises(error):
         await Idempotency(Replies(begun)).once(who, "key", "print", works([]))
 
@@ -140,7 +142,7 @@ async def test_what_a_failed_run_leaves(who: Principal, error: BaseException, en
 
 
 async def test_a_repeated_run_never_frees_the_key(who: Principal) -> None:
-    replies = Replies(Mark("slot", "token", repeated=True))
+    replies = Replies(Claim("slot", "token", repeated=True))
     with pytest.raises(InvalidInput):
         await Idempotency(replies).once(who, "key", "print", fails(InvalidInput("m")))
     assert replies.calls == ["release"]
@@ -155,7 +157,7 @@ async def test_the_answer_is_given_even_if_it_can_not_be_kept(who: Principal, re
 async def test_long_work_renews_its_lease(who: Principal, away: bool) -> None:
     replies, gate = Replies(away=away), asyncio.Event()
 
-    async def long(_attempt: Attempt) -> Kept:
+    async def long(_attempt: Attempt) -> StoredReply:
         await gate.wait()
         return CREATED
 
@@ -169,7 +171,7 @@ async def test_long_work_renews_its_lease(who: Principal, away: bool) -> None:
 async def test_what_was_taken_over_is_not_renewed(who: Principal) -> None:
     replies = Replies(taken_over=True)
 
-    async def long(_attempt: Attempt) -> Kept:
+    async def long(_attempt: Attempt) -> StoredReply:
         await until(lambda: "renew" in replies.calls, "it was renewed")
         await asyncio.sleep(0)
         return CREATED

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.core.access.keys import Principal
-from service.core.files.imports import CHUNK, Imports, Outcome, Source
+from service.core.files.imports import CHUNK, ImportOutcome, Imports, Source
 from service.errors import NotAllowed
 from tests.unit.core.fakes import Clock, Facts, Shelf
 
@@ -28,7 +28,7 @@ async def test_equal_files_once_and_again_nothing(
     imports: Imports, shelf: Shelf, who: Principal, tmp_path: Path
 ) -> None:
     sources = _sources(tmp_path, [b"one", b"two", b"one", b"bad", *(b"%d" % n for n in range(CHUNK))])
-    heard: list[Outcome] = []
+    heard: list[ImportOutcome] = []
     summary = await imports.run(who, sources, heard.append)
     assert (summary.imported, summary.duplicates, len(summary.failed)) == (CHUNK + 2, 1, 1)
     assert summary.seen == len(heard) == len(sources)

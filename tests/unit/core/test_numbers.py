@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from service.core.shared.ids import Numbers
+from service.core.shared.ids import IdAllocator
 from service.errors import Unavailable
 from service.ports.store import Store
 
@@ -30,8 +30,8 @@ class Counter:
         return first
 
 
-def numbers(counter: Counter) -> Numbers:
-    return Numbers(cast("Store", counter), "asset")
+def numbers(counter: Counter) -> IdAllocator:
+    return IdAllocator(cast("Store", counter), "asset")
 
 
 async def test_many_callers_share_blocks() -> None:

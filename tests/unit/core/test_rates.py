@@ -4,7 +4,7 @@ import pytest
 
 from service.adapters.local.quotas import MemoryQuotas
 from service.core.access.keys import TIERS, Principal
-from service.core.access.rate_limits import WINDOW, Rates
+from service.core.access.rate_limits import WINDOW, RateLimiter
 from service.errors import TooManyRequests
 from tests.unit.core.fakes import Clock
 
@@ -14,8 +14,8 @@ def _who(tier: str, key_id: str = "key_1") -> Principal:
 
 
 async def test_a_window_is_used_up_and_starts_anew(clock: Clock) -> None:
-    rates = Rates(MemoryQuotas(clock))
-    quotas = [await rates.take(_who("free")) for _ in range(1_000)]
+    rate_limiter = RateLimiter(MemoryQuotas(clock))
+    quotas = [await rate_limiter.take(_who("free")) for _ in range(1_000)]
     assert quotas[0] is not None
     assert quotas[0].headers == {
         "RateLimit-Policy": '"hourly";q=1000;w=3600',
@@ -23,17 +23,17 @@ async def test_a_window_is_used_up_and_starts_anew(clock: Clock) -> None:
     }
     clock.pass_(600)
     with pytest.raises(TooManyRequests) as raised:
-        await rates.take(_who("free"))
+        await rate_limiter.take(_who("free"))
     assert raised.value.retry_after == WINDOW - 600
-    assert await rates.take(_who("free", "key_2")), "another key has a window of its own"
+    assert await rate_limiter.take(_who("free", "key_2")), "another key has a window of its own"
     clock.pass_(WINDOW - 600)
-    quota = await rates.take(_who("free"))
+    quota = await rate_limiter.take(_who("free"))
     assert quota is not None
     assert quota.left == 999
 
 
 async def test_every_tier(clock: Clock) -> None:
-    rates = Rates(MemoryQuotas(clock))
+    rate_limiter = RateLimiter(MemoryQuotas(clock))
     for tier, limit in TIERS.items():
-        quota = await rates.take(_who(tier, f"key_{tier}"))
+        quota = await rate_limiter.take(_who(tier, f"key_{tier}"))
         assert (quota.limit if quota else None) == limit

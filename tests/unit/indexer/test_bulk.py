@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from indexer.bulk.loop import Bounds, BulkLoop, Halted, IndexGone, requests
+from indexer.bulk.loop import BatchLimits, BulkLoop, Halted, IndexGone, requests
 from indexer.follow.feed import Interrupted
 from service.errors import Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Rejected, SearchEngine
@@ -73,7 +73,7 @@ class Flow:
         self.check()
 
 
-def loop(engine: Engine, *, lanes: int = 1, bounds: Bounds | None = None, patience: int = 100) -> Any:
+def loop(engine: Engine, *, lanes: int = 1, bounds: BatchLimits | None = None, patience: int = 100) -> Any:
     letters, flow = Letters(), Flow(patience)
     made = BulkLoop(cast("SearchEngine", engine), letters, flow, bounds=bounds, lanes=lanes)
     return made, letters, flow
@@ -82,15 +82,15 @@ def loop(engine: Engine, *, lanes: int = 1, bounds: Bounds | None = None, patien
 @pytest.mark.parametrize(
     ("sizes", "bounds", "expected"),
     [
-        ([], Bounds(2, 100), []),
-        ([1, 1, 1, 1, 1], Bounds(2, 100), [2, 2, 1]),
-        ([40, 40, 40], Bounds(10, 100), [2, 1]),
-        ([500, 1, 1], Bounds(10, 100), [1, 2]),
-        ([1, 500, 1], Bounds(10, 100), [1, 1, 1]),
-        ([100, 100], Bounds(10, 100), [1, 1]),
+        ([], BatchLimits(2, 100), []),
+        ([1, 1, 1, 1, 1], BatchLimits(2, 100), [2, 2, 1]),
+        ([40, 40, 40], BatchLimits(10, 100), [2, 1]),
+        ([500, 1, 1], BatchLimits(10, 100), [1, 2]),
+        ([1, 500, 1], BatchLimits(10, 100), [1, 1, 1]),
+        ([100, 100], BatchLimits(10, 100), [1, 1]),
     ],
 )
-def test_requests_keep_both_bounds_and_the_order(sizes: list[int], bounds: Bounds, expected: list[int]) -> None:
+def test_requests_keep_both_bounds_and_the_order(sizes: list[int], bounds: BatchLimits, expected: list[int]) -> None:
     items = [item(number, size=size) for number, size in enumerate(sizes)]
     batches = list(requests(items, bounds))
     assert [len(batch) for batch in batches] == expected
@@ -99,7 +99,7 @@ def test_requests_keep_both_bounds_and_the_order(sizes: list[int], bounds: Bound
 
 async def test_what_is_acknowledged_is_done_and_clears_letters() -> None:
     engine = Engine(status(201))
-    bulk, letters, flow = loop(engine, bounds=Bounds(2, 1000), lanes=2)
+    bulk, letters, flow = loop(engine, bounds=BatchLimits(2, 1000), lanes=2)
     await bulk.write("i", [item(number) for number in range(5)])
     assert sorted(letters.good) == [f"asset_{number}" for number in range(5)]
     assert [len(sent) for sent in engine.sent] == [2, 2, 1]

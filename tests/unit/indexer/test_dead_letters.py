@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexer.bulk.dead_letters import REASON_LENGTH, DeadLetters, Letter, listed
+from indexer.bulk.dead_letters import REASON_LENGTH, DeadLetter, DeadLetters, listed
 from service.ports.search import BulkOutcome
 from tests.unit.indexer.memory import HandClock, Notes
 
@@ -15,7 +15,7 @@ class Rig:
         self.clock = HandClock()
         self.letters = DeadLetters(self.notes.as_store(), self.clock)
 
-    async def listed(self, index: str = INDEX) -> list[Letter]:
+    async def listed(self, index: str = INDEX) -> list[DeadLetter]:
         return [letter async for letter in listed(self.notes.as_store(), index)]
 
 
@@ -87,7 +87,7 @@ async def test_a_reason_is_cut(rig: Rig) -> None:
 
 def test_letters_of_earlier_releases_are_read() -> None:
     body = {"index": "assets", "asset_id": "a", "version": 1, "error_type": "e", "reason": "r", "at": "then"}
-    letter = Letter.read(body)
+    letter = DeadLetter.read(body)
     assert (letter.attempts, letter.first_at, letter.last_at) == (1, "then", "then")
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from indexer import crash_points
-from indexer.crash_points import Step
+from indexer.crash_points import CrashPoint
 from indexer.leadership.lease import Candidate, Lease, LeaseLost
-from indexer.leadership.renewal import Keeper
+from indexer.leadership.renewal import LeaseRenewer
 from service.ports.clock import SystemClock
 from service.ports.store import Body
 from tests.support.waiting import until
@@ -22,7 +22,9 @@ class Rig:
         self.notes = Notes()
         self.lost = 0
         self.lease = self.candidate("one")
-        self.keeper = Keeper(self.lease, SystemClock(), renew=0.02, save=0.0, summary=self.summary, lost=self.learn)
+        self.renewer = LeaseRenewer(
+            self.lease, SystemClock(), renew=0.02, save=0.0, summary=self.summary, lost=self.learn
+        )
 
     def candidate(self, name: str) -> Lease:
         return Lease(self.notes.as_store(), SystemClock(), KEY, Candidate(name, lambda _: True))
@@ -42,9 +44,9 @@ class Rig:
 async def rig() -> AsyncIterator[Rig]:
     rig = Rig()
     assert await rig.lease.look()
-    rig.keeper.start()
+    rig.renewer.start()
     yield rig
-    await rig.keeper.stop(release=False)
+    await rig.renewer.stop(release=False)
 
 
 async def test_the_lease_is_renewed_for_ever(rig: Rig) -> None:
@@ -53,21 +55,21 @@ async def test_the_lease_is_renewed_for_ever(rig: Rig) -> None:
 
 
 async def test_what_is_noted_is_saved(rig: Rig) -> None:
-    rig.keeper.note({"token": "1"})
-    rig.keeper.note({"token": "2"})
+    rig.renewer.note({"token": "1"})
+    rig.renewer.note({"token": "2"})
     await until(lambda: rig.saved.get("token") == "2", "the token")
 
 
 async def test_the_end_saves_what_is_noted_and_lets_go(rig: Rig) -> None:
-    rig.keeper.note({"token": "7"})
-    await rig.keeper.stop(release=True)
+    rig.renewer.note({"token": "7"})
+    await rig.renewer.stop(release=True)
     assert (rig.saved["token"], rig.saved["released"]) == ("7", True)
-    await rig.keeper.stop(release=True)
+    await rig.renewer.stop(release=True)
 
 
 async def test_a_store_that_is_away_is_tried_again(rig: Rig) -> None:
     rig.notes.refused = 2
-    rig.keeper.note({"token": "3"})
+    rig.renewer.note({"token": "3"})
     await until(lambda: rig.saved.get("token") == "3", "the token")
     assert rig.lost == 0
 
@@ -76,9 +78,9 @@ async def test_what_is_written_now_outlives_what_was_noted_before(rig: Rig) -> N
     """A token that is dropped must not come back by a save that was under way, and failed."""
     rig.notes.gate.clear()
     rig.notes.refused = 1
-    rig.keeper.note({"token": "old"})
+    rig.renewer.note({"token": "old"})
     await asyncio.sleep(0)
-    writing = asyncio.create_task(rig.keeper.write({"token": "new"}))
+    writing = asyncio.create_task(rig.renewer.write({"token": "new"}))
     rig.notes.gate.set()
     await writing
     beat = rig.saved["beat"]
@@ -89,28 +91,28 @@ async def test_what_is_written_now_outlives_what_was_noted_before(rig: Rig) -> N
 async def test_who_lost_the_lease_is_told_once_and_saves_nothing(rig: Rig) -> None:
     other = rig.candidate("other")
     assert await other.look()
-    rig.keeper.note({"token": "late"})
+    rig.renewer.note({"token": "late"})
     await until(lambda: rig.lost == 1, "it is told")
     assert "token" not in rig.saved
     with pytest.raises(LeaseLost):
-        await rig.keeper.write({"token": "late"})
-    await rig.keeper.stop(release=True)
+        await rig.renewer.write({"token": "late"})
+    await rig.renewer.stop(release=True)
     assert rig.saved["holder"] == "other"
 
 
 async def test_a_keeper_that_fails_in_an_unknown_way_leads_no_more(rig: Rig) -> None:
-    def fail(step: Step) -> None:
+    def fail(step: CrashPoint) -> None:
         raise RuntimeError(step)
 
     with crash_points.observed(fail):
-        rig.keeper.note({"token": "1"})
+        rig.renewer.note({"token": "1"})
         await until(lambda: rig.lost == 1, "it is told")
     assert not rig.lease.held
 
 
 async def test_steps_are_told_around_a_save(rig: Rig) -> None:
-    seen: list[Step] = []
+    seen: list[CrashPoint] = []
     with crash_points.observed(seen.append):
-        rig.keeper.note({"token": "1"})
-        await until(lambda: Step.SAVED in seen, "saved")
-    assert seen[:2] == [Step.SAVE_BEGINS, Step.SAVED]
+        rig.renewer.note({"token": "1"})
+        await until(lambda: CrashPoint.SAVED in seen, "saved")
+    assert seen[:2] == [CrashPoint.SAVE_BEGINS, CrashPoint.SAVED]

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from indexer.follow.progress import SECONDS, Meter
+from indexer.follow.progress import SECONDS, RateMeter
 from tests.unit.indexer.memory import HandClock
 
 
 def test_a_rate_is_of_the_last_seconds_alone() -> None:
     clock = HandClock()
-    meter = Meter(clock)
+    meter = RateMeter(clock)
     assert meter.rate == 0
     meter.add(100)
     clock.move(SECONDS / 2)

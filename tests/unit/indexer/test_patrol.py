@@ -13,7 +13,7 @@ from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
 from indexer.status.model import UNKNOWN, Role, State
 from indexer.verify import last_result
-from indexer.verify.schedule import Patrol
+from indexer.verify.schedule import ScheduledVerify
 from service.ports.clock import SystemClock
 from tests.e2e.rig import ALIAS, Rig, rigged
 from tests.support.waiting import eventually, until
@@ -27,8 +27,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         yield rig
 
 
-def patrol(rig: Rig, follower: Follower, *, hours: float = 1.0, rate: float = 1e6) -> Patrol:
-    made = Patrol(
+def schedule(rig: Rig, follower: Follower, *, hours: float = 1.0, rate: float = 1e6) -> ScheduledVerify:
+    made = ScheduledVerify(
         rig.store, rig.engine, SystemClock(), OPTIONS, follower.status, hours=hours, rate=rate, look_seconds=0.02
     )
     rig.stack.push_async_callback(made.stop)
@@ -45,7 +45,7 @@ async def test_drift_is_logged_and_told_by_the_status(rig: Rig, caplog: pytest.L
     follower = await rig.follow(OPTIONS)
     await rig.engine.delete_documents(await rig.physical(), [("asset_7", 1)])
     with caplog.at_level(logging.ERROR, logger="indexer.verify.schedule"):
-        patrol(rig, follower)
+        schedule(rig, follower)
         await eventually(lambda: has_verified(rig), "the patrol went round")
     assert "assetry index verify --repair" in caplog.text
     found = await last_result.load(rig.store, ALIAS)
@@ -57,23 +57,23 @@ async def test_drift_is_logged_and_told_by_the_status(rig: Rig, caplog: pytest.L
 async def test_one_that_was_run_lately_is_enough(rig: Rig) -> None:
     await rig.fill(3)
     follower = await rig.follow(OPTIONS)
-    first = patrol(rig, follower)
+    first = schedule(rig, follower)
     await eventually(lambda: has_verified(rig), "the patrol went round")
     await first.stop()
-    assert not await patrol(rig, follower)._is_due()
-    assert await patrol(rig, follower, hours=1e-9)._is_due()
+    assert not await schedule(rig, follower)._is_due()
+    assert await schedule(rig, follower, hours=1e-9)._is_due()
 
 
 async def test_it_goes_no_faster_than_it_may(rig: Rig) -> None:
     await rig.fill(60)
     follower = await rig.follow(OPTIONS)
     began = SystemClock().monotonic()
-    patrol(rig, follower, rate=100)
+    schedule(rig, follower, rate=100)
     await eventually(lambda: has_verified(rig), "the patrol went round")
     assert SystemClock().monotonic() - began >= 0.5
 
 
 async def test_a_stand_by_goes_no_rounds(rig: Rig) -> None:
     status = replace(UNKNOWN, state=State.FOLLOWING, caught_up=True, role=Role.STANDBY)
-    idle = Patrol(rig.store, rig.engine, SystemClock(), OPTIONS, lambda: status, hours=1)
+    idle = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, lambda: status, hours=1)
     assert not idle._follows()

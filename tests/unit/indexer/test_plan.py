@@ -6,12 +6,12 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from indexer.indexes.plan import Permit, Physical, Plan, Plans, Rebuild, Stage
+from indexer.indexes.plan import PhysicalIndex, Plan, Plans, Rebuild, Stage, SwapPermit
 from service.errors import Unavailable
 from tests.unit.indexer.memory import Notes
 
-A, B, C, D = (Physical(f"assets-h-{n}", f"build-{n}", "h") for n in range(4))
-PERMIT = Permit(B.index, "assets-swap-7")
+A, B, C, D = (PhysicalIndex(f"assets-h-{n}", f"build-{n}", "h") for n in range(4))
+PERMIT = SwapPermit(B.index, "assets-swap-7")
 BUILDING = Plan(
     gen=4, live=A, building=B, previous=C, rebuild=Rebuild(B, Stage.SWAPPING, "asset_9", 5, 10), permit=PERMIT
 )
@@ -36,7 +36,11 @@ def test_a_plan_survives_the_store(plan: Plan) -> None:
     ],
 )
 def test_the_alias_is_right_about_what_is_live(
-    plan: Plan, shown: Physical | None, live: Physical, previous: Physical | None, abandoned: tuple[str, ...]
+    plan: Plan,
+    shown: PhysicalIndex | None,
+    live: PhysicalIndex,
+    previous: PhysicalIndex | None,
+    abandoned: tuple[str, ...],
 ) -> None:
     settled = plan.settled(shown)
     assert (settled.live, settled.previous, settled.abandoned) == (live, previous, abandoned)

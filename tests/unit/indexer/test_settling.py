@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from indexer.follow.checkpoint import KIND, lease_key
-from indexer.leadership.leader_wait import Settling
+from indexer.leadership.leader_wait import LeaderWait
 from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change
@@ -25,8 +25,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         yield store
 
 
-def settling(store: SqliteStore, *, dead: bool = False, patience: float = 0.2) -> Settling:
-    return Settling(store, SystemClock(), ALIAS, dead=lambda holder: dead, patience=patience)
+def settling(store: SqliteStore, *, dead: bool = False, patience: float = 0.2) -> LeaderWait:
+    return LeaderWait(store, SystemClock(), ALIAS, dead=lambda holder: dead, patience=patience)
 
 
 async def create(store: SqliteStore, number: int) -> str:

@@ -1,21 +1,21 @@
 from __future__ import annotations
 
-from indexer.crash_points import Step, observed, reached
+from indexer.crash_points import CrashPoint, crash_point, observed
 
 
 def test_steps_are_heard_by_the_last_observer_until_it_goes() -> None:
-    outer: list[Step] = []
-    inner: list[Step] = []
-    reached(Step.SAVED)
+    outer: list[CrashPoint] = []
+    inner: list[CrashPoint] = []
+    crash_point(CrashPoint.SAVED)
     with observed(outer.append):
-        reached(Step.BATCH_READ)
+        crash_point(CrashPoint.BATCH_READ)
         with observed(inner.append):
-            reached(Step.SWAPPED)
-        reached(Step.PURGED)
-    reached(Step.SAVED)
-    assert (outer, inner) == ([Step.BATCH_READ, Step.PURGED], [Step.SWAPPED])
+            crash_point(CrashPoint.SWAPPED)
+        crash_point(CrashPoint.PURGED)
+    crash_point(CrashPoint.SAVED)
+    assert (outer, inner) == ([CrashPoint.BATCH_READ, CrashPoint.PURGED], [CrashPoint.SWAPPED])
 
 
 def test_there_are_steps_enough_to_crash_at() -> None:
-    assert len(Step) >= 16
-    assert len({str(step) for step in Step}) == len(Step)
+    assert len(CrashPoint) >= 16
+    assert len({str(step) for step in CrashPoint}) == len(CrashPoint)

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from indexer.documents import bulk_item, version
-from indexer.verify.drift import Drift, Report
+from indexer.verify.drift import Drift, VerifyReport
 from indexer.verify.verify import Verify, VerifyOptions
 from mappings.index import index_body
 from service.adapters.embedded_search.process import OsmemProcess
@@ -96,7 +96,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def counts(report: Report) -> dict[str, int]:
+def counts(report: VerifyReport) -> dict[str, int]:
     return {str(drift): count for drift, count in report.found.items() if count}
 
 
@@ -337,7 +337,7 @@ async def test_an_interrupted_verify_goes_on_behind_its_cursor(world: World) -> 
 
     seen: list[tuple[int, str | None]] = []
 
-    async def on_progress(report: Report, key: str | None) -> None:
+    async def on_progress(report: VerifyReport, key: str | None) -> None:
         seen.append((report.checked, key))
         if report.checked >= 20:
             raise Interrupted
@@ -350,5 +350,5 @@ async def test_an_interrupted_verify_goes_on_behind_its_cursor(world: World) -> 
 
 
 def test_a_report_is_json() -> None:
-    report = Report("assets-1")
+    report = VerifyReport("assets-1")
     assert orjson.loads(orjson.dumps(report.as_json()))["clean"] is True

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.ingest.cpu_count import cores
+from service.ingest.cpu_count import cpu_count
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_a_container_s_limit_counts(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert cores(tmp_path) == expected
+    assert cpu_count(tmp_path) == expected
 
 
 def test_a_process_that_is_bound_to_one_core_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
-    assert cores(tmp_path) == 1
+    assert cpu_count(tmp_path) == 1

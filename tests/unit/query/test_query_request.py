@@ -360,15 +360,15 @@ def test_problems_are_data(make: Callable[[], object]) -> None:
     assert set(raised.value.problem.as_dict()) == {"reason", "message", "offset", "length", "suggestion"}
 
 
-def test_lifts_multiply_the_score_of_words_only() -> None:
+def test_score_boosts_multiply_the_score_of_words_only() -> None:
     plain = search("a").body["query"]
-    lifted = search("a", lift=["recency", "popularity", "recency"]).body["query"]["function_score"]
-    assert lifted["query"] == plain
-    assert [next(iter(function)) for function in lifted["functions"]] == ["weight", "gauss", "field_value_factor"]
-    assert search("tags:a", lift=["recency"]).body == search("tags:a").body
+    boosted = search("a", score_boosts=["recency", "popularity", "recency"]).body["query"]["function_score"]
+    assert boosted["query"] == plain
+    assert [next(iter(function)) for function in boosted["functions"]] == ["weight", "gauss", "field_value_factor"]
+    assert search("tags:a", score_boosts=["recency"]).body == search("tags:a").body
     with pytest.raises(QueryError, match="recency and popularity") as raised:
-        search("a", lift=["luck"])
-    assert (raised.value.field, raised.value.key) == ("lift", "luck")
+        search("a", score_boosts=["luck"])
+    assert (raised.value.field, raised.value.key) == ("score_boosts", "luck")
 
 
 # What is kept between compilations

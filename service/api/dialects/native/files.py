@@ -88,7 +88,7 @@ async def _permitted(context: Context, request: Request) -> Mapping[str, Any]:
         context.links.check(asset_id, name, query.get("expires", ""), query["signature"])
         return (await context.assets.get_any(asset_id)).body
     who = await context.keys.authenticate(request.headers.get("authorization"))
-    await context.rates.take(who)
+    await context.rate_limiter.take(who)
     who.allow("assets:read")
     return (await context.assets.get(who, asset_id)).body
 

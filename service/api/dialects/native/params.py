@@ -19,7 +19,7 @@ Facets = Annotated[
     Field(description="Fields to count values of: names by commas, or a JSON list of names and objects with options."),
 ]
 Zone = Annotated[str, Field(description="IANA time zone of dates in the query.", max_length=64)]
-Lenient = Annotated[bool, Field(description="Take what can not be read as plain words, and say so in `warnings`.")]
+Lenient = Annotated[bool, Field(description="Take what cannot be read as plain words, and say so in `warnings`.")]
 
 
 class Params(BaseModel):
@@ -32,7 +32,7 @@ class NoParams(Params):
     """A route without query parameters."""
 
 
-class Answered(Params):
+class SearchOptions(Params):
     """What every search takes: which page of the results, what comes with them, and how fresh they must be."""
 
     limit: Limit = 20
@@ -66,7 +66,7 @@ class Answered(Params):
     ] = DEFAULT_SECONDS
 
 
-class Paged(Answered):
+class Paged(SearchOptions):
     """Which page, in which order."""
 
     sort_by: Annotated[
@@ -125,7 +125,7 @@ class ListSearches(Params):
     ] = None
 
 
-class ExecuteSearch(Answered):
+class ExecuteSearch(SearchOptions):
     """``GET /searches/{search_id}/execute``."""
 
 

@@ -117,7 +117,7 @@ def _endpoint(context: Context, methods: dict[str, Route]) -> Callable[[Request]
 async def _serve(context: Context, route: Route, request: Request) -> Response:
     who = await context.keys.authenticate(request.headers.get("authorization"))
     request.scope["assetry.who"] = who
-    quota = await context.rates.take(who)
+    quota = await context.rate_limiter.take(who)
     who.allow(route.scope)
     params = read_query(route.params, request)
     key = read_key(request) if route.keyed else None

@@ -8,10 +8,10 @@ from typing import Any
 from query.dsl.sorting import SortKey
 from query.facets.request import parse_facets
 from query.types import SearchRequest
-from service.api.dialects.native.params import AdvancedSearch, Answered, BasicSearch, FacetSearch, Paged
+from service.api.dialects.native.params import AdvancedSearch, BasicSearch, FacetSearch, Paged, SearchOptions
 from service.api.kernel.call import Call, Reply
 from service.core.search.filters import read_filters
-from service.core.search.search import Found
+from service.core.search.search import SearchResult
 from service.errors import InvalidInput
 
 
@@ -60,13 +60,13 @@ def _request(call: Call[Any]) -> SearchRequest:
 
 def paged(call: Call[Any], request: SearchRequest) -> SearchRequest:
     """Return the request with the page, the zone and the highlights that the parameters ask for."""
-    params: Answered = call.params
+    params: SearchOptions = call.params
     return replace(request, limit=params.limit, offset=params.offset, zone=params.zone, highlight=params.highlight)
 
 
 async def answer(call: Call[Any], request: SearchRequest, *, facets: bool = False) -> Reply:
     """Run a search and answer it; ``facets`` shows them also when none was asked for."""
-    params: Answered = call.params
+    params: SearchOptions = call.params
     caught_up = None
     if params.wait_for is not None:
         caught_up = await call.context.consistency.caught_up(params.wait_for, params.wait_timeout)
@@ -83,7 +83,7 @@ async def answer(call: Call[Any], request: SearchRequest, *, facets: bool = Fals
     return Reply(body | {name: value for name, value in extra.items() if value is not None})
 
 
-def _results(call: Call[Any], found: Found, request: SearchRequest) -> Any:
+def _results(call: Call[Any], found: SearchResult, request: SearchRequest) -> Any:
     view, who, base = call.context.views.asset, call.who, call.base
     results = [view(hit.document, who, base) for hit in found.hits]
     if request.highlight:
