@@ -52,9 +52,9 @@ async def test_slots_are_apart(replies: Replies) -> None:
     assert not (await marked(replies, "two")).repeated
 
 
-async def test_one_of_many_gets_the_mark(replies: Replies, other: Replies) -> None:
+async def test_one_of_many_gets_the_claim(replies: Replies, other: Replies) -> None:
     begun = await asyncio.gather(*(process.begin("slot", "print") for process in (replies, other) * 20))
-    assert sorted(type(one).__name__ for one in begun) == ["Busy"] * 39 + ["Mark"]
+    assert sorted(type(one).__name__ for one in begun) == ["Claim"] + ["InProgress"] * 39
 
 
 async def test_a_run_under_way_is_busy_for_its_own_request_only(replies: Replies, other: Replies) -> None:
