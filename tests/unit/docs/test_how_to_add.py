@@ -1,4 +1,4 @@
-"""The pages "How to add a …": whoever follows them to the letter has a working kind, field, route, dialect, operation."""
+"""The pages "Add a …": following them to the letter gives a working kind, field, route, dialect and operation."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_what_the_pages_add_passes_the_checks(tmp_path: Path) -> None:
     touched = [file for page in PAGES for file in follow(page, project, tests=False) if file.endswith(".py")]
     programs = Path(sys.executable).parent
     for command in (
-        [programs / "ruff", "format", "--check", *touched],
-        [programs / "ruff", "check", *touched],
-        [programs / "lint-imports", "--no-cache"],
-        [programs / "mypy", *touched],
+        [f"{programs}/ruff", "format", "--check", *touched],
+        [f"{programs}/ruff", "check", *touched],
+        [f"{programs}/lint-imports", "--no-cache"],
+        [f"{programs}/mypy", *touched],
         [sys.executable, "scripts/docs", "--check"],
     ):
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)

@@ -39,13 +39,21 @@ def test_every_module_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("walk", ["search", "write"])
 def test_every_function_of_a_walk_exists(walk: str) -> None:
+    for file, functions in walk_table(walk).items():
+        missing = set(functions) - functions_of(ROOT / file)
+        assert not missing, f"{file} has no {sorted(missing)}: run ./scripts/walk --update"
+
+
+def walk_table(walk: str) -> dict[str, list[str]]:
+    """Return the functions by file that the page shows for a walk, after checking its totals."""
     (table,) = [table for name, table in _WALK.findall(ARCHITECTURE.read_text()) if name == walk]
-    folder, rows = "", 0
+    files: dict[str, list[str]] = {}
+    folder = ""
     for named, file, functions in _ROW.findall(table):
-        folder, rows = named or folder, rows + 1
-        missing = set(re.findall(r"`(.+?)`", functions)) - functions_of(ROOT / folder / file)
-        assert not missing, f"{folder}/{file} has no {sorted(missing)}: run scripts/walk --update"
-    assert f"Files {rows}, functions {table.count('`') // 2 - rows - table.count('/` |')}." in table
+        folder = named or folder
+        files[f"{folder}/{file}"] = re.findall(r"`(.+?)`", functions)
+    assert f"Files {len(files)}, functions {sum(map(len, files.values()))}." in table
+    return files
 
 
 def functions_of(path: Path) -> set[str]:
