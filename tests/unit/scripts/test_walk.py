@@ -83,7 +83,7 @@ def test_a_walk_is_what_the_request_runs_and_the_loops_that_do_something_for_it(
         idle, still, busy, request = asyncio.run(traced())
     finally:
         sys.settrace(before)
-        threading.settrace(before_in_threads)  # type: ignore[arg-type]
+        threading.settrace(before_in_threads)
     assert names_of(still.counted(idle)) == []
     assert names_of(busy.counted(idle)) == ["Loop.run", "same", "only_with_work"]
     assert names_of(request.counted(idle)) == ["answer", "helper", "in_a_thread", "same", "twice"]
