@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from typing import overload
 
 
 def timestamp(moment: datetime) -> str:
@@ -12,6 +13,14 @@ def timestamp(moment: datetime) -> str:
     One form of one width, so that times compare as text and survive every store (MongoDB keeps milliseconds).
     """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+@overload
+def shown(moment: str) -> str: ...
+
+
+@overload
+def shown(moment: None) -> None: ...
 
 
 def shown(moment: str | None) -> str | None:

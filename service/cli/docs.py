@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api.dialects.native.routes import INDEX_TOKEN, PREFIX, ROUTES, Route
+from service.api.app import DOCUMENTS
+from service.api.kernel.dialect import Dialect
 from service.api.kernel.errors import CODES
+from service.api.kernel.openapi import OPENAPI
+from service.api.kernel.route import INDEX_TOKEN, Route
 from service.cli.exit_codes import EXITS, INDEX_EXITS
 from service.cli.main import app
 from service.core.access.keys import SCOPES
@@ -52,11 +55,13 @@ finding from an outage:
 
 def render_api() -> str:
     """Return ``docs/ref-api.md``: every route of the native API with its parameters and body."""
+    native: Dialect = DOCUMENTS[OPENAPI.path].dialects[0]
     scopes = "\n".join(f"| `{scope}` | {doc} |" for scope, doc in SCOPES.items())
     head = f"""# The native API
 
 {_NOTE}
-All paths are below `{PREFIX}`. Every call needs `Authorization: Bearer <API key>`; `assetry keys create` makes keys.
+All paths are below `{native.prefix}`. Every call needs `Authorization: Bearer <API key>`; `assetry keys create` makes
+keys.
 
 A write answers `{INDEX_TOKEN}`, which `wait_for` of a search takes: the search then sees that write. The same as
 OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search.md). What takes `Idempotency-Key`
@@ -68,19 +73,18 @@ can be sent again without a second effect: [how to retry](how-to-retry.md).
 |---|---|
 {scopes}
 """
-    return "\n".join([head, *(_route(route) for route in ROUTES)])
+    return "\n".join([head, *(_route(route) for route in native.routes)])
 
 
 def _route(route: Route) -> str:
-    takes = " Takes `Idempotency-Key`." if route.keyed else ""
+    takes = " Takes `Idempotency-Key`." if route.idempotent_by_key else ""
     lines = [
         f"## {route.method} {route.path}\n",
         f"{(route.handler.__doc__ or '').strip()} Scope: `{route.scope}`. Answers {route.status}.{takes}\n",
     ]
     if route.params.model_fields:
         lines.append(_fields("parameter", route.params))
-    if route.body is not None:
-        lines.append(_fields("body field", route.body))
+    lines += [_fields("body field", model) for model in dict.fromkeys(body.model for body in route.bodies)]
     return "\n".join(lines)
 
 

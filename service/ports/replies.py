@@ -20,16 +20,16 @@ MAX_REPLY_BYTES = 2**20
 class StoredReply:
     """An answer: its status, the headers that belong to it, and its body; None for a body that was too long to keep.
 
-    The body is JSON text, so that every engine can hold it as it is.
+    The body is text in UTF-8 (JSON, as a rule), so that every engine can hold it as it is.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: str | None = ""
+    body: bytes | None = b""
 
     def shortened(self) -> StoredReply:
         """Return the answer as it is kept: without a body over :data:`MAX_REPLY_BYTES`."""
-        too_long = self.body is not None and len(self.body.encode()) > MAX_REPLY_BYTES
+        too_long = self.body is not None and len(self.body) > MAX_REPLY_BYTES
         return replace(self, body=None) if too_long else self
 
 

@@ -25,7 +25,6 @@ from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
-from service.core.assets.views import Views
 from service.core.files.garbage import OPERATION, Garbage
 from service.core.files.imports import Imports
 from service.core.files.links import Links
@@ -68,7 +67,6 @@ class Base:
     store: Store
     files: Files
     keys: Keys
-    views: Views
     links: Links
     secret: str = field(repr=False)
 
@@ -109,7 +107,7 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
         files = await engines.open_files(settings, folder, stack)
         secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
         links = Links(secret, settings.link_ttl)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), Views(links), links, secret)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret)
 
 
 @asynccontextmanager
@@ -189,7 +187,6 @@ async def open_service(
             saved_searches=SavedSearches(base.store, searches, base.clock),
             consistency=Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens")),
             renditions=Renditions(base.files, workers),
-            views=base.views,
             links=base.links,
             probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )

@@ -309,7 +309,9 @@ async def test_etag_and_if_match(api: Api) -> None:
     assert details == {"expected_rev": 1, "rev": 2}
     error_of(await api.call("DELETE", url, headers={"If-Match": etag}), 412, "PRECONDITION_FAILED")
     error_of(await api.call("DELETE", url, headers={"If-Match": 'W/"2"'}), 412, "PRECONDITION_FAILED")
-    error_of(await api.call("DELETE", url, headers={"If-Match": "nonsense"}), 412, "PRECONDITION_FAILED")
+    error_of(await api.call("DELETE", url, headers={"If-Match": '"nonsense"'}), 412, "PRECONDITION_FAILED")
+    malformed = error_of(await api.call("DELETE", url, headers={"If-Match": "nonsense"}), 400, "VALIDATION_ERROR")
+    assert (malformed["field"], malformed["provided"]) == ("If-Match", "nonsense")
     params = {"permanent": "true"}
     error_of(await api.call("DELETE", url, params=params, headers={"If-Match": etag}), 412, "PRECONDITION_FAILED")
     assert (await api.call("PATCH", url, json={"title": "Any"}, headers={"If-Match": "*"})).status_code == 200

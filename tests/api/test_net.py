@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from query.errors import QueryError, QueryProblem
 from query.types import SearchRequest
 from service import errors as e
+from service.api.app import ERRORS
 from service.api.kernel.edge import Edge
 from service.api.kernel.errors import CODES, failure
 from service.api.ops.metrics import Metrics
@@ -52,7 +53,7 @@ async def test_an_unforeseen_error_is_an_envelope(caplog: pytest.LogCaptureFixtu
         raise RuntimeError("secret words")
 
     metrics = Metrics(dict)
-    transport = httpx.ASGITransport(app=Edge(broken, metrics))
+    transport = httpx.ASGITransport(app=Edge(broken, metrics.request, ERRORS.respond))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.get("/anything")
     error_of(response, 500, "INTERNAL_ERROR")

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from starlette.routing import Route as StarletteRoute
 
-from service.api.dialects.native.files import file_routes
-from service.api.dialects.native.routes import PREFIX, ROUTES, native_routes
-from service.api.kernel.openapi import describe, openapi_routes
+from service.api.app import DIALECTS, DOCUMENTS
+from service.api.dialects.native.routes import NATIVE
+from service.api.kernel.dispatch import dialect_routes
+from service.api.kernel.openapi import OPENAPI
 from service.api.ops.health import health_routes
 from service.api.ops.metrics import Metrics
 from tests.api.client import Api
 
+DOCUMENT = DOCUMENTS[OPENAPI.path].describe()
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -23,7 +25,7 @@ async def test_it_is_served_without_a_key(api: Api) -> None:
     response = await api.http.get("/openapi.json")
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == describe()
+    assert response.json() == DOCUMENT
     assert response.json()["openapi"] == "3.1.0"
 
 
@@ -31,13 +33,11 @@ async def test_every_route_of_the_router_is_in_it(api: Api) -> None:
     context = api.service.context
     metrics = Metrics(api.service.gauges)
     routes = [
-        *native_routes(context),
-        *file_routes(context),
+        *(route for dialect in DIALECTS for route in dialect_routes(dialect, context)),
         *health_routes(context.probes, metrics),
-        *openapi_routes(),
     ]
-    served = {(route.path, method.lower()) for route in routes for method in methods(route)}
-    described = {(path, method) for path, operations in describe()["paths"].items() for method in operations}
+    served = {(route.path, method.lower()) for route in routes for method in methods(route)} | {(OPENAPI.path, "get")}
+    described = {(path, method) for path, operations in DOCUMENT["paths"].items() for method in operations}
     assert described == served
 
 
@@ -45,9 +45,9 @@ def methods(route: StarletteRoute) -> set[str]:
     return {method for method in route.methods or () if method != "HEAD"}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", NATIVE.routes, ids=lambda route: f"{route.method} {route.path}")
 async def test_every_parameter_is_in_it(route: Any) -> None:
-    operation = describe()["paths"][PREFIX + route.path][route.method.lower()]
+    operation = DOCUMENT["paths"][NATIVE.prefix + route.path][route.method.lower()]
     given = {(parameter["in"], parameter["name"]) for parameter in operation.get("parameters", ())}
     assert {name for place, name in given if place == "query"} == set(route.params.model_fields)
     assert {name for place, name in given if place == "path"} == set(re.findall(r"{(\w+)}", route.path))
@@ -60,13 +60,13 @@ async def test_every_parameter_is_in_it(route: Any) -> None:
     keyed = route.method == "POST" and route.path != "/query/explain"
     assert (("header", "Idempotency-Key") in given) == ("Idempotent-Replayed" in headers) == keyed
     assert {"409", "422"} <= set(operation["responses"]) if keyed else "422" not in operation["responses"]
-    if route.body is not None:
-        schemas = describe()["components"]["schemas"]
-        assert set(schemas[route.body.__name__]["properties"]) == set(route.body.model_fields)
+    for body in route.bodies:
+        schemas = DOCUMENT["components"]["schemas"]
+        assert set(schemas[body.model.__name__]["properties"]) == set(body.model.model_fields)
 
 
 async def test_it_holds_together() -> None:
-    document = describe()
+    document = DOCUMENT
     for reference in references(document):
         target: Any = document
         for part in reference.removeprefix("#/").split("/"):

@@ -12,7 +12,9 @@ from service.ports.replies import MAX_REPLY_BYTES, Claim, InProgress, KeyReused,
 from tests.contracts.quotas_replies import REPLIES
 from tests.support.waiting import eventually
 
-CREATED = StoredReply(201, {"ETag": '"1"', "Location": "https://example.org/assets/asset_1"}, '{"title":"\\u0000 Ä 🏔"}')
+CREATED = StoredReply(
+    201, {"ETag": '"1"', "Location": "https://example.org/assets/asset_1"}, '{"title":"\\u0000 Ä 🏔"}'.encode()
+)
 
 
 @pytest.fixture(params=REPLIES)
@@ -66,14 +68,14 @@ async def test_a_run_under_way_is_busy_for_its_own_request_only(replies: Replies
 
 @pytest.mark.parametrize("body", ["", "x" * MAX_REPLY_BYTES, "ä" * (MAX_REPLY_BYTES // 2)], ids=["none", "x", "ä"])
 async def test_a_body_up_to_the_limit_is_kept(replies: Replies, body: str) -> None:
-    reply = StoredReply(200, {}, body)
+    reply = StoredReply(200, {}, body.encode())
     await replies.keep(await marked(replies), reply)
     assert await replies.begin("slot", "print") == reply
 
 
 @pytest.mark.parametrize("body", ["x" * (MAX_REPLY_BYTES + 1), "ä" * (MAX_REPLY_BYTES // 2 + 1)], ids=["x", "ä"])
 async def test_of_a_longer_one_the_rest_is_kept(replies: Replies, body: str) -> None:
-    await replies.keep(await marked(replies), StoredReply(201, CREATED.headers, body))
+    await replies.keep(await marked(replies), StoredReply(201, CREATED.headers, body.encode()))
     assert await replies.begin("slot", "print") == StoredReply(201, CREATED.headers, None)
 
 

@@ -96,7 +96,8 @@ class RedisReplies:
                 case "other":
                     return KeyReused()
                 case "kept":
-                    return StoredReply(int(answer[1]), orjson.loads(answer[2]), answer[3])
+                    body = None if answer[3] is None else answer[3].encode()
+                    return StoredReply(int(answer[1]), orjson.loads(answer[2]), body)
                 case "busy" if self._runs.is_over(answer[2], answer[1]):
                     over = answer[1]
                 case "busy":

@@ -52,7 +52,7 @@ def replied(reply: StoredReply, now: datetime) -> Change:
         set={
             "status": short.status,
             "headers": dict(short.headers),
-            "text": short.body,
+            "text": None if short.body is None else short.body.decode(),
             "expires_at": timestamp(now + timedelta(seconds=KEPT)),
         },
         unset=["worker", "until"],
@@ -74,7 +74,8 @@ def judged(
     if body["fingerprint"] != fingerprint:
         return KeyReused()
     if "status" in body:
-        return StoredReply(body["status"], body["headers"], body["text"])
+        text: str | None = body["text"]
+        return StoredReply(body["status"], body["headers"], None if text is None else text.encode())
     # An end that is further away than a lease was written by a clock that is wrong, or of a longer lease.
     goes_on = now < datetime.fromisoformat(body["until"]) <= now + timedelta(seconds=2 * max(lease, 0))
     return InProgress() if goes_on and not runs.is_over(body["worker"], body["token"]) else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,6 @@ from starlette.requests import Request
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
-from service.core.assets.views import Views
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
 from service.core.search.consistency import Consistency
@@ -36,10 +36,11 @@ class Context:
     saved_searches: SavedSearches
     consistency: Consistency
     renditions: Renditions
-    views: Views
     links: Links
     probes: Mapping[str, Probe]
     """By engine name: a call that answers {"ready": bool, …} or raises Unavailable."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the service is told to stop: streams that would go on for ever end then."""
 
     def base(self, request: Request) -> str:
         """Return the public URL that links in an answer start with."""

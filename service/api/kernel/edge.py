@@ -5,27 +5,33 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from service.api.dialects.native.errors import respond
-from service.api.kernel.errors import failure
-from service.api.ops.metrics import Metrics
 
 _CLIENT_ID = re.compile(r"^[\w.-]{1,64}$", re.ASCII)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CLIENT_GONE = 499
+"""Nginx's word for a client that went away."""
+
 _log = structlog.get_logger("assetry.http")
 
 
-class Edge:
-    """An ASGI middleware around the whole application."""
+Observe = Callable[[str, str, int, float], None]
+"""Counts a finished request: method, route, status, seconds."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+
+class Edge:
+    """An ASGI middleware around the whole application. ``respond`` answers what nothing inside could."""
+
+    def __init__(self, app: ASGIApp, observe: Observe, respond: Callable[[Request, Exception], Response]) -> None:
         self._app = app
-        self._metrics = metrics
+        self._observe = observe
+        self._respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -48,13 +54,13 @@ class Edge:
         try:
             await self._app(scope, receive, tagged)
         except ClientDisconnect:
-            status = status or 499  # nginx's word for a client that went away
+            status = status or CLIENT_GONE
         except Exception as error:  # the last net: whatever it is, the client gets an envelope
             _log.exception("request failed", request_id=request_id, path=scope["path"])
             if status and not answered:
                 raise  # the answer is half sent: the server must cut the connection
             if not answered:
-                await respond(Request(scope), failure(error))(scope, receive, tagged)
+                await self._respond(Request(scope), error)(scope, receive, tagged)
         finally:
             self._finish(scope, status, time.perf_counter() - started)
 
@@ -62,7 +68,7 @@ class Edge:
         # Only routes and methods that exist become labels: a scan of random paths must not fill the memory.
         route = scope.get("assetry.route", "(none)")
         method = scope["method"] if scope["method"] in _METHODS else "(other)"
-        self._metrics.request(method, route, status, seconds)
+        self._observe(method, route, status, seconds)
         facts: dict[str, Any] = {
             "method": method,
             "path": scope["path"],
@@ -70,7 +76,7 @@ class Edge:
             "ms": round(seconds * 1000, 2),
             "request_id": scope["assetry.request_id"],
         }
-        if who := scope.get("assetry.who"):
+        if (who := scope.get("assetry.who")) and who.org_id:
             facts |= {"org_id": who.org_id, "user_id": who.user_id}
         if error := scope.get("assetry.error"):
             facts["error"] = str(error)[:500]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,8 +49,31 @@ CODES: dict[str, tuple[int, str]] = {
 }
 """Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
 
+
+class UnsupportedMediaType(e.InvalidInput):
+    """The body's Content-Type is not one that the route takes."""
+
+
+class PreconditionFailed(e.AssetryError):
+    """What is there has none of the tags that the header ``field`` lists."""
+
+    def __init__(self, message: str, *, field: str, provided: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.provided = provided
+
+
+class RangeNotSatisfiable(e.AssetryError):
+    """The range lies outside of the file's ``size`` bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes.")
+        self.size = size
+
+
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.TooLarge, "PAYLOAD_TOO_LARGE"),
+    (UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"),
     (e.InvalidInput, "VALIDATION_ERROR"),
     (e.NotAuthenticated, "AUTHENTICATION_REQUIRED"),
     (e.NotAllowed, "INSUFFICIENT_SCOPE"),
@@ -58,6 +81,8 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.NotFound, "NOT_FOUND"),
     (e.AlreadyExists, "CONFLICT"),
     (e.Conflict, "PRECONDITION_FAILED"),
+    (PreconditionFailed, "PRECONDITION_FAILED"),
+    (RangeNotSatisfiable, "RANGE_NOT_SATISFIABLE"),
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
     (e.BodyTimeout, "REQUEST_TIMEOUT"),
@@ -65,24 +90,30 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
 )
-
-
-class UnsupportedMediaType(e.InvalidInput):
-    """The body's Content-Type is not one that the route takes."""
+"""The code of each kind of error; the first that fits."""
 
 
 def failure(error: Exception) -> Failure:
     """Return what an error is over HTTP. One that is not of ours is INTERNAL_ERROR, and says nothing of itself."""
     if isinstance(error, QueryError):
         return _query(error)
-    if isinstance(error, UnsupportedMediaType):
-        return _make("UNSUPPORTED_MEDIA_TYPE", error.message, _details(error))
     code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), "INTERNAL_ERROR")
     if code == "INTERNAL_ERROR":
         return _make(code, "The service failed on this request; the log has the details under the request id.", {})
     if isinstance(error, e.NotFound) and error.kind == "asset":
         code = "ASSET_NOT_FOUND"
     return _make(code, _words(error), _details(error), _headers(error))
+
+
+def http_failure(status: int, path: str, method: str, detail: str, headers: Mapping[str, str] | None) -> Failure:
+    """Return what the router itself refuses: a path or a method that does not exist."""
+    details = {"path": path[:PROVIDED_LIMIT]}
+    match status:
+        case 404:
+            return _make("NOT_FOUND", f"There is nothing at {path[:PROVIDED_LIMIT]}.", details, headers)
+        case 405:
+            return _make("METHOD_NOT_ALLOWED", f"{method[:20]} is not possible here.", details, headers)
+    return Failure(status, "VALIDATION_ERROR", detail, details, headers or {})
 
 
 def _make(code: str, message: str, details: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Failure:
@@ -103,31 +134,32 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
+def _invalid_input(error: e.InvalidInput) -> dict[str, Any]:
+    details = {"field": error.field, "provided": shown(error.provided), "expected_format": error.expected}
+    if isinstance(error, e.IngestError):
+        details["reason"] = error.reason
+    found = {name: value for name, value in details.items() if value is not None}
+    return found | ({"problems": list(error.problems)} if len(error.problems) > 1 else {})
+
+
+_DETAILS: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
+    (e.InvalidInput, _invalid_input),
+    (e.NotAllowed, lambda error: {"scope": error.scope}),
+    (e.TooManyRequests, lambda error: {"retry_after": error.retry_after}),
+    (e.NotFound, lambda error: {"kind": error.kind, "id": error.key[:PROVIDED_LIMIT]}),
+    (e.AlreadyExists, lambda error: {"field": error.index, "provided": shown(error.value)}),
+    (e.Conflict, lambda error: {"expected_rev": error.expected, "rev": error.rev}),
+    (PreconditionFailed, lambda error: {"field": error.field, "provided": shown(error.provided)}),
+    (RangeNotSatisfiable, lambda error: {"field": "Range"}),
+    (e.RequestInProgress, lambda error: {"field": "Idempotency-Key", "retry_after": error.retry_after}),
+    (e.IdempotencyKeyReused, lambda error: {"field": "Idempotency-Key"}),
+    (e.Unavailable, lambda error: {"engine": error.engine}),
+)
+"""What programs are told of each kind of error."""
+
+
 def _details(error: Exception) -> dict[str, Any]:
-    match error:
-        case e.InvalidInput():
-            details = {"field": error.field, "provided": shown(error.provided), "expected_format": error.expected}
-            if isinstance(error, e.IngestError):
-                details["reason"] = error.reason
-            found = {name: value for name, value in details.items() if value is not None}
-            return found | ({"problems": list(error.problems)} if len(error.problems) > 1 else {})
-        case e.NotAllowed():
-            return {"scope": error.scope}
-        case e.TooManyRequests():
-            return {"retry_after": error.retry_after}
-        case e.NotFound():
-            return {"kind": error.kind, "id": error.key[:PROVIDED_LIMIT]}
-        case e.AlreadyExists():
-            return {"field": error.index, "provided": shown(error.value)}
-        case e.Conflict():
-            return {"expected_rev": error.expected, "rev": error.rev}
-        case e.RequestInProgress():
-            return {"field": "Idempotency-Key", "retry_after": error.retry_after}
-        case e.IdempotencyKeyReused():
-            return {"field": "Idempotency-Key"}
-        case e.Unavailable():
-            return {"engine": error.engine}
-    return {}
+    return next((details(error) for kind, details in _DETAILS if isinstance(error, kind)), {})
 
 
 def _headers(error: Exception) -> dict[str, str]:
@@ -138,10 +170,8 @@ def _headers(error: Exception) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after), **error.headers}
         case e.BodyTimeout():
             return {"Connection": "close"}  # the rest of the body must not be taken for the next request
-        case e.NotAuthenticated():
-            return {"WWW-Authenticate": 'Bearer realm="assetry"'}  # RFC 6750 §3
-        case e.NotAllowed():
-            return {"WWW-Authenticate": f'Bearer realm="assetry", error="insufficient_scope", scope="{error.scope}"'}
+        case RangeNotSatisfiable():
+            return {"Content-Range": f"bytes */{error.size}"}
     return {}
 
 

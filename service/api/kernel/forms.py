@@ -1,11 +1,11 @@
-"""Multipart uploads: the JSON of an asset and its file, which goes on to the files port while it comes."""
+"""Multipart forms (RFC 7578): texts, and files that go on to the files port while they come."""
 
 from __future__ import annotations
 
 import codecs
 import hashlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -143,25 +143,41 @@ _ENVELOPE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """The most bytes of the JSON and of the file."""
+    """The most bytes of all texts together, and of each file."""
 
     json: int
     upload: int
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """A multipart upload: the JSON of the part ``asset`` and the part ``file``, if they came."""
+class FormParts:
+    """The names of the parts that a form may have, once each: those that are text, and those that are files."""
 
-    asset: bytes | None
-    upload: Upload | None
+    texts: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What the form may hold, in words."""
+        return f"the parts {' and '.join((*self.texts, *self.files))}, once each"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The parts that came, by name."""
+
+    texts: Mapping[str, bytes]
+    files: Mapping[str, Upload]
 
     async def digest(self) -> str:
         """Return a hash of what the form says: the same for every boundary, and for every order of the parts."""
-        name = self.upload.filename.encode() if self.upload else b""
-        content = (await self.upload.content.sha256()).encode() if self.upload else b""
-        parts = (self.asset or b"", name, content)
-        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+        said = [(name.encode(), b"text", b"", hashlib.sha256(text).digest()) for name, text in self.texts.items()]
+        for name, upload in self.files.items():
+            content = (await upload.content.sha256()).encode()
+            said.append((name.encode(), b"file", hashlib.sha256(upload.filename.encode()).digest(), content))
+        # Each part is hashed by itself, so that no part can pass for the end of another.
+        hashes = sorted(hashlib.sha256(b"\0".join(part)).digest() for part in said)
+        return hashlib.sha256(b"".join(hashes)).hexdigest()
 
 
 Receive = Callable[[], AbstractAsyncContextManager[Incoming]]
@@ -169,14 +185,14 @@ Receive = Callable[[], AbstractAsyncContextManager[Incoming]]
 
 
 @asynccontextmanager
-async def read_form(request: Request, receive: Receive, limits: FormLimits) -> AsyncIterator[Form]:
-    """Read a multipart body with the parts ``asset`` and ``file``, once each in any order.
+async def read_form(request: Request, receive: Receive, expected: FormParts, limits: FormLimits) -> AsyncIterator[Form]:
+    """Read a multipart body with the expected parts, in any order.
 
-    Raises TooLarge and InvalidInput, as soon as it is known; what came of the file is gone then.
+    Raises TooLarge and InvalidInput, as soon as it is known; what came of a file is gone then.
     """
     async with AsyncExitStack() as stack:
-        parts = _Parts(receive, limits, stack)
-        stream = limited(request, limits.upload + limits.json + _ENVELOPE)
+        parts = _Parts(receive, expected, limits, stack)
+        stream = limited(request, len(expected.files) * limits.upload + limits.json + _ENVELOPE)
         async with aclosing(read_parts(request.headers.get("content-type", ""), stream)) as events:
             async for event in events:
                 if isinstance(event, Begin):
@@ -189,42 +205,42 @@ async def read_form(request: Request, receive: Receive, limits: FormLimits) -> A
 class _Parts:
     """What came so far."""
 
-    def __init__(self, receive: Receive, limits: FormLimits, stack: AsyncExitStack) -> None:
+    def __init__(self, receive: Receive, expected: FormParts, limits: FormLimits, stack: AsyncExitStack) -> None:
         self._receive = receive
+        self._expected = expected
         self._limits = limits
         self._stack = stack
-        self._asset: bytearray | None = None
-        self._upload: Upload | None = None
-        self._in_file = False
+        self._texts: dict[str, bytearray] = {}
+        self._files: dict[str, Upload] = {}
+        self._size = 0
+        self._current: bytearray | Upload | None = None
 
     async def begin(self, part: Begin) -> None:
-        self._in_file = part.name == "file"
-        there = {"asset": self._asset, "file": self._upload}
-        if there.get(part.name, part) is not None:
+        name = part.name
+        if name in self._texts or name in self._files or name not in (*self._expected.texts, *self._expected.files):
             raise InvalidInput(
-                f"The part {part.name[:80]!r} is not expected.",
-                field=part.name[:80],
-                expected="the parts asset and file, once each",
+                f"The part {name[:80]!r} is not expected.", field=name[:80], expected=self._expected.expected
             )
-        if not self._in_file:
-            self._asset = bytearray()
+        if name in self._expected.texts:
+            self._current = self._texts[name] = bytearray()
         elif part.filename is None:
-            raise InvalidInput("The part file has no file name.", field="file", expected='filename="…" in its header')
+            raise InvalidInput(f"The part {name} has no file name.", field=name, expected='filename="…" in its header')
         else:
-            self._upload = Upload(_base(part.filename), await self._stack.enter_async_context(self._receive()))
+            upload = Upload(_base(part.filename), await self._stack.enter_async_context(self._receive()))
+            self._current = self._files[name] = upload
 
     async def add(self, content: bytes) -> None:
-        if self._in_file:
-            assert self._upload is not None
-            await self._upload.content.write(content)
+        if isinstance(self._current, Upload):
+            await self._current.content.write(content)
             return
-        assert self._asset is not None
-        self._asset += content
-        if len(self._asset) > self._limits.json:
+        assert self._current is not None
+        self._current += content
+        self._size += len(content)
+        if self._size > self._limits.json:
             raise too_large(self._limits.json)
 
     def form(self) -> Form:
-        return Form(None if self._asset is None else bytes(self._asset), self._upload)
+        return Form({name: bytes(text) for name, text in self._texts.items()}, self._files)
 
 
 def _base(filename: str) -> str:

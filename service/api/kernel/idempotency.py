@@ -1,4 +1,4 @@
-"""``Idempotency-Key`` on the wire: the header, what makes two requests the same, and answers as they are kept."""
+"""``Idempotency-Key`` on the wire: the header, what makes two requests the same, and answers as they are stored."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.dialects.native.errors import respond
+from service.api.kernel.bodies import JSON
 from service.api.kernel.call import Reply
-from service.api.kernel.errors import failure
 from service.core.shared.idempotency import Attempt, Work
 from service.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from service.ports.replies import StoredReply
@@ -22,7 +21,12 @@ REPLAYED = "Idempotent-Replayed"
 """The header of an answer that was given before."""
 
 MAX_LENGTH = 255
-_JSON = "application/json"
+_EMPTY = frozenset({204, 304})
+"""Statuses without a body."""
+
+Responder = Callable[[Request, Exception], Response]
+"""Makes the response to an error."""
+
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _OUTCOMES = (NotFound, AlreadyExists, Conflict)
@@ -57,25 +61,31 @@ def fingerprint(request: Request, digest: str) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part.encode()).digest() for part in parts)).hexdigest()
 
 
-def kept(reply: Reply) -> StoredReply:
-    """Return a reply as it is kept."""
-    return StoredReply(reply.status, {"Content-Type": _JSON, **reply.headers}, orjson.dumps(reply.body).decode())
+def stored(reply: Reply) -> StoredReply:
+    """Return a reply as it is sent and stored: its JSON is encoded here and nowhere else."""
+    if reply.status in _EMPTY:
+        return StoredReply(reply.status, dict(reply.headers), b"")
+    return StoredReply(reply.status, {"Content-Type": JSON, **reply.headers}, orjson.dumps(reply.body))
 
 
-def work(request: Request, serve: Callable[[Attempt | None], Awaitable[Reply]]) -> Work:
+def work(request: Request, serve: Callable[[Attempt], Awaitable[Reply | Response]], respond: Responder) -> Work:
     """Return what runs a request once: outcomes that are errors become replies, other errors are raised."""
 
     async def run(attempt: Attempt) -> StoredReply:
         try:
-            return kept(await serve(attempt))
+            reply = await serve(attempt)
         except _OUTCOMES as error:
             request.scope["assetry.error"] = error
-            response = respond(request, failure(error))
-            return StoredReply(response.status_code, dict(response.headers), bytes(response.body).decode())
+            response = respond(request, error)
+            headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+            return StoredReply(response.status_code, headers, bytes(response.body))
+        if not isinstance(reply, Reply):
+            raise TypeError("a stream cannot be stored: a route that takes an Idempotency-Key answers a Reply")
+        return stored(reply)
 
     return run
 
 
-def response_of(reply: StoredReply, headers: dict[str, str]) -> Response:
-    """Return the response for a reply with further headers; those of the reply itself win."""
-    return Response(reply.body, reply.status, headers | dict(reply.headers))
+def response_of(reply: StoredReply) -> Response:
+    """Return the response for a reply."""
+    return Response(reply.body, reply.status, reply.headers)

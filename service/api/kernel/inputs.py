@@ -1,20 +1,24 @@
-"""What comes in: query parameters, JSON bodies, If-Match. Every mistake becomes an InvalidInput."""
+"""What comes in: query parameters and JSON. Every mistake becomes an InvalidInput that names the field."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from service.api.kernel.errors import UnsupportedMediaType, shown
+from service.api.kernel.errors import shown
 from service.errors import InvalidInput, TooLarge
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_ETAG = re.compile(r'^"([0-9]{1,15})(?:-[0-9]+)?"$')
+Unknown = Literal["forbid", "ignore"]
+"""What a dialect does with a parameter or a field that a model does not have.
+
+``ignore`` holds at every depth: what is open by design is a field of type ``dict``, no extra of a model.
+"""
+
 _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda ctx: f"at most {ctx['max_length']} characters",
     "string_too_short": lambda ctx: f"at least {ctx['min_length']} characters",
@@ -36,10 +40,23 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
 """How to fix each kind of mistake; pydantic's own words serve for the rest."""
 
 
-def read_query(model: type[Model], request: Request) -> Model:
-    """Read the query parameters; unknown, repeated and wrong ones are errors."""
+class Params(BaseModel):
+    """Query parameters: text turned into types."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoParams(Params):
+    """A route without query parameters."""
+
+
+def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid") -> Model:
+    """Read the query parameters; repeated and wrong ones are errors."""
     given: dict[str, str] = {}
+    known = {field.alias or name for name, field in model.model_fields.items()}
     for name, value in request.query_params.multi_items():
+        if unknown == "ignore" and name not in known:
+            continue
         if name in given:
             raise InvalidInput(f"The parameter {name} is given twice.", field=name, expected="one value")
         given[name] = value
@@ -49,20 +66,17 @@ def read_query(model: type[Model], request: Request) -> Model:
         raise invalid(error, model, what="parameter") from None
 
 
-async def read_json(model: type[Model], request: Request, limit: int) -> Model:
-    """Read a JSON body. Raises TooLarge, UnsupportedMediaType and InvalidInput that says where the JSON breaks."""
-    media_type = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedMediaType(f"The body is {media_type[:80]}.", field="Content-Type", expected="application/json")
-    return parse_json(model, await read_body(request, limit), "body")
-
-
-def parse_json(model: type[Model], text: bytes | str, field: str) -> Model:
-    """Validate JSON text against a model."""
+def parse_json(model: type[Model], text: bytes | str, field: str, unknown: Unknown = "forbid") -> Model:
+    """Validate JSON text against a model; an error says where the JSON breaks."""
     try:
-        return model.model_validate_json(text or b"null")
+        return model.model_validate_json(text or b"null", extra=_extra(unknown))
     except ValidationError as error:
         raise invalid(error, model, what=field) from None
+
+
+def _extra(unknown: Unknown) -> Literal["ignore"] | None:
+    # The models forbid of themselves, except where they are open.
+    return "ignore" if unknown == "ignore" else None
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -89,17 +103,6 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
 def too_large(limit: int) -> TooLarge:
     """Return the error of a body over its limit."""
     return TooLarge(f"The body is over the limit of {limit:,} bytes.", field="body", expected=f"at most {limit} bytes")
-
-
-def expected_rev(request: Request) -> int | None:
-    """Return the rev that ``If-Match`` names; None when any will do, 0 (no record has it) for a tag not of ours."""
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
-        return None
-    tags = [tag.strip() for tag in header.split(",")]
-    revs = [int(match[1]) for tag in tags if (match := _ETAG.match(tag))]
-    # A strong comparison (RFC 9110 §13.1.1): weak tags never match. Several tags: the newest that we gave out.
-    return max(revs, default=0)
 
 
 def invalid(error: ValidationError, model: type[BaseModel], *, what: str) -> InvalidInput:

@@ -1,251 +1,353 @@
-"""``GET /openapi.json``: the API as OpenAPI 3.1, from the route table and the models that check what comes in."""
+"""OpenAPI 3.1, made from the tables that serve: routes, their models, their answers and errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from service.api.dialects.native.routes import INDEX_TOKEN, PREFIX, ROUTES, Route
+from service.api.kernel import event_stream
+from service.api.kernel.authentication import Scheme
+from service.api.kernel.dialect import Dialect, ErrorFormat
 from service.api.kernel.errors import CODES
 from service.api.kernel.idempotency import HEADER as IDEMPOTENCY_KEY
 from service.api.kernel.idempotency import MAX_LENGTH, REPLAYED
+from service.api.kernel.route import INDEX_TOKEN, Answer, Route
 
 Json = dict[str, Any]
 
-PATH = "/openapi.json"
-_REF = "#/components/schemas/{model}"
+_SCHEMA = "#/components/schemas/{model}"
+_ERROR = "Error{status}"
 _STRING: Json = {"type": "string"}
-_OBJECT: Json = {"type": "object"}
-_PATH_PARAMETERS: Mapping[str, tuple[str, Json]] = {
-    "asset_id": ("Id of an asset.", {"type": "string", "pattern": "^asset_[1-9][0-9]{0,15}$"}),
-    "search_id": ("Id of a saved search.", {"type": "string", "pattern": "^search_[A-Za-z0-9]+$"}),
-    "rendition": ("Which file of the asset.", {"enum": ["original", "thumbnail", "preview"]}),
-    "filename": ("Any name; links in answers carry the file's own.", _STRING),
-}
 _HEADERS: Mapping[str, tuple[str, Json]] = {
-    "ETag": ("The version of what was answered, for `If-Match`.", _STRING),
-    "Location": ("Where the new record is.", _STRING),
+    "Content-Range": ("The part that is answered.", _STRING),
+    "ETag": ("The version of what was answered, for `If-Match` and `If-None-Match`.", _STRING),
+    "Location": ("Where the new record is, or what tells how far the work is.", _STRING),
+    "RateLimit": ("What is left of the key's requests, and the seconds until they are counted anew.", _STRING),
+    "RateLimit-Policy": ("How many requests the key's tier allows.", _STRING),
+    "Retry-After": ("Seconds to wait before the next try.", {"type": "integer"}),
+    "WWW-Authenticate": ("How to authenticate.", _STRING),
     INDEX_TOKEN: ("For `wait_for` of a search that must see this write.", _STRING),
     REPLAYED: ("`true`: this is the answer of an earlier time that the request came.", {"enum": ["true"]}),
     "X-Request-ID": ("The request's id, also in the log.", _STRING),
 }
-_IF_MATCH: Json = {
-    "name": "If-Match",
-    "in": "header",
-    "description": "The ETag that the record must still have, else PRECONDITION_FAILED.",
-    "schema": _STRING,
+_ERROR_HEADERS: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    416: ("Content-Range",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+    507: ("Retry-After",),
 }
-_IDEMPOTENCY_KEY: Json = {
-    "name": IDEMPOTENCY_KEY,
-    "in": "header",
-    "description": "Names the request, so that it can be sent again: it then has one effect and one answer, for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
-}
-_KEYED_FAILURES: Mapping[int, str] = {
-    409: "The same request is under way; `Retry-After` says when to ask again. Or the record exists already.",
-    422: "The Idempotency-Key came with another request before.",
-}
-_ERROR: Json = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details", "request_id", "timestamp"],
-            "properties": {
-                "code": {"enum": list(CODES)},
-                "message": _STRING,
-                "details": _OBJECT,
-                "request_id": _STRING,
-                "timestamp": {"type": "string", "format": "date-time"},
+
+
+@dataclass(frozen=True, slots=True)
+class _HeaderParameter:
+    """A request header that some routes take."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    taken_by: Callable[[Route], bool]
+
+
+_HEADER_PARAMETERS = (
+    _HeaderParameter(
+        "If-Match",
+        "The ETag that the record must still have, else PRECONDITION_FAILED; of several any one.",
+        _STRING,
+        lambda route: route.versioned and route.changes,
+    ),
+    _HeaderParameter(
+        "If-None-Match",
+        "An ETag that the client has: if it is still that of the record, the answer is 304.",
+        _STRING,
+        lambda route: route.versioned and not route.changes,
+    ),
+    _HeaderParameter(
+        IDEMPOTENCY_KEY,
+        "Names the request, so that it can be sent again: it then has one effect and one answer, for a day.",
+        {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
+        lambda route: route.idempotent_by_key,
+    ),
+    _HeaderParameter(
+        "Last-Event-ID",
+        "The id of the last event that the client has; the stream goes on behind it.",
+        {"type": "string", "maxLength": event_stream.MAX_EVENT_ID},
+        lambda route: route.answer(route.status).media_type == event_stream.MEDIA_TYPE,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path outside of every dialect, open to everybody: what it does, and its answers by status."""
+
+    path: str
+    summary: str
+    answers: Mapping[int, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A description: of one dialect (the first), of others that belong to it, and of endpoints."""
+
+    dialects: Sequence[Dialect]
+    endpoints: Sequence[Endpoint] = ()
+
+    def describe(self, server: str = "/") -> Json:
+        """Return the OpenAPI 3.1 document; ``server`` is the service's URL, or relative to the document's."""
+        main = self.dialects[0]
+        if any(dialect.errors is not main.errors for dialect in self.dialects):
+            raise ValueError("dialects of one document show errors in the same way")
+        schemas = _Schemas(self)
+        paths: dict[str, Json] = {}
+        for dialect in self.dialects:
+            for route in dialect.routes:
+                path = paths.setdefault(_plain(dialect.prefix + route.path), {})
+                path[route.method.lower()] = _operation(main, dialect, route, schemas)
+        for endpoint in self.endpoints:
+            paths[endpoint.path] = {"get": _endpoint(endpoint, schemas)}
+        schemes = {
+            scheme.name: scheme.security
+            for dialect in self.dialects
+            for route in dialect.routes
+            for scheme in dialect.schemes(route)
+        }
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": main.title,
+                "version": version("assetry"),
+                "description": main.description,
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "servers": [{"url": server}],
+            "security": _security(main.authentication),
+            "tags": [{"name": name} for name in _tags(paths)],
+            "paths": paths,
+            "components": {
+                "schemas": schemas.components,
+                "responses": dict(_error_responses(main.errors, schemas)),
+                "securitySchemes": schemes,
             },
         }
-    },
-}
-_OPERATORS: tuple[tuple[str, str, Mapping[int, tuple[str, str]]], ...] = (
-    ("/healthz", "Say that the process lives.", {200: ("It does.", "application/json")}),
-    (
-        "/readyz",
-        "Say whether the service can serve, engine by engine.",
-        {200: ("It can.", "application/json"), 503: ("Not yet, or not now.", "application/json")},
-    ),
-    ("/metrics", "Return the metrics that Prometheus reads.", {200: ("Prometheus text format.", "text/plain")}),
-    (PATH, "Return this description.", {200: ("OpenAPI 3.1.", "application/json")}),
-)
-"""Routes without a key: path, what they do, their answers."""
 
 
-def openapi_routes() -> list[StarletteRoute]:
-    """Return the router's entry of the description."""
+OPENAPI = Endpoint("/openapi.json", "Return this description.", {200: Answer(dict[str, Any], "OpenAPI 3.1.")})
+
+
+def document_route(path: str, document: Document, server: str) -> StarletteRoute:
+    """Return the router's entry of a description."""
+    encoded = b""
 
     async def endpoint(request: Request) -> Response:
-        request.scope["assetry.route"] = PATH
-        return Response(_encoded(), media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
+        nonlocal encoded
+        request.scope["assetry.route"] = path
+        encoded = encoded or orjson.dumps(document.describe(server))
+        return Response(encoded, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
-    return [StarletteRoute(PATH, endpoint, methods=["GET"])]
-
-
-@cache
-def _encoded() -> bytes:
-    return orjson.dumps(describe())
+    return StarletteRoute(path, endpoint, methods=["GET"])
 
 
-def describe() -> Json:
-    """Return the OpenAPI 3.1 document."""
-    bodies = list(dict.fromkeys(route.body for route in ROUTES if route.body is not None))
-    paths: dict[str, Json] = {}
-    for route in ROUTES:
-        paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = _operation(route)
-    paths["/files/{asset_id}/{rendition}/{filename}"] = {"get": _file()}
-    for path, summary, answers in _OPERATORS:
-        paths[path] = {"get": _operator(path, summary, answers)}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Assetry", "version": version("assetry"), "license": {"name": "Apache-2.0"}},
-        "security": [{"key": []}],
-        "paths": paths,
-        "components": {
-            "schemas": {**_schemas(bodies), "Error": _ERROR},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
-        },
-    }
+class _Schemas:
+    """The schemas of a document's models: what comes in as it is checked, what goes out as it is written."""
+
+    def __init__(self, document: Document) -> None:
+        incoming = [body.model for dialect in document.dialects for route in dialect.routes for body in route.bodies]
+        outgoing = [
+            *(model for dialect in document.dialects for model in dialect.errors.models.values()),
+            *(
+                route.answer(status).model
+                for dialect in document.dialects
+                for route in dialect.routes
+                for status in route.answers
+            ),
+            *(answer.model for endpoint in document.endpoints for answer in endpoint.answers.values()),
+        ]
+        inputs: dict[Any, Any] = {
+            (model, mode): TypeAdapter(model)
+            for models, mode in ((incoming, "validation"), (outgoing, "serialization"))
+            for model in models
+            if model not in (None, bytes)
+        }
+        schemas, definitions = TypeAdapter.json_schemas(
+            [(model, mode, adapter) for (model, mode), adapter in inputs.items()], ref_template=_SCHEMA
+        )
+        self._schemas = schemas
+        self.components: Json = definitions.get("$defs", {})
+
+    def incoming(self, model: Any) -> Json:
+        """Return the schema of a body's model."""
+        return self._schemas[model, "validation"]
+
+    def outgoing(self, model: Any) -> Json:
+        """Return the schema of an answer's model."""
+        return {} if model is bytes else self._schemas[model, "serialization"]
 
 
-def _schemas(models: Iterable[type[BaseModel]]) -> Json:
-    _, found = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
-    schemas: Json = found["$defs"]
-    return schemas
+def error_statuses(dialect: Dialect, route: Route) -> list[int]:
+    """Return the statuses of errors that a route may answer."""
+    codes = {"VALIDATION_ERROR", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "NOT_FOUND"}
+    codes |= {"AUTHENTICATION_REQUIRED", "INSUFFICIENT_SCOPE", "RATE_LIMIT_EXCEEDED"}
+    if route.bodies or route.idempotent_by_key:
+        codes |= {"PAYLOAD_TOO_LARGE", "REQUEST_TIMEOUT"}
+    if route.bodies:
+        codes |= {"UNSUPPORTED_MEDIA_TYPE"}
+    if any(body.media_type.startswith("multipart/") for body in route.bodies):
+        codes |= {"INSUFFICIENT_STORAGE"}
+    if route.changes:
+        codes |= {"CONFLICT"}
+    if route.versioned and route.changes:
+        codes |= {"PRECONDITION_FAILED"}
+    if route.idempotent_by_key:
+        codes |= {"REQUEST_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"}
+    return sorted({dialect.errors.status(code) for code in codes.union(route.errors)})
 
 
-def _operation(route: Route) -> Json:
-    summary = _sentence(route.handler.__doc__)
+def _operation(main: Dialect, dialect: Dialect, route: Route, schemas: _Schemas) -> Json:
+    handler = route.handler
+    summary = _sentence(handler.__doc__)
+    module, name = handler.__module__.rpartition(".")[2], getattr(handler, "__name__", "")
     operation: Json = {
-        "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",
-        "tags": [route.path.split("/")[1]],
+        "operationId": route.name or f"{module}_{name}",
+        "tags": [_plain(dialect.prefix + route.path).removeprefix(main.prefix).split("/")[1]],
         "summary": summary,
         "description": f"{summary} Scope: `{route.scope}`.",
-        "parameters": [*_path_parameters(route.path), *_query_parameters(route.params), *_header_parameters(route)],
-        "responses": _responses(route),
+        "parameters": [*_path_parameters(dialect, route), *_query_parameters(route.params), *_header_parameters(route)],
+        "responses": _responses(dialect, route, schemas),
     }
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(route, route.body)}
+    if route.bodies:
+        content = {}
+        for body in route.bodies:
+            content[body.media_type] = {"schema": body.schema(schemas.incoming(body.model))}
+            if body.example is not None:
+                content[body.media_type]["example"] = body.example
+        operation["requestBody"] = {"required": True, "content": content}
+    if (security := _security(dialect.schemes(route))) != _security(main.authentication):
+        operation["security"] = security
     return {name: value for name, value in operation.items() if value != []}
+
+
+def _security(schemes: Sequence[Scheme]) -> list[Json]:
+    return [{scheme.name: []} for scheme in schemes]
+
+
+def _tags(paths: Mapping[str, Json]) -> list[str]:
+    operations = [operation for path in paths.values() for operation in path.values()]
+    return list(dict.fromkeys(tag for operation in operations for tag in operation["tags"]))
+
+
+def _plain(path: str) -> str:
+    """Return a path without the router's converters: ``{rest:path}`` is ``{rest}``."""
+    return re.sub(r"{(\w+):\w+}", r"{\1}", path)
 
 
 def _sentence(doc: str | None) -> str:
     return " ".join((doc or "").split()).replace("``", "`")
 
 
-def _path_parameters(path: str) -> list[Json]:
-    found = []
-    for name in re.findall(r"{(\w+)}", path):
-        description, schema = _PATH_PARAMETERS[name]
-        found.append({"name": name, "in": "path", "required": True, "description": description, "schema": schema})
-    return found
+def _path_parameters(dialect: Dialect, route: Route) -> Iterator[Json]:
+    for name in re.findall(r"{(\w+)}", _plain(route.path)):
+        description, schema = dialect.path_parameters[name]
+        yield {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 
-def _query_parameters(model: type[BaseModel]) -> list[Json]:
-    schema = model.model_json_schema(ref_template=_REF)
+def _query_parameters(model: type[BaseModel]) -> Iterator[Json]:
+    schema = model.model_json_schema(ref_template=_SCHEMA)
     required = schema.get("required", [])
-    found = []
     for name, whole in schema.get("properties", {}).items():
-        own = {key: value for key, value in whole.items() if key not in ("title", "description")}
-        found.append(
-            {
-                "name": name,
-                "in": "query",
-                "required": name in required,
-                "description": whole.get("description", ""),
-                "schema": own,
+        yield {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": whole.get("description", ""),
+            "schema": {key: value for key, value in whole.items() if key not in ("title", "description")},
+        }
+
+
+def _header_parameters(route: Route) -> Iterator[Json]:
+    for parameter in _HEADER_PARAMETERS:
+        if parameter.taken_by(route):
+            yield {
+                "name": parameter.name,
+                "in": "header",
+                "description": parameter.description,
+                "schema": parameter.schema,
             }
-        )
+
+
+def _responses(dialect: Dialect, route: Route, schemas: _Schemas) -> Json:
+    found: Json = {}
+    for status in route.answers:
+        found[str(status)] = _answer(route.answer(status), _header_names(route, status), schemas)
+    if route.versioned and not route.changes:
+        found["304"] = _answer(Answer(None, "It is what `If-None-Match` names."), ["ETag"], schemas)
+    for status in error_statuses(dialect, route):
+        found[str(status)] = {"$ref": f"#/components/responses/{_ERROR.format(status=status)}"}
     return found
 
 
-def _header_parameters(route: Route) -> list[Json]:
-    if route.keyed:
-        return [_IDEMPOTENCY_KEY]
-    return [_IF_MATCH] if route.method in ("PATCH", "DELETE") else []
-
-
-def _content(route: Route, body: type[BaseModel]) -> Json:
-    schema = {"$ref": _REF.format(model=body.__name__)}
-    content: Json = {"application/json": {"schema": schema}}
-    if route.form:
-        parts: Json = {"asset": schema, "file": {"type": "string", "contentMediaType": "application/octet-stream"}}
-        content["multipart/form-data"] = {"schema": {"type": "object", "properties": parts}}
-    return content
-
-
-def _responses(route: Route) -> Json:
-    names = ["X-Request-ID", *([INDEX_TOKEN] if route.writes else [])]
-    if route.status == 201:
-        names += ["ETag", "Location"]
-    if route.keyed:
+def _header_names(route: Route, status: int) -> list[str]:
+    names = ["X-Request-ID", "RateLimit", "RateLimit-Policy", *route.answer(status).headers]
+    if route.changes:
+        names.append(INDEX_TOKEN)
+    if route.versioned or status == 201:
+        names.append("ETag")
+    if status in (201, 202):
+        names.append("Location")
+    if route.idempotent_by_key:
         names.append(REPLAYED)
-    headers = {
-        name: {"description": doc, "schema": schema} for name, (doc, schema) in _HEADERS.items() if name in names
-    }
-    done: Json = {
-        "description": "It is done." if route.writes else "The answer.",
-        "headers": headers,
-        "content": {"application/json": {"schema": _OBJECT}},
-    }
-    failures = {str(status): _failed(text) for status, text in _KEYED_FAILURES.items()} if route.keyed else {}
-    return {str(route.status): done, **failures, "default": _failed()}
+    return names
 
 
-def _failed(description: str = "An error; see docs/ref-errors.md for the codes.") -> Json:
-    error = {"schema": {"$ref": _REF.format(model="Error")}}
-    content = {"application/json": error, "application/problem+json": {"schema": _OBJECT}}
-    return {"description": description, "content": content}
+def _answer(answer: Answer, headers: Sequence[str], schemas: _Schemas) -> Json:
+    found: Json = {"description": answer.description, "headers": _headers(headers)}
+    if answer.model is not None:
+        content: Json = {"schema": schemas.outgoing(answer.model)}
+        if answer.example is not None:
+            content["example"] = answer.example
+        found["content"] = {answer.media_type: content}
+    return found
 
 
-def _file() -> Json:
-    query = {
-        "expires": "When the signed link ends, in seconds since 1970.",
-        "signature": "The link's signature; without one an API key is needed.",
-        "download": "Given: a browser saves the file instead of showing it.",
-    }
-    parameters = [
-        {"name": name, "in": "query", "description": doc, "schema": _STRING, "allowEmptyValue": True}
-        for name, doc in query.items()
-    ]
-    content = {"*/*": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}}
+def _headers(names: Sequence[str]) -> Json:
+    return {name: {"description": doc, "schema": schema} for name, (doc, schema) in _HEADERS.items() if name in names}
+
+
+def _error_responses(errors: ErrorFormat, schemas: _Schemas) -> Iterator[tuple[str, Json]]:
+    """Give the errors by status; each says which codes it may have."""
+    codes: dict[int, list[str]] = {}
+    for code in CODES:
+        codes.setdefault(errors.status(code), []).append(code)
+    for status, names in sorted(codes.items()):
+        yield (
+            _ERROR.format(status=status),
+            {
+                "description": " ".join(f"`{name}`: {CODES[name][1]}" for name in names),
+                "headers": _headers(["X-Request-ID", *_ERROR_HEADERS.get(status, ())]),
+                "content": {media: {"schema": schemas.outgoing(model)} for media, model in errors.models.items()},
+            },
+        )
+
+
+def _endpoint(endpoint: Endpoint, schemas: _Schemas) -> Json:
     return {
-        "operationId": "files_read",
-        "tags": ["files"],
-        "summary": "Return an original or a picture of it, whole or in part.",
-        "security": [{"key": []}, {}],
-        "parameters": [*_path_parameters("/{asset_id}/{rendition}/{filename}"), *parameters],
-        "responses": {
-            "200": {"description": "The file.", "content": content},
-            "206": {"description": "The part that `Range` asks for.", "content": content},
-            "304": {"description": "It is what `If-None-Match` names."},
-            "307": {"description": "For a signed link: the files' engine gives it, at `Location`, for some minutes."},
-            "default": _failed(),
-        },
-    }
-
-
-def _operator(path: str, summary: str, answers: Mapping[int, tuple[str, str]]) -> Json:
-    return {
-        "operationId": path.strip("/").replace(".", "_"),
+        "operationId": endpoint.path.strip("/").replace(".", "_").replace("/", "_"),
         "tags": ["operation"],
-        "summary": summary,
+        "summary": endpoint.summary,
         "security": [],
         "responses": {
-            str(status): {"description": doc, "content": {media: {"schema": {}}}}
-            for status, (doc, media) in answers.items()
+            str(status): _answer(answer, ["X-Request-ID", *answer.headers], schemas)
+            for status, answer in endpoint.answers.items()
         },
     }

@@ -4,16 +4,60 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 
 import orjson
+from pydantic import ConfigDict, Field, with_config
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from service.api.kernel.context import Probe
+from service.api.kernel.openapi import Endpoint
+from service.api.kernel.route import Answer
 from service.api.ops.metrics import CONTENT_TYPE, Metrics
 from service.errors import Unavailable
+
+
+class Alive(TypedDict):
+    """The process lives."""
+
+    status: Literal["alive"]
+
+
+@with_config(ConfigDict(extra="allow"))
+class EngineState(TypedDict):
+    """How an engine is; what else it says of itself stands beside."""
+
+    ready: bool
+    degraded: NotRequired[Annotated[bool, Field(description="It does without something, and goes on.")]]
+    reason: NotRequired[Annotated[str, Field(description="Why it is not ready.")]]
+    engine: NotRequired[str]
+    version: NotRequired[str | None]
+
+
+class Readiness(TypedDict):
+    """Whether the service can serve."""
+
+    status: Literal["ready", "degraded", "not_ready"]
+    engines: Annotated[dict[str, EngineState], Field(description="By port.")]
+
+
+HEALTH = (
+    Endpoint("/healthz", "Say that the process lives.", {200: Answer(Alive, "It does.")}),
+    Endpoint(
+        "/readyz",
+        "Say whether the service can serve, engine by engine.",
+        {200: Answer(Readiness, "It can."), 503: Answer(Readiness, "Not yet, or not now.", headers=("Retry-After",))},
+    ),
+    Endpoint(
+        "/metrics",
+        "Return the metrics that Prometheus reads.",
+        {200: Answer(str, "Prometheus' text format.", "text/plain")},
+    ),
+)
+"""What operators watch, as the description shows it."""
 
 _PATIENCE = 2.0
 """Seconds that an engine has to answer a probe."""

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -131,7 +131,7 @@ async def _serving(chosen: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
         listener = bind(chosen.host, 0)  # the port is taken; any other shows as much
     with listener, stoppable() as stop:
         async with open_service(chosen) as service:
-            app = create_app(service.context, service.gauges)
+            app = create_app(replace(service.context, stopping=stop), service.gauges)
             task = asyncio.create_task(Server(app, lambda: None, chosen.shutdown_seconds).run_on(listener, stop))
             try:
                 with service.base.folder.announced(address(listener)):

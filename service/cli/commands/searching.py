@@ -11,6 +11,7 @@ from query.dsl.highlights import CLOSE, OPEN
 from query.facets.request import parse_facets
 from query.types import SearchRequest
 from service import settings
+from service.api.dialects.native.views import Viewer, asset
 from service.cli.output import console, print_json, print_table
 from service.core.access.keys import SCOPES, Principal
 from service.core.search.filters import read_filters
@@ -52,7 +53,8 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
     who = Principal(org, "cli", frozenset(SCOPES))
     async with open_base(settings.load(data=data)) as base, open_search(base) as searches:
         found = await searches.run(who, request)
-        results = [base.views.asset(hit.document, who, "") for hit in found.hits]
+        viewer = Viewer(who, base.links, base="")
+        results: list[Any] = [asset(hit.document, viewer) for hit in found.hits]
     if options.highlight:
         for result, hit in zip(results, found.hits, strict=True):
             result["highlights"] = hit.highlights

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 
 import structlog
 
@@ -29,9 +30,8 @@ async def serve(settings: Settings, *, everything: bool) -> None:
         url = address(listener)
         async with open_service(settings, everything=everything) as service:
             line = await _line(service, url)
-            server = Server(
-                create_app(service.context, service.gauges), lambda: _announce(line), settings.shutdown_seconds
-            )
+            app = create_app(replace(service.context, stopping=stop), service.gauges)
+            server = Server(app, lambda: _announce(line), settings.shutdown_seconds)
             exclusive = engines.is_exclusive(settings)
             with service.base.folder.announced(url) if exclusive else nullcontext():
                 await server.run_on(listener, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from service.errors import Conflict, InvalidInput, NotFound
 from service.model import Json, Name, Prose, Strict
 from service.ports.clock import Clock
 from service.ports.store import Body, Change, Order, Record, Store
-from service.times import shown, timestamp
+from service.times import timestamp
 
 KIND = "saved_search"
 _ID = re.compile(r"search_[A-Za-z0-9]{1,64}")
@@ -153,15 +153,3 @@ class SavedSearches:
 def request_of(body: Body) -> SearchRequest:
     """Return the request that a saved search stands for, without page, cursor and the like."""
     return SearchRequest(text=body["query"], filters=body.get("filters") or {})
-
-
-def view(record: Record) -> dict[str, Any]:
-    """Return a saved search as the API shows it."""
-    body = record.body
-    return {
-        "id": record.key,
-        **{name: body.get(name) for name in ("name", "query", "filters", "description", "user_id")},
-        "created_at": shown(body["created_at"]),
-        "updated_at": shown(record.updated_at),
-        "rev": record.rev,
-    }

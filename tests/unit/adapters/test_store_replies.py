@@ -17,7 +17,7 @@ from service.ports.store import Record
 from tests.support.waiting import until
 from tests.unit.core.fakes import Clock
 
-REPLY = StoredReply(201, {}, "{}")
+REPLY = StoredReply(201, {}, b"{}")
 
 
 @pytest.fixture

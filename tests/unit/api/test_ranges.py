@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.kernel.ranges import NotSatisfiable, read_range
+from service.api.kernel.errors import RangeNotSatisfiable
+from service.api.kernel.file_response import read_range
 from service.ports.files import ByteRange, disposition
 
 
@@ -32,13 +33,13 @@ def test_ranges(header: str | None, expected: ByteRange | None) -> None:
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=" + "0-0," * 20 + "0-0"])
 def test_ranges_outside_of_the_file(header: str) -> None:
-    with pytest.raises(NotSatisfiable):
+    with pytest.raises(RangeNotSatisfiable):
         read_range(header, 100)
 
 
 def test_an_empty_file_has_no_ranges() -> None:
     for header in ("bytes=0-", "bytes=-5"):
-        with pytest.raises(NotSatisfiable):
+        with pytest.raises(RangeNotSatisfiable):
             read_range(header, 0)
 
 

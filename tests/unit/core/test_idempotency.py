@@ -22,7 +22,7 @@ from service.ports.store import Record
 from tests.support.waiting import until
 from tests.unit.core.fakes import Shelf
 
-CREATED = StoredReply(201, {}, "{}")
+CREATED = StoredReply(201, {}, b"{}")
 
 
 @dataclass

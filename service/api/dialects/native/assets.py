@@ -4,42 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.dialects.native.params import DeleteAsset, NoParams, ReadAsset
+from service.api.dialects.native.answers import DeletedAsset
+from service.api.dialects.native.params import DeleteAsset, ReadAsset
+from service.api.dialects.native.views import ALL, Include, Viewer, asset, body_of
 from service.api.kernel.call import Call, Reply
-from service.api.kernel.inputs import expected_rev, parse_json, read_json
-from service.core.assets.views import Include
-from service.errors import InvalidInput
+from service.api.kernel.conditions import expected_rev, record_tag
+from service.api.kernel.inputs import NoParams
 from service.model import AssetCreate, AssetPatch
 from service.ports.store import Record
 
 
-def body_of(record: Record) -> dict[str, Any]:
-    """Return a record's body with its rev and time, as the views take it."""
-    return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
+def viewer_of(call: Call[Any, Any]) -> Viewer:
+    """Return for whom a call's asset objects are made."""
+    return Viewer(call.who, call.context.links, call.base)
 
 
-def _reply(call: Call[Any], record: Record, status: int = 200, include: Include | None = None) -> Reply:
-    view = call.context.views.asset(body_of(record), call.who, call.base, include or Include())
+def _reply(call: Call[Any, Any], record: Record, status: int = 200, include: Include = ALL, **headers: str) -> Reply:
     # The links in the answer change with their window, so the entity tag does too.
-    return Reply(view, status, {"ETag": f'"{record.rev}-{call.context.links.window}"'})
+    etag = record_tag(record.rev, call.context.links.window)
+    return Reply(asset(body_of(record), viewer_of(call), include), status, {"ETag": etag, **headers})
 
 
-async def create(call: Call[NoParams]) -> Reply:
+async def _expected_rev(call: Call[Any, Any]) -> int | None:
+    return await expected_rev(call.request.headers, lambda: call.context.assets.get(call.who, call.path["asset_id"]))
+
+
+async def create(call: Call[NoParams, AssetCreate]) -> Reply:
     """Create an asset from JSON, or from a form with the parts ``asset`` (JSON) and ``file``."""
-    upload = None
-    if call.form is None:
-        given = await read_json(AssetCreate, call.request, call.context.settings.json_limit)
-    else:
-        upload = call.form.upload
-        if call.form.asset is None and upload is None:
-            raise InvalidInput("The form is empty.", field="file", expected="the parts asset and file")
-        given = parse_json(AssetCreate, call.form.asset or b"{}", "asset")
-    record = await call.context.assets.create(call.who, given, upload, call.attempt)
-    reply = _reply(call, record, 201)
-    return Reply(reply.body, 201, {**reply.headers, "Location": f"{call.base}{call.prefix}/assets/{record.key}"})
+    upload = next(iter(call.uploads), None)
+    record = await call.context.assets.create(call.who, call.body, upload, call.attempt)
+    return _reply(call, record, 201, Location=call.url(f"/assets/{record.key}"))
 
 
-async def read(call: Call[ReadAsset]) -> Reply:
+async def read(call: Call[ReadAsset, None]) -> Reply:
     """Return an asset, with or without its metadata, statistics and URLs."""
     record = await call.context.assets.get(call.who, call.path["asset_id"])
     params = call.params
@@ -47,16 +44,15 @@ async def read(call: Call[ReadAsset]) -> Reply:
     return _reply(call, record, include=include)
 
 
-async def update(call: Call[NoParams]) -> Reply:
+async def update(call: Call[NoParams, AssetPatch]) -> Reply:
     """Change the fields that the body names; ``If-Match`` makes sure that nobody else did meanwhile."""
-    given = await read_json(AssetPatch, call.request, call.context.settings.json_limit)
-    rev = expected_rev(call.request)
-    return _reply(call, await call.context.assets.change(call.who, call.path["asset_id"], given, expected_rev=rev))
+    rev = await _expected_rev(call)
+    return _reply(call, await call.context.assets.change(call.who, call.path["asset_id"], call.body, expected_rev=rev))
 
 
-async def delete(call: Call[DeleteAsset]) -> Reply:
+async def delete(call: Call[DeleteAsset, None]) -> Reply:
     """Move an asset to the trash, or delete it for good."""
-    rev = expected_rev(call.request)
+    rev = await _expected_rev(call)
     deleted = await call.context.assets.delete(
         call.who,
         call.path["asset_id"],
@@ -64,5 +60,10 @@ async def delete(call: Call[DeleteAsset]) -> Reply:
         backup=call.params.backup,
         expected_rev=rev,
     )
-    body = {"id": deleted.id, "is_deleted": True, "permanent": deleted.permanent, "backup_id": deleted.backup_id}
+    body: DeletedAsset = {
+        "id": deleted.id,
+        "is_deleted": True,
+        "permanent": deleted.permanent,
+        "backup_id": deleted.backup_id,
+    }
     return Reply(body)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.api.dialects.native.params import Lenient, NoParams, Zone
+from service.api.dialects.native.params import Lenient, Zone
 from service.api.kernel.call import Call, Reply
-from service.api.kernel.inputs import read_json
+from service.api.kernel.inputs import NoParams
 from service.model import Strict
 
 
@@ -20,15 +20,8 @@ class ExplainQuery(Strict):
     zone: Zone = "UTC"
 
 
-async def explain(call: Call[NoParams]) -> Reply:
+async def explain(call: Call[NoParams, ExplainQuery]) -> Reply:
     """Say how a query text is read: written out in full, its clauses with their places, and the engine's query."""
-    given = await read_json(ExplainQuery, call.request, call.context.settings.json_limit)
+    given = call.body
     found = call.context.searches.explain(call.who, given.query, lenient=given.lenient, zone=given.zone)
-    return Reply(
-        {
-            "normalized": found.normalized,
-            "clauses": found.clauses,
-            "dsl": found.dsl,
-            "warnings": [warning.as_dict() for warning in found.warnings],
-        }
-    )
+    return Reply(found.as_dict())

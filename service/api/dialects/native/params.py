@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from service.api.kernel.inputs import Params
+from service.api.kernel.pagination import MAX_CURSOR
 from service.core.search.consistency import DEFAULT_SECONDS, MAX_SECONDS, MAX_TOKEN
 from service.model import ASSET_TYPES
 
 MAX_OFFSET = 10_000
-MAX_CURSOR = 16_384
-"""Characters of a cursor at most: it holds the engine's own id of a point in time, which is long."""
 
 Limit = Annotated[int, Field(ge=0, le=100, description="Number of results, at most 100.")]
 Facets = Annotated[
@@ -20,16 +20,6 @@ Facets = Annotated[
 ]
 Zone = Annotated[str, Field(description="IANA time zone of dates in the query.", max_length=64)]
 Lenient = Annotated[bool, Field(description="Take what cannot be read as plain words, and say so in `warnings`.")]
-
-
-class Params(BaseModel):
-    """Query parameters: text turned into types; unknown ones are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class NoParams(Params):
-    """A route without query parameters."""
 
 
 class SearchOptions(Params):
@@ -115,16 +105,6 @@ class Suggest(Params):
     limit: Annotated[int, Field(ge=1, le=50, description="Number of proposals, at most 50.")] = 10
 
 
-class ListSearches(Params):
-    """``GET /searches``."""
-
-    limit: Annotated[int, Field(ge=1, le=100, description="Number of saved searches, at most 100.")] = 20
-    cursor: Annotated[
-        str | None,
-        Field(description="`next_cursor` of the page before; unset or `*`: the first page.", max_length=MAX_CURSOR),
-    ] = None
-
-
 class ExecuteSearch(SearchOptions):
     """``GET /searches/{search_id}/execute``."""
 
@@ -142,3 +122,13 @@ class DeleteAsset(Params):
 
     permanent: Annotated[bool, Field(description="Delete for good instead of moving to the trash.")] = False
     backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True
+
+
+class ReadFile(Params):
+    """``GET /files/{asset_id}/{rendition}/{filename}``."""
+
+    expires: Annotated[str | None, Field(description="When the signed link ends, in seconds since 1970.")] = None
+    signature: Annotated[str | None, Field(description="The link's signature; without one an API key is needed.")] = (
+        None
+    )
+    download: Annotated[str | None, Field(description="Given: a browser saves the file instead of showing it.")] = None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from query.dsl.sorting import SortKey
 from query.facets.request import parse_facets
 from query.types import SearchRequest
+from service.api.dialects.native.answers import FoundAsset
+from service.api.dialects.native.assets import viewer_of
 from service.api.dialects.native.params import AdvancedSearch, BasicSearch, FacetSearch, Paged, SearchOptions
+from service.api.dialects.native.views import asset
 from service.api.kernel.call import Call, Reply
 from service.core.search.filters import read_filters
 from service.core.search.search import SearchResult
 from service.errors import InvalidInput
 
 
-async def basic(call: Call[BasicSearch]) -> Reply:
+async def basic(call: Call[BasicSearch, None]) -> Reply:
     """Search by words, never failing on syntax."""
     params = call.params
     filters: dict[str, Any] = {}
@@ -33,17 +36,17 @@ async def basic(call: Call[BasicSearch]) -> Reply:
     return await answer(call, paged(call, request))
 
 
-async def advanced(call: Call[AdvancedSearch]) -> Reply:
+async def advanced(call: Call[AdvancedSearch, None]) -> Reply:
     """Search by a query text, filters and facets."""
     return await answer(call, _request(call))
 
 
-async def facets(call: Call[FacetSearch]) -> Reply:
+async def facets(call: Call[FacetSearch, None]) -> Reply:
     """Search, and count the values of fields."""
     return await answer(call, _request(call), facets=True)
 
 
-def _request(call: Call[Any]) -> SearchRequest:
+def _request(call: Call[Any, Any]) -> SearchRequest:
     params: AdvancedSearch = call.params
     if params.sort and params.sort_by:
         raise InvalidInput("Both sort and sort_by are given.", field="sort", expected="one of sort and sort_by")
@@ -58,20 +61,20 @@ def _request(call: Call[Any]) -> SearchRequest:
     return paged(call, request)
 
 
-def paged(call: Call[Any], request: SearchRequest) -> SearchRequest:
+def paged(call: Call[Any, Any], request: SearchRequest) -> SearchRequest:
     """Return the request with the page, the zone and the highlights that the parameters ask for."""
     params: SearchOptions = call.params
     return replace(request, limit=params.limit, offset=params.offset, zone=params.zone, highlight=params.highlight)
 
 
-async def answer(call: Call[Any], request: SearchRequest, *, facets: bool = False) -> Reply:
+async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool = False) -> Reply:
     """Run a search and answer it; ``facets`` shows them also when none was asked for."""
     params: SearchOptions = call.params
     caught_up = None
     if params.wait_for is not None:
         caught_up = await call.context.consistency.caught_up(params.wait_for, params.wait_timeout)
     found = await call.context.searches.run(call.who, request, cursor=params.cursor)
-    body = {"results": _results(call, found, request)}
+    body: dict[str, Any] = {"results": _results(call, found, request)}
     if facets or request.facets:
         body["facets"] = found.facets
     body |= {"total_count": found.total, "limit": params.limit}
@@ -83,9 +86,9 @@ async def answer(call: Call[Any], request: SearchRequest, *, facets: bool = Fals
     return Reply(body | {name: value for name, value in extra.items() if value is not None})
 
 
-def _results(call: Call[Any], found: SearchResult, request: SearchRequest) -> Any:
-    view, who, base = call.context.views.asset, call.who, call.base
-    results = [view(hit.document, who, base) for hit in found.hits]
+def _results(call: Call[Any, Any], found: SearchResult, request: SearchRequest) -> list[FoundAsset]:
+    viewer = viewer_of(call)
+    results = [cast(FoundAsset, asset(hit.document, viewer)) for hit in found.hits]
     if request.highlight:
         for result, hit in zip(results, found.hits, strict=True):
             result["highlights"] = hit.highlights

@@ -10,7 +10,7 @@ from service.api.dialects.native.params import Suggest
 from service.api.kernel.call import Call, Reply
 
 
-async def suggest(call: Call[Suggest]) -> Reply:
+async def suggest(call: Call[Suggest, None]) -> Reply:
     """Complete a query text at the cursor: names of fields, or the values of one, with how many assets have each."""
     params = call.params
     position = len(params.q) if params.position is None else params.position

@@ -1,0 +1,250 @@
+"""What the native API answers: a type for each object, from which OpenAPI takes its schemas.
+
+A member that is ``NotRequired`` may be absent; whatever may be null says so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict
+
+from service.model import ASSET_TYPES, STATUSES, Cost, CustomValue, Focus, Gps, Metadata, Person, UsageStats
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="UTC.")]
+AssetId = Annotated[str, Field(pattern=r"^asset_[1-9][0-9]{0,15}$")]
+SearchId = Annotated[str, Field(pattern=r"^search_[A-Za-z0-9]+$")]
+Link = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+Rev = Annotated[int, Field(ge=1, description="Rises by one with every write; `ETag` has it, for `If-Match`.")]
+Total = Annotated[int, Field(ge=0, description="How many there are in all.")]
+NextCursor = Annotated[str, Field(description="For `cursor` of the next page; absent on the last one.")]
+Counts = Annotated[dict[str, dict[str, int]], Field(description="By field and value: how many assets have it.")]
+
+_SEED_ASSET: JsonDict = {
+    "id": "asset_123456",
+    "type": "image",
+    "module": "image_studio",
+    "submodule": "create_studio",
+    "filename": "ai_generated_image_123456.jpg",
+    "title": "Stunning mountain landscape",
+    "description": "A beautiful mountain landscape generated with Stable Diffusion",
+    "tags": ["mountain", "landscape", "nature", "outdoor"],
+    "metadata": {
+        "width": 1024,
+        "height": 1024,
+        "format": "jpg",
+        "file_size": 245760,
+        "model": "stable-diffusion-xl",
+        "prompt": "majestic mountain landscape with lake and forest",
+        "negative_prompt": "blurry, low quality",
+        "seed": 123456789,
+        "steps": 20,
+        "guidance_scale": 7.5,
+    },
+    "urls": {
+        "original": "https://cdn.alwrity.com/assets/asset_123456.jpg",
+        "thumbnail": "https://cdn.alwrity.com/assets/thumbs/asset_123456.jpg",
+        "preview": "https://cdn.alwrity.com/assets/preview/asset_123456.jpg",
+    },
+    "status": "completed",
+    "created_at": "2024-01-15T10:30:00Z",
+    "updated_at": "2024-01-15T10:30:00Z",
+    "user_id": "user_789",
+    "cost": {"credits_used": 5, "currency": "USD", "amount": 0.05},
+    "usage_stats": {"downloads": 12, "views": 45, "shares": 3, "favorites": 8},
+    "collections": ["favorites", "landscapes"],
+    "is_favorite": True,
+    "is_deleted": False,
+    "deleted_at": None,
+    "captured_at": None,
+    "expires_at": None,
+    "alt_text": None,
+    "credit": None,
+    "creator": [],
+    "source_info": None,
+    "license": None,
+    "rights_code": None,
+    "rating": None,
+    "people": [],
+    "gps": None,
+    "colours": [],
+    "focus": None,
+    "external_url": None,
+    "mime_type": "image/jpeg",
+    "sha256": None,
+    "guid": "0b0f7a5e-4f4c-5c6e-8b1d-3f6b6e7f9a01",
+    "slug": "stunning-mountain-landscape",
+    "is_public": False,
+    "custom": {},
+    "rev": 1,
+}
+"""The asset of seed 000, with what Assetry knows besides."""
+
+
+class Urls(TypedDict):
+    """Signed links to an asset's files, good for a day or so without a key; null for what it does not have."""
+
+    original: Link | None
+    thumbnail: Link | None
+    preview: Link | None
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [_SEED_ASSET]}))
+class Asset(TypedDict):
+    """An asset. The views fill in these members, in this order."""
+
+    id: AssetId
+    type: Literal[ASSET_TYPES]  # type: ignore[valid-type]
+    module: str | None
+    submodule: str | None
+    filename: str | None
+    title: str
+    description: str | None
+    tags: Annotated[list[str], Field(description="Those that begin with `*` are seen by admins only.")]
+    metadata: NotRequired[Annotated[Metadata, Field(description="Absent with `include_metadata=false`.")]]
+    urls: NotRequired[Annotated[Urls, Field(description="Absent with `include_urls=false`.")]]
+    status: Literal[STATUSES]  # type: ignore[valid-type]
+    created_at: Timestamp
+    updated_at: Timestamp
+    user_id: str
+    cost: Cost
+    usage_stats: NotRequired[Annotated[UsageStats, Field(description="Absent with `include_stats=false`.")]]
+    collections: list[str]
+    is_favorite: Annotated[bool, Field(description="Of the user who asks.")]
+    is_deleted: Annotated[bool, Field(description="Whether it is in the trash.")]
+    deleted_at: Timestamp | None
+    captured_at: Timestamp | None
+    expires_at: Timestamp | None
+    alt_text: str | None
+    credit: str | None
+    creator: list[str]
+    source_info: str | None
+    license: str | None
+    rights_code: str | None
+    rating: Annotated[int, Field(ge=0, le=5)] | None
+    people: list[Person]
+    gps: Gps | None
+    colours: list[str]
+    focus: Focus | None
+    external_url: str | None
+    mime_type: str | None
+    sha256: str | None
+    guid: str
+    slug: str
+    is_public: bool
+    custom: dict[str, CustomValue]
+    rev: Rev
+
+
+class FoundAsset(Asset):
+    """An asset that a search found."""
+
+    highlights: NotRequired[
+        Annotated[
+            dict[str, list[str]],
+            Field(description="With `highlight`: by field, where words were found, in `<em>`, safe as HTML."),
+        ]
+    ]
+
+
+class DeletedAsset(TypedDict):
+    """What a delete did."""
+
+    id: AssetId
+    is_deleted: Literal[True]
+    permanent: bool
+    backup_id: Annotated[str | None, Field(description="The backup that was made, for `assetry restore`.")]
+
+
+class Problem(TypedDict):
+    """A problem of a query text: offset and length are in characters of the text as sent."""
+
+    reason: Annotated[str, Field(description="One of the reasons in docs/ref-query-syntax.md.")]
+    message: str
+    offset: Annotated[int, Field(ge=0)]
+    length: Annotated[int, Field(ge=0)]
+    suggestion: str | None
+
+
+class SearchResults(TypedDict):
+    """A page of what a search found."""
+
+    results: list[FoundAsset]
+    facets: NotRequired[Counts]
+    total_count: Total
+    limit: int
+    offset: NotRequired[Annotated[int, Field(description="Absent in a search by `cursor`.")]]
+    warnings: NotRequired[Annotated[list[Problem], Field(description="What was read otherwise than it is written.")]]
+    next_cursor: NotRequired[NextCursor]
+    suggestion: NotRequired[Annotated[str, Field(description="Another spelling of the text, which finds more.")]]
+    index_caught_up: NotRequired[
+        Annotated[bool, Field(description="With `wait_for`: whether the search saw that write.")]
+    ]
+
+
+class SuggestedName(TypedDict):
+    """The name of a field."""
+
+    name: str
+    type: Annotated[str, Field(description="The type of its values; `flag` for one without values.")]
+    description: str
+
+
+class SuggestedValue(TypedDict):
+    """A value of a field."""
+
+    value: str
+    text: Annotated[str, Field(description="The value as it is written in a query.")]
+    count: Annotated[int | None, Field(description="How many assets have it; null where nobody counts.")]
+
+
+class Suggestions(TypedDict):
+    """What can be typed next, and which part of the text one of the suggestions replaces."""
+
+    kind: Literal["field", "value"]
+    field: NotRequired[Annotated[str, Field(description="Whose values they are.")]]
+    prefix: str
+    offset: Annotated[int, Field(ge=0)]
+    length: Annotated[int, Field(ge=0)]
+    suggestions: list[SuggestedName | SuggestedValue]
+
+
+class Explanation(TypedDict):
+    """What a query text means."""
+
+    normalized: Annotated[str, Field(description="The text written out in full: it is read the same way.")]
+    clauses: Annotated[dict[str, Any], Field(description="The tree of its clauses, with their places in the text.")]
+    dsl: Annotated[dict[str, Any], Field(description="The engine's query.")]
+    warnings: list[Problem]
+
+
+class SavedSearch(TypedDict):
+    """A saved search."""
+
+    id: SearchId
+    name: str
+    query: str
+    filters: dict[str, Any]
+    description: str | None
+    user_id: str
+    created_at: Timestamp
+    updated_at: Timestamp
+    rev: Rev
+
+
+class SavedSearches(TypedDict):
+    """A page of saved searches."""
+
+    searches: list[SavedSearch]
+    total_count: Total
+    limit: int
+    next_cursor: NotRequired[NextCursor]
+
+
+class DeletedSearch(TypedDict):
+    """A saved search that is gone."""
+
+    id: SearchId
+    is_deleted: Literal[True]

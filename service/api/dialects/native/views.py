@@ -1,0 +1,124 @@
+"""The objects of the native API (seed 000): assets, from records and from search documents alike, saved searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from service.api.dialects.native.answers import Asset, SavedSearch, Urls
+from service.core.access.keys import Principal
+from service.core.files.links import Links
+from service.core.files.renditions import available
+from service.ports.store import Record
+from service.times import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Which parts of an asset object are wanted."""
+
+    metadata: bool = True
+    stats: bool = True
+    urls: bool = True
+
+
+ALL = Include()
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """For whom asset objects are made: who asks, and how links begin (``base`` is the public URL)."""
+
+    who: Principal
+    links: Links
+    base: str
+
+
+def body_of(record: Record) -> dict[str, Any]:
+    """Return a record's body with its rev and time, as :func:`asset` takes it."""
+    return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
+
+
+def asset(body: Mapping[str, Any], viewer: Viewer, include: Include = ALL) -> Asset:
+    """Return the asset object: the members of :class:`Asset`, in their order.
+
+    ``body`` must hold ``rev`` and ``updated_at`` beside the record's own fields.
+    """
+    left_out = _left_out(include)
+    view: dict[str, Any] = {}
+    for name, rule in _MEMBERS:
+        if name not in left_out:
+            view[name] = body.get(name) if rule is None else rule(body, viewer)
+    return cast(Asset, view)
+
+
+def urls(body: Mapping[str, Any], viewer: Viewer) -> Urls:
+    """Return {original, thumbnail, preview}: signed links, null for what the asset does not have."""
+    offered = available(body)
+    filename = body.get("filename") or body["id"]
+
+    def link(name: str) -> str | None:
+        return viewer.links.link(viewer.base, body["id"], name, filename) if name in offered else None
+
+    original = body.get("external_url") or None if not offered else link("original")
+    return {"original": original, "thumbnail": link("thumbnail"), "preview": link("preview")}
+
+
+def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a record or a search document alike: what was given, without what the index derives."""
+    own: dict[str, Any] = body.get("metadata") or {}
+    derived = body.get("derived")
+    return {name: value for name, value in own.items() if name not in derived} if derived else own
+
+
+def saved_search(record: Record) -> SavedSearch:
+    """Return a saved search as the API shows it."""
+    body = record.body
+    return {
+        "id": record.key,
+        "name": body["name"],
+        "query": body["query"],
+        "filters": body.get("filters") or {},
+        "description": body.get("description"),
+        "user_id": body["user_id"],
+        "created_at": shown(body["created_at"]),
+        "updated_at": shown(record.updated_at),
+        "rev": record.rev,
+    }
+
+
+Rule = Callable[[Mapping[str, Any], Viewer], Any]
+
+
+def _tags(body: Mapping[str, Any], viewer: Viewer) -> list[str]:
+    tags: list[str] = body.get("tags") or []
+    return [*tags, *(body.get("admin_tags") or [])] if viewer.who.is_admin else tags
+
+
+def _moment(name: str) -> Rule:
+    return lambda body, _viewer: shown(body.get(name))
+
+
+def _list(name: str) -> Rule:
+    return lambda body, _viewer: [] if body.get(name) is None else body[name]
+
+
+_RULES: Mapping[str, Rule] = {
+    "tags": _tags,
+    "metadata": lambda body, _viewer: metadata(body),
+    "urls": urls,
+    "collections": lambda body, _viewer: body.get("collections") or [],
+    "is_favorite": lambda body, viewer: viewer.who.user_id in (body.get("favorited_by") or ()),
+    "is_deleted": lambda body, _viewer: bool(body.get("deleted_at")),
+    **{name: _moment(name) for name in ("created_at", "updated_at", "deleted_at", "captured_at", "expires_at")},
+    **{name: _list(name) for name in ("creator", "people", "colours")},
+}
+"""How members are made that are not just the record's field of that name."""
+
+_MEMBERS = tuple((name, _RULES.get(name)) for name in Asset.__annotations__)
+
+
+def _left_out(include: Include) -> frozenset[str]:
+    wanted = {"metadata": include.metadata, "usage_stats": include.stats, "urls": include.urls}
+    return frozenset(name for name, is_wanted in wanted.items() if not is_wanted)

@@ -1,0 +1,56 @@
+"""The ASGI application: routes, with the nets around them that answer every error in the right shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from query.errors import QueryError
+from service.api.kernel.deadline import Deadline
+from service.api.kernel.dialect import ErrorResponder
+from service.api.kernel.edge import CLIENT_GONE, Edge, Observe
+from service.api.kernel.errors import http_failure
+from service.errors import AssetryError
+from service.ports.search import Rejected
+
+
+def application(routes: Sequence[Route], errors: ErrorResponder, observe: Observe, seconds: float) -> ASGIApp:
+    """Return the application of these routes; ``seconds`` is the time that a request may take."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        """Answer what the router itself refuses: a path or a method that does not exist."""
+        assert isinstance(error, HTTPException)
+        path, method = request.url.path, request.method
+        return errors.refuse(request, http_failure(error.status_code, path, method, error.detail, error.headers))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        """Answer an error that says what it is."""
+        request.scope["assetry.error"] = error
+        return errors.respond(request, error)
+
+    async def fault(request: Request, error: Exception) -> Response:
+        """Answer a fault of ours: without this, Starlette would answer it in plain text before the edge could."""
+        return errors.respond(request, error)
+
+    async def gone(_request: Request, _error: Exception) -> Response:
+        """Answer nobody: the client went away while it sent its request."""
+        return Response(status_code=CLIENT_GONE)
+
+    handlers: Mapping[Any, Any] = {
+        HTTPException: refused,
+        AssetryError: failed,
+        QueryError: failed,
+        Rejected: failed,
+        ClientDisconnect: gone,
+        Exception: fault,
+    }
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return Edge(Deadline(app, seconds), observe, errors.respond)
