@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,10 @@ def copied(target: Path) -> Path:
     return target
 
 
-def follow(page: Path, project: Path, *, tests: bool = True) -> list[str]:
+def follow(page: Path, project: Path, *, commands: Collection[str] = ("./scripts/docs", "./scripts/test")) -> list[str]:
     """Do what a page says to a copy of the project, and return the paths of the files that it touched.
 
-    Without ``tests`` the tests that the page runs are left out.
+    Only these ``commands`` are run.
     """
     touched: dict[str, None] = {}
     for step in steps(page.read_text()):
@@ -75,8 +75,7 @@ def follow(page: Path, project: Path, *, tests: bool = True) -> list[str]:
                 path.write_text(edited(path.read_text(), step.text, f"{page.name}: {step.file}"))
             case "sh":
                 for line in step.text.splitlines():
-                    if tests or not line.startswith("./scripts/test "):
-                        run(line, project)
+                    run(line, project, commands)
         if step.file:
             touched[step.file] = None
     return list(touched)
@@ -97,8 +96,8 @@ def edited(text: str, diff: str, where: str) -> str:
     return text
 
 
-def run(line: str, project: Path) -> None:
-    """Run a command of a page in the copy, with this run's Python; commands on a running service are left out."""
+def run(line: str, project: Path, commands: Collection[str]) -> None:
+    """Run a command of a page in the copy, with this run's Python, if it is one of ``commands``."""
     name, *arguments = line.split()
     match name:
         case "./scripts/test":
@@ -109,5 +108,7 @@ def run(line: str, project: Path) -> None:
             return  # the one is a test of its own, the other is run with the commands of all pages
         case _:
             raise AssertionError(f"a page has a command that its test does not know: {line}")
-    done = subprocess.run([sys.executable, *command], cwd=project, capture_output=True, text=True, timeout=100)
+    if name not in commands:
+        return
+    done = subprocess.run([sys.executable, *command], cwd=project, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, f"{line}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
