@@ -33,6 +33,7 @@ import argparse
 import asyncio
 import contextvars
 import importlib
+import itertools
 import json
 import logging
 import sys
@@ -40,7 +41,7 @@ import tempfile
 import threading
 from asyncio import base_events
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -86,30 +87,29 @@ class Function:
 
 @dataclass
 class Group:
-    """What ran below one outermost function: the functions, and each line of them."""
+    """What ran below one outermost function: each function and each line, with the moment of its first time."""
 
-    functions: set[Function] = field(default_factory=set)
-    lines: set[tuple[CodeType, int]] = field(default_factory=set)
+    functions: dict[Function, int] = field(default_factory=dict)
+    lines: dict[tuple[CodeType, int], int] = field(default_factory=dict)
 
 
 @dataclass
 class Seen:
-    """What ran in a stretch of time: in the walk's own context, and elsewhere by the outermost function.
+    """What ran in a stretch of time: in the walk's own context, and elsewhere by the outermost function."""
 
-    ``order`` has all functions in order of first call.
-    """
-
-    own: set[Function] = field(default_factory=set)
+    own: Group = field(default_factory=Group)
     groups: defaultdict[Function, Group] = field(default_factory=lambda: defaultdict(Group))
-    order: dict[Function, None] = field(default_factory=dict)
+    moments: Iterator[int] = field(default_factory=itertools.count)
 
     def counted(self, idle: Seen) -> list[Function]:
         """Return what belongs to a walk by the counting rule, in order of first call."""
-        counted = set(self.own)
+        first = dict(self.own.functions)
         for root, group in self.groups.items():
-            if group.lines - idle.groups[root].lines:
-                counted |= group.functions
-        return [function for function in self.order if function in counted]
+            if new := group.lines.keys() - idle.groups[root].lines.keys():
+                start = min(group.lines[line] for line in new)  # what came before was idling
+                for function, moment in group.functions.items():
+                    first[function] = min(max(moment, start), first.get(function, sys.maxsize))
+        return sorted(first, key=first.__getitem__)
 
 
 class Tracer:
@@ -153,13 +153,10 @@ class Tracer:
         if seen is None or part is Part.BESIDE:
             return
         with self._lock:
-            seen.order.setdefault(function)
-            if part is Part.WALK:
-                seen.own.add(function)
-            else:
-                group = seen.groups[self._root(frame)]
-                group.functions.add(function)
-                group.lines.add((frame.f_code, frame.f_lineno))
+            group = seen.own if part is Part.WALK else seen.groups[self._root(frame)]
+            moment = next(seen.moments)
+            group.functions.setdefault(function, moment)
+            group.lines.setdefault((frame.f_code, frame.f_lineno), moment)
 
     def _root(self, frame: FrameType) -> Function:
         """Return the outermost function of the project on the stack."""
@@ -282,8 +279,8 @@ async def trace(tree: Path, idle_seconds: float, times: int) -> dict[str, list[F
         async with service(Path(data)) as client:
             walks = Walks(client)
             await walks.ready()
-            await walks.write(0)
             await walks.search(0)
+            await walks.write(0)  # last, so that what follows a write later (the checkpoint) is seen in the idle trace
             idle = await tracer.watch(asyncio.sleep(idle_seconds))
             found = {}
             for name, walk in {"search": walks.search, "write": walks.write}.items():
