@@ -341,7 +341,7 @@ def main() -> None:
     parser.add_argument(
         "--times",
         type=int,
-        default=3,
+        default=5,
         choices=range(1, len(WORDS) - 1),
         help="how often each walk is made (%(default)s)",
     )
