@@ -1,1 +1,1 @@
-"""What a field of an asset is for search: data only, no I/O."""
+"""What the fields of an asset mean for search: data only, no I/O."""

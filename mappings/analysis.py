@@ -1,6 +1,6 @@
-r"""The analyzers of text: built from parts that plain OpenSearch and the embedded engine both have.
+r"""Text analyzers, built from parts that both plain OpenSearch and the embedded engine have.
 
-Accents, case and width fold. Regular expressions keep to what Java and RE2 share (no look-around, no `\u` escapes).
+Accents, case and width are folded. Regular expressions use only what Java and RE2 share (no look-around or `\u`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _FOLDS = ["cjk_width", "lowercase", "asciifolding"]
 
 ANALYSIS: dict[str, Any] = {
     "char_filter": {
-        # ASCII folding knows composed letters only; names written on macOS come decomposed.
+        # ASCII folding handles only composed letters; file names from macOS are decomposed.
         "marks": {"type": "pattern_replace", "pattern": "[\u0300-\u036f]+", "replacement": ""},
         "separators": {"type": "pattern_replace", "pattern": "[_.+/-]+", "replacement": " "},
         "camel": {"type": "pattern_replace", "pattern": r"(\p{Ll})(\p{Lu})", "replacement": "$1 $2"},

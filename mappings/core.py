@@ -1,4 +1,4 @@
-"""The table of the record's own fields: everything but `metadata`."""
+"""The table of the record's own fields: everything except `metadata`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _TERMS, _DATE = FacetKind.TERMS, FacetKind.DATE
 _ADMIN, _INTERNAL = Visibility.ADMIN, Visibility.INTERNAL
 
 IDENTITY = (
-    Field("id", _K, "Public id, `asset_` and the number.", "id:asset_12", aliases=("asset_id",)),
-    Field("number", _I, "Number of the asset, never used twice.", "number:>1000", sortable=True),
+    Field("id", _K, "Public id: `asset_` followed by the number.", "id:asset_12", aliases=("asset_id",)),
+    Field("number", _I, "Number of the asset, never reused.", "number:>1000", sortable=True),
     Field("guid", _K, "UUID of the asset.", "guid:550e8400-e29b-41d4-a716-446655440000", aliases=("uuid",)),
     Field("sid", _K, "Short id of 12 letters and digits.", "sid:BAhrYglpKW5u"),
-    Field("slug", _K, "Name in addresses, made from the title.", "slug:product-guide-2024", sortable=True),
+    Field("slug", _K, "Name used in URLs, derived from the title.", "slug:product-guide-2024", sortable=True),
 )
 
 DESCRIPTION = (
@@ -28,12 +28,12 @@ DESCRIPTION = (
         sortable=True,
         cased=False,
     ),
-    Field("module", _K, "Module of the application that made it.", "module:image_studio", facet=_TERMS, sortable=True),
-    Field("submodule", _K, "Part of the module that made it.", "submodule:create_studio", facet=_TERMS, sortable=True),
+    Field("module", _K, "Application module that created it.", "module:image_studio", facet=_TERMS, sortable=True),
+    Field("submodule", _K, "Submodule that created it.", "submodule:create_studio", facet=_TERMS, sortable=True),
     Field(
         "filename",
         _T,
-        "Name of the file; a wildcard matches the whole name or one of its words.",
+        "File name; a wildcard matches the whole name or one of its words.",
         "filename:*.jpg",
         aliases=("name", "file_name", "file"),
         boost=2.0,
@@ -44,7 +44,7 @@ DESCRIPTION = (
     Field(
         "ext",
         _K,
-        "Extension of the file name, without the dot.",
+        "File name extension, without the dot.",
         "ext:jpg",
         aliases=("extension",),
         facet=_TERMS,
@@ -66,7 +66,7 @@ DESCRIPTION = (
     Field(
         "alt_text",
         _T,
-        "Text read to those who do not see the picture.",
+        "Alternative text for people who cannot see the picture.",
         'alt_text:"snowy peak"',
         aliases=("alt",),
         boost=1.0,
@@ -75,7 +75,7 @@ DESCRIPTION = (
     Field(
         "creator",
         _K,
-        "Who made it.",
+        "Creator.",
         'creator:"Jane Doe"',
         aliases=("author", "creators", "photographer", "byline"),
         gathered=True,
@@ -83,7 +83,7 @@ DESCRIPTION = (
         sortable=True,
         multi=True,
     ),
-    Field("source_info", _T, "Where it comes from.", "source_info:archive", aliases=("source",), gathered=True),
+    Field("source_info", _T, "Source.", "source_info:archive", aliases=("source",), gathered=True),
     Field("license", _K, "Licence.", "license:cc-by-4.0", aliases=("licence",), facet=_TERMS, sortable=True),
     Field(
         "rights_code",
@@ -97,7 +97,7 @@ DESCRIPTION = (
     Field(
         "tags",
         _K,
-        "Tags; one value is one whole tag.",
+        "Tags; a value is one whole tag.",
         "tags:nature",
         aliases=("tag", "keyword", "keywords"),
         boost=3.0,
@@ -127,7 +127,7 @@ DESCRIPTION = (
     Field(
         "captured_at",
         _D,
-        "When it was taken or recorded.",
+        "When the picture was taken or the recording made.",
         "captured_at:2024-05",
         aliases=("taken", "taken_at", "date_taken", "captured", "shot"),
         facet=_DATE,
@@ -136,7 +136,7 @@ DESCRIPTION = (
     Field(
         "gps",
         FieldType.GEO,
-        "Where it was taken: `lat,lon` and a distance.",
+        "Where it was taken; searched with `lat,lon` and a distance.",
         'near:"52.37,4.89 10km"',
         aliases=("location", "geo", "coordinates"),
     ),
@@ -146,7 +146,7 @@ NESTED = (
     Field(
         "people",
         FieldType.NESTED,
-        "People shown or involved; a group speaks of one person.",
+        "People shown or involved; the conditions of a group apply to one person.",
         "people:(name:jane AND role:model)",
         aliases=("person",),
         multi=True,
@@ -158,18 +158,18 @@ NESTED = (
     Field(
         "suggested_tags",
         FieldType.NESTED,
-        "Tags proposed by recognition, with a confidence from 0 to 100.",
+        "Tags suggested by image recognition, with a confidence from 0 to 100.",
         "suggested_tags:(tag:water AND confidence:>80)",
         aliases=("suggested_tag",),
         multi=True,
         children=(
             Field(
-                "suggested_tags.tag", _K, "A proposed tag.", "suggested_tags.tag:water", nested="fold.suggested_tags"
+                "suggested_tags.tag", _K, "A suggested tag.", "suggested_tags.tag:water", nested="fold.suggested_tags"
             ),
             Field(
                 "suggested_tags.confidence",
                 _F,
-                "Confidence of a proposed tag.",
+                "Confidence of a suggested tag.",
                 "suggested_tags.confidence:>80",
                 nested="fold.suggested_tags",
             ),
@@ -178,7 +178,7 @@ NESTED = (
     Field(
         "custom",
         FieldType.CUSTOM,
-        "Fields of the organization: `custom.<key>`, typed by their values.",
+        "Custom fields of the organization: `custom.<key>`, typed by their values.",
         "custom.weight:>5",
         aliases=("custom_meta", "site_specific_data"),
     ),
@@ -188,7 +188,7 @@ PLACE = (
     Field(
         "collections",
         _K,
-        "Collections that hold it.",
+        "Collections that contain it.",
         "collections:landscapes",
         aliases=("collection", "in", "albums"),
         gathered=True,
@@ -198,7 +198,7 @@ PLACE = (
     Field(
         "lightboxes",
         _K,
-        "Lightboxes that hold it.",
+        "Lightboxes that contain it.",
         "lightboxes:review",
         aliases=("lightbox",),
         facet=_TERMS,
@@ -207,7 +207,7 @@ PLACE = (
     Field(
         "storage_folder",
         _K,
-        "Storage folder: a path with `/`; a folder finds all below it.",
+        "Storage folder, a path separated by `/`; a folder finds everything below it.",
         "storage_folder:campaigns",
         aliases=("folder",),
         facet=_TERMS,
@@ -218,7 +218,7 @@ PLACE = (
     Field(
         "taxonomy",
         _K,
-        "Terms of the taxonomy, paths with `/`: a term finds all below it.",
+        "Taxonomy terms, paths separated by `/`; a term finds everything below it.",
         "taxonomy:nature/animals",
         aliases=("taxonomies", "category"),
         facet=_TERMS,
@@ -228,7 +228,7 @@ PLACE = (
     Field(
         "source_path",
         _K,
-        "Path it was imported from.",
+        "Path from which it was imported.",
         "source_path:photos*",
         aliases=("path", "file_path"),
         leading_wildcard=True,
@@ -236,11 +236,11 @@ PLACE = (
     Field(
         "external_url",
         _K,
-        "Address of a link or external video.",
+        "URL of a link or external video.",
         'external_url:"https://example.com/a"',
         aliases=("url", "link"),
     ),
-    Field("video_embed", _K, "Address to embed an external video.", "has:video_embed"),
+    Field("video_embed", _K, "URL to embed an external video.", "has:video_embed"),
 )
 
 CONTENT = (
@@ -262,7 +262,7 @@ STATE = (
     Field(
         "state",
         _K,
-        "State of processing: pending, uploaded, processing, processed or processing_error.",
+        "Processing state: pending, uploaded, processing, processed or processing_error.",
         "state:processed",
         aliases=("aasm_state",),
         facet=_TERMS,
@@ -272,7 +272,7 @@ STATE = (
     Field(
         "is_public",
         _B,
-        "Whether anyone may see it.",
+        "Whether it is visible to anyone.",
         "is_public:true",
         aliases=("public",),
         facet=_TERMS,
@@ -281,7 +281,7 @@ STATE = (
     Field(
         "deleted_at",
         _D,
-        "When it went to the trash.",
+        "When it was moved to the trash.",
         "deleted_at:>2024-01-01",
         aliases=("trashed_at",),
         facet=_DATE,
@@ -324,7 +324,7 @@ STATE = (
         sortable=True,
     ),
     Field("version", _I, "Version of the content.", "version:>1", sortable=True),
-    Field("favorited_by", _K, "Users who marked it.", "is:favorite", visibility=_INTERNAL, multi=True),
+    Field("favorited_by", _K, "Users who marked it as a favorite.", "is:favorite", visibility=_INTERNAL, multi=True),
 )
 
 COUNTS = (
@@ -350,7 +350,7 @@ COUNTS = (
     Field(
         "usage_stats.favorites",
         _I,
-        "Number of users who marked it.",
+        "Number of users who marked it as a favorite.",
         "favorites:>=8",
         aliases=("favorites", "favourites"),
         facet=_TERMS,
@@ -359,7 +359,7 @@ COUNTS = (
     Field(
         "cost.credits_used",
         _I,
-        "Credits that making it took.",
+        "Credits used to create it.",
         "credits_used:>=5",
         aliases=("credits_used", "credits"),
         facet=_TERMS,
@@ -377,7 +377,7 @@ COUNTS = (
     Field(
         "cost.amount",
         _F,
-        "What making it cost.",
+        "What it cost to create.",
         "cost.amount:[0.01 TO 0.10]",
         aliases=("amount", "price"),
         facet=_TERMS,

@@ -1,4 +1,4 @@
-"""Leaves of ``metadata`` that follow from others: never stored, always there for searches and in answers."""
+"""Leaves of ``metadata`` derived from others: never stored, but always available to searches and in responses."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 SQUARE = 0.05
-"""Sides that differ by less than this share make a square."""
+"""A picture whose sides differ by less than this share is a square."""
 
 PANORAMA = 2.0
-"""A picture at least this many times as wide as it is high is a panorama."""
+"""A picture whose width is at least this many times its height is a panorama."""
 
 _SIDEWAYS = frozenset({"5", "6", "7", "8"})
-"""EXIF orientations (CIPA DC-008, tag 0x0112) that are shown turned by 90 degrees."""
+"""EXIF orientations (CIPA DC-008, tag 0x0112) that are displayed rotated by 90 degrees."""
 
 
 def derived_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the leaves of ``metadata`` that follow from others and are not given: ``aspect``, ``camera``."""
+    """Return the derived leaves of ``metadata`` that are not given: ``aspect``, ``camera``."""
     derived: dict[str, Any] = {}
     if metadata.get("aspect") is None and (shape := aspect(metadata)) is not None:
         derived["aspect"] = shape
@@ -26,7 +26,7 @@ def derived_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def aspect(metadata: Mapping[str, Any]) -> str | None:
-    """Return the shape as shown: square, panorama, landscape or portrait; None without a width and a height."""
+    """Return the displayed shape: square, panorama, landscape or portrait; None without a width and a height."""
     width, height = metadata.get("width"), metadata.get("height")
     if not isinstance(width, int | float) or not isinstance(height, int | float) or width <= 0 or height <= 0:
         return None
@@ -40,7 +40,7 @@ def aspect(metadata: Mapping[str, Any]) -> str | None:
 
 
 def _camera(metadata: Mapping[str, Any]) -> str | None:
-    """Return make and model as one text; models often repeat their make."""
+    """Return make and model as one text; the model often repeats the make."""
     make, model = metadata.get("camera_make"), metadata.get("camera_model")
     if not isinstance(make, str) or not make:
         return model if isinstance(model, str) and model else None

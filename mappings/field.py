@@ -1,4 +1,4 @@
-"""What one field of an asset is: its type, where it lives in the index and what may be done with it."""
+"""The definition of one field of an asset: its type, where it is in the index, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class FieldType(StrEnum):
     """How values of a field are read, compared and indexed."""
 
     KEYWORD = "keyword"  # exact, case-insensitive
-    TEXT = "text"  # analysed: accents, case and width fold, words match anywhere
+    TEXT = "text"  # analysed: accents, case and width are folded, words match anywhere
     INTEGER = "integer"
     FLOAT = "float"
     DATE = "date"
     BOOLEAN = "boolean"
     GEO = "geo"
-    NESTED = "nested"  # a list of objects; the conditions of one group hold for one object
+    NESTED = "nested"  # a list of objects; the conditions of a group must hold for the same object
     FLAT = "flat"  # an open object whose leaves are compared as text
     CUSTOM = "custom"  # an organization's own fields, typed by their values
 
@@ -30,7 +30,7 @@ class FacetKind(StrEnum):
 
 
 class Unit(StrEnum):
-    """The unit that a number is stored in; a query may use others of the same quantity."""
+    """The unit in which a number is stored; queries may use other units of the same quantity."""
 
     NONE = "none"
     BYTES = "bytes"
@@ -39,7 +39,7 @@ class Unit(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may name a field. To everyone else it answers as unknown."""
+    """Who may use a field. For everyone else the field is unknown."""
 
     PUBLIC = "public"
     ADMIN = "admin"
@@ -48,21 +48,21 @@ class Visibility(StrEnum):
 
 NUMERIC = frozenset({FieldType.INTEGER, FieldType.FLOAT})
 FOLDED = frozenset({FieldType.KEYWORD, FieldType.NESTED, FieldType.FLAT, FieldType.CUSTOM})
-WORDS_PATH = "fold.words"  # gathered texts that bare words look in
-FOLD = "fold"  # the object of the search document that holds all that is derived; it never leaves the service
+WORDS_PATH = "fold.words"  # gathered texts that bare words search
+FOLD = "fold"  # the object of the search document that holds everything derived; it never leaves the service
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Field:
-    """One field of the record as search sees it.
+    """One field of the record, as seen by search.
 
-    `name` is the public dotted name and the path in the record. `path` is where the engine keeps what is queried: for
-    keywords the case-folded twin `fold.<name>`, while the raw value at `name` serves display alone. `boost` is the
-    weight of bare words in this field, None when they do not look there by itself; `gathered` fields are searched by
-    bare words through the one field `fold.words`. `cased` says that the case in which values are written is worth
-    showing; values of the others (types, formats, hashes) are in lower case anyway. `nested` is the path of the list of
-    objects that holds the field. Values of a `hierarchical` field are paths with `/`: each also counts for the paths
-    above it. `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
+    `name` is the public dotted name and the path in the record. `path` is the path that queries use in the engine: for
+    keywords the case-folded twin `fold.<name>`, while the raw value at `name` is for display only. `boost` is the
+    weight of bare words in this field, None if they do not search it directly; `gathered` fields are searched by bare
+    words through the single field `fold.words`. `cased` says that the original case of values should be shown; values
+    of other fields (types, formats, hashes) are in lower case anyway. `nested` is the path of the list of objects that
+    contains the field. Values of a `hierarchical` field are paths separated by `/`: each also counts for its ancestors.
+    `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Field:
 
     @property
     def folded(self) -> bool:
-        """Whether whole values are kept at `fold.<name>` as a keyword, folded by `mappings.folding`."""
+        """Whether whole values are indexed at `fold.<name>` as a keyword, folded by `mappings.folding`."""
         if self.nested or self.key:
             return False
         if self.type is FieldType.TEXT:
@@ -107,14 +107,14 @@ class Field:
 
     @property
     def keyword_path(self) -> str | None:
-        """Where whole values are compared, counted and sorted; None where only words are kept."""
+        """The path at which whole values are compared, counted and sorted; None if only words are indexed."""
         if self.type is not FieldType.TEXT:
             return self.path
         return f"{FOLD}.{self.name}" if self.folded else None
 
     @property
     def raw_path(self) -> str | None:
-        """Where a facet reads how files write a value; None where the folded value is that already."""
+        """The path from which a facet reads the original spelling of a value; None if folding does not change it."""
         if self.facet is FacetKind.NONE or not self.cased or self.nested:
             return None
         if self.type is FieldType.KEYWORD:
@@ -123,7 +123,7 @@ class Field:
 
     @property
     def text_path(self) -> str | None:
-        """Where bare words look for this field: the text, or the analysed twin of a keyword."""
+        """The path that bare words search for this field: the text, or the analysed twin of a keyword."""
         if self.boost is None:
             return None
         return self.path if self.type is FieldType.TEXT else f"{self.name}.text"

@@ -1,7 +1,7 @@
-"""The field registry: the only definition of what a field is for search.
+"""The field registry: the single definition of what a field means for search.
 
-The index body, the names that a query may use, the aliases, the facet and sort lists and `docs/ref-fields.md` all come
-from `REGISTRY`.
+The index body, the names that queries may use, the aliases, the facet and sort lists and `docs/ref-fields.md` are all
+derived from `REGISTRY`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ __all__ = [
 
 _OPEN = frozenset({FieldType.FLAT, FieldType.CUSTOM})
 _NONE: frozenset[str] = frozenset()
-_NEAR = 0.6  # difflib's own cutoff; lower ones propose names that share only letters
+_NEAR = 0.6  # difflib's default cutoff; lower values suggest names that merely share letters
 
 
 class Registry:
-    """The fields by every name that they answer to. Built once; read-only after that."""
+    """The fields by every name and alias. Built once; read-only afterwards."""
 
     def __init__(self, fields: Iterable[Field]) -> None:
         self.fields: tuple[Field, ...] = tuple(fields)
@@ -43,20 +43,20 @@ class Registry:
                     raise ValueError(f"the name {name!r} stands for {self._by_name[name].name} and {field.name}")
 
     def walk(self) -> Iterator[Field]:
-        """Yield every field, each nested object before its children."""
+        """Yield every field; a nested object comes before its children."""
         for field in self.fields:
             yield field
             yield from field.children
 
     def get(self, name: str) -> Field:
-        """Return the field of this exact public name; raise KeyError when there is none."""
+        """Return the field with this exact public name. Raises KeyError if there is none."""
         return self._by_name[name]
 
     def resolve(self, name: str, roles: Set[str] = _NONE) -> Field | None:
-        """Return the field that a name or alias means to a caller with these roles, or None.
+        """Return the field that a name or alias refers to for a caller with these roles, or None.
 
-        Case does not matter. `exif.FNumber`, `custom.colour` and the like give a leaf of their open object, with its
-        `key`. Fields that the roles may not see are None, as unknown ones are.
+        Case does not matter. Names such as `exif.FNumber` and `custom.colour` return a leaf of their open object, with
+        its `key`. Fields that the roles may not see are None, like unknown fields.
         """
         field = self._by_name.get(name) or self._by_name.get(name.lower()) or self._leaf(name)
         return field if field is not None and visible(field, roles) else None
@@ -77,7 +77,7 @@ class Registry:
         return _open_prefixes(self)
 
     def visible(self, roles: Set[str] = _NONE) -> list[Field]:
-        """Return the fields that these roles may name."""
+        """Return the fields that these roles may use."""
         return [field for field in self.walk() if visible(field, roles)]
 
     def names(self, roles: Set[str] = _NONE) -> list[str]:
@@ -93,12 +93,12 @@ class Registry:
         return [f for f in self.walk() if f.sortable and visible(f, roles)]
 
     def bare(self, roles: Set[str] = _NONE) -> list[Field]:
-        """Return the fields that bare words look in, the heaviest first."""
+        """Return the fields that bare words search, highest weight first."""
         found = [f for f in self.walk() if f.boost is not None and visible(f, roles)]
         return sorted(found, key=lambda f: -(f.boost or 0.0))
 
     def near(self, name: str, roles: Set[str] = _NONE, among: Iterable[str] | None = None) -> tuple[str, ...]:
-        """Return up to three names that look like `name`, the likeliest first.
+        """Return up to three names similar to `name`, the most similar first.
 
         `among` limits the candidates; by default they are all names that the roles may use.
         """
@@ -109,7 +109,7 @@ class Registry:
 
 
 def visible(field: Field, roles: Set[str]) -> bool:
-    """Return whether a caller with these roles may name the field."""
+    """Return whether a caller with these roles may use the field."""
     if field.visibility is Visibility.PUBLIC:
         return True
     return field.visibility is Visibility.ADMIN and "admin" in roles

@@ -1,7 +1,7 @@
-"""How values are folded before they are compared: the same code for documents and for queries.
+"""How values are folded before comparison: the same code for documents and queries.
 
-Folding in one place, not by the engine's normalizers, makes the two engines agree: the embedded one ignores
-normalizers when it aggregates.
+Folding here rather than in the engine's normalizers makes both engines agree: the embedded one ignores normalizers in
+aggregations.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-SORT_LENGTH = 256  # characters of a text that take part in sorting
-KEYWORD_LENGTH = 1024  # characters of a keyword that are compared; Lucene refuses terms over 32,766 bytes
+SORT_LENGTH = 256  # characters of a text that are used for sorting
+KEYWORD_LENGTH = 1024  # characters of a keyword that are compared; Lucene rejects terms over 32,766 bytes
 
-# Letters that Unicode does not decompose but readers take for their base, as Lucene's ASCIIFoldingFilter does.
+# Letters that Unicode does not decompose but readers treat as their base letter, as Lucene's ASCIIFoldingFilter does.
 _LETTERS = str.maketrans(
     {
         "ß": "ss",
@@ -45,16 +45,16 @@ _KEY = re.compile(r"[^\w.-]+")
 
 
 def fold_keyword(value: str) -> str:
-    """Fold a keyword: Unicode NFC and case folding, cut at `KEYWORD_LENGTH` characters. Accents stay."""
+    """Fold a keyword: Unicode NFC and case folding, truncated to `KEYWORD_LENGTH` characters. Accents are kept."""
     if value.isascii():
         return value.lower()[:KEYWORD_LENGTH]
-    # Case folding may leave a string that is no longer NFC; the second pass makes the fold idempotent.
+    # Case folding may produce a string that is not NFC; the second pass makes the fold idempotent.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold())
     return unicodedata.normalize("NFC", folded.casefold())[:KEYWORD_LENGTH]
 
 
 def fold_path(value: str) -> str:
-    """Fold a path as a keyword, without empty parts: `/A//b/` is `a/b`."""
+    """Fold a path as a keyword, without empty parts: `/A//b/` becomes `a/b`."""
     return "/".join(part for part in fold_keyword(value).split("/") if part)
 
 
@@ -66,14 +66,14 @@ def fold_text(value: str) -> str:
 
 
 def fold_sort(value: str) -> str:
-    """Fold a text for sorting and for wildcards over the whole of it: `fold_text`, cut at `SORT_LENGTH` characters."""
+    """Fold a text for sorting and for whole-value wildcards: `fold_text`, truncated to `SORT_LENGTH` characters."""
     return fold_text(value[:SORT_LENGTH])[:SORT_LENGTH]
 
 
 def fold_key(value: str) -> str:
-    r"""Fold a key of an open object to what a query can name: lower case, other signs than `\w . -` as `_`.
+    r"""Fold a key of an open object to a name that queries can use: lower case, characters other than `\w . -` as `_`.
 
-    Empty parts between dots are dropped, since the engine refuses them; a key of signs only folds to nothing.
+    Empty parts between dots are dropped, since the engine rejects them; a key without usable characters becomes empty.
     """
     folded = _KEY.sub("_", fold_keyword(value))
     return ".".join(part for part in folded.split(".") if part)[:KEYWORD_LENGTH]

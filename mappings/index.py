@@ -12,13 +12,13 @@ from mappings.field import FOLD, WORDS_PATH, Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import KEYWORD_LENGTH
 
-MAPPING_VERSION = 1  # raised by hand when documents must be indexed anew for a reason that the hash does not show
-PROJECTION_VERSION = 3  # raised when `mappings.projection` or `indexer.documents` makes other documents of a record
+MAPPING_VERSION = 1  # increased by hand when documents must be reindexed for a reason that the hash does not cover
+PROJECTION_VERSION = 3  # increased when `mappings.projection` or `indexer.documents` changes the documents it makes
 
 MAX_OFFSET = 10_000
 MAX_PAGE = 100
 RESULT_WINDOW = MAX_OFFSET + MAX_PAGE
-"""How deep offset and limit reach together: a whole page behind the last offset."""
+"""The largest offset plus limit: a full page at the maximum offset."""
 
 _DATE_FORMAT = "strict_date_optional_time||epoch_millis"
 _PLAIN: dict[FieldType, dict[str, Any]] = {
@@ -30,7 +30,7 @@ _PLAIN: dict[FieldType, dict[str, Any]] = {
 }
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": KEYWORD_LENGTH}
 _RAW: dict[str, Any] = {"type": "keyword", "index": False, "ignore_above": KEYWORD_LENGTH}
-_UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # any JSON value, kept in _source, not indexed
+_UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # any JSON value, kept in _source but not indexed
 _CUSTOM: dict[str, Any] = {
     "key": _KEYWORD,
     "kind": _KEYWORD,
@@ -39,21 +39,21 @@ _CUSTOM: dict[str, Any] = {
     "number": {"type": "double"},
     "date": {"type": "date", "format": _DATE_FORMAT},
 }
-# Every document has these; no query can name them.
+# Every document has these; queries cannot name them.
 _SYSTEM: dict[str, dict[str, Any]] = {
     "org_id": {"type": "keyword"},
     "deleted": {"type": "boolean"},  # the tombstone of a removed asset
     "asset_id": {"type": "keyword"},
     "rev": {"type": "long"},
     "focus": _UNREAD,
-    "derived": _UNREAD,  # the leaves of metadata that the projection added: answers leave them out
+    "derived": _UNREAD,  # the leaves of metadata added by the projection; responses leave them out
 }
 
 
 def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") -> dict[str, Any]:
     """Return the body that creates the index: settings, analyzers and mappings.
 
-    `refresh` is the engine's interval (`500ms`); a write is seen by searches at most that much later.
+    `refresh` is the engine's refresh interval (`500ms`), the longest time until searches see a write.
     """
     return {
         "settings": {
@@ -62,7 +62,7 @@ def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") ->
                 "number_of_replicas": replicas,
                 "refresh_interval": refresh,
                 "max_result_window": RESULT_WINDOW,
-                # Our removals are documents; a memory of others' would refuse what a repair writes for a minute.
+                # Assetry writes deletes as documents; keeping the engine's own would block a repair for a minute.
                 "gc_deletes": "0s",
                 "mapping": {"total_fields": {"limit": 1000}},
             },
@@ -74,7 +74,7 @@ def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") ->
 
 @cache
 def mapping_hash() -> str:
-    """Return 16 hexadecimal digits that change whenever documents have to be indexed anew."""
+    """Return 16 hexadecimal digits that change whenever documents have to be reindexed."""
     parts = [MAPPING_VERSION, PROJECTION_VERSION, _mappings(), ANALYSIS]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -85,13 +85,13 @@ def _mappings() -> dict[str, Any]:
         for path, body in _engine_fields(field):
             _place(root, path, body)
     _place(root, WORDS_PATH, {"type": "text", "analyzer": "words"})
-    # Leaves without a type of their own stay in _source and are searched through `fold.extra`.
+    # Leaves without a declared type stay in _source and are searched through `fold.extra`.
     root["properties"]["metadata"]["dynamic"] = False
     return root
 
 
 def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
-    """Return the paths and mappings that one field of the registry needs."""
+    """Return the paths and mappings needed by one field of the registry."""
     match field.type:
         case FieldType.FLAT:
             found: list[tuple[str, dict[str, Any]]] = [(field.path, {"type": "flat_object"})]
@@ -112,7 +112,7 @@ def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _leaf(field: Field) -> dict[str, Any]:
-    """Return the mapping of a field that needs one path only."""
+    """Return the mapping of a field that needs only one path."""
     if field.type is FieldType.TEXT:
         return {"type": "text", "analyzer": field.analyzer}
     if field.type is FieldType.KEYWORD:
@@ -131,7 +131,7 @@ def _text(field: Field) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _place(root: dict[str, Any], path: str, body: dict[str, Any]) -> None:
-    """Put a mapping at a dotted path, making the objects on the way."""
+    """Put a mapping at a dotted path, creating the objects on the way."""
     *parents, leaf = path.split(".")
     node = root
     for name in parents:

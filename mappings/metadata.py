@@ -1,4 +1,4 @@
-"""The table of the fields of `metadata`: each answers to its own name too (`metadata.width` and `width`)."""
+"""The table of the fields of `metadata`: each can be used by its short name too (`metadata.width` and `width`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _TERMS = FacetKind.TERMS
 
 
 def _keyword(leaf: str, doc: str, example: str, *aliases: str, cased: bool = True) -> Field:
-    """A keyword that can be counted and sorted."""
+    """Return a keyword field that can be counted and sorted."""
     return Field(
         f"metadata.{leaf}", _K, doc, example, aliases=(leaf, *aliases), facet=_TERMS, sortable=True, cased=cased
     )
@@ -18,7 +18,7 @@ def _keyword(leaf: str, doc: str, example: str, *aliases: str, cased: bool = Tru
 def _number(
     leaf: str, kind: FieldType, doc: str, example: str, *aliases: str, unit: Unit = Unit.NONE, facet: bool = True
 ) -> Field:
-    """A number that can be sorted, and counted unless its values hardly repeat."""
+    """Return a number field that can be sorted, and counted unless its values rarely repeat."""
     counted = _TERMS if facet else FacetKind.NONE
     return Field(
         f"metadata.{leaf}", kind, doc, example, aliases=(leaf, *aliases), facet=counted, sortable=True, unit=unit
@@ -28,26 +28,26 @@ def _number(
 DIMENSIONS = (
     _number("width", _I, "Width.", "width:[800 TO 2048]", "w", unit=Unit.PIXELS),
     _number("height", _I, "Height.", "height:>1000", "h", unit=Unit.PIXELS),
-    _keyword("format", "Format of the file.", "format:jpg", cased=False),
-    _number("file_size", _I, "Size of the file.", "file_size:>5mb", "size", "filesize", "bytes", unit=Unit.BYTES),
-    _number("duration", _F, "Length of a sound or a video.", "duration:[30 TO 120]", "length", unit=Unit.SECONDS),
-    _number("frame_rate", _F, "Frames a second.", "frame_rate:>=24", "fps"),
+    _keyword("format", "File format.", "format:jpg", cased=False),
+    _number("file_size", _I, "File size.", "file_size:>5mb", "size", "filesize", "bytes", unit=Unit.BYTES),
+    _number("duration", _F, "Duration of an audio or video file.", "duration:[30 TO 120]", "length", unit=Unit.SECONDS),
+    _number("frame_rate", _F, "Frames per second.", "frame_rate:>=24", "fps"),
     _number("ppi", _F, "Resolution in pixels per inch.", "ppi:300", "dpi"),
     _number("page_count", _I, "Number of pages.", "page_count:>10", "pages"),
     _number("word_count", _I, "Number of words.", "word_count:>500", "words"),
     _keyword(
         "aspect", "Shape: square, portrait, landscape or panorama.", "aspect:landscape", "aspect_ratio", cased=False
     ),
-    _keyword("orientation", "Orientation that the file gives.", "orientation:1", cased=False),
+    _keyword("orientation", "Orientation stored in the file.", "orientation:1", cased=False),
 )
 
 GENERATION = (
-    _keyword("model", "Model that made it.", "model:stable-diffusion*"),
-    Field("metadata.prompt", _T, "Prompt it was made from.", "prompt:lake", aliases=("prompt",), boost=1.0),
+    _keyword("model", "Model that generated it.", "model:stable-diffusion*"),
+    Field("metadata.prompt", _T, "Prompt from which it was generated.", "prompt:lake", aliases=("prompt",), boost=1.0),
     Field(
         "metadata.negative_prompt",
         _T,
-        "What the prompt excluded.",
+        "Negative prompt.",
         "negative_prompt:blurry",
         aliases=("negative_prompt",),
     ),
@@ -61,7 +61,7 @@ GENERATION = (
         unsigned=True,
         path="fold.metadata.seed",
     ),
-    _number("steps", _I, "Steps of the sampler.", "steps:20"),
+    _number("steps", _I, "Sampling steps.", "steps:20"),
     _number("guidance_scale", _F, "Guidance scale.", "guidance_scale:7.5", "cfg", "cfg_scale"),
     _keyword("sampler", "Sampler.", "sampler:euler*"),
 )
@@ -88,19 +88,19 @@ CAMERA = (
 )
 
 SOUND = (
-    _number("sample_rate", _I, "Samples a second.", "sample_rate:44100"),
+    _number("sample_rate", _I, "Samples per second.", "sample_rate:44100"),
     _number("channels", _I, "Channels.", "channels:2"),
-    _number("bit_rate", _I, "Bits a second.", "bit_rate:>128000", "bitrate"),
+    _number("bit_rate", _I, "Bits per second.", "bit_rate:>128000", "bitrate"),
     _keyword("artist", "Artist of a recording.", 'metadata.artist:"Nina Simone"'),
     _keyword("album", "Album of a recording.", 'metadata.album:"Kind of Blue"'),
     _keyword("language", "Language of the content.", "language:en", "lang"),
 )
 
 OPEN = (
-    Field("metadata.exif", FieldType.FLAT, "All of EXIF: `exif.<tag>`.", "exif.FNumber:2.0", aliases=("exif",)),
-    Field("metadata.iptc", FieldType.FLAT, "All of IPTC: `iptc.<tag>`.", "iptc.city:amsterdam", aliases=("iptc",)),
-    Field("metadata.xmp", FieldType.FLAT, "All of XMP: `xmp.<tag>`.", "xmp.rating:5", aliases=("xmp",)),
-    Field("extra", FieldType.FLAT, "Any other leaf of metadata: `extra.<leaf>`.", "extra.codec:h264"),
+    Field("metadata.exif", FieldType.FLAT, "All EXIF tags: `exif.<tag>`.", "exif.FNumber:2.0", aliases=("exif",)),
+    Field("metadata.iptc", FieldType.FLAT, "All IPTC tags: `iptc.<tag>`.", "iptc.city:amsterdam", aliases=("iptc",)),
+    Field("metadata.xmp", FieldType.FLAT, "All XMP properties: `xmp.<tag>`.", "xmp.rating:5", aliases=("xmp",)),
+    Field("extra", FieldType.FLAT, "Any other metadata: `extra.<name>`.", "extra.codec:h264"),
 )
 
 METADATA: tuple[Field, ...] = DIMENSIONS + GENERATION + CAMERA + SOUND + OPEN

@@ -1,7 +1,6 @@
 """The derived part of a search document: `fold`, a pure function of the record.
 
-`indexer.documents` puts `fold_object(record)` beside the record's own fields; nothing else has to be computed for the
-query side to find what it expects.
+`indexer.documents` adds `fold_object(record)` to the record's own fields; queries need nothing else to be computed.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from mappings.field import Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import fold_key, fold_keyword, fold_path, fold_sort
 
-OPEN_LEAVES = 512  # leaves of one open object that are indexed; the rest stays readable in the record
+OPEN_LEAVES = 512  # leaves of one open object that are indexed; the others stay readable in the record
 _OPEN_DEPTH = 8
-_PATH_DEPTH = 32  # levels above a path that are indexed
+_PATH_DEPTH = 32  # ancestors of a path that are indexed
 _UNSIGNED = 2**64
-_MAX_OFFSET = timedelta(hours=18)  # of a time zone, as Java has them; Python takes up to a day, and parts of a second
-_OBJECT = (dict, Mapping)  # a dict is told by its type alone, which is ten times as fast
+_MAX_OFFSET = timedelta(hours=18)  # of a time zone in Java; Python allows up to a day, and fractions of a second
+_OBJECT = (dict, Mapping)  # dict comes first: the check by exact type is ten times as fast
 
 Record = Mapping[str, Any]
 
 
 def projection_paths() -> dict[str, FieldType]:
-    """Return the record's paths whose values have a folded twin at `fold.<path>`, with the type of the field."""
+    """Return the record's paths with a folded twin at `fold.<path>`, and the type of each field."""
     return {f.name: f.type for f in REGISTRY.walk() if f.folded}
 
 
@@ -34,9 +33,9 @@ _Fold = Callable[[str], str]
 
 
 def _by_object(fields: Iterable[Field]) -> tuple[tuple[tuple[str, ...], dict[str, _Fold]], ...]:
-    """Return the folds of fields by the object that they are in: ((path of the object, {name: fold}), …).
+    """Group the folds of fields by the object that contains them: ((path of the object, {name: fold}), …).
 
-    So an object is looked for once, and only what it holds is looked at: this is where an indexer spends its time.
+    Each object is then looked up once, and only its own keys are examined: this is where an indexer spends its time.
     """
     found: dict[tuple[str, ...], dict[str, _Fold]] = {}
     for field in fields:
@@ -70,7 +69,7 @@ def fold_object(record: Record) -> dict[str, Any]:
         fold["custom"] = custom
     seed = _at(record, ("metadata", "seed"))
     if isinstance(seed, str) and seed.isascii() and seed.isdecimal():
-        seed = int(seed)  # records keep what is beyond 2^63 as text
+        seed = int(seed)  # records store numbers of 2^63 and above as text
     if isinstance(seed, int) and 0 <= seed < _UNSIGNED:
         _put(fold, ("metadata", "seed"), seed)
     words = list(dict.fromkeys(_words(record, custom)))
@@ -97,7 +96,7 @@ def _leaves_of(record: Record) -> dict[str, Any]:
 
 
 def _put_open(fold: dict[str, Any], record: Record) -> None:
-    """Add the leaves of the open objects, and those of metadata that have no type."""
+    """Add the leaves of the open objects, and those leaves of metadata that have no type."""
     for path in _FLATS:
         leaves = open_leaves(_at(record, path))
         if leaves:
@@ -108,7 +107,7 @@ def _put_open(fold: dict[str, Any], record: Record) -> None:
 
 
 def paths_of(value: Any) -> list[str]:
-    """Return the folded paths of a value or values with all that lie above them: `A/b` gives `a` and `a/b`."""
+    """Return the folded paths of one or more values, with all of their ancestors: `A/b` gives `a` and `a/b`."""
     found: dict[str, None] = {}
     for item in _items(value):
         parts = fold_path(_text_of(item)).split("/")
@@ -119,7 +118,7 @@ def paths_of(value: Any) -> list[str]:
 
 
 def open_leaves(value: Any) -> dict[str, Any]:
-    """Return an open object as {folded key: folded value or values}, nested keys joined by dots."""
+    """Return an open object as {folded key: folded value or values}, with nested keys joined by dots."""
     found: dict[str, list[str]] = {}
     for key, leaf in _leaves(value, "", 0):
         if key not in found and len(found) >= OPEN_LEAVES:
@@ -129,9 +128,9 @@ def open_leaves(value: Any) -> dict[str, Any]:
 
 
 def custom_values(custom: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return an organization's fields as nested objects {key, kind, keyword, text, number, date}.
+    """Return an organization's custom fields as nested objects {key, kind, keyword, text, number, date}.
 
-    Every value is comparable as a keyword; strings are also texts, numbers also numbers, ISO dates also dates.
+    Every value can be compared as a keyword; strings also as texts, numbers as numbers, ISO dates as dates.
     """
     found: list[dict[str, Any]] = []
     for name, value in custom.items():
@@ -174,7 +173,7 @@ def _words(record: Record, custom: Iterable[Mapping[str, Any]]) -> Iterator[str]
 
 
 def _leaves(value: Any, key: str, depth: int) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):  # most are; looked at first
+    if isinstance(value, str):  # the most frequent case first
         if key:
             yield key, fold_keyword(value)
     elif isinstance(value, _OBJECT):
@@ -194,7 +193,7 @@ def _folded(value: Any, fold: _Fold) -> Any:
     if isinstance(value, str):
         return fold(value)
     if isinstance(value, list | tuple):
-        # Two spellings of one value are one value: a facet counts a record once.
+        # Two spellings of a value are one value, so that a facet counts a record once.
         return list(dict.fromkeys([fold(_text_of(item)) for item in value if item is not None]))
     return fold(_text_of(value))
 
@@ -215,7 +214,7 @@ def _finite(value: float) -> bool:
 
 
 def _iso_date(text: str) -> str | None:
-    """Return an ISO 8601 date or time as one the engine reads; None for everything else."""
+    """Return an ISO 8601 date or time in a form that the engine reads; None for everything else."""
     if len(text) < len("2024-01-01") or text[4:5] != "-":
         return None
     try:

@@ -1,8 +1,8 @@
-"""The typed clauses: what a query means, after names, types and units are settled.
+"""Typed clauses: what a query means once names, types and units have been resolved.
 
-Frozen, comparable and free of syntax. `span` (offset and length in the text as sent) takes no part in comparing, so
-that a normalised text gives clauses equal to the ones it was rendered from. A `field` of None means bare words: every
-word must be found in one of the fields that the registry gives a weight.
+Clauses are frozen, comparable and independent of syntax. `span` (offset and length in the text as sent) is excluded
+from comparison, so parsing a normalised text yields clauses equal to those it was rendered from. A `field` of None
+means bare words: every word must match in one of the fields that have a weight in the registry.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOWHERE: Span = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """What all clauses share."""
+    """Base class of all clauses."""
 
     span: Span = member(default=_NOWHERE, compare=False, kw_only=True)
 
@@ -36,28 +36,28 @@ class All(Clause):
 
 @dataclass(frozen=True, slots=True)
 class And(Clause):
-    """All of the items."""
+    """All of the items must match."""
 
     items: tuple[Clause, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or(Clause):
-    """Any of the items."""
+    """At least one of the items must match."""
 
     items: tuple[Clause, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not(Clause):
-    """Everything but the item."""
+    """Everything that does not match the item."""
 
     item: Clause
 
 
 @dataclass(frozen=True, slots=True)
 class Boosted(Clause):
-    """The item, its score times `factor`."""
+    """The item, with its score multiplied by `factor`."""
 
     item: Clause
     factor: float
@@ -65,7 +65,7 @@ class Boosted(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Match(Clause):
-    """A word: all its tokens are in the text."""
+    """A word: all of its tokens occur in the text."""
 
     field: Field | None
     text: str
@@ -73,7 +73,7 @@ class Match(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Phrase(Clause):
-    """Words in this order, with up to `slop` moves between them."""
+    """Words in this order, with up to `slop` position moves between them."""
 
     field: Field | None
     text: str
@@ -82,7 +82,7 @@ class Phrase(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Wildcard(Clause):
-    r"""A word, or a whole keyword, of this pattern: `*` and `?`, literal ones and `\` escaped by `\`."""
+    r"""A word or a whole keyword that matches a pattern of `*` and `?`; literal `*`, `?` and `\` are escaped by `\`."""
 
     field: Field | None
     pattern: str
@@ -90,7 +90,7 @@ class Wildcard(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Fuzzy(Clause):
-    """A word at most `edits` away; None lets its length decide (0 up to 2 letters, 1 up to 5, else 2)."""
+    """A word at most `edits` edits away; None chooses by length (0 up to 2 letters, 1 up to 5, otherwise 2)."""
 
     field: Field | None
     text: str
@@ -99,7 +99,7 @@ class Fuzzy(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Term(Clause):
-    """Exactly this value; keywords whatever their case."""
+    """Exactly this value; keywords match regardless of case."""
 
     field: Field
     value: Scalar
@@ -115,7 +115,7 @@ class In(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Range(Clause):
-    """Values between the bounds, None being open. Dates are always `low <= value < high`, in UTC."""
+    """Values between the bounds; None is an open bound. Dates are always `low <= value < high`, in UTC."""
 
     field: Field
     low: Bound
@@ -126,14 +126,14 @@ class Range(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Exists(Clause):
-    """Any value."""
+    """The field has any value."""
 
     field: Field
 
 
 @dataclass(frozen=True, slots=True)
 class Near(Clause):
-    """At most `metres` from a place, given in degrees."""
+    """At most `metres` from a point given in degrees."""
 
     field: Field
     lat: float
@@ -143,7 +143,7 @@ class Near(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Bounds(Clause):
-    """In a box of degrees; `west` above `east` means across the date line."""
+    """Inside a box given in degrees; `west` greater than `east` means that it crosses the antimeridian."""
 
     field: Field
     north: float
@@ -154,7 +154,7 @@ class Bounds(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Nested(Clause):
-    """One object of the list meets the item."""
+    """A single object of the list matches the item."""
 
     field: Field
     item: Clause
@@ -168,7 +168,7 @@ class Is(Clause):
 
 
 def conjunction(items: Iterable[Clause], span: Span = _NOWHERE) -> Clause:
-    """Return the clause that all items hold: nested conjunctions are flattened, `All` left out."""
+    """Return the clause that matches when all items do; nested conjunctions are flattened and `All` is dropped."""
     flat: list[Clause] = []
     for item in items:
         if isinstance(item, And):
@@ -181,7 +181,7 @@ def conjunction(items: Iterable[Clause], span: Span = _NOWHERE) -> Clause:
 
 
 def disjunction(items: Iterable[Clause], span: Span = _NOWHERE) -> Clause:
-    """Return the clause that any item holds: flattened, and values of one field joined to one list."""
+    """Return the clause that matches when any item does; flattened, with values of one field merged into one list."""
     flat: list[Clause] = []
     lists: dict[str, int] = {}
     for item in items:
@@ -215,9 +215,9 @@ _WRAPPERS = frozenset({Not, Boosted, Nested})
 
 
 def walk(clause: Clause) -> list[Clause]:
-    """Return a clause and all inside of it."""
+    """Return a clause and all clauses inside it."""
     found = [clause]
-    for part in found:  # grows while it is read
+    for part in found:  # the list grows while it is iterated
         kind = type(part)
         if kind in _LISTS:
             found.extend(part.items)  # type: ignore[attr-defined]

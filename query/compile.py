@@ -1,4 +1,4 @@
-"""A search request to the body that the engine gets: the one entry of the compiler."""
+"""A search request to the engine's request body: the entry point of the compiler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from mappings.fields import FOLD
 from mappings.index import MAX_OFFSET, MAX_PAGE
 from query.clauses import Clause, Exists, Is, Range, conjunction, walk
-from query.cursors import check_cursor, fingerprint, page_of
+from query.cursors import check_cursor, fingerprint, page_body
 from query.dsl.cost import expansions
 from query.dsl.emit import Bool, Context, emit, scores
 from query.dsl.highlights import highlight_body
@@ -32,16 +32,16 @@ TIMEOUT = "5s"
 def compile_text(
     text: str, caller: Caller, now: datetime, *, lenient: bool = False, zone: str = "UTC"
 ) -> tuple[Clause, tuple[QueryProblem, ...]]:
-    """Return the typed clauses of a query text, and warnings; raise QueryError with a span inside the text."""
+    """Return the typed clauses of a query text, and warnings. Raises QueryError with a span inside the text."""
     return read_text(text, caller.roles, _clock(now, zone), lenient=lenient)
 
 
 def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> CompiledSearch:
-    """Compile a request to an OpenSearch body; raise QueryError naming the part that is at fault."""
+    """Compile a request to an OpenSearch body. Raises QueryError that names the invalid part."""
     _check_page(request)
     check_score_boosts(request.score_boosts)
     check_cursor(request, caller)
-    cursor = _bound_cursor(request, caller, now)
+    cursor = _bind_cursor(request, caller, now)
     clock = _clock(now if cursor is None else _time_of(cursor), request.zone)
     clause, warnings = read_text(request.text, caller.roles, clock, lenient=request.lenient)
     selected = selections(request.filters, caller.roles, clock)
@@ -49,7 +49,7 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
     counted = {plan.field.name for plan in plans}
     context = Context(caller.user_id, clock.now, expansions=expansions(clause))
     late = [s for s in selected if s.field is not None and s.field.name in counted]
-    trash = any(_speaks_of_trash(c) for c in [clause, *(s.clause for s in selected)])
+    trash = any(_mentions_trash(c) for c in [clause, *(s.clause for s in selected)])
     sort = _sort(request, caller, scored=scores(clause))
     body: dict[str, Any] = {
         "query": _query([clause, *(s.clause for s in selected if s not in late)], caller, context, trash=trash),
@@ -73,12 +73,12 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
 
 
 def read_facets(compiled: CompiledSearch, aggregations: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Return {facet as asked for: {value: count}}, each in the order that was asked for."""
+    """Return {facet as requested: {value: count}}, each in the requested order."""
     return {plan.name: read_facet(plan, aggregations) for plan in compiled.facets}
 
 
-def _bound_cursor(request: SearchRequest, caller: Caller, now: datetime) -> Cursor | None:
-    """Return the cursor of a request; one at the start is bound to the search and to its time."""
+def _bind_cursor(request: SearchRequest, caller: Caller, now: datetime) -> Cursor | None:
+    """Return the cursor of a request; a starting cursor is bound to the search and to its time."""
     cursor = request.cursor
     if cursor is None or cursor.after is not None:
         return cursor
@@ -93,22 +93,22 @@ def _time_of(cursor: Cursor) -> datetime:
 def _page(request: SearchRequest, cursor: Cursor | None, sort: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if cursor is None:
         return {"from": request.offset, "size": request.limit}
-    return page_of(cursor, request.limit, scored=any("_score" in key for key in sort))
+    return page_body(cursor, request.limit, scored=any("_score" in key for key in sort))
 
 
 def _clock(now: datetime, zone: str) -> Clock:
     try:
         return Clock(now.astimezone(UTC), zone_of(zone))
     except BadValue as error:
-        raise QueryError(error.at(0, 0), field="zone") from error
+        raise QueryError(error.problem_at(0, 0), field="zone") from error
 
 
 def _check_page(request: SearchRequest) -> None:
     limit, offset, size = request.limit, request.offset, request.facet_size
     if not 0 <= limit <= MAX_PAGE:
-        raise _out_of_range("limit", f"limit is between 0 and {MAX_PAGE}, not {limit}.")
+        raise _out_of_range("limit", f"limit must be between 0 and {MAX_PAGE}, not {limit}.")
     if not 0 <= offset <= MAX_OFFSET:
-        raise _out_of_range("offset", f"offset is between 0 and {MAX_OFFSET}, not {offset}.")
+        raise _out_of_range("offset", f"offset must be between 0 and {MAX_OFFSET}, not {offset}.")
     if not 1 <= size <= MAX_SIZE:
         raise _out_of_range("facet_size", f"A facet returns 1 to {MAX_SIZE} values, not {size}.")
 
@@ -118,7 +118,7 @@ def _out_of_range(name: str, message: str) -> QueryError:
 
 
 def _query(clauses: list[Clause], caller: Caller, context: Context, *, trash: bool) -> dict[str, Any]:
-    """Return the query of the search: the one place that puts the organization and the trash into it."""
+    """Return the query of the search: the only place that adds the organization and the trash to it."""
     collected = Bool()
     collected.filter.append({"term": {"org_id": caller.org_id}})
     for at, clause in enumerate(clauses):
@@ -128,7 +128,7 @@ def _query(clauses: list[Clause], caller: Caller, context: Context, *, trash: bo
     return collected.dsl()
 
 
-def _speaks_of_trash(clause: Clause) -> bool:
+def _mentions_trash(clause: Clause) -> bool:
     for part in walk(clause):
         if isinstance(part, Is) and part.flag == "deleted":
             return True
@@ -143,7 +143,7 @@ def _sort(request: SearchRequest, caller: Caller, *, scored: bool) -> list[dict[
     name, order = request.filters.get("sort_by"), request.filters.get("sort_order")
     for key, value in (("sort_by", name), ("sort_order", order)):
         if value is not None and not isinstance(value, str):
-            raise QueryError(QueryProblem("wrong_type", f"{key} is a string."), field="filters", key=key)
+            raise QueryError(QueryProblem("wrong_type", f"{key} must be a string."), field="filters", key=key)
     if name is None and order is None:
         return sort_body((), caller.roles, scored=scored)
     assert {"sort_by", "sort_order"} == SORT_KEYS

@@ -1,7 +1,7 @@
-"""Autocompletion: what can stand at a place of a query text.
+"""Autocompletion: what can be inserted at a position of a query text.
 
-At the start of a word that is a name of a field; after `name:` it is a value of that field, with how many records have
-it among those that meet the rest of the text.
+At the start of a word these are field names; after `name:` they are values of that field, each with the number of
+records that have it among those matching the rest of the text.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from query.types import Caller, CompiledSearch, SearchRequest
 
 DEFAULT_SIZE = 10
 MAX_SIZE = 50
-_UNFILTERED = 1000  # values counted where the engine cannot select them by prefix
+_UNFILTERED = 1000  # values counted if the engine cannot select them by prefix
 _PREFIX_LENGTH = 100
-# The word that ends at the cursor: perhaps signs and brackets, a name and a colon, and the start of a value.
+# The word that ends at the cursor: optional operators and brackets, a name and a colon, and the start of a value.
 _TOKEN = re.compile(
     r"""[+\-!(]*
         (?:(?P<name>(?:[^\W\d]|\\.)(?:[\w.\-]|\\.)*):(?P<group>\s*\((?:[^()"]*\s)?|\s*)[+\-!<>=]*
@@ -38,12 +38,12 @@ _AFTER = re.compile(r"[^\s()\":]*\"?")
 _LEADING = re.compile(r"(?:(?<!\S)(?:AND|OR|NOT)\s*|&&\s*|\|\|\s*|[+\-!(]\s*|\s+)*\Z")
 _TRAILING = re.compile(r"\A\s*(?:AND\b|&&)")
 _HAS = frozenset({"has", "_exists_", "missing"})
-_INTERVALS = ((7, "day"), (4, "month"), (0, "year"))  # by how much of a date is there
+_INTERVALS = ((7, "day"), (4, "month"), (0, "year"))  # by the length of the date typed so far
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name that can stand in front of a colon: what it is about and the type of its values (`flag` if of none)."""
+    """A name that can precede a colon, with its description and the type of its values (`flag` for pseudo-fields)."""
 
     name: str
     doc: str
@@ -52,7 +52,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class FieldCompletion:
-    """The names that begin with `prefix`. `offset` and `length` say which part of the text one of them replaces."""
+    """The names that start with `prefix`. `offset` and `length` say which part of the text a name replaces."""
 
     prefix: str
     names: tuple[Name, ...]
@@ -62,7 +62,7 @@ class FieldCompletion:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value as it is shown, as it is written in a query, and how many records have it (None: not counted)."""
+    """A value for display, its text in a query, and the number of records that have it (None: not counted)."""
 
     value: str
     text: str
@@ -71,10 +71,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class ValueCompletion:
-    """The values of `field` that begin with `prefix`. `offset` and `length` say which part of the text one replaces.
+    """The values of `field` that start with `prefix`. `offset` and `length` say which part of the text one replaces.
 
-    `fixed` holds the values of what is no field, such as `is:`; all others are counted: send the body of `search` and
-    give the answer to `read`. `rest` is the text without the word at the cursor.
+    `fixed` holds the values of pseudo-fields such as `is:`. All others are counted: send the body of `search` and pass
+    the response to `read`. `rest` is the text without the word at the cursor.
     """
 
     field: str
@@ -86,9 +86,9 @@ class ValueCompletion:
     target: Field | None = None
 
     def search(self, caller: Caller, now: datetime, *, size: int = DEFAULT_SIZE) -> CompiledSearch | None:
-        """Return the search that counts the values; None when there is nothing to count.
+        """Return the search that counts the values; None if there is nothing to count.
 
-        The rest of the text narrows it if it compiles; the organization's filter always does.
+        The rest of the text narrows the search if it compiles; the organization's filter always applies.
         """
         if self.target is None:
             return None
@@ -102,15 +102,15 @@ class ValueCompletion:
         """Return the values with their counts, the most frequent first."""
         counts = read_facet(compiled.facets[0], answer.get("aggregations") or {})
         folded = self.prefix.casefold()
-        found = [Value(v, written(v), n) for v, n in counts.items() if v.casefold().startswith(folded)]
+        found = [Value(v, query_literal(v), n) for v, n in counts.items() if v.casefold().startswith(folded)]
         return found[:size]
 
 
 def completion(text: str, position: int, roles: Set[str] = frozenset()) -> FieldCompletion | ValueCompletion:
-    """Return what can stand at `position` (characters) of a query text, for a caller with these roles."""
+    """Return what can be inserted at `position` (in characters) of a query text, for a caller with these roles."""
     position = max(0, min(position, len(text)))
     match = _TOKEN.search(text, _start(text, position), position)
-    assert match is not None  # the empty word always is one
+    assert match is not None  # the empty word always matches
     if match["name"] is None:
         offset = match.start("word")
         prefix = match["word"][:_PREFIX_LENGTH]
@@ -126,13 +126,13 @@ def completion(text: str, position: int, roles: Set[str] = frozenset()) -> Field
     return _values(name, prefix, offset, length, rest, roles)
 
 
-def written(value: str) -> str:
-    """Return a value as it is written in a query."""
-    return quoted(value) if not value or any(sign.isspace() for sign in value) else word(value)
+def query_literal(value: str) -> str:
+    """Return a value as it is written in a query, quoted or escaped where needed."""
+    return quoted(value) if not value or any(character.isspace() for character in value) else word(value)
 
 
 def _rest(before: str, after: str, group: str) -> str:
-    """Return the text without the word at hand and the signs that lead to it; nothing if it is an alternative."""
+    """Return the text without the current word and the operators before it; empty if it is an alternative of an OR."""
     if "(" in group:
         after = after.lstrip().removeprefix(")")
     left = _LEADING.search(before)
@@ -143,7 +143,7 @@ def _rest(before: str, after: str, group: str) -> str:
 
 
 def _start(text: str, position: int) -> int:
-    """Return where to look for the word from: not so far back that long texts take long."""
+    """Return where to start looking for the word: close enough that long texts stay cheap."""
     return max(0, position - 4 * _PREFIX_LENGTH)
 
 
@@ -157,7 +157,7 @@ def _unescape(text: str) -> str:
 
 
 def _names(prefix: str, roles: Set[str], *, pseudo: bool = True) -> tuple[Name, ...]:
-    """Return the names that begin with a prefix: one a field, of `metadata` the leaf's own."""
+    """Return the names that start with a prefix: one per field; for `metadata` the name of the leaf."""
     folded = prefix.lower()
     found: list[Name] = []
     for field in REGISTRY.visible(roles):

@@ -1,23 +1,23 @@
-"""What can be wrong with a search request, as data."""
+"""Errors of a search request, as data."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# The reasons that a problem can have, with what each means. `docs/ref-query-syntax.md` shows this table.
+# The reasons that a problem can have, with what each means. This table is part of `docs/ref-query-syntax.md`.
 REASONS: dict[str, str] = {
-    "syntax": "The text cannot be read: a bracket or quote is missing, an operator has nothing to work on.",
-    "unknown_field": "No field has this name, or you may not use it.",
-    "wrong_type": "The value is not of the field's type.",
-    "wrong_range": "The lower bound of a range is above the upper one.",
-    "wildcard": "A wildcard stands where it is not allowed.",
-    "unsupported": "The operator does not work with this field, or is switched off.",
-    "boost": "A boost is not a number above 0 and up to 100.",
-    "fuzzy": "A fuzziness is not 0 to 2 edits, nor a similarity below 1.",
-    "limit": "The text is larger or more complicated than allowed.",
-    "cursor": "The cursor was not made by this service, or for another search.",
-    "lowercase_operator": "A hint: `and`, `or` and `not` are words; the operators are written in capitals.",
+    "syntax": "The text cannot be parsed: a bracket or quotation mark is missing, or an operator has no operand.",
+    "unknown_field": "No field has this name, or you are not allowed to use it.",
+    "wrong_type": "The value does not have the field's type.",
+    "wrong_range": "The lower bound of a range is above its upper bound.",
+    "wildcard": "A wildcard is used where it is not allowed.",
+    "unsupported": "The operator is not supported for this field, or is disabled.",
+    "boost": "A boost is not a number greater than 0 and at most 100.",
+    "fuzzy": "A fuzziness is neither 0, 1 or 2 edits nor a similarity below 1.",
+    "limit": "The query is larger or more complex than allowed.",
+    "cursor": "The cursor was not issued by this service, or belongs to another search.",
+    "lowercase_operator": "A hint: lower-case `and`, `or` and `not` are words; operators are written in capitals.",
 }
 
 
@@ -25,8 +25,8 @@ REASONS: dict[str, str] = {
 class QueryProblem:
     """One problem of a query.
 
-    `reason` is a key of `REASONS`. `offset` and `length` are in characters of the text as sent, and always lie within
-    it. `message` says where the problem is and how to fix it; `suggestion` is a text to put in place of the span.
+    `reason` is a key of `REASONS`. `offset` and `length` are in characters of the text as sent and always lie within
+    it. `message` says where the problem is and how to fix it; `suggestion` is a replacement for the span.
     """
 
     reason: str
@@ -36,15 +36,15 @@ class QueryProblem:
     suggestion: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the problem as the JSON object that error details carry."""
+        """Return the problem as the JSON object used in error details."""
         return asdict(self)
 
 
 class QueryError(Exception):
     """A search request that cannot be compiled.
 
-    `field` says which part is at fault: query, filters, facets, sort, limit, offset, cursor or score_boosts. `key`
-    is the name inside of it (the key of `filters`, the facet), empty for the query text.
+    `field` names the part at fault: query, filters, facets, sort, limit, offset, cursor or score_boosts. `key` is the
+    name inside that part (the key in `filters`, the facet) and empty for the query text.
     """
 
     def __init__(self, problem: QueryProblem, *more: QueryProblem, field: str = "query", key: str = "") -> None:
@@ -60,7 +60,7 @@ class QueryError(Exception):
 
 
 class BadValue(ValueError):
-    """A value that does not fit its field; whoever knows its place turns it into a QueryError."""
+    """A value that does not fit its field; code that knows its position turns it into a QueryError."""
 
     def __init__(self, reason: str, message: str, suggestion: str | None = None) -> None:
         super().__init__(message)
@@ -68,6 +68,6 @@ class BadValue(ValueError):
         self.message = message
         self.suggestion = suggestion
 
-    def at(self, offset: int, length: int) -> QueryProblem:
-        """Return the problem of this value at its place in the text."""
+    def problem_at(self, offset: int, length: int) -> QueryProblem:
+        """Return this error as a problem at a position in the text."""
         return QueryProblem(self.reason, self.message, offset, length, self.suggestion)

@@ -1,4 +1,4 @@
-"""What a query text means, as data: for whoever builds a search form, or wonders about a result."""
+"""What a query text means, as data: for building search forms and for understanding results."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from query.types import Caller, SearchRequest
 
 Json = dict[str, Any]
 
-# The members of clauses that are shown as they are, under the same name.
+# The members of clauses that are shown unchanged, under the same name.
 _SHOWN = ("text", "pattern", "slop", "edits", "value", "flag", "factor", "include_low", "include_high")
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A query text explained.
+    """The explanation of a query text.
 
-    Parsing `normalized` gives the same clauses again. `clauses` is their tree as JSON: each has `type`, `offset` and
-    `length` in characters of the text as sent, what it says (`field`, `value`, `low` …), and its `children`. `dsl` is
-    the engine's query, with the conditions that every search gets.
+    Parsing `normalized` yields the same clauses again. `clauses` is their tree as JSON: each has `type`, `offset` and
+    `length` in characters of the text as sent, its own members (`field`, `value`, `low` …), and its `children`. `dsl`
+    is the engine's query, including the conditions added to every search.
     """
 
     normalized: str
@@ -76,7 +76,7 @@ def as_json(clause: Clause) -> Json:
 
 
 def _particular(clause: Clause) -> Json:
-    """Return the members of the kinds of clauses that have some of their own."""
+    """Return the members specific to the type of a clause."""
     match clause:
         case In():
             return {"values": list(clause.values)}

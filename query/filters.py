@@ -1,4 +1,4 @@
-"""Structured filters: a JSON object to typed clauses, checked like values in a query text.
+"""Structured filters: a JSON object to typed clauses, validated like the values in a query text.
 
 {field: scalar}, {field: [any, of, these]}, {field: {"gte": …, "gt": …, "lte": …, "lt": …}}, {field: {"not": …}},
 {field: {"exists": true}}, {field: {"all": [every, one]}}. `sort_by` and `sort_order` are read by `query.compile`.
@@ -12,7 +12,7 @@ from typing import Any
 
 from mappings.fields import REGISTRY, FacetKind, Field, FieldType
 from query.clauses import Clause, Exists, Nested, Not, Term, conjunction, disjunction
-from query.dsl.cost import of_text
+from query.dsl.cost import text_cost
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
 from query.language.dates import Clock
@@ -26,16 +26,18 @@ _NOWHERE = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One filter: the field it speaks of (None for flags such as is_favorite) and its clause."""
+    """One filter: the field it applies to (None for flags such as is_favorite) and its clause."""
 
     field: Field | None
     clause: Clause
 
 
 def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> list[Selection]:
-    """Return the filters as clauses; raise QueryError(field="filters") naming the key at fault."""
+    """Return the filters as clauses; raise QueryError(field="filters") that names the invalid key."""
     if not isinstance(filters, Mapping):
-        raise QueryError(QueryProblem("wrong_type", 'filters is a JSON object: {"type": "image"}.'), field="filters")
+        raise QueryError(
+            QueryProblem("wrong_type", 'filters must be a JSON object, such as {"type": "image"}.'), field="filters"
+        )
     found: list[Selection] = []
     terms = 0
     for key, value in filters.items():
@@ -44,46 +46,46 @@ def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> lis
         try:
             one = _Filter(str(key), roles, clock)
             found.append(one.selection(value))
-            terms += one.weight
+            terms += one.cost
             if terms > LIMITS.filter_terms:
                 raise BadValue(
                     "limit",
-                    f"The filters have {terms} words and values; at most {LIMITS.filter_terms} are "
+                    f"The filters contain {terms} words and values; at most {LIMITS.filter_terms} are "
                     "allowed (filter_terms).",
                 )
         except BadValue as error:
-            raise QueryError(error.at(*_NOWHERE), field="filters", key=str(key)) from error
+            raise QueryError(error.problem_at(*_NOWHERE), field="filters", key=str(key)) from error
     return found
 
 
 class _Filter:
-    """One key of the object."""
+    """One key of the filters object."""
 
     def __init__(self, key: str, roles: Set[str], clock: Clock) -> None:
         self._key = key
         self._roles = roles
         self._clock = clock
-        self.weight = 1  # terms that the engine counts
+        self.cost = 1  # terms that the engine counts
         self._target: Field | PseudoField = self._resolve(key)
 
     def _resolve(self, key: str) -> Field | PseudoField:
         target = PSEUDO.get(key.lower()) or REGISTRY.resolve(key, self._roles)
         if target is None:
             near = REGISTRY.near(key, self._roles)
-            message = f"There is no field {key[:60]} to filter by."
+            message = f"Unknown filter field {key[:60]}."
             if near:
                 message += f" Did you mean {' or '.join(near)}?"
             raise BadValue("unknown_field", message, near[0] if near else None)
         if isinstance(target, Field) and not target.filterable:
-            raise BadValue("unsupported", f"{target.name} cannot be filtered by.")
+            raise BadValue("unsupported", f"Results cannot be filtered by {target.name}.")
         return target
 
     def selection(self, value: Any) -> Selection:
-        """Return the clause of the key's value."""
+        """Return the selection for the key's value."""
         return Selection(None if isinstance(self._target, PseudoField) else self._target, self._clause(value))
 
     def _one_object(self, clause: Clause) -> Clause:
-        """Wrap the clause of a nested field: one object of the list has to meet it."""
+        """Wrap the clause of a nested field so that a single object of the list must match it."""
         target = self._target
         if isinstance(target, PseudoField) or not (target.nested or target.type is FieldType.NESTED):
             return clause
@@ -100,9 +102,7 @@ class _Filter:
 
     def _each(self, values: Any) -> list[Clause]:
         if not isinstance(values, list | tuple) or not values:
-            raise BadValue(
-                "wrong_type", f"{self._key} takes a list with at least one value; leave the key out for no filter."
-            )
+            raise BadValue("wrong_type", f"{self._key} needs at least one value. Omit the key to not filter by it.")
         if len(values) > LIMITS.list_values:
             raise BadValue(
                 "limit",
@@ -112,13 +112,13 @@ class _Filter:
 
     def _object(self, value: Mapping[str, Any]) -> Clause:
         if not value:
-            raise BadValue("wrong_type", f"{self._key} has an empty filter; it takes {', '.join(_KNOWN)}.")
+            raise BadValue("wrong_type", f"The filter for {self._key} is empty. Use {', '.join(_KNOWN)}.")
         for name in value:
             if name not in _KNOWN:
                 near = REGISTRY.near(str(name), among=_KNOWN)
                 raise BadValue(
                     "unsupported",
-                    f"{self._key} has no operator {str(name)[:40]}; there are {', '.join(_KNOWN)}.",
+                    f"Unknown operator {str(name)[:40]} for {self._key}. Use {', '.join(_KNOWN)}.",
                     near[0] if near else None,
                 )
         clauses = [_OPERATORS[name](self, given) for name, given in value.items() if name not in _BOUNDS]
@@ -129,21 +129,24 @@ class _Filter:
 
     def _bounds(self, bounds: Mapping[str, Any]) -> Clause:
         if isinstance(self._target, PseudoField):
-            raise BadValue("unsupported", f"{self._key} takes no ranges.")
+            raise BadValue("unsupported", f"{self._key} does not support ranges.")
         if {"gt", "gte"} <= bounds.keys() or {"lt", "lte"} <= bounds.keys():
-            raise BadValue("wrong_range", f"{self._key} has two bounds on one side; give gt or gte, lt or lte.")
+            raise BadValue(
+                "wrong_range",
+                f"{self._key} has two bounds on the same side. Use either gt or gte, and either lt or lte.",
+            )
         low, high = bounds.get("gte", bounds.get("gt")), bounds.get("lte", bounds.get("lt"))
         if low is None and high is None:
-            raise BadValue("wrong_type", f"{self._key} needs a value for a bound.")
+            raise BadValue("wrong_type", f"{self._key} needs a value for each bound.")
         include = ("gt" not in bounds, "lt" not in bounds)
         shown = [None if bound is None else self._text(bound) for bound in (low, high)]
         return self._one_object(field_values.interval(self._target, shown[0], shown[1], include, _NOWHERE, self._clock))
 
     def _exists(self, value: Any) -> Clause:
         if not isinstance(value, bool):
-            raise BadValue("wrong_type", f"exists of {self._key} is true or false.")
+            raise BadValue("wrong_type", f"exists for {self._key} must be true or false.")
         if isinstance(self._target, PseudoField):
-            raise BadValue("unsupported", f"{self._key} takes no exists.")
+            raise BadValue("unsupported", f"{self._key} does not support exists.")
         found = self._one_object(Exists(self._target))
         return found if value else Not(found)
 
@@ -166,9 +169,9 @@ class _Filter:
                 "limit",
                 f"{self._key} has {len(text)} characters; at most {LIMITS.characters} are allowed (characters).",
             )
-        self.weight += of_text(target, text) if target.type is not FieldType.KEYWORD else 0
+        self.cost += text_cost(target, text) if target.type is not FieldType.KEYWORD else 0
         if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE:
-            return Term(target, text)  # the whole value, as the facet showed it
+            return Term(target, text)  # the whole value, as the facet returned it
         return self._one_object(field_values.value(target, text, False, _NOWHERE, self._clock))
 
     def _text(self, value: Any) -> str:
@@ -178,7 +181,7 @@ class _Filter:
             return str(value)
         raise BadValue(
             "wrong_type",
-            f"{self._key} takes a string, a number, true or false, a list of these or an "
+            f"{self._key} must be a string, a number, true or false, a list of these, or an "
             f'object with {", ".join(_KNOWN)}; write {{"exists": false}} for records without one.',
         )
 

@@ -1,7 +1,7 @@
 """Typed clauses to normalised query text.
 
-Parsing the text again gives equal clauses: chips and text fields of a front end can show the same query. Names are the
-registry's, sizes and lengths are in the unit of the field, dates are instants in UTC.
+Parsing the text again yields equal clauses, so a front end can show the same query as chips and as text. Names are
+those of the registry, sizes and durations are in the unit of the field, and dates are instants in UTC.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from query.clauses import (
 from query.dsl.emit import instant
 from query.language.patterns import pieces
 
-# A word that the scan reads as it stands, wherever it stands.
+# A word that the scanner reads unchanged in any position.
 _PLAIN = re.compile(r"[^\W_][\w.\-/+'@,%#;]*")
 _RESERVED = frozenset({"AND", "OR", "NOT", "TO"})
 _SIGN = re.compile(r"[^\w.]", re.DOTALL)
@@ -44,7 +44,7 @@ _QUOTED = re.compile(r'[\\"]')
 
 
 def render(clause: Clause) -> str:
-    """Return the normalised text of a clause; `*:*` for the one that every asset meets."""
+    """Return the normalised text of a clause; `*:*` for the clause that every asset matches."""
     return _RULES[type(clause)](clause)
 
 
@@ -88,7 +88,7 @@ def _fuzzy(clause: Fuzzy) -> str:
 
 
 def _term(clause: Term) -> str:
-    if clause.field.type is FieldType.CUSTOM:  # quotes would make it a phrase
+    if clause.field.type is FieldType.CUSTOM:  # quotation marks would make it a phrase
         return _at(clause.field, word(str(clause.value)))
     return _at(clause.field, _value(clause.value))
 
@@ -148,7 +148,7 @@ def _degrees(value: float) -> str:
 
 
 def word(text: str) -> str:
-    """Return a text as one word that stands for itself: whatever could be an operator is escaped."""
+    """Return a text as one literal word: everything that could be an operator is escaped."""
     if _PLAIN.fullmatch(text) and text not in _RESERVED:
         return text
     escaped = _escaped(text)

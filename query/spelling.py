@@ -1,7 +1,7 @@
-"""Did-you-mean: words that no asset of the organization holds, replaced by the nearest that one does.
+"""Did-you-mean: words that occur in no asset of the organization, replaced by the most similar ones that do.
 
-The engine's own suggesters read the terms of all organizations, so they are not used: a second search, sent only when
-the first found little, looks for the words with typing errors allowed, under the same filter as every search, and the
+The engine's own suggesters read the terms of all organizations, so they are not used. Instead a second search, sent
+only if the first found little, looks for the words with typos allowed, under the same filter as every search, and the
 corrections are read from its highlights.
 """
 
@@ -19,10 +19,10 @@ from query.dsl import words
 from query.types import CompiledSearch, Spelling
 
 MAX_WORDS = 5
-_MIN_LENGTH = 3  # shorter words are within one edit of too many others
+_MIN_LENGTH = 3  # shorter words are one edit away from too many others
 _ONE_EDIT = 5  # words up to this length may have one edit, longer ones two
-_SAMPLE = 20  # hits that the corrections of a word are read from
-_MOST_TERMS = 900  # terms of one query, in all fields; the engine stops at 1,024
+_SAMPLE = 20  # hits from which the corrections of a word are read
+_MAX_TERMS = 900  # terms of one query, in all fields; the engine stops at 1,024
 _TIMEOUT = "1s"
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARKED = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
@@ -32,11 +32,11 @@ Dsl = dict[str, Any]
 
 
 def plan_spelling(clause: Clause, base: Dsl) -> Spelling | None:
-    """Return how to check the words of a clause among the assets that meet `base`; None without such words."""
-    found = tuple(_checked(clause))[:MAX_WORDS]
+    """Return how to check the words of a clause among the assets matching `base`; None if there is nothing to check."""
+    found = tuple(_words_to_check(clause))[:MAX_WORDS]
     if not found:
         return None
-    terms = _MOST_TERMS // (len(found) * len(words.BARE_PATHS))
+    terms = _MAX_TERMS // (len(found) * len(words.BARE_PATHS))
     aggs: Dsl = {}
     for at, word in enumerate(found):
         similar = _similar(word, terms)
@@ -47,9 +47,9 @@ def plan_spelling(clause: Clause, base: Dsl) -> Spelling | None:
 
 
 def read_spelling(compiled: CompiledSearch, answer: Mapping[str, Any]) -> str | None:
-    """Return the query text with the corrected words in place; None when there is nothing to correct.
+    """Return the query text with corrected words; None if there is nothing to correct.
 
-    `answer` is the engine's to `compiled.spelling.body`, sent to the index like any other search.
+    `answer` is the engine's response to `compiled.spelling.body`, sent to the index like any other search.
     """
     spelling, text = compiled.spelling, compiled.text
     if spelling is None:
@@ -58,21 +58,21 @@ def read_spelling(compiled: CompiledSearch, answer: Mapping[str, Any]) -> str | 
     parts: list[str] = []
     end = 0
     for at, word in enumerate(spelling.words):
-        better = _better(word.text, at, aggregations)
-        place = _place(text, word)
+        better = _best_correction(word.text, at, aggregations)
+        place = _position_of(text, word)
         if better is not None and place is not None and place >= end:
             parts += [text[end:place], better]
             end = place + len(word.text)
     return "".join([*parts, text[end:]]) if parts else None
 
 
-def _checked(clause: Clause) -> Iterator[Match]:
-    """Yield the words that are worth checking: required ones, of letters only, and long enough."""
+def _words_to_check(clause: Clause) -> Iterator[Match]:
+    """Yield the words worth checking: not negated, letters only, and long enough."""
     if isinstance(clause, And | Or):
         for item in clause.items:
-            yield from _checked(item)
+            yield from _words_to_check(item)
     elif isinstance(clause, Boosted):
-        yield from _checked(clause.item)
+        yield from _words_to_check(clause.item)
     elif isinstance(clause, Match) and _worth_checking(clause):
         yield clause
 
@@ -83,7 +83,7 @@ def _worth_checking(word: Match) -> bool:
 
 
 def _similar(word: Match, terms: int) -> Dsl:
-    """Return the query for a word with typing errors behind its first letter; `terms` bounds what it becomes."""
+    """Return the query for a word with typos allowed after its first letter; `terms` limits its expansions."""
     query = words.match(word.field, word.text, _edits(word.text), min(terms, 50))
     body: Dsl = query["multi_match"] if word.field is None else query["match"][word.field.path]
     body["prefix_length"] = 1
@@ -111,8 +111,8 @@ def _sample(word: Match, similar: Dsl) -> Dsl:
     }
 
 
-def _better(word: str, at: int, aggregations: Mapping[str, Any]) -> str | None:
-    """Return the best correction of a word: the nearest, the one in most of the hits, the first."""
+def _best_correction(word: str, at: int, aggregations: Mapping[str, Any]) -> str | None:
+    """Return the best correction of a word: the most similar, then the one in most hits, then the first."""
     if aggregations.get(f"exact{at}", {}).get("doc_count"):
         return None
     hits = aggregations.get(f"near{at}", {}).get("hits", {}).get("hits", {}).get("hits", ())
@@ -137,15 +137,15 @@ def _marked(hit: Mapping[str, Any]) -> Iterable[str]:
                     yield folded
 
 
-def _place(text: str, word: Match) -> int | None:
-    """Return where a word stands in the text; None when it is written with escapes."""
+def _position_of(text: str, word: Match) -> int | None:
+    """Return the position of a word in the text; None if it is written with escapes."""
     offset, length = word.span
     start = offset + length - len(word.text)
     return start if start >= offset and text[start : start + len(word.text)] == word.text else None
 
 
 def distance(first: str, second: str) -> int:
-    """Return the edits between two words, a swap of neighbours being one, as the engine counts them."""
+    """Return the edit distance of two words as the engine counts it: swapping neighbours is one edit."""
     before: list[int] = []
     row = list(range(len(second) + 1))
     for i, sign in enumerate(first, 1):

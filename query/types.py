@@ -1,4 +1,4 @@
-"""What a search is, before and after it is compiled: the types that the stages hand to each other."""
+"""A search before and after compilation: the types shared by the stages of the compiler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from query.facets.request import DEFAULT_SIZE, FacetRequest
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf a search runs. The role `admin` sees the fields for administrators."""
+    """The caller on whose behalf a search runs. The role `admin` sees the fields for administrators."""
 
     org_id: str
     user_id: str
@@ -24,9 +24,9 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the results of one search.
+    """A position in the results of one search.
 
-    `pit` is the engine's id of the point in time, None before one was opened. `after` holds the sort values of the last
+    `pit` is the engine's id of the point in time, None until one is opened. `after` holds the sort values of the last
     hit seen, None at the start. `now` is the time of the search in milliseconds since 1970, None at the start. `seen`
     counts the hits before this page.
     """
@@ -40,14 +40,14 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What a search asks for, whichever API it came by.
+    """A search request, whichever API it came through.
 
-    `filters` is the JSON object as sent (see `query.filters`), with `sort_by` and `sort_order` in it. `sort` is a text
-    (`-created_at,title`) or keys; it wins over those in `filters`. `zone` is the IANA name of the time zone of dates
-    that name none. `facet_size` is the size of facets given by name. `cursor` is the place where the page begins, in
-    place of `offset`. `highlight` marks the words found; `suggest` makes ready to correct those that are not.
-    `score_boosts` names what else raises the score of words: `recency`, `popularity` (see `query.dsl.ranking`).
-    `source` lists paths of the document to leave out of the results.
+    `filters` is the JSON object as sent (see `query.filters`), including `sort_by` and `sort_order`. `sort` is a text
+    (`-created_at,title`) or a list of keys; it takes precedence over `filters`. `zone` is the IANA name of the time
+    zone of dates without one. `facet_size` is the size of facets given by name only. `cursor` is where the page starts,
+    instead of `offset`. `highlight` marks matching words; `suggest` prepares a spelling check. `score_boosts` are
+    optional boosts: `recency`, `popularity` (see `query.dsl.ranking`). `source` lists document paths to exclude from
+    the results.
     """
 
     text: str = ""
@@ -69,7 +69,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """The words to check, in the order of the text, and the body of the search that checks them."""
+    """The words to check, in text order, and the body of the search that checks them."""
 
     words: tuple[Match, ...]
     body: dict[str, Any]
@@ -77,11 +77,11 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class CompiledSearch:
-    """The body for the engine, with what is needed to explain it and to read its answer.
+    """The body for the engine, and what is needed to explain it and to read the response.
 
-    `clause` is the meaning of the text alone; the filters are in the body only. `cursor` is that of this page, bound to
-    the search. A body with a cursor names its point in time and is sent without an index. `spelling` holds the body of
-    a second search that checks the spelling of the words, worth sending when the first one found little.
+    `clause` is the meaning of the text alone; filters are in the body only. `cursor` is the cursor of this page, bound
+    to the search. A body with a cursor names its point in time and is sent without an index. `spelling` holds the body
+    of a second search that checks the spelling, worth sending if the first one found little.
     """
 
     body: dict[str, Any]

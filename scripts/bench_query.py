@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from query.compile import compile_search  # noqa: E402
 from query.dsl.words import BARE_FIELDS  # noqa: E402
-from query.language.parse import forget  # noqa: E402
+from query.language.parse import clear_cache  # noqa: E402
 from query.types import Caller, SearchRequest  # noqa: E402
 from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
 from scripts.enginelib.table import ENGINES  # noqa: E402
@@ -116,7 +116,7 @@ async def compiling(client: AsyncOpenSearch, records: int) -> None:
         request = SearchRequest(text=text)
 
         def fresh_compile(request: SearchRequest = request) -> None:
-            forget()
+            clear_cache()
             compile_search(request, CALLER, now)
 
         first = _best(fresh_compile)

@@ -1,29 +1,29 @@
-"""What can go wrong, as types.
+"""The exceptions of Assetry.
 
 ::
 
     AssetryError
-    ├── InvalidInput            the caller's text or body is wrong; says which field and how to fix it
-    │   ├── TooLarge            a body, a file or a record over its limit
-    │   └── IngestError         a file whose content cannot be read
-    ├── NotAuthenticated        no key, or one that is not known
-    ├── NotAllowed              the key lacks a scope
-    ├── TooManyRequests         the key's requests of this hour are used up
-    ├── NotFound                no such record (also: another organization's)
-    ├── AlreadyExists           a unique key is taken
+    ├── InvalidInput            the caller's text or body is invalid; names the field and how to fix it
+    │   ├── TooLarge            a body, a file or a record exceeds its limit
+    │   └── IngestError         the content of a file cannot be read
+    ├── NotAuthenticated        the API key is missing or unknown
+    ├── NotAllowed              the API key lacks a scope
+    ├── TooManyRequests         the hourly request quota of the API key is used up
+    ├── NotFound                the record does not exist (or belongs to another organization)
+    ├── AlreadyExists           a unique value is already in use
     ├── Conflict                the record is not at the rev that the caller expected
-    ├── RequestInProgress       the same request is under way
-    ├── IdempotencyKeyReused    the key belongs to another request
-    ├── Unavailable             an engine does not answer; try again
-    │   ├── Overdue             a request took too long
-    │   └── StorageFull         there is no room for a file
-    ├── BodyOverdue             a request's body stopped arriving
-    ├── HistoryLost             the change feed cannot go back to the given token
+    ├── RequestInProgress       the same request is still in progress
+    ├── IdempotencyKeyReused    the idempotency key was used for another request
+    ├── Unavailable             an engine does not respond; try again
+    │   ├── DeadlineExceeded    a request took too long
+    │   └── StorageFull         there is no space for a file
+    ├── BodyTimeout             the body of a request stopped arriving
+    ├── HistoryLost             the change feed no longer reaches back to the given token
     └── SettingsError           a setting or the environment is wrong; names the setting and the fix
-        └── Unreachable         nothing answers at the address that a setting names
+        └── Unreachable         nothing responds at the URL in a setting
 
-Adapters raise these and nothing of their engine's. How each becomes an HTTP status is one table in
-``service.api.kernel.errors``, how each becomes an exit code is one table in ``service.cli.exit_codes``.
+Adapters raise only these, never their engine's exceptions. ``service.api.kernel.errors`` maps them to HTTP statuses,
+``service.cli.exit_codes`` to exit codes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any
 
 
 class AssetryError(Exception):
-    """The root of all errors that Assetry raises on purpose."""
+    """Base class of all errors that Assetry raises deliberately."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -41,10 +41,10 @@ class AssetryError(Exception):
 
 
 class InvalidInput(AssetryError):
-    """The caller's input is wrong.
+    """The caller's input is invalid.
 
-    ``field`` names the input in the caller's words, ``provided`` is what came (cut), ``expected`` how to fix it;
-    ``problems`` lists every further problem in the same shape.
+    ``field`` names the input as the caller knows it, ``provided`` is the value sent (truncated), ``expected`` says how
+    to fix it; ``problems`` lists further problems in the same form.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class InvalidInput(AssetryError):
 
 
 class TooLarge(InvalidInput):
-    """A body, a file or a record is over its limit; the message names the limit and its value."""
+    """A body, a file or a record exceeds its limit; the message names the limit and its value."""
 
 
 class IngestError(InvalidInput):
-    """A file's content cannot be read.
+    """The content of a file cannot be read.
 
-    ``reason`` is a stable word: ``malformed``, ``bomb``, ``timeout``, ``memory``, ``unsupported`` …
+    ``reason`` is a stable code: ``malformed``, ``bomb``, ``timeout``, ``memory``, ``unsupported`` …
     """
 
     def __init__(self, message: str, *, reason: str, filename: str | None = None) -> None:
@@ -79,7 +79,7 @@ class IngestError(InvalidInput):
         self.filename = filename
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by keyword, so that the error survives the way out of a worker process."""
+        """Pickle by keyword, so that the error can be passed out of a worker process."""
         return (_ingest_error, (self.message, self.reason, self.filename))
 
 
@@ -88,11 +88,11 @@ def _ingest_error(message: str, reason: str, filename: str | None) -> IngestErro
 
 
 class NotAuthenticated(AssetryError):
-    """No API key came with the request, or one that is not known, expired or revoked."""
+    """The API key is missing, unknown, expired or revoked."""
 
 
 class NotAllowed(AssetryError):
-    """The key is good but lacks ``scope``."""
+    """The API key is valid but lacks ``scope``."""
 
     def __init__(self, message: str, *, scope: str) -> None:
         super().__init__(message)
@@ -100,7 +100,7 @@ class NotAllowed(AssetryError):
 
 
 class TooManyRequests(AssetryError):
-    """The key's requests are used up for ``retry_after`` seconds; ``headers`` tell its quota."""
+    """The API key has used up its quota; retry after ``retry_after`` seconds. ``headers`` describe the quota."""
 
     def __init__(self, message: str, *, retry_after: int, headers: Mapping[str, str]) -> None:
         super().__init__(message)
@@ -109,16 +109,16 @@ class TooManyRequests(AssetryError):
 
 
 class NotFound(AssetryError):
-    """No such record in the caller's organization."""
+    """The record does not exist in the caller's organization."""
 
     def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"No {kind.replace('_', ' ')} {key!r}.")
+        super().__init__(f"There is no {kind.replace('_', ' ')} {key!r}.")
         self.kind = kind
         self.key = key
 
 
 class AlreadyExists(AssetryError):
-    """A unique key is taken. ``index`` names which (``key``, ``guid``, ``slug`` …), ``value`` is what collided."""
+    """A unique value is in use. ``index`` says which (``key``, ``guid``, ``slug`` …), ``value`` is the duplicate."""
 
     def __init__(self, kind: str, index: str, value: object) -> None:
         super().__init__(f"A {kind.replace('_', ' ')} with {index} {value!r} already exists.")
@@ -128,10 +128,10 @@ class AlreadyExists(AssetryError):
 
 
 class Conflict(AssetryError):
-    """The record is at ``rev``, the caller expected ``expected``."""
+    """The record is at ``rev``, but the caller expected ``expected``."""
 
     def __init__(self, kind: str, key: str, *, expected: int, rev: int) -> None:
-        super().__init__(f"The {kind} {key!r} is at rev {rev}, not {expected}: read it again and repeat the change.")
+        super().__init__(f"The {kind} {key!r} is at rev {rev}, not {expected}. Read it again and repeat the change.")
         self.kind = kind
         self.key = key
         self.expected = expected
@@ -139,7 +139,7 @@ class Conflict(AssetryError):
 
 
 class RequestInProgress(AssetryError):
-    """A request with the same Idempotency-Key is under way; ``retry_after`` is whole seconds."""
+    """A request with the same Idempotency-Key is in progress; ``retry_after`` is in whole seconds."""
 
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
@@ -147,11 +147,11 @@ class RequestInProgress(AssetryError):
 
 
 class IdempotencyKeyReused(AssetryError):
-    """The Idempotency-Key came with another request before."""
+    """The Idempotency-Key was already used for a different request."""
 
 
 class Unavailable(AssetryError):
-    """An engine does not answer (in time). ``engine`` is its port's name, ``retry_after`` whole seconds."""
+    """An engine does not respond (in time). ``engine`` is the name of its port, ``retry_after`` in whole seconds."""
 
     def __init__(self, engine: str, message: str, *, retry_after: int = 2) -> None:
         super().__init__(f"{engine}: {message}")
@@ -160,34 +160,36 @@ class Unavailable(AssetryError):
 
 
 class DeadlineExceeded(Unavailable):
-    """A request was not answered within ``seconds``; what it changed, if anything, is not known."""
+    """A request was not completed within ``seconds``; whether it changed anything is unknown."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__("service", f"the request was not answered within {seconds:g} s")
+        super().__init__("service", f"the request was not completed within {seconds:g} s")
         self.seconds = seconds
 
 
 class StorageFull(Unavailable):
-    """There is no room for a file: on the engine's disk, or where files are gathered on their way to it."""
+    """There is no space for a file, either on the engine's disk or where uploads are buffered."""
 
     def __init__(self, engine: str, message: str) -> None:
-        super().__init__(engine, message, retry_after=60)  # a disk that is full is rarely emptied in seconds
+        super().__init__(engine, message, retry_after=60)  # freeing disk space takes more than a few seconds
 
 
 class BodyTimeout(AssetryError):
-    """The next piece of a request's body did not arrive within ``seconds``."""
+    """The next part of a request's body did not arrive within ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The request's body stopped arriving for {seconds:g} s: send it again, without pauses.")
+        super().__init__(
+            f"No data of the request body arrived for {seconds:g} s. Send the request again without pauses."
+        )
         self.seconds = seconds
 
 
 class HistoryLost(AssetryError):
-    """The change feed cannot resume from the given token: reconcile, never continue from now."""
+    """The change feed cannot resume from the given token: reconcile; never continue from the present."""
 
 
 class SettingsError(AssetryError):
-    """A setting or the environment is wrong. ``setting`` names it as the user writes it."""
+    """A setting or the environment is wrong. ``setting`` is its name as the user writes it."""
 
     def __init__(self, setting: str, message: str) -> None:
         super().__init__(f"{setting}: {message}")
@@ -195,4 +197,4 @@ class SettingsError(AssetryError):
 
 
 class Unreachable(SettingsError):
-    """Nothing answers at the address that a setting names: it is wrong, or the engine is away."""
+    """Nothing responds at the URL in a setting: the URL is wrong or the engine is down."""

@@ -1,7 +1,7 @@
-"""The canonical asset record, and the bodies that make and change it.
+"""The canonical asset record, and the request bodies that create and change it.
 
-A record's body is a JSON object; these models are the only way in. They are strict: an
-unknown field or a wrong type is an error that names the field. The search side of each field is ``mappings.fields``.
+The body of a record is a JSON object, always validated by these models. They are strict: an unknown field or a wrong
+type is an error that names the field. ``mappings.fields`` defines what each field means for search.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ ASSET_TYPES = (
 STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
 MAX_INT = 2**53 - 1
 MAX_KEY = 1000
-"""The longest name of a leaf of free JSON, in characters."""
+"""Maximum length of a key in free-form JSON, in characters."""
 
 
 def _clean(value: str) -> str:
-    """Refuse what no store and no engine keeps: NUL and lone surrogates."""
+    """Reject characters that stores and engines cannot hold: NUL and lone surrogates."""
     if "\x00" in value:
-        raise ValueError("must not hold the character NUL")
+        raise ValueError("must not contain the NUL character")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -39,7 +39,7 @@ def _clean(value: str) -> str:
 
 
 def normal_time(value: str) -> str:
-    """Return a date or date-time in the record's form (UTC, milliseconds). Raises ValueError."""
+    """Return a date or date-time in the format of records (UTC, milliseconds). Raises ValueError."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -49,7 +49,7 @@ def normal_time(value: str) -> str:
     try:
         return timestamp(moment)
     except OverflowError:
-        raise ValueError("must lie between the years 1 and 9999") from None
+        raise ValueError("must be between the years 1 and 9999") from None
 
 
 def _unique(values: list[str]) -> list[str]:
@@ -57,18 +57,18 @@ def _unique(values: list[str]) -> list[str]:
 
 
 def _json_value(value: Any, depth: int = 0) -> Any:
-    """Check free JSON: depth at most 8, text clean, numbers finite and within 64 bits."""
+    """Validate free-form JSON: depth at most 8, valid text, finite numbers within 64 bits."""
     if depth > 8:
-        raise ValueError("is nested deeper than 8 levels")
+        raise ValueError("must not be nested deeper than 8 levels")
     match value:
         case None | bool():
             return value
         case int():
             if not -(2**63) <= value < 2**63:
-                raise ValueError("holds an integer beyond 64 bits")
+                raise ValueError("must not contain an integer larger than 64 bits")
         case float():
             if not math.isfinite(value):
-                raise ValueError("holds a number that is not finite")
+                raise ValueError("must not contain NaN or infinity")
         case str():
             _clean(value)
         case list():
@@ -85,16 +85,16 @@ def _json_value(value: Any, depth: int = 0) -> Any:
 
 
 def _named(leaves: dict[str, Any]) -> dict[str, Any]:
-    """Refuse names that are longer than any engine reads: OpenSearch refuses a document with one of over 50,000."""
+    """Reject very long keys: OpenSearch rejects documents with a key of more than 50,000 characters."""
     if any(len(name) > MAX_KEY for name in leaves):
-        raise ValueError(f"holds a name of over {MAX_KEY:,} characters")
+        raise ValueError(f"must not contain a key longer than {MAX_KEY:,} characters")
     return leaves
 
 
 def stored_seed(value: int | str) -> int | str:
-    """Return a generator's seed as records hold it: an integer, or its digits where stores have no such integers.
+    """Return a generator's seed as it is stored: an integer, or a string of digits if it is too large for stores.
 
-    Generators use seeds up to 2^64-1; MongoDB and SQLite hold integers below 2^63.
+    Generators use seeds up to 2^64-1; MongoDB and SQLite store integers below 2^63.
     """
     number = int(value)
     if not -MAX_INT <= number < 2**64:
@@ -103,7 +103,7 @@ def stored_seed(value: int | str) -> int | str:
 
 
 def _int_as_float(value: Any) -> Any:
-    """Take a whole number where a number is asked for (JSON has one kind of number)."""
+    """Accept a whole number where a float is expected (JSON has only one number type)."""
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -126,13 +126,13 @@ CustomValue = str | bool | Whole | Number | Names
 
 
 class Strict(BaseModel):
-    """Exact types, no unknown fields."""
+    """A model with strict types that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Metadata(BaseModel):
-    """Technical and generation facts. Typed leaves are checked; any other leaf is kept as it is."""
+    """Technical and generation metadata. Known keys are validated; any other key is kept unchanged."""
 
     model_config = ConfigDict(extra="allow", strict=True)
     __pydantic_extra__: dict[str, Json] = Field(init=False)
@@ -173,13 +173,13 @@ class Metadata(BaseModel):
     @model_validator(mode="after")
     def _bounded(self) -> Metadata:
         if len(self.__pydantic_extra__ or {}) > 200:
-            raise ValueError("holds more than 200 leaves of its own")
+            raise ValueError("must not have more than 200 additional keys")
         _named(self.__pydantic_extra__ or {})
         return self
 
 
 class Cost(Strict):
-    """What an asset cost to make."""
+    """What it cost to create an asset."""
 
     credits_used: Count = 0
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
@@ -196,30 +196,30 @@ class UsageStats(Strict):
 
 
 class Gps(Strict):
-    """A place, in degrees (WGS 84)."""
+    """A geographic point in degrees (WGS 84)."""
 
     lat: Annotated[float, BeforeValidator(_int_as_float), Field(ge=-90, le=90)]
     lon: Annotated[float, BeforeValidator(_int_as_float), Field(ge=-180, le=180)]
 
 
 class Focus(Strict):
-    """The point to keep in view when a picture is cropped, in pixels of the original."""
+    """The point to keep visible when an image is cropped, in pixels of the original."""
 
     x: Count
     y: Count
 
 
 class Person(Strict):
-    """Somebody shown or named, and in which role."""
+    """A person shown or named, and their role."""
 
     name: Name
     role: Name | None = None
 
 
 class AssetPatch(Strict):
-    """A change of an asset: absent fields stay, null clears.
+    """A change to an asset: absent fields are unchanged, null clears a field.
 
-    ``metadata`` and ``custom`` are merged leaf by leaf (RFC 7396).
+    ``metadata`` and ``custom`` are merged key by key (RFC 7396).
     """
 
     title: Title | None = None
@@ -263,4 +263,4 @@ class AssetCreate(AssetPatch):
 
 
 IMPORT_ONLY = ("created_at", "usage_stats", "cost")
-"""Fields of a new asset that only a key with the scope ``assets:import`` may give."""
+"""Fields of a new asset that require the scope ``assets:import``."""

@@ -1,7 +1,7 @@
-"""Every setting, as one described table. ``docs/ref-settings.md`` is generated from it.
+"""All settings in one documented table. ``docs/ref-settings.md`` is generated from it.
 
-Values come from the environment (``ASSETRY_…``), then from the command line's options, which win. Nothing is read
-at import. What may hold a password is left out of ``repr`` and of every message.
+Values come from the environment (``ASSETRY_…``); command-line options take precedence. Nothing is read at import.
+Values that may contain a password are left out of ``repr`` and of every message.
 """
 
 from __future__ import annotations
@@ -28,57 +28,59 @@ SCHEMES: dict[str, tuple[str, ...]] = {
     "s3_public_url": ("https://", "http://"),
     "redis_url": ("redis://", "rediss://", UNIX),
 }
-"""What the URL of an engine starts with; OpenSearch's may be several and has a check of its own."""
+"""The schemes allowed for each engine's URL; OpenSearch can have several URLs and is checked separately."""
 
 TOGETHER: tuple[tuple[str, str], ...] = (
     ("s3_access_key", "s3_secret_key"),
     ("opensearch_user", "opensearch_password"),
 )
-"""Settings that are worth nothing without each other."""
+"""Settings that must be set together."""
 
 _PEM = "-----BEGIN"
-"""What the content of a certificate's file starts with, and a private key's."""
+"""The start of a certificate or private key in PEM format."""
 
 _LINK = "tcp://"
-"""What Kubernetes' variables ``<SERVICE>_PORT`` start with."""
+"""The start of the ``<SERVICE>_PORT`` variables that Kubernetes sets."""
 
 _LONGEST = 100
-"""Characters of a wrong value that a message shows."""
+"""The number of characters of an invalid value shown in a message."""
 
-SERVICE = "The service"
-DOCUMENTS = "Documents: MongoDB, else SQLite in the data folder"
-SEARCH = "Search: OpenSearch, else the embedded engine"
-FILES = "Files: S3, else the data folder"
-JOBS = "Jobs, rate limits and replies: Redis, else each process for itself"
+SERVICE = "Service"
+DOCUMENTS = "Documents: MongoDB, or SQLite in the data folder"
+SEARCH = "Search: OpenSearch, or the embedded engine"
+FILES = "Files: S3, or the data folder"
+JOBS = "Jobs, rate limits and stored replies: Redis, or the store and each process"
 LIMITS = "Limits"
 
 
 def _setting(group: str, description: str, *, secret: bool = False, **limits: Any) -> Any:
-    """Describe a setting: its group, what it does in which unit, and the values that it takes."""
+    """Describe a setting: its group, its effect and unit, and the values it accepts."""
     return Field(description=description, repr=not secret, json_schema_extra={"group": group}, **limits)
 
 
 class Settings(BaseSettings):
-    """What an operator can choose. Each field's description says what it does, in which unit."""
+    """The settings of a process. The description of each field says what it does and in which unit."""
 
-    # An empty variable is what compose files make of an unset one.
+    # Compose files turn an unset variable into an empty one.
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     data: Annotated[
-        Path, _setting(SERVICE, "Folder of the embedded store, the files and the signing secret; unused without them.")
+        Path,
+        _setting(
+            SERVICE,
+            "Folder of the embedded store, the files and the signing secret; unused if all of these are elsewhere.",
+        ),
     ] = Path("assetry-data")
-    host: Annotated[str, _setting(SERVICE, "Address that the service listens on.")] = "127.0.0.1"
-    port: Annotated[int, _setting(SERVICE, "Port that the service listens on; 0 takes a free one.", ge=0, le=65535)] = (
-        8080
-    )
+    host: Annotated[str, _setting(SERVICE, "Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _setting(SERVICE, "Port to listen on; 0 picks a free one.", ge=0, le=65535)] = 8080
     ops_port: Annotated[
         int | None,
         _setting(
             SERVICE,
-            "Port on which `assetry index follow` and `assetry work` answer `/healthz`, `/readyz` and `/metrics`; "
-            "0 takes a free one; unset: none.",
+            "Port on which `assetry index follow` and `assetry work` serve `/healthz`, `/readyz` and `/metrics`; "
+            "0 picks a free one. Unset: no port.",
             ge=0,
             le=65535,
         ),
@@ -87,7 +89,7 @@ class Settings(BaseSettings):
         str | None,
         _setting(
             SERVICE,
-            "Base of URLs in answers, such as `https://assets.example.org`; unset: the request's host.",
+            "Base of the URLs in responses, such as `https://assets.example.org`. Unset: the host of the request.",
             pattern=r"^https?://[^/\s]+(/[^\s]*[^/\s])?$",
         ),
     ] = None
@@ -95,8 +97,8 @@ class Settings(BaseSettings):
         str | None,
         _setting(
             SERVICE,
-            "Signs links, cursors and tokens, 32 characters or more; unset: one that is kept in MongoDB, so that all "
-            "processes share it, or in the data folder.",
+            "Secret that signs links, cursors and tokens; at least 32 characters. Unset: a generated secret, stored in "
+            "MongoDB and shared by all processes, or in the data folder.",
             secret=True,
             min_length=32,
         ),
@@ -105,7 +107,7 @@ class Settings(BaseSettings):
         float,
         _setting(
             SERVICE,
-            "How long a request that has arrived may take to be answered, in seconds; uploads and downloads excepted.",
+            "Time limit for handling a request, in seconds; uploads and downloads are exempt.",
             ge=31,
             le=3600,
         ),
@@ -114,86 +116,87 @@ class Settings(BaseSettings):
         float,
         _setting(
             SERVICE,
-            "How long requests, and then jobs, have to finish when the service is told to stop, in seconds.",
+            "Grace period for requests, and then for jobs, when the service is stopped, in seconds.",
             ge=0,
             le=3600,
         ),
     ] = 20.0
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], _setting(SERVICE, "What is logged at least.")
+        Literal["debug", "info", "warning", "error"], _setting(SERVICE, "Minimum level of log messages.")
     ] = "info"
     log_format: Annotated[
-        Literal["json", "text"], _setting(SERVICE, "`json`: an object a line; `text`: for people's eyes.")
+        Literal["json", "text"], _setting(SERVICE, "`json`: one object per line; `text`: human-readable.")
     ] = "json"
 
     mongodb_url: Annotated[
         str | None,
         _setting(
             DOCUMENTS,
-            "A MongoDB replica set (one member will do): `mongodb://user:password@host:27017/?replicaSet=rs0`. "
-            "`assetry db init` sets it up.",
+            "URL of a MongoDB replica set (a single member is enough): "
+            "`mongodb://user:password@host:27017/?replicaSet=rs0`. `assetry db init` sets it up.",
             secret=True,
         ),
     ] = None
-    mongodb_database: Annotated[str, _setting(DOCUMENTS, "Name of the database.", pattern=r"^[A-Za-z0-9_-]{1,38}$")] = (
+    mongodb_database: Annotated[str, _setting(DOCUMENTS, "Database name.", pattern=r"^[A-Za-z0-9_-]{1,38}$")] = (
         "assetry"
     )
-    mongodb_timeout: Annotated[
-        float, _setting(DOCUMENTS, "How long an operation may take, in seconds.", gt=0, le=60)
-    ] = 5.0
+    mongodb_timeout: Annotated[float, _setting(DOCUMENTS, "Time limit of an operation, in seconds.", gt=0, le=60)] = 5.0
     mongodb_threads: Annotated[
-        int, _setting(DOCUMENTS, "Operations under way at once in one process; each takes a thread.", ge=4, le=512)
+        int, _setting(DOCUMENTS, "Concurrent operations per process; each uses a thread.", ge=4, le=512)
     ] = 32
 
     opensearch_url: Annotated[
         str | None,
         _setting(
             SEARCH,
-            "An OpenSearch, `https://user:password@host:9200`; several nodes of one cluster by commas. Unset: the "
-            "embedded engine, a child of `assetry serve` with its index in memory.",
+            "URL of OpenSearch: `https://user:password@host:9200`, or several nodes of one cluster, comma-separated. "
+            "Unset: the embedded engine, a child process of `assetry serve` with its index in memory.",
             secret=True,
         ),
     ] = None
-    opensearch_user: Annotated[str | None, _setting(SEARCH, "User, where the URL names none.", min_length=1)] = None
-    opensearch_password: Annotated[str | None, _setting(SEARCH, "The user's password.", secret=True)] = None
+    opensearch_user: Annotated[str | None, _setting(SEARCH, "User, if not in the URL.", min_length=1)] = None
+    opensearch_password: Annotated[str | None, _setting(SEARCH, "Password of the user.", secret=True)] = None
     opensearch_ca: Annotated[
-        Path | None, _setting(SEARCH, "File of the certificate authority that signed the engine's certificate (PEM).")
+        Path | None,
+        _setting(SEARCH, "File with the certificate authority (CA) of the engine's certificate, in PEM format."),
     ] = None
     opensearch_verify: Annotated[
-        bool, _setting(SEARCH, "Whether the engine's certificate is checked; only for trying should it not be.")
+        bool, _setting(SEARCH, "Whether to verify the engine's certificate; disable it only for testing.")
     ] = True
     opensearch_client_cert: Annotated[
-        Path | None, _setting(SEARCH, "File of the certificate by which Assetry shows who it is (PEM).")
+        Path | None, _setting(SEARCH, "File with Assetry's client certificate, in PEM format.")
     ] = None
     opensearch_client_key: Annotated[
-        Path | None, _setting(SEARCH, "File of that certificate's key; unset: it is in the same file.")
+        Path | None, _setting(SEARCH, "File with the key of the client certificate. Unset: it is in the same file.")
     ] = None
     opensearch_compress: Annotated[
-        bool, _setting(SEARCH, "Whether bodies are compressed, which pays where the engine is far away.")
+        bool, _setting(SEARCH, "Whether to compress request bodies, which helps on slow networks.")
     ] = False
     index_prefix: Annotated[
         str,
-        _setting(SEARCH, "What the names of indexes and the alias start with.", pattern=r"^[a-z][a-z0-9_-]{0,63}$"),
+        _setting(SEARCH, "Name of the alias and prefix of the index names.", pattern=r"^[a-z][a-z0-9_-]{0,63}$"),
     ] = "assets"
-    index_shards: Annotated[int, _setting(SEARCH, "Primary shards of a new index.", ge=1, le=1024)] = 1
+    index_shards: Annotated[int, _setting(SEARCH, "Primary shards of new indexes.", ge=1, le=1024)] = 1
     index_replicas: Annotated[
-        int, _setting(SEARCH, "Copies of each shard; 1 or more on a cluster of several nodes.", ge=0, le=16)
+        int, _setting(SEARCH, "Replicas of each shard; use 1 or more on a cluster of several nodes.", ge=0, le=16)
     ] = 0
     index_refresh: Annotated[
         str,
         _setting(
             SEARCH,
-            "How often new documents become searchable, in the engine's time units.",
+            "Refresh interval: how often new documents become searchable, such as `500ms` or `2s`.",
             pattern=r"^[1-9][0-9]*(ms|s)$",
         ),
     ] = "500ms"
-    index_batch: Annotated[int, _setting(SEARCH, "Documents in one bulk request at most.", ge=1, le=10_000)] = 500
+    index_batch: Annotated[int, _setting(SEARCH, "Maximum number of documents in a bulk request.", ge=1, le=10_000)] = (
+        500
+    )
     index_verify_hours: Annotated[
         float,
         _setting(
             SEARCH,
-            "How often the indexer compares the whole index with the store, in hours; 0: never. What differs goes to "
-            "the log and to `/metrics`.",
+            "Interval at which the indexer compares the whole index with the store, in hours; 0 disables it. "
+            "Differences are reported in the log and in `/metrics`.",
             ge=0,
             le=8760,
         ),
@@ -202,8 +205,8 @@ class Settings(BaseSettings):
         int,
         _setting(
             SEARCH,
-            "Raise it by one when the documents are restored from a backup and the index is kept: what was lost then "
-            "never wins over what was restored.",
+            "Increase it by one after restoring documents from a backup while keeping the index, so that restored "
+            "records replace newer versions in the index.",
             ge=0,
             le=2**20,
         ),
@@ -212,72 +215,75 @@ class Settings(BaseSettings):
     s3_url: Annotated[
         str | None,
         _setting(
-            FILES, "An S3 endpoint, such as `https://s3.eu-central-1.amazonaws.com` or a MinIO's URL.", secret=True
+            FILES, "URL of an S3 endpoint, such as `https://s3.eu-central-1.amazonaws.com`, or of MinIO.", secret=True
         ),
     ] = None
     s3_public_url: Annotated[
         str | None,
-        _setting(
-            FILES, "Address at which clients reach the same engine; unset: they cannot, and files go through the API."
-        ),
+        _setting(FILES, "URL at which clients can reach the same endpoint. Unset: files are served through the API."),
     ] = None
     s3_bucket: Annotated[
         str,
-        _setting(FILES, "The bucket; `assetry db init` makes it.", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
+        _setting(FILES, "Bucket; `assetry db init` creates it.", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
     ] = "assetry"
     s3_access_key: Annotated[
         str | None,
         _setting(
             FILES,
-            "Access key, where the URL holds none; unset: by the standard chain of AWS (environment, files, role).",
+            "Access key, if not in the URL. Unset: the standard AWS credential chain (environment, files, role).",
             min_length=1,
         ),
     ] = None
-    s3_secret_key: Annotated[str | None, _setting(FILES, "The access key's secret.", secret=True, min_length=1)] = None
-    s3_region: Annotated[str | None, _setting(FILES, "Region; unset: the endpoint is asked.", min_length=1)] = None
+    s3_secret_key: Annotated[
+        str | None, _setting(FILES, "Secret key of the access key.", secret=True, min_length=1)
+    ] = None
+    s3_region: Annotated[str | None, _setting(FILES, "Region. Unset: the endpoint is asked.", min_length=1)] = None
     s3_timeout: Annotated[
         float,
         _setting(
             FILES,
-            "How long the engine may send nothing, or take nothing of a body, in seconds.",
+            "Idle timeout while sending to or receiving from the endpoint, in seconds.",
             ge=1,
             le=60,
         ),
     ] = 30.0
     s3_ca: Annotated[
-        Path | None, _setting(FILES, "File of the certificate authority that signed the endpoint's certificate (PEM).")
+        Path | None,
+        _setting(FILES, "File with the certificate authority (CA) of the endpoint's certificate, in PEM format."),
     ] = None
 
     redis_url: Annotated[
         str | None,
-        _setting(JOBS, "A Redis, `redis://:password@host:6379/0`, `rediss://…` for TLS, `unix:///path`.", secret=True),
+        _setting(
+            JOBS, "URL of Redis: `redis://:password@host:6379/0`, `rediss://…` for TLS, or `unix:///path`.", secret=True
+        ),
     ] = None
     redis_prefix: Annotated[
         str,
         _setting(
             JOBS,
-            "What the names of keys start with; installations that share a Redis need one each.",
+            "Prefix of key names; installations that share a Redis need different ones.",
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         ),
     ] = "assetry"
-    jobs_concurrency: Annotated[int, _setting(JOBS, "Jobs under way at once in one process.", ge=1, le=256)] = 2
+    jobs_concurrency: Annotated[int, _setting(JOBS, "Concurrent jobs per process.", ge=1, le=256)] = 2
 
-    json_limit: Annotated[int, _setting(LIMITS, "Largest JSON request body, in bytes.", ge=1024)] = 1024 * 1024
-    upload_limit: Annotated[int, _setting(LIMITS, "Largest uploaded file, in bytes.", ge=1024)] = 5 * 1024**3
+    json_limit: Annotated[int, _setting(LIMITS, "Maximum size of a JSON request body, in bytes.", ge=1024)] = (
+        1024 * 1024
+    )
+    upload_limit: Annotated[int, _setting(LIMITS, "Maximum size of an uploaded file, in bytes.", ge=1024)] = 5 * 1024**3
     link_ttl: Annotated[
-        int, _setting(LIMITS, "How long a signed file link is good at least, in seconds.", ge=60, le=7 * 86_400)
+        int, _setting(LIMITS, "Minimum lifetime of signed file links, in seconds.", ge=60, le=7 * 86_400)
     ] = 86_400
     ingest_workers: Annotated[
         int,
-        _setting(
-            LIMITS, "Worker processes that read and render files; 0: one a core that the process may use.", ge=0, le=64
-        ),
+        _setting(LIMITS, "Worker processes that read and render files; 0: one per available CPU core.", ge=0, le=64),
     ] = 0
 
     @field_validator("port", "ops_port", mode="before")
     @classmethod
     def _is_no_link(cls, value: object, info: ValidationInfo) -> object:
-        """Pass over what Kubernetes sets for every container beside a service named ``assetry`` or ``assetry-ops``."""
+        """Ignore the variable that Kubernetes sets for a service named ``assetry`` or ``assetry-ops``."""
         return cls.model_fields[str(info.field_name)].default if str(value).startswith(_LINK) else value
 
     @field_validator(*SCHEMES)
@@ -299,29 +305,29 @@ class Settings(BaseSettings):
     @field_validator("opensearch_ca", "opensearch_client_cert", "opensearch_client_key", "s3_ca")
     @classmethod
     def _is_file(cls, value: Path | None) -> Path | None:
-        """Check that a certificate file is there."""
+        """Check that a certificate file exists."""
         if value is None:
             return None
         if _PEM in str(value):
-            raise ValueError("takes the name of a file, not what is in it")
+            raise ValueError("must be the name of a file, not its content")
         try:
             there = value.is_file()
-        except OSError as error:  # such as a folder on the way that may not be entered
-            raise ValueError(f"the file cannot be looked at ({error.strerror})") from None
+        except OSError as error:  # such as a parent folder without permission
+            raise ValueError(f"the file cannot be accessed ({error.strerror})") from None
         if not there:
-            raise ValueError("there is no such file")
+            raise ValueError("the file does not exist")
         return value
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        """Refuse half of what belongs together, and credentials that are given twice."""
+        """Reject incomplete pairs of settings, and credentials that are given twice."""
         for name, partner in TOGETHER:
             given, other = getattr(self, name) is not None, getattr(self, partner) is not None
             if given != other:
                 missing, there = (partner, name) if given else (name, partner)
-                raise SettingsError(variable(missing), f"is unset although {variable(there)} is set: set both.")
+                raise SettingsError(variable(missing), f"is not set, but {variable(there)} is. Set both.")
         if self.opensearch_user and self.opensearch_url and split_hosts(self.opensearch_url).user:
-            raise SettingsError(variable("opensearch_user"), "the URL holds a user already: give one of them.")
+            raise SettingsError(variable("opensearch_user"), "the URL already contains a user. Use only one of them.")
         return self
 
 
@@ -335,13 +341,13 @@ _FOREIGN = re.compile(
     r"|(BIND|PORTS|VERSION)$"  # compose.yaml, in the same `.env` as settings
     r"|(.+_)?(SERVICE_(HOST|PORT)|PORT_\d+_)"  # Kubernetes, for each service whose name starts with `assetry`
 )
-"""Names that others read or make."""
+"""Names that are used by other programs."""
 
 
 def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the variables that look like settings and are none, each with the setting that is nearest by its name.
+    """Return variables that look like settings but are not, each with the setting of the most similar name.
 
-    A name that is mistyped would else be as good as unset: the documents in a file instead of the database.
+    Otherwise a mistyped name would have no effect: the documents might go into a file instead of the database.
     """
     found: dict[str, str | None] = {}
     for name, value in sorted(environment.items()):
@@ -356,10 +362,10 @@ def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def load(**overrides: object) -> Settings:
-    """Read the settings from the environment; ``overrides`` that are not None win.
+    """Load the settings from the environment; ``overrides`` that are not None take precedence.
 
     Raises:
-        SettingsError: a value is wrong; the message names the variable and what it takes.
+        SettingsError: a value is invalid; the message names the variable and what it accepts.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -375,7 +381,7 @@ def load(**overrides: object) -> Settings:
 
 
 def _shown(value: object) -> str:
-    """Return a wrong value as a message may show it: not whole if it is long, not at all if it may be a key."""
+    """Return an invalid value for a message: truncated if it is long, empty if it may be a private key."""
     text = str(value)
     if _PEM in text:
         return ""
@@ -389,12 +395,12 @@ def render_reference() -> str:
         "",
         "Generated from `service/settings.py` by `scripts/docs`; do not edit.",
         "",
-        "Each is an environment variable; options of the command line with the same name win over it. Each engine is",
-        "chosen by its URL, on its own; `assetry doctor` examines those that are chosen. A variable `ASSETRY_…` that",
-        "is none of these is said by `assetry doctor`, and in the log of every process that starts.",
+        "Settings are environment variables; command-line options of the same name take precedence. Each engine is",
+        "selected independently by its URL. `assetry doctor` checks the selected engines. Unknown `ASSETRY_…`",
+        "variables are reported by `assetry doctor`, and in the log of every process at its start.",
     ]
     for group, fields in groupby(Settings.model_fields.items(), lambda item: _group(item[1])):
-        rows += ["", f"## {group}", "", "| variable | default | what it does |", "|---|---|---|"]
+        rows += ["", f"## {group}", "", "| variable | default | description |", "|---|---|---|"]
         for name, field in fields:
             default = "unset" if field.default is None else f"`{field.default}`"
             rows.append(f"| `{variable(name)}` | {default} | {field.description} |")

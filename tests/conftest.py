@@ -13,12 +13,15 @@ import pytest
 from hypothesis import settings
 
 from scripts.enginelib.table import ENGINES
+from tests.support.examples import PROFILE
 
-# The same examples in every run, so that a change is to blame for what it breaks; HYPOTHESIS_PROFILE=explore looks for
-# new ones.
-settings.register_profile("same", derandomize=True)
+# The same examples in every run, so that a change is to blame for what it breaks: a share of them, or with
+# HYPOTHESIS_PROFILE=thorough all of them; HYPOTHESIS_PROFILE=explore looks for new ones. No database, which workers
+# would share.
+settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("thorough", settings.get_profile("same"))
 settings.register_profile("explore", max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+settings.load_profile(PROFILE)
 
 # A shell that starts the run in the background has it ignore Ctrl-C, and so would all the processes that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

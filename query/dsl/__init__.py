@@ -1,1 +1,1 @@
-"""Typed clauses to OpenSearch DSL: matching, scoring, sorting, highlighting, and what it costs."""
+"""Typed clauses to OpenSearch DSL: matching, scoring, sorting, highlighting, and query cost."""

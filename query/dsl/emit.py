@@ -1,8 +1,7 @@
 """Typed clauses to OpenSearch DSL.
 
-Only words score: exact clauses go to filter context, where they cost less and leave the order alone, unless they are
-boosted explicitly. Nothing here emits `query_string`, `regexp` or a script, and no path that the registry does not
-know.
+Only words score. Exact clauses go into filter context, where they cost less and do not affect the order, unless they
+are boosted explicitly. Nothing here emits `query_string`, `regexp`, a script, or a path that is not in the registry.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ _FAVORITES = REGISTRY.get("favorited_by").path
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who asks, and when: what flags like `is:favorite` and `is:expired` depend on.
+    """The caller and the time of the search, on which flags such as `is:favorite` and `is:expired` depend.
 
-    `inside` is the path of the nested objects that the clause at hand speaks of, `expansions` how
-    many terms a fuzzy word may become in each field.
+    `inside` is the path of the nested objects that the current clause is about; `expansions` is how many terms a fuzzy
+    word may expand to in each field.
     """
 
     user_id: str
@@ -64,7 +63,7 @@ _WORDY = frozenset({Match, Phrase, Wildcard, Fuzzy})
 
 
 def scores(clause: Any) -> bool:
-    """Return whether a clause orders results: it holds words that are not negated, or a boost."""
+    """Return whether a clause affects the order of results: it has words that are not negated, or a boost."""
     kind = type(clause)
     if kind in _WORDY:
         return clause.field is None or clause.field.type is FieldType.TEXT
@@ -74,7 +73,7 @@ def scores(clause: Any) -> bool:
 
 
 class Bool:
-    """The parts of a `bool` query, collected."""
+    """Collects the parts of a `bool` query."""
 
     __slots__ = ("filter", "must", "must_not", "should")
 
@@ -85,12 +84,12 @@ class Bool:
         self.should: list[Dsl] = []
 
     def add(self, clause: Clause, context: Context, *, scoring: bool) -> None:
-        """Add what a clause requires."""
+        """Add a required clause."""
         if isinstance(clause, And):
             for item in clause.items:
                 self.add(item, context, scoring=scoring)
             if scoring:
-                self.should.extend(words.run(run) for run in _runs(clause.items))
+                self.should.extend(words.phrase_boost(run) for run in _runs(clause.items))
         elif isinstance(clause, Not):
             self.must_not.append(emit(clause.item, context, scoring=False))
         elif scoring and scores(clause):
@@ -105,12 +104,12 @@ class Bool:
 
 
 def emit(clause: Clause, context: Context, *, scoring: bool = True) -> Dsl:
-    """Return the DSL of a clause; without `scoring`, nothing that only serves the order is emitted."""
+    """Return the DSL of a clause; without `scoring`, parts that only affect the order are left out."""
     return _RULES[type(clause)](clause, context, scoring)
 
 
 def _runs(items: tuple[Clause, ...]) -> list[list[str]]:
-    """Return the runs of two or more bare words that follow each other."""
+    """Return the runs of two or more consecutive bare words."""
     runs: list[list[str]] = [[]]
     for item in items:
         word = item.item if isinstance(item, Boosted) else item
@@ -135,7 +134,7 @@ def _or(clause: Or, context: Context, scoring: bool) -> Dsl:
     parts: list[Dsl] = []
     for item in clause.items:
         if scoring and not scores(item):
-            # In a `should` an exact clause would add its rarity to the score.
+            # In `should`, an exact clause would add its rarity (IDF) to the score.
             parts.append({"bool": {"filter": [emit(item, context, scoring=False)]}})
         else:
             parts.append(emit(item, context, scoring=scoring))
@@ -172,9 +171,9 @@ def _wildcard(clause: Wildcard, context: Context, scoring: bool) -> Dsl:
     if field is None or field.type is FieldType.TEXT:
         return words.pattern(field, clause.pattern)
     if field.type is FieldType.CUSTOM:
-        return _custom(field, words.whole(f"{_CUSTOM}.keyword", folded(clause.pattern, fold_keyword)))
+        return _custom(field, words.term_pattern(f"{_CUSTOM}.keyword", folded(clause.pattern, fold_keyword)))
     pattern = clause.pattern.lstrip("/") if field.hierarchical else clause.pattern
-    return words.whole(field.path, folded(pattern, fold_keyword))
+    return words.term_pattern(field.path, folded(pattern, fold_keyword))
 
 
 def _fuzzy(clause: Fuzzy, context: Context, scoring: bool) -> Dsl:
@@ -230,7 +229,7 @@ def _bound(field: Field, value: Scalar | datetime) -> Scalar:
 
 
 def instant(value: datetime) -> str:
-    """Return a time as ISO 8601 in UTC with milliseconds: what the index holds."""
+    """Return a time as ISO 8601 in UTC with milliseconds, the form stored in the index."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -269,13 +268,13 @@ def _is(clause: Is, context: Context, scoring: bool) -> Dsl:
 
 
 def _custom(field: Field, query: Dsl) -> Dsl:
-    """Return the query for one of the organization's fields: the key and the value of the same object."""
+    """Return the query for a custom field of the organization: key and value must be in the same object."""
     key = {"term": {f"{_CUSTOM}.key": field.key}}
     return {"nested": {"path": _CUSTOM, "query": {"bool": {"filter": [key, query]}}}}
 
 
 def _custom_term(field: Field, text: str) -> Dsl:
-    """A value without a known type: equal as a keyword, as a number, or all its words in the text."""
+    """Match a value of unknown type: equal as a keyword, equal as a number, or all of its words in the text."""
     options: list[Dsl] = [
         {"term": {f"{_CUSTOM}.keyword": fold_keyword(text)}},
         {"match": {f"{_CUSTOM}.text": {"query": text, "operator": "and"}}},

@@ -1,7 +1,7 @@
-"""Highlights: the words of a query marked in the texts that they were found in.
+"""Highlights: the words of a query, marked in the texts in which they were found.
 
-Each text is highlighted by a query of its own, made of the words that look in it, so that `title:lake` marks nothing
-in a description. The engine escapes the text as HTML; `<em>` and `</em>` are the only tags in a fragment.
+Each field is highlighted by its own query, made of the words that search it, so that `title:lake` marks nothing in a
+description. The engine escapes the text as HTML; `<em>` and `</em>` are the only tags in a fragment.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from query.clauses import Clause, Fuzzy, Match, Not, Phrase, Wildcard
 from query.dsl import words
 
 OPEN, CLOSE = "<em>", "</em>"
-_FRAGMENTS = 3  # of long texts; short ones are returned whole
+_FRAGMENTS = 3  # per long text; short texts are returned whole
 _FRAGMENT_SIZE = 150  # characters
-_READ = 100_000  # characters of a text that are looked through; the engine refuses texts of a million without this
-_MOST_WORDS = 64  # words marked in one field
+_MAX_ANALYZED = 100_000  # characters of a text that are searched; without it the engine rejects very long texts
+_MAX_WORDS = 64  # words marked in one field
 _LONG = frozenset({"description", "metadata.prompt", "metadata.negative_prompt"})
 
 Dsl = dict[str, Any]
 
 
 def _targets() -> dict[str, Field]:
-    """Return the fields that can be highlighted by the path that holds their words, as text fields of that path.
+    """Return the fields that can be highlighted, keyed by the path of their words, as text fields of that path.
 
-    File names cannot (see `query.dsl.words.MARKED_PATHS`).
+    File names cannot be highlighted (see `query.dsl.words.MARKED_PATHS`).
     """
     found: dict[str, Field] = {}
     for field in REGISTRY.fields:
@@ -42,14 +42,14 @@ _NAMES = {path: field.name for path, field in _TARGETS.items()}
 
 
 def highlight_body(clause: Clause) -> Dsl | None:
-    """Return the engine's `highlight` for the words of a clause; None when it holds none."""
+    """Return the engine's `highlight` for the words of a clause; None if it has no words."""
     found = list(_words(clause))
     fields: Dsl = {}
     for path, field in _TARGETS.items():
         bare = field.boost is not None or field.gathered
         queries = [_query(word, field) for word in found if _looks_in(word, field, bare=bare)]
         if queries:
-            fields[path] = {**_shape(field), "highlight_query": {"bool": {"should": queries[:_MOST_WORDS]}}}
+            fields[path] = {**_shape(field), "highlight_query": {"bool": {"should": queries[:_MAX_WORDS]}}}
     if not fields:
         return None
     return {
@@ -57,13 +57,13 @@ def highlight_body(clause: Clause) -> Dsl | None:
         "encoder": "html",
         "pre_tags": [OPEN],
         "post_tags": [CLOSE],
-        "max_analyzer_offset": _READ,
+        "max_analyzer_offset": _MAX_ANALYZED,
         "fields": fields,
     }
 
 
 def read_highlights(hit: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return {public field name: fragments} of one hit of the engine's answer."""
+    """Return {public field name: fragments} for one hit of the engine's response."""
     found: Mapping[str, list[str]] = hit.get("highlight") or {}
     return {_NAMES[path]: list(found[path]) for path in _TARGETS if path in found}
 
@@ -75,7 +75,7 @@ def _shape(field: Field) -> Dsl:
 
 
 def _words(clause: Clause) -> Iterator[Match | Phrase | Wildcard | Fuzzy]:
-    """Yield the words of a clause, but for those that must not be found."""
+    """Yield the words of a clause, except negated ones."""
     if isinstance(clause, Match | Phrase | Wildcard | Fuzzy):
         yield clause
         return
@@ -93,6 +93,6 @@ def _query(word: Match | Phrase | Wildcard | Fuzzy, field: Field) -> Dsl:
     if isinstance(word, Phrase):
         return words.phrase(field, word.text, word.slop)
     if isinstance(word, Wildcard):
-        return words.tokens(field, word.pattern)
+        return words.text_pattern(field, word.pattern)
     edits = ("AUTO" if word.edits is None else word.edits) if isinstance(word, Fuzzy) else 0
     return words.match(field, word.text, edits)

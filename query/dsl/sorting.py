@@ -1,4 +1,4 @@
-"""Sort keys: from text to the engine's `sort`, always ending in a unique key."""
+"""Sort keys: from text to the engine's `sort`, which always ends in a unique key."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MAX_KEYS = 5
 _SCORE = frozenset({RELEVANCE, "score", "_score"})
 _ORDERS = ("asc", "desc")
 _HIGHEST_FIRST = frozenset({FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE})
-_SAME_ORDER = {"id": TIEBREAKER, "asset_id": TIEBREAKER}  # as people count: asset_9 before asset_10
+_SAME_ORDER = {"id": TIEBREAKER, "asset_id": TIEBREAKER}  # in numeric order: asset_9 before asset_10
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One key: the name of a field (or `relevance`) and its order, `asc` or `desc`.
+    """One sort key: the name of a field (or `relevance`) and its order, `asc` or `desc`.
 
-    Without an order, relevance, numbers and dates sort the highest first and everything else from a to z.
+    Without an order, relevance, numbers and dates sort highest first and everything else from A to Z.
     """
 
     field: str
@@ -30,7 +30,7 @@ class SortKey:
 
 
 def parse_sort(text: str) -> list[SortKey]:
-    """Return the keys of a text such as `-created_at,title` or `title:asc,downloads:desc`; no sign means upwards."""
+    """Parse a text such as `-created_at,title` or `title:asc,downloads:desc`; without a sign the order is ascending."""
     keys: list[SortKey] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, colon, order = part.partition(":")
@@ -45,10 +45,10 @@ def parse_sort(text: str) -> list[SortKey]:
 def sort_body(
     sort: str | Sequence[SortKey], roles: Set[str], *, scored: bool, field: str = "sort"
 ) -> list[dict[str, Any]]:
-    """Return the engine's `sort` for keys or their text; `field` names the parameter in errors.
+    """Return the engine's `sort` for sort keys or their text form; `field` names the parameter in errors.
 
-    Without keys: relevance when the query has words that score, else the newest first. Records without a value come
-    last in both orders. Raises QueryError for unknown or unsortable fields and wrong orders.
+    Without keys, results sort by relevance if the query has words that score, otherwise newest first. Records without
+    a value come last in either order. Raises QueryError for unknown or unsortable fields and invalid orders.
     """
     keys = parse_sort(sort) if isinstance(sort, str) else list(sort)
     if len(keys) > MAX_KEYS:
@@ -78,9 +78,9 @@ def _entry(key: SortKey, roles: Set[str], *, scored: bool, field: str) -> tuple[
     name = key.field.lower()
     order = key.order.lower() if key.order is not None else None
     if order not in (*_ORDERS, None):
-        raise _error(f"The order of {key.field[:60]} is asc or desc, not {order[:40]}.", "wrong_type", field)
+        raise _error(f"The sort order of {key.field[:60]} must be asc or desc, not {order[:40]}.", "wrong_type", field)
     if name in _SCORE:
-        # Without words all scores are equal; the newest first is what people expect to see then.
+        # Without words all scores are equal, and people expect the newest first.
         return ("_score", {"_score": {"order": order or "desc"}}) if scored else _newest(order)
     found = REGISTRY.resolve(_SAME_ORDER.get(name, key.field), roles)
     if found is None or not found.sortable or found.keyword_path is None:
@@ -99,7 +99,7 @@ def _by(found: Field, order: str) -> dict[str, Any]:
 def _unsortable(name: str, found: Field | None, roles: Set[str], field: str) -> QueryError:
     names = [n for f in REGISTRY.sortable(roles) for n in (f.name, *f.aliases)] + [RELEVANCE]
     near = REGISTRY.near(name, roles, among=names)
-    message = f"Results cannot be sorted by {name[:60]}." if found else f"There is no field {name[:60]} to sort by."
+    message = f"Results cannot be sorted by {name[:60]}." if found else f"Unknown sort field {name[:60]}."
     if near:
         message += f" Did you mean {' or '.join(near)}?"
     return _error(message, "unknown_field", field, near[0] if near else None)

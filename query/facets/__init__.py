@@ -1,1 +1,1 @@
-"""Facets: as they are asked for, settled against the registry, as aggregations, and as the engine's answer."""
+"""Facets: the request, its plan by the field registry, the aggregations, and the engine's response."""

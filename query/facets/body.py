@@ -1,7 +1,7 @@
 """Facets to aggregations.
 
-A facet ignores the selection made in its own field and honours all others: the selections are the `post_filter` of the
-hits, and each facet counts under a filter of the others.
+A facet ignores the selection in its own field and applies all others: selections become the `post_filter` of the hits,
+and each facet is counted under a filter made of the other selections.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from mappings.folding import fold_keyword, fold_path, fold_sort
 from query.facets.plan import PREFIX_LENGTH, FacetPlan, FacetRange
 from query.facets.request import MAX_SIZE
 
-_SPELLINGS = 2  # spellings counted for each value returned, so that each value finds the one it is written in
-_SIGN = re.compile(r"[!-/:-@\[-^`{-~]")  # what may be an operator of a pattern; `_` and letters never are
+_SPELLINGS = 2  # spellings counted per returned value, so that each value can be shown as it is written
+_SIGN = re.compile(r"[!-/:-@\[-^`{-~]")  # what may be a regex operator; `_` and letters never are
 _ORDERS: dict[str, list[dict[str, str]]] = {
     "count": [{"_count": "desc"}, {"_key": "asc"}],
     "-count": [{"_count": "asc"}, {"_key": "asc"}],
@@ -28,12 +28,12 @@ Dsl = dict[str, Any]
 
 
 def facet_body(plan: FacetPlan, others: Sequence[Dsl]) -> Dsl:
-    """Return the aggregation of a facet that counts the records which meet `others`, the selections in other fields."""
+    """Return the aggregation that counts a facet over the records matching `others`, the selections in other fields."""
     aggs: Dsl = {"values": _values(plan)}
     if plan.request.missing:
         aggs["missing"] = {"missing": {"field": plan.field.keyword_path}}
     if plan.field.raw_path is not None:
-        # Beside the values and not below each: a count a spelling and value would cost a pass over all values again.
+        # Beside the values rather than below each one: a sub-aggregation per value would scan all values again.
         size = min(MAX_SIZE, _SPELLINGS * plan.request.size)
         aggs["spellings"] = _terms(plan.field.raw_path, size, _written(plan))
     condition: Dsl = {"bool": {"filter": list(others)}} if others else {"match_all": {}}

@@ -1,4 +1,4 @@
-"""Facets settled against the registry: the field, the bounds of ranges, and what can be counted how."""
+"""Facets resolved by the registry: the field, the bounds of ranges, and how its values are counted."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from query.language.dates import Clock, zone_of
 
 _NOWHERE = (0, 0)
 _BOUNDS = ("from", "to")
-PREFIX_LENGTH = 200  # each sign may take four of a pattern, which has 1,000 at most
+PREFIX_LENGTH = 200  # a character may take four in a pattern, which is limited to 1,000
 
 
 @dataclass(frozen=True, slots=True)
 class FacetRange:
-    """One range: its key in the answer and its bounds, the lower one included; None is open."""
+    """One range: its key in the response and its bounds, the lower one inclusive; None is an open bound."""
 
     key: str
     low: int | float | str | None
@@ -39,10 +39,10 @@ class FacetRange:
 
 @dataclass(frozen=True, slots=True)
 class FacetPlan:
-    """One facet of a search: `name` in the answer, its field, the aggregation `id`, and how it is counted.
+    """One facet of a search: its `name` in the response, its field, the aggregation `id`, and how it is counted.
 
-    `interval` is set for dates that are counted by the calendar of `zone`, `ranges` for values counted by range;
-    otherwise each value is counted.
+    `interval` is set for dates counted by the calendar of `zone`, `ranges` for values counted by range; otherwise each
+    value is counted.
     """
 
     name: str
@@ -58,16 +58,16 @@ class FacetPlan:
 def plan_facets(
     wanted: Sequence[str | FacetRequest], roles: Set[str], clock: Clock, *, size: int, zone: str
 ) -> tuple[FacetPlan, ...]:
-    """Return the facets for names, aliases and requests; `size` and `zone` hold where one names none.
+    """Return the plans for names, aliases and requests; `size` and `zone` are the defaults.
 
-    Raises QueryError(field="facets") for those that cannot be counted so.
+    Raises QueryError(field="facets") for facets that cannot be counted as requested.
     """
     requests = [FacetRequest(item.strip(), size) if isinstance(item, str) else item for item in wanted]
     by_label: dict[str, FacetRequest] = {}
     for request in requests:
         if request.field and by_label.setdefault(request.label, request) != request:
             raise facet_error(
-                "unsupported", f"Two facets are called {request.label[:60]}; give one a name.", request.label
+                "unsupported", f"Two facets are called {request.label[:60]}. Set name on one of them.", request.label
             )
     if len(by_label) > MAX_FACETS:
         raise facet_error("limit", f"At most {MAX_FACETS} facets are allowed, not {len(by_label)}.")
@@ -94,37 +94,37 @@ def _countable(name: str, roles: Set[str]) -> Field:
     if field is not None and field.facet is not FacetKind.NONE:
         return field
     near = REGISTRY.near(name, roles, among=[n for f in REGISTRY.facets(roles) for n in (f.name, *f.aliases)])
-    message = f"{field.name} cannot be counted in a facet." if field else f"There is no field {name[:60]} to count."
+    message = f"{field.name} cannot be counted in a facet." if field else f"Unknown facet field {name[:60]}."
     if near:
         message += f" Did you mean {' or '.join(near)}?"
     raise facet_error("unsupported" if field else "unknown_field", message, name, near[0] if near else None)
 
 
 def _check(request: FacetRequest, field: Field) -> None:
-    """Raise BadValue for options that the field, or another option, leaves no room for."""
+    """Raise BadValue for options that the field or another option does not allow."""
     whole = field.type in {FieldType.KEYWORD, FieldType.TEXT}
     if not 1 <= request.size <= MAX_SIZE:
         raise BadValue("limit", f"A facet returns 1 to {MAX_SIZE} values, not {request.size}.")
     if request.order is not None and request.order not in ORDERS:
-        raise BadValue("unsupported", f"The order of a facet is {', '.join(ORDERS)}; not {request.order[:40]}.")
+        raise BadValue("unsupported", f"order must be one of {', '.join(ORDERS)}; not {request.order[:40]}.")
     if request.interval is not None and request.interval not in INTERVALS:
-        raise BadValue("unsupported", f"An interval is {', '.join(INTERVALS)}; not {request.interval[:40]}.")
+        raise BadValue("unsupported", f"interval must be one of {', '.join(INTERVALS)}; not {request.interval[:40]}.")
     if len(request.prefix) > PREFIX_LENGTH:
-        raise BadValue("limit", f"A prefix has at most {PREFIX_LENGTH} characters, not {len(request.prefix)}.")
+        raise BadValue("limit", f"A prefix can have at most {PREFIX_LENGTH} characters, not {len(request.prefix)}.")
     if request.interval and (field.type is not FieldType.DATE or request.ranges):
-        raise BadValue("unsupported", "Only dates are counted by interval, and not by ranges as well.")
+        raise BadValue("unsupported", "Only dates can be counted by interval, and not together with ranges.")
     if request.ranges and field.type not in NUMERIC | {FieldType.DATE}:
-        raise BadValue("unsupported", f"{field.name} has no ranges: only numbers and dates have.")
+        raise BadValue("unsupported", f"{field.name} does not support ranges; only numbers and dates do.")
     if request.prefix and not whole:
-        raise BadValue("unsupported", f"{field.name} has no prefixes: only texts and keywords have.")
+        raise BadValue("unsupported", f"{field.name} does not support prefixes; only texts and keywords do.")
     if request.hierarchy and not field.hierarchical:
         names = " and ".join(f.name for f in REGISTRY.fields if f.hierarchical)
-        raise BadValue("unsupported", f"{field.name} is no hierarchy; {names} are.")
+        raise BadValue("unsupported", f"{field.name} is not a hierarchy; {names} are.")
 
 
 def _ranges(given: Sequence[Mapping[str, Any]], field: Field, clock: Clock) -> tuple[FacetRange, ...]:
     if len(given) > MAX_RANGES:
-        raise BadValue("limit", f"A facet has at most {MAX_RANGES} ranges, not {len(given)}.")
+        raise BadValue("limit", f"A facet can have at most {MAX_RANGES} ranges, not {len(given)}.")
     found = tuple(_range(item, field, clock) for item in given)
     keys = {item.key for item in found}
     if len(keys) < len(found):
@@ -135,24 +135,24 @@ def _ranges(given: Sequence[Mapping[str, Any]], field: Field, clock: Clock) -> t
 def _range(item: Mapping[str, Any], field: Field, clock: Clock) -> FacetRange:
     extra = set(item) - {"key", *_BOUNDS}
     if extra:
-        raise BadValue("unsupported", f"A range has no {str(min(extra, key=str))[:40]}; it takes key, from and to.")
+        raise BadValue("unsupported", f"Unknown key {str(min(extra, key=str))[:40]} in a range. Use key, from and to.")
     low, high = (_shown(item.get(name), name) for name in _BOUNDS)
     key = item.get("key", f"{low or '*'}-{high or '*'}")
     if not isinstance(key, str) or not key:
-        raise BadValue("wrong_type", "The key of a range is a string.")
+        raise BadValue("wrong_type", "The key of a range must be a string.")
     if low is None and high is None:
-        raise BadValue("wrong_type", f"The range {key[:40]} has neither from nor to.")
+        raise BadValue("wrong_type", f"The range {key[:40]} needs from, to or both.")
     clause = field_values.interval(field, low, high, (True, False), _NOWHERE, clock)
     assert isinstance(clause, Range)
     return FacetRange(key, _bound(clause.low), _bound(clause.high))
 
 
 def _shown(bound: Any, name: str) -> str | None:
-    """Return a bound as text; None for one that is open."""
+    """Return a bound as text; None for an open bound."""
     if bound is None or bound in ("", "*"):
         return None
     if isinstance(bound, bool) or not isinstance(bound, str | int | float):
-        raise BadValue("wrong_type", f"{name} of a range is a number or a string.")
+        raise BadValue("wrong_type", f"{name} of a range must be a number or a string.")
     return str(bound)
 
 

@@ -1,4 +1,4 @@
-"""The counts of facets, read from the engine's answer."""
+"""Facet counts, read from the engine's response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Bucket = Mapping[str, Any]
 
 
 def read_facet(plan: FacetPlan, aggregations: Mapping[str, Any]) -> dict[str, int]:
-    """Return {value: count} of one facet, in its order; ranges in the order that they were asked for in."""
+    """Return {value: count} of one facet in its order; ranges keep the order of the request."""
     answer = aggregations.get(plan.id, {})
     buckets = answer.get("values", {}).get("buckets", ())
     if plan.ranges:
@@ -37,14 +37,14 @@ def _by_range(plan: FacetPlan, buckets: Sequence[Bucket]) -> dict[str, int]:
 
 
 def _by_time(plan: FacetPlan, buckets: Sequence[Bucket]) -> dict[str, int]:
-    """Return the newest of the times counted, in the plan's order."""
+    """Return the newest periods counted, in the plan's order."""
     assert plan.interval is not None
     name, zone = _TIMES[plan.interval], zone_of(plan.zone)
     counts: dict[str, int] = {}
     for bucket in buckets[-MAX_SIZE:]:
         if bucket["doc_count"]:
             key = name(_local(bucket["key"], zone))
-            counts[key] = counts.get(key, 0) + bucket["doc_count"]  # an hour that a clock shows twice
+            counts[key] = counts.get(key, 0) + bucket["doc_count"]  # an hour that occurs twice when clocks go back
     items = list(counts.items())
     if plan.order.endswith("count"):
         items.sort(key=lambda item: item[1], reverse=plan.order == "count")
@@ -62,7 +62,7 @@ def _week(at: datetime) -> str:
     return f"{year:04}-W{week:02}"
 
 
-# Each name can be sent back as a value of the field: it means the whole span.
+# Each key can be sent back as a value of the field and then means the whole period.
 _TIMES: dict[str, Callable[[datetime], str]] = {
     "year": lambda at: f"{at.year:04}",
     "quarter": lambda at: f"{at.year:04}-Q{(at.month + 2) // 3}",
@@ -83,7 +83,7 @@ def _by_value(plan: FacetPlan, buckets: Sequence[Bucket], spellings: Sequence[Bu
 
 
 def _as_written(plan: FacetPlan, spellings: Sequence[Bucket]) -> Callable[[Bucket], str]:
-    """Return what shows a folded value in its most frequent spelling (as it is, where none was counted)."""
+    """Return a function that shows a folded value in its most frequent spelling, or unchanged if none was counted."""
     written: dict[str, str] = {}
     for spelling in spellings:
         for text in _levels(str(spelling["key"])) if plan.field.hierarchical else (str(spelling["key"]),):
@@ -92,7 +92,7 @@ def _as_written(plan: FacetPlan, spellings: Sequence[Bucket]) -> Callable[[Bucke
 
 
 def _levels(path: str) -> Iterator[str]:
-    """Yield a path and all above it."""
+    """Yield a path and all of its ancestors."""
     parts = [part for part in path.split("/") if part]
     for count in range(len(parts), 0, -1):
         yield "/".join(parts[:count])

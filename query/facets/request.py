@@ -1,4 +1,4 @@
-"""Facets as they are asked for: names, or objects that say how to count."""
+"""Facet requests: names, or objects that say how to count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from query.errors import QueryError, QueryProblem
 
-DEFAULT_SIZE = 50  # values of a facet that are returned
+DEFAULT_SIZE = 50  # values returned per facet
 MAX_SIZE = 1000
 MAX_FACETS = 32
 MAX_RANGES = 64
@@ -22,13 +22,13 @@ INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 class FacetRequest:
     """One facet: a field, and how its values are counted.
 
-    `size` is the most values returned. `order` is `count` (the most frequent first), `-count`, `value` (from a to z,
-    from low to high) or `-value`; without one, dates come in their order and everything else by count. `prefix` keeps
-    the values that begin so, in any case. `missing` adds how many records have no value, as `(missing)`. `ranges` are
-    objects {key?, from?, to?}, the lower bound included and the upper one not, for numbers and dates. `interval` is one
-    of `INTERVALS`, for dates, counted on the calendar of `zone` (that of the request if empty). `hierarchy` counts the
-    values of a field of paths that lie directly below the path `prefix`. `name` is the key in the answer: the field as
-    asked for, if empty.
+    `size` is the maximum number of values returned. `order` is `count` (most frequent first), `-count`, `value` (A to
+    Z, low to high) or `-value`; by default dates are in chronological order and everything else is by count. `prefix`
+    keeps the values that start with it, regardless of case. `missing` adds the number of records without a value, as
+    `(missing)`. `ranges` are objects {key?, from?, to?} for numbers and dates, with an inclusive lower and an exclusive
+    upper bound. `interval` is one of `INTERVALS`, for dates, by the calendar of `zone` (if empty, that of the request).
+    `hierarchy` counts the paths directly below the path `prefix`. `name` is the key in the response; if empty, the
+    field as requested.
     """
 
     field: str
@@ -44,12 +44,12 @@ class FacetRequest:
 
     @property
     def label(self) -> str:
-        """The key of the facet in the answer."""
+        """The key of the facet in the response."""
         return self.name or self.field
 
 
 def parse_facets(text: str) -> list[FacetRequest]:
-    """Return the facets of a text: names between commas, or a JSON list of names and of objects.
+    """Parse facets: comma-separated names, or a JSON list of names and objects.
 
     An object has the members of `FacetRequest`. Raises QueryError(field="facets").
     """
@@ -59,29 +59,31 @@ def parse_facets(text: str) -> list[FacetRequest]:
     try:
         items = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise facet_error("syntax", "facets is neither a list of names nor JSON.") from error
+        raise facet_error("syntax", "facets must be comma-separated field names or a JSON list.") from error
     return [read_request(item) for item in (items if isinstance(items, list) else [items])]
 
 
 def read_request(item: Any) -> FacetRequest:
-    """Return the facet of one item of a JSON list. Raises QueryError(field="facets")."""
+    """Return the facet request for one item of a JSON list. Raises QueryError(field="facets")."""
     if isinstance(item, str):
         return FacetRequest(item.strip())
     if not isinstance(item, Mapping) or not isinstance(item.get("field"), str):
-        raise facet_error("wrong_type", 'A facet is the name of a field or an object: {"field": "tags", "size": 10}.')
+        raise facet_error(
+            "wrong_type", 'A facet must be a field name or an object such as {"field": "tags", "size": 10}.'
+        )
     name = item["field"].strip()
     for key, value in item.items():
         check = _MEMBERS.get(str(key))
         if check is None:
             known = ", ".join(_MEMBERS)
-            raise facet_error("unsupported", f"A facet has no {str(key)[:40]}; it takes {known}.", name)
+            raise facet_error("unsupported", f"Unknown facet option {str(key)[:40]}. Use {known}.", name)
         if not check(value):
-            raise facet_error("wrong_type", f"{key} of the facet {name[:60]} is not {_WANTED[check]}.", name)
+            raise facet_error("wrong_type", f"{key} of the facet {name[:60]} must be {_WANTED[check]}.", name)
     return FacetRequest(**{**item, "field": name})
 
 
 def facet_error(reason: str, message: str, key: str = "", suggestion: str | None = None) -> QueryError:
-    """Return the error of a facet, `key` being its name."""
+    """Return the error of a facet; `key` is its name."""
     return QueryError(QueryProblem(reason, message, suggestion=suggestion), field="facets", key=key)
 
 

@@ -1,1 +1,1 @@
-"""Query text to typed clauses: scan, parse by luqum, names and values settled against the field registry."""
+"""Query text to typed clauses: scan, parse with luqum, and resolve names and values by the field registry."""

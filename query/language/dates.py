@@ -1,6 +1,6 @@
-"""Texts to spans of time.
+"""Texts to time ranges.
 
-A date of lower precision means its whole span: `2024-05` is the month, in the zone of the search. Date math follows
+A date of lower precision means the whole period: `2024-05` is the month, in the zone of the search. Date math follows
 OpenSearch: `now-7d/d`, `2024-01-31||+1M`.
 """
 
@@ -26,16 +26,24 @@ _MATH = re.compile(r"(?:([+-])(\d{1,6})([yMwdhHms]))|(?:/([yMwdhHms]))", re.ASCI
 _MATH_ALL = re.compile(r"(?:[+-]\d{1,6}[yMwdhHms]|/[yMwdhHms])*", re.ASCII)
 _DAYS = {"today": 0, "yesterday": -1, "tomorrow": 1}
 _PARTS = ("second", "minute", "hour", "day", "month", "year")
-_INSTANT = timedelta(milliseconds=1)  # what the engine can tell apart
+_INSTANT = timedelta(milliseconds=1)  # the engine's resolution
 _FIXED = {"h": timedelta(hours=1), "H": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
-_KEPT = {"y": 1, "M": 2, "d": 3, "h": 4, "H": 4, "m": 5, "s": 6}  # parts of a date that rounding to a unit keeps
+_KEPT = {
+    "y": 1,
+    "M": 2,
+    "d": 3,
+    "h": 4,
+    "H": 4,
+    "m": 5,
+    "s": 6,
+}  # parts of a date that are kept when rounding to a unit
 _UNIT_OF = {"year": "y", "month": "M", "day": "d", "hour": "h", "minute": "m", "second": "s"}
 FORMS = "2024, 2024-05, 2024-Q2, 2024-W22, 2024-05-31, 2024-05-31T12:30:00Z, now-7d/d, today or yesterday"
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """The time that a text means: from `start` up to but not including `end`, both in UTC."""
+class TimeRange:
+    """The time that a text means: from `start` (inclusive) to `end` (exclusive), both in UTC."""
 
     start: datetime
     end: datetime
@@ -43,7 +51,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time of the search and the zone of dates that name none."""
+    """The time of the search and the zone of dates without one."""
 
     now: datetime
     zone: tzinfo
@@ -51,7 +59,7 @@ class Clock:
 
 @lru_cache(maxsize=256)
 def zone_of(name: str) -> tzinfo:
-    """Return the time zone of an IANA name (`Europe/Amsterdam`); raise BadValue when there is none."""
+    """Return the time zone with an IANA name (`Europe/Amsterdam`). Raises BadValue if there is none."""
     if name in {"UTC", "Z", ""}:
         return UTC
     from zoneinfo import ZoneInfo
@@ -59,22 +67,22 @@ def zone_of(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
-        message = f"There is no time zone {name[:60]}; use an IANA name such as Europe/Amsterdam."
+        message = f"Unknown time zone {name[:60]}. Use an IANA name such as Europe/Amsterdam."
         raise BadValue("wrong_type", message) from error
 
 
-def moment(text: str, clock: Clock) -> Moment:
-    """Return what a date text means; raise BadValue with the forms that are read."""
+def parse_date(text: str, clock: Clock) -> TimeRange:
+    """Return the time range that a date text means. Raises BadValue that lists the accepted forms."""
     text = text.strip()
     try:
-        return _moment(text, clock)
+        return _parse(text, clock)
     except (ValueError, OverflowError) as error:
         if isinstance(error, BadValue):
             raise
-        raise BadValue("wrong_type", f"{text[:40]} is not a date that exists.") from error
+        raise BadValue("wrong_type", f"{text[:40]} is not an existing date.") from error
 
 
-def _moment(text: str, clock: Clock) -> Moment:
+def _parse(text: str, clock: Clock) -> TimeRange:
     lowered = text.lower()
     if lowered.startswith("now"):
         return _math(clock.now, None, text[3:], clock, text)
@@ -91,11 +99,11 @@ def _moment(text: str, clock: Clock) -> Moment:
         return _math(start, unit, math, clock, text) if bars else _span(start, unit)
     if _EPOCH.fullmatch(text):
         return _span(datetime.fromtimestamp(int(text) / (1 if len(text) == 10 else 1000), UTC), None)
-    raise BadValue("wrong_type", f"{text[:40] or 'An empty value'} is not a date; write {FORMS}.")
+    raise BadValue("wrong_type", f"{text[:40] or 'An empty value'} is not a date. Use {FORMS}.")
 
 
 def _date(match: re.Match[str], clock: Clock) -> tuple[datetime, str | None]:
-    """Return the start of a matched date and the unit that it is precise to (None: an instant)."""
+    """Return the start of a matched date and the unit of its precision (None: an instant)."""
     parts = {name: int(match[name]) for name in _PARTS if match[name]}
     fraction = match["fraction"]
     start = datetime(
@@ -114,7 +122,7 @@ def _date(match: re.Match[str], clock: Clock) -> tuple[datetime, str | None]:
 
 
 def _calendar(match: re.Match[str], clock: Clock) -> tuple[datetime, str]:
-    """Return the start of a quarter or an ISO week, and which of them it is."""
+    """Return the start of a quarter or an ISO week, and its unit."""
     year, quarter, week = match.groups()
     if quarter:
         return datetime(int(year), int(quarter) * 3 - 2, 1, tzinfo=clock.zone), "q"
@@ -128,9 +136,11 @@ def _offset(text: str) -> tzinfo:
     return datetime.strptime(text if len(text) > len("+02") else f"{text}00", "%z").tzinfo or UTC
 
 
-def _math(start: datetime, unit: str | None, math: str, clock: Clock, text: str) -> Moment:
+def _math(start: datetime, unit: str | None, math: str, clock: Clock, text: str) -> TimeRange:
     if not _MATH_ALL.fullmatch(math):
-        raise BadValue("wrong_type", f"{text[:40]} is not date math; write now-7d, now/d or 2024-01-31||+1M.")
+        raise BadValue(
+            "wrong_type", f"{text[:40]} is not valid date math. Use a form such as now-7d, now/d or 2024-01-31||+1M."
+        )
     at = start.astimezone(clock.zone)
     for sign, count, step, rounding in _MATH.findall(math):
         if rounding:
@@ -140,21 +150,21 @@ def _math(start: datetime, unit: str | None, math: str, clock: Clock, text: str)
     return _span(at, unit)
 
 
-def _round(at: datetime, unit: str, clock: Clock) -> Moment:
+def _round(at: datetime, unit: str, clock: Clock) -> TimeRange:
     return _span(_floor(at.astimezone(clock.zone), unit), unit)
 
 
-def _span(start: datetime, unit: str | None) -> Moment:
+def _span(start: datetime, unit: str | None) -> TimeRange:
     first = start.astimezone(UTC)
     if unit is None:
         first = first.replace(microsecond=first.microsecond // 1000 * 1000)
-        return Moment(first, first + _INSTANT)
+        return TimeRange(first, first + _INSTANT)
     try:
-        # Days and longer are counted on the local calendar, the rest in real time: a day can have 23 hours.
+        # Days and longer follow the local calendar, shorter units are fixed: a day can have 23 hours.
         end = _STEPS[unit](start, 1).astimezone(UTC) if unit in "yqMwd" else first + _FIXED[unit]
     except (ValueError, OverflowError):
         end = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
-    return Moment(first, end)
+    return TimeRange(first, end)
 
 
 def _floor(at: datetime, unit: str) -> datetime:

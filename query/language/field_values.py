@@ -1,4 +1,4 @@
-"""One value of one field to a typed clause: the rules of each type."""
+"""One value of a field to a typed clause: the rules for each type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.folding import fold_keyword, fold_sort
 from query.clauses import Bound, Clause, Exists, Fuzzy, Match, Phrase, Range, Span, Term, Wildcard
 from query.errors import BadValue
 from query.language import geo
-from query.language.dates import Clock, moment
+from query.language.dates import Clock, parse_date
 from query.language.limits import LIMITS
 from query.language.patterns import canonical, check
 from query.language.units import ANY_NUMBER, boolean, number
@@ -25,18 +25,18 @@ _PATTERNED = _WORDY | {FieldType.FLAT}
 
 
 def blank(text: str) -> bool:
-    """Return whether a bare word has nothing to search: no letter, no digit, no pictograph."""
-    return not any(sign.isalnum() or unicodedata.category(sign) == "So" for sign in text)
+    """Return whether a bare word has nothing to search for: no letter, no digit, no pictograph."""
+    return not any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
 
 
 def value(field: Field | None, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
-    """Return the clause of a word (or, `quoted`, of a phrase) for a field; raise BadValue."""
+    """Return the clause for a word (or a phrase, if `quoted`) in a field. Raises BadValue."""
     if field is None:
         return Phrase(None, text, span=span) if quoted else Match(None, text, span=span)
     if not text.strip():
         raise BadValue(
             "wrong_type",
-            f"{field.name} takes a value, not an empty one; missing:{field.name} finds those without any.",
+            f"{field.name} needs a value. To find assets without one, use missing:{field.name}.",
             f"missing:{field.name}",
         )
     return _VALUES[field.type](field, text, quoted, span, clock)
@@ -59,7 +59,7 @@ def _boolean(field: Field, text: str, quoted: bool, span: Span, clock: Clock) ->
 
 
 def _date(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
-    when = moment(text, clock)
+    when = parse_date(text, clock)
     return Range(field, when.start, when.end, include_high=False, span=span)
 
 
@@ -69,7 +69,7 @@ def _geo(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Cla
 
 def _custom(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
     if not field.key:
-        raise BadValue("unknown_field", "Name the field of your organization: custom.<key>:value.")
+        raise BadValue("unknown_field", "Name the custom field: custom.<key>:value.")
     return Phrase(field, text, span=span) if quoted else Term(field, text, span=span)
 
 
@@ -92,7 +92,7 @@ _VALUES: dict[FieldType, Value] = {
 
 
 def wildcard(field: Field | None, word: str, span: Span) -> Clause:
-    """Return the clause of a word with wildcards, its escapes kept; raise BadValue."""
+    """Return the clause for a word with wildcards, escapes preserved. Raises BadValue."""
     pattern = canonical(word)
     if field is not None and pattern == "*":
         return Exists(field, span=span)
@@ -101,7 +101,7 @@ def wildcard(field: Field | None, word: str, span: Span) -> Clause:
     if field is not None and (field.type not in _PATTERNED or (field.type is FieldType.CUSTOM and not field.key)):
         raise BadValue(
             "unsupported",
-            f"{field.name} takes no wildcards; {field.name}:* finds those that have it.",
+            f"{field.name} does not support wildcards. To find assets with any value, use {field.name}:*.",
             f"{field.name}:*",
         )
     name = field.name if field is not None else "a word without a field"
@@ -110,32 +110,34 @@ def wildcard(field: Field | None, word: str, span: Span) -> Clause:
 
 
 def fuzzy(field: Field | None, text: str, degree: Decimal | None, span: Span) -> Clause:
-    """Return the clause of a fuzzy word; `degree` is the number after `~`, None without one. Raise BadValue."""
+    """Return the clause for a fuzzy word; `degree` is the number after `~`, None without one. Raises BadValue."""
     if field is not None and field.type is FieldType.NESTED:
         field = field.children[0]
     if field is not None and (field.type not in _WORDY or (field.type is FieldType.CUSTOM and not field.key)):
-        raise BadValue("unsupported", f"{field.name} cannot be searched fuzzily: it is no word.")
+        raise BadValue("unsupported", f"{field.name} does not support fuzzy search: its values are not words.")
     if degree is None:
         return Fuzzy(field, text, None, span=span)
-    if degree < 1:  # Lucene's older form: how similar a word has to be
+    if degree < 1:  # Lucene's older form: the minimum similarity
         edits = min(2, int((1 - degree) * len(text))) if degree else 0
     elif degree in {1, 2}:
         edits = int(degree)
     else:
-        raise BadValue("fuzzy", f"~ takes 0, 1 or 2 edits or a similarity below 1, not {degree}.", f"{text[:40]}~2")
+        raise BadValue(
+            "fuzzy", f"After ~, write 0, 1 or 2 edits or a similarity below 1, not {degree}.", f"{text[:40]}~2"
+        )
     return Fuzzy(field, text, edits, span=span)
 
 
 def proximity(field: Field | None, text: str, slop: int, span: Span) -> Clause:
-    """Return the clause of a phrase with `slop` moves; raise BadValue."""
+    """Return the clause for a phrase with `slop` position moves. Raises BadValue."""
     if field is not None and field.type is FieldType.NESTED:
         field = field.children[0]
     if field is not None and field.type is not FieldType.TEXT and not (field.type is FieldType.CUSTOM and field.key):
-        raise BadValue("unsupported", f"{field.name} holds whole values, not words: ~ has no meaning after a phrase.")
+        raise BadValue("unsupported", f"{field.name} holds whole values, not words. Remove ~ after the phrase.")
     if slop > LIMITS.slop:
         raise BadValue(
             "limit",
-            f"~{slop} is over the limit of {LIMITS.slop} words between those of a phrase (slop).",
+            f"~{slop} exceeds the limit of {LIMITS.slop} positions between the words of a phrase (slop).",
             f"~{LIMITS.slop}",
         )
     return Phrase(field, text, slop, span=span)
@@ -144,7 +146,7 @@ def proximity(field: Field | None, text: str, slop: int, span: Span) -> Clause:
 def interval(
     field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
 ) -> Clause:
-    """Return the clause of a range, None being an open bound; raise BadValue."""
+    """Return the clause for a range; None is an open bound. Raises BadValue."""
     if low is None and high is None:
         return Exists(field, span=span)
     if field.type is FieldType.NESTED:
@@ -161,7 +163,7 @@ def interval(
         if low is not None and high is not None and fold(low) > fold(high):
             raise _reversed(low, high)
         return Range(field, low, high, *include, span=span)
-    raise BadValue("unsupported", f"{field.name} has no order, so it takes no ranges.")
+    raise BadValue("unsupported", f"{field.name} does not support ranges: its values have no order.")
 
 
 def _ordered(field: Field, low: Bound, high: Bound, include: tuple[bool, bool], span: Span) -> Clause:
@@ -173,8 +175,8 @@ def _ordered(field: Field, low: Bound, high: Bound, include: tuple[bool, bool], 
 def _dates(
     field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
 ) -> Clause:
-    first = moment(low, clock) if low is not None else None
-    last = moment(high, clock) if high is not None else None
+    first = parse_date(low, clock) if low is not None else None
+    last = parse_date(high, clock) if high is not None else None
     if first and last and first.start > last.start:
         raise _reversed(low, high)
     start: datetime | None = None
@@ -189,7 +191,7 @@ def _dates(
 def _custom_range(
     field: Field, low: str | None, high: str | None, include: tuple[bool, bool], span: Span, clock: Clock
 ) -> Clause:
-    """The bounds say the type: numbers if both are, else dates if both are, else texts."""
+    """Compare as numbers if both bounds are numbers, as dates if both are dates, otherwise as texts."""
     try:
         numbers = tuple(None if bound is None else number(ANY_NUMBER, bound) for bound in (low, high))
         return _ordered(field, numbers[0], numbers[1], include, span)

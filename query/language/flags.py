@@ -1,4 +1,4 @@
-"""Names in front of a colon that are no fields: `is:`, `has:`, `missing:`, `by:`, `near:`, `bounds:`."""
+"""Pseudo-fields, names before a colon that are not fields: `is:`, `has:`, `missing:`, `by:`, `near:`, `bounds:`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from query.errors import BadValue
 from query.language import geo
 from query.language.units import boolean
 
-# What `is:` takes; the engine's side of each is in `query.dsl.emit`.
+# The values of `is:`; `query.dsl.emit` has the DSL of each.
 FLAGS: dict[str, str] = {
-    "favorite": "marked by you",
+    "favorite": "your favorites",
     "public": "visible to anyone",
     "private": "not public",
-    "deleted": "in the trash, which is left out otherwise",
+    "deleted": "in the trash, which other queries exclude",
     "expired": "past its expiry date",
     "mine": "added by you",
 }
@@ -35,7 +35,7 @@ Build: TypeAlias = Callable[[str, Span, Set[str]], Clause]
 
 @dataclass(frozen=True, slots=True)
 class PseudoField:
-    """A name that stands for a condition; `build` makes its clause from the value, the span and the caller's roles."""
+    """A name that stands for a condition; `build` makes its clause from the value, span and caller's roles."""
 
     name: str
     doc: str
@@ -49,7 +49,9 @@ def _flag(text: str, span: Span, roles: Set[str]) -> Clause:
     if name not in FLAGS:
         near = REGISTRY.near(name, among=FLAGS)
         raise BadValue(
-            "unknown_field", f"is: takes {', '.join(FLAGS)}; not {text[:40]}.", f"is:{near[0]}" if near else None
+            "unknown_field",
+            f"Unknown flag {text[:40]}. After is:, use {', '.join(FLAGS)}.",
+            f"is:{near[0]}" if near else None,
         )
     return Is(name, span=span)
 
@@ -58,9 +60,7 @@ def _named(text: str, roles: Set[str]) -> Field:
     field = REGISTRY.resolve(text.strip(), roles)
     if field is None:
         near = REGISTRY.near(text, roles)
-        raise BadValue(
-            "unknown_field", f"There is no field {text[:40]}." + _did_you_mean(near), near[0] if near else None
-        )
+        raise BadValue("unknown_field", f"Unknown field {text[:40]}." + _did_you_mean(near), near[0] if near else None)
     return field
 
 
@@ -107,10 +107,10 @@ _TABLE = (
     PseudoField("missing", "The field has no value.", "missing:description", _missing),
     PseudoField("by", "Added by this user; `me` is you.", "by:me", _by),
     PseudoField(
-        "near", "At most so far from a place: latitude, longitude and distance.", 'near:"52.37,4.89 10km"', _near
+        "near", "At most this far from a point: latitude, longitude and distance.", 'near:"52.37,4.89 10km"', _near
     ),
-    PseudoField("bounds", "In a box: north, east, south, west.", 'bounds:"53.6,7.2,50.7,3.3"', _bounds),
-    PseudoField("is_favorite", "Marked by you.", "is_favorite:true", _boolean_flag("is_favorite", "favorite")),
+    PseudoField("bounds", "Inside a box: north, east, south, west.", 'bounds:"53.6,7.2,50.7,3.3"', _bounds),
+    PseudoField("is_favorite", "Your favorites.", "is_favorite:true", _boolean_flag("is_favorite", "favorite")),
     PseudoField("is_deleted", "In the trash.", "is_deleted:false", _boolean_flag("is_deleted", "deleted")),
 )
 PSEUDO: dict[str, PseudoField] = {p.name: p for p in _TABLE}

@@ -1,9 +1,8 @@
 """Query text to a luqum tree, with spans in characters of the text as sent.
 
-The tokens of `query.language.scan` are written out again in the form that luqum's lexer reads as they were meant,
-every other
-sign escaped. Only `luqum.thread.parse` is used: `luqum.parser.parser.parse` returns wrong trees under threads (luqum
-#72).
+The tokens of `query.language.scan` are written out again in a form that luqum's lexer reads as they were meant, with
+all other special characters escaped. Only `luqum.thread.parse` is used: `luqum.parser.parser.parse` returns wrong trees
+when called from several threads (luqum #72).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from luqum.thread import parse as luqum_parse
 from luqum.tree import Item
 
 from query.errors import QueryError, QueryProblem
-from query.language.limits import LIMITS, over
+from query.language.limits import LIMITS, limit_problem
 from query.language.scan import Kind, Token, scan
 from query.language.syntax import Report, Structure
 
@@ -29,9 +28,9 @@ _RESERVED = frozenset({"AND", "OR", "NOT", "TO"})
 _SPECIAL = re.compile(r"\\(.)|([:'\"/+\-<>=!&|^~(){}\[\]\\])", re.DOTALL)
 _IN_PHRASE = re.compile(r'\\(.)|(["\\])', re.DOTALL)
 _POSITION = re.compile(r"at position (\d+)")
-_MOST_KEPT = 256
-_kept: OrderedDict[str, Parsed] = OrderedDict()  # the oldest first
-_keeping = Lock()
+_CACHE_SIZE = 256
+_cache: OrderedDict[str, Parsed] = OrderedDict()  # the oldest first
+_cache_lock = Lock()
 _GLUED_AFTER = frozenset({Kind.FIELD, Kind.COMPARE, Kind.PLUS, Kind.MINUS, Kind.OPEN})
 _GLUED_BEFORE = frozenset({Kind.CLOSE, Kind.APPROX, Kind.BOOST})
 _SIGN = {
@@ -47,7 +46,7 @@ _SIGN = {
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A luqum tree (None for a text without words) and the way back from its positions to the text."""
+    """A luqum tree (None for a text without words), and the mapping from its positions back to the text."""
 
     tree: Item | None
     text: str
@@ -55,54 +54,54 @@ class Parsed:
     starts: list[int]
 
     def span(self, node: Item) -> tuple[int, int]:
-        """Return offset and length of a node in the text as sent."""
+        """Return the offset and length of a node in the text as sent."""
         start = node.pos or 0
         first = self.token(start)
         last = self.token(max(start, start + (node.size or 0) - 1))
         return first.start, max(last.end, first.end) - first.start
 
     def token(self, position: int) -> Token:
-        """Return the token that is written at a position of luqum's text."""
+        """Return the token at a position of luqum's text."""
         return self.tokens[max(0, bisect_right(self.starts, position) - 1)]
 
 
 def parse(text: str, report: Report) -> Parsed:
     """Parse a query text.
 
-    `report` is called with every problem found: it raises QueryError (strict), or notes the problem (lenient), after
-    which the problem is repaired. Raises QueryError itself only for what cannot be repaired.
+    `report` is called with every problem found: it either raises QueryError (strict) or records the problem (lenient),
+    after which the problem is repaired. `parse` itself raises QueryError only for problems that cannot be repaired.
 
-    The trees of texts without problems are kept: a front end sends one text again and again, for each page, each facet
-    and each refresh, and luqum takes most of the time of a compilation. Nobody may change a tree.
+    Trees of texts without problems are cached: a front end sends the same text repeatedly, for each page, facet and
+    refresh, and parsing takes most of the compile time. Callers must not modify a tree.
     """
-    kept = _kept.get(text)
-    if kept is not None:
-        return kept
-    sound = True
+    cached = _cache.get(text)
+    if cached is not None:
+        return cached
+    clean = True
 
-    def noting(problem: QueryProblem) -> None:
-        nonlocal sound
-        sound = False
+    def record_problem(problem: QueryProblem) -> None:
+        nonlocal clean
+        clean = False
         report(problem)
 
-    parsed = _parse(text, noting)
-    if sound:
-        with _keeping:
-            _kept[text] = parsed
-            while len(_kept) > _MOST_KEPT:
-                _kept.popitem(last=False)
+    parsed = _parse(text, record_problem)
+    if clean:
+        with _cache_lock:
+            _cache[text] = parsed
+            while len(_cache) > _CACHE_SIZE:
+                _cache.popitem(last=False)
     return parsed
 
 
-def forget() -> None:
-    """Drop the trees that are kept, so that a first compilation can be measured."""
-    with _keeping:
-        _kept.clear()
+def clear_cache() -> None:
+    """Drop all cached trees, so that a first compilation can be measured."""
+    with _cache_lock:
+        _cache.clear()
 
 
 def _parse(text: str, report: Report) -> Parsed:
     if len(text) > LIMITS.characters:
-        report(over("characters", len(text), LIMITS.characters, len(text) - LIMITS.characters))
+        report(limit_problem("characters", len(text), LIMITS.characters, len(text) - LIMITS.characters))
         text = text[: LIMITS.characters]
     tokens = Structure(report).check(scan(text), len(text))
     if not tokens:
@@ -116,7 +115,7 @@ def _parse(text: str, report: Report) -> Parsed:
 
 
 def escape(word: str) -> str:
-    """Return a word with every sign escaped that luqum would read as an operator; escapes that it has stay."""
+    """Escape every character of a word that luqum would read as an operator; existing escapes are preserved."""
     if _PLAIN.fullmatch(word) and word not in _RESERVED:
         return word
     escaped = _SPECIAL.sub(_escaped, word)
@@ -129,7 +128,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _write(tokens: list[Token]) -> tuple[str, list[int]]:
-    """Return the text for luqum, and where in it each token starts."""
+    """Return the text for luqum and the position at which each token starts."""
     parts: list[str] = []
     starts: list[int] = []
     at = 0
@@ -167,7 +166,7 @@ def _written(token: Token) -> str:
 
 
 def _phrase(inside: str) -> str:
-    """Quote the inside of a phrase: a lone `"` (between typographic quotes) and a last backslash get escaped."""
+    """Quote the inside of a phrase: a lone `"` (between typographic quotes) and a trailing backslash are escaped."""
     if '"' not in inside and "\\" not in inside:
         return f'"{inside}"'
     return '"' + _IN_PHRASE.sub(_escaped, inside) + '"'
@@ -178,7 +177,7 @@ def _bound(bound: str) -> str:
 
 
 def _unreadable(error: Exception, tokens: list[Token], starts: list[int], text: str) -> QueryError:
-    """Turn an exception of luqum into a problem with a span; its own message would echo the rest of the text."""
+    """Turn a luqum exception into a problem with a span; luqum's message would repeat the rest of the text."""
     match = _POSITION.search(str(error))
     if match is None:
         return QueryError(QueryProblem("syntax", "The query ends too early.", max(0, len(text) - 1), min(1, len(text))))

@@ -1,4 +1,4 @@
-"""Words with wildcards: which `*` and `?` are wild, and the same pattern as engines and readers write it."""
+"""Words with wildcards: which `*` and `?` are wildcards, and the pattern in the forms for engines and people."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MARK = re.compile(r"[*?\\]")
 
 
 def has_wildcard(word: str) -> bool:
-    """Return whether a word, escapes kept, holds a `*` or `?` that is not escaped."""
+    """Return whether a word (escapes preserved) contains an unescaped `*` or `?`."""
     if "*" not in word and "?" not in word:
         return False
     return any(match[2] for match in _PIECE.finditer(word))
 
 
 def canonical(word: str) -> str:
-    r"""Return a word, escapes kept, as the pattern of a clause: only `*`, `?` and `\` are escaped, runs of `*` one."""
+    r"""Return a word (escapes preserved) as a canonical pattern: only `*`, `?` and `\` escaped, runs of `*` merged."""
     parts: list[str] = []
     for match in _PIECE.finditer(word):
         literal = match[1] or match[3]
@@ -32,7 +32,7 @@ def canonical(word: str) -> str:
 
 
 def pieces(pattern: str) -> list[tuple[str, bool]]:
-    """Return a canonical pattern as (text, wild) pieces; the text of a wild one is `*` or `?`."""
+    """Return a canonical pattern as (text, wild) pieces; the text of a wild piece is `*` or `?`."""
     found: list[tuple[str, bool]] = []
     for match in _PIECE.finditer(pattern):
         wild = match[2] is not None
@@ -45,12 +45,12 @@ def pieces(pattern: str) -> list[tuple[str, bool]]:
 
 
 def folded(pattern: str, fold: Callable[[str], str]) -> str:
-    """Return a pattern for the engine: its literal pieces folded, and escaped where they hold marks."""
+    """Return a pattern for the engine: its literal pieces are folded and their wildcard characters escaped."""
     return "".join(text if wild else _MARK.sub(r"\\\g<0>", fold(text)) for text, wild in pieces(pattern))
 
 
 def prefix_of(pattern: str) -> str | None:
-    """Return the literal in front of a single last `*`; None for every other pattern."""
+    """Return the literal before a single trailing `*`; None for every other pattern."""
     found = pieces(pattern)
     if len(found) == 2 and found[1] == ("*", True) and not found[0][1]:
         return found[0][0]
@@ -58,7 +58,7 @@ def prefix_of(pattern: str) -> str | None:
 
 
 def check(pattern: str, *, leading: bool, name: str) -> None:
-    """Raise BadValue for a pattern that would make the engine read all its terms.
+    """Raise BadValue for a pattern that would make the engine scan all of its terms.
 
     `leading` says whether the field (called `name` in messages) may start with a wildcard.
     """
@@ -69,6 +69,8 @@ def check(pattern: str, *, leading: bool, name: str) -> None:
             raise BadValue("wildcard", f"A pattern needs at least {wanted} letters or digits.")
         return
     if found[0][1]:
-        raise BadValue("wildcard", f"A wildcard cannot come first in {name}; filename:*.jpg can.")
+        raise BadValue(
+            "wildcard", f"{name} does not support leading wildcards; only filename does, as in filename:*.jpg."
+        )
     if len(found[0][0]) < wanted:
         raise BadValue("wildcard", f"A pattern needs at least {wanted} letters or digits before its first wildcard.")

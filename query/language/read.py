@@ -1,4 +1,4 @@
-"""Query text to clauses, with what is to be said about it."""
+"""Query text to clauses and warnings."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LOWER_CASE = frozenset({"and", "or", "not"})
 
 
 def read_text(text: str, roles: Set[str], clock: Clock, *, lenient: bool) -> tuple[Clause, tuple[QueryProblem, ...]]:
-    """Return the typed clauses of a query text, and warnings; raise QueryError with a span inside the text."""
+    """Return the typed clauses of a query text, and warnings. Raises QueryError with a span inside the text."""
     if not text.isascii():
-        text = _SURROGATE.sub("\ufffd", text)  # half a character cannot be sent to the engine
+        text = _SURROGATE.sub("\ufffd", text)  # lone surrogates cannot be sent to the engine
     found: list[QueryProblem] = []
     report = found.append if lenient else _raise
     try:
@@ -41,12 +41,12 @@ def _raise(problem: QueryProblem) -> None:
 
 
 def _hints(parsed: Parsed) -> list[QueryProblem]:
-    """Return hints for `and`, `or` and `not` that stand between words."""
+    """Return hints for lower-case `and`, `or` and `not` between words."""
     tokens = parsed.tokens
     return [
         QueryProblem(
             "lowercase_operator",
-            f"{token.text} was read as a word; the operator is {token.text.upper()}.",
+            f"{token.text} was searched as a word. For the operator, write {token.text.upper()}.",
             token.start,
             token.end - token.start,
             token.text.upper(),

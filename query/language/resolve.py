@@ -1,4 +1,4 @@
-"""luqum's tree to typed clauses: names, types, dates and units are settled here, against the field registry."""
+"""luqum's tree to typed clauses: resolves names, types, dates and units by the field registry."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from query.clauses import (
 )
 from query.clauses import Fuzzy as FuzzyClause
 from query.clauses import Wildcard as WildcardClause
-from query.dsl.cost import FUZZY_WEIGHT, cut, excess, of_text
+from query.dsl.cost import FUZZY_COST, exceeded_limit, text_cost, truncate
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
 from query.language.dates import Clock
 from query.language.flags import PSEUDO, PseudoField
-from query.language.limits import LIMITS, over, require
+from query.language.limits import LIMITS, check_limit, limit_problem
 from query.language.parse import Parsed
 from query.language.patterns import has_wildcard
 from query.language.scan import unescape
@@ -35,15 +35,15 @@ from query.language.syntax import Report
 
 Scope: TypeAlias = Field | PseudoField | None
 
-_BLANK = All()  # a word without letters or digits: it says nothing, also inside OR and NOT
-_WORDS = re.compile(r"\w+")  # what is left of a part at fault
-_SUGGESTIONS = 5  # near names are looked up for so many unknown fields; the search through all names is not free
+_BLANK = All()  # a word without letters or digits: it has no meaning, not even inside OR and NOT
+_WORDS = re.compile(r"\w+")  # what remains of an invalid part
+_SUGGESTIONS = 5  # unknown fields for which similar names are looked up, since searching all names is not free
 
 
 def resolve(parsed: Parsed, roles: Set[str], clock: Clock, report: Report, *, lenient: bool) -> Clause:
     """Return what a parsed text means to a caller with these roles.
 
-    Raises QueryError at the first fault; in lenient mode each is reported, and the part at fault is taken as text.
+    Raises QueryError at the first problem; in lenient mode each problem is reported and its part taken as text.
     """
     if parsed.tree is None:
         return All()
@@ -51,16 +51,16 @@ def resolve(parsed: Parsed, roles: Set[str], clock: Clock, report: Report, *, le
     clause = resolver.visit(parsed.tree, None)
     if clause is _BLANK:
         return All(span=parsed.span(parsed.tree))
-    if resolver.weight + len(parsed.tokens) > LIMITS.clauses:  # less cannot pass a limit
-        problem = excess(clause, resolver.weight)
+    if resolver.cost + len(parsed.tokens) > LIMITS.clauses:  # anything smaller cannot exceed a limit
+        problem = exceeded_limit(clause, resolver.cost)
         if problem is not None:
             report(problem)
-            return cut(clause)
+            return truncate(clause)
     return clause
 
 
 class _Resolver:
-    """The pass over one tree."""
+    """Resolves one tree."""
 
     def __init__(self, parsed: Parsed, roles: Set[str], clock: Clock, report: Report, lenient: bool) -> None:
         self._parsed = parsed
@@ -68,17 +68,17 @@ class _Resolver:
         self._clock = clock
         self._report = report
         self._lenient = lenient
-        self.weight = 0
+        self.cost = 0
         self._wildcards = 0
         self._fuzzies = 0
         self._unknown = 0
-        self._start: int | None = None  # where the field's name in front of a single value starts
+        self._start: int | None = None  # where the field name before a single value starts
 
     def visit(self, node: Any, scope: Scope) -> Clause:
-        """Return the clause of a node; `scope` is the field that it is a value of."""
+        """Return the clause for a node; `scope` is the field whose value the node is."""
         rule = _RULES.get(type(node))
         if rule is None:
-            raise self._error(node, "unsupported", f"{type(node).__name__} is not part of this language.")
+            raise self._error(node, "unsupported", f"{type(node).__name__} is not supported.")
         if not self._lenient or type(node) not in _TEXTUAL or _in_object(scope):
             return rule(self, node, scope)
         try:
@@ -88,7 +88,7 @@ class _Resolver:
             return self._as_text(node)
 
     def _as_text(self, node: luqum.Item) -> Clause:
-        """Return the source of a node as bare words: what lenient mode makes of a part at fault."""
+        """Return the source of a node as bare words, which is how lenient mode treats an invalid part."""
         offset, length = self._parsed.span(node)
         words = [m for m in _WORDS.finditer(self._parsed.text, offset, offset + length) if not field_values.blank(m[0])]
         try:
@@ -98,26 +98,26 @@ class _Resolver:
             return _BLANK
 
     def _bare(self, text: str, span: Span) -> Clause:
-        self._weigh(None, text, span)
+        self._add_cost(None, text, span)
         return field_values.value(None, text, False, span, self._clock)
 
     def _error(self, node: luqum.Item, reason: str, message: str, suggestion: str | None = None) -> QueryError:
         return QueryError(QueryProblem(reason, message, *self._parsed.span(node), suggestion))
 
-    def _weigh(self, field: Field | None, text: str, span: Span, times: int = 1) -> None:
-        self.weight += of_text(field, text) * times
-        if self.weight > LIMITS.clause_fields:
-            raise QueryError(over("clause_fields", self.weight, *span))
+    def _add_cost(self, field: Field | None, text: str, span: Span, times: int = 1) -> None:
+        self.cost += text_cost(field, text) * times
+        if self.cost > LIMITS.clause_fields:
+            raise QueryError(limit_problem("clause_fields", self.cost, *span))
 
     # Operators ------------------------------------------------------------------------------------------------------
 
     def _and(self, node: Any, scope: Scope) -> Clause:
         items = [clause for child in node.operands if (clause := self.visit(child, scope)) is not _BLANK]
-        return conjunction(items, _around(items)) if items else _BLANK
+        return conjunction(items, _span_of_all(items)) if items else _BLANK
 
     def _or(self, node: Any, scope: Scope) -> Clause:
         items = [clause for child in node.operands if (clause := self.visit(child, scope)) is not _BLANK]
-        return disjunction(items, _around(items)) if items else _BLANK
+        return disjunction(items, _span_of_all(items)) if items else _BLANK
 
     def _not(self, node: Any, scope: Scope) -> Clause:
         clause = self.visit(node.a, scope)
@@ -134,7 +134,7 @@ class _Resolver:
     def _boost(self, node: Any, scope: Scope) -> Clause:
         clause = self.visit(node.expr, scope)
         if not 0 < node.force <= LIMITS.boost:
-            problem = self._error(node, "boost", f"A boost is above 0 and at most {LIMITS.boost}.")
+            problem = self._error(node, "boost", f"A boost must be greater than 0 and at most {LIMITS.boost}.")
             if not self._lenient:
                 raise problem
             self._report(problem.problem)
@@ -150,7 +150,7 @@ class _Resolver:
             value = node.expr.expr if isinstance(node.expr, luqum.Boost) else node.expr
             if isinstance(value, luqum.Word) and value.value == "*":
                 return All(span=self._parsed.span(node))
-            raise self._error(node, "unknown_field", "Only *:* is written with * as its name.", "*:*")
+            raise self._error(node, "unknown_field", "* is not a field name. To match everything, write *:*.", "*:*")
         if type(node.expr) in _VALUES:
             self._start = self._parsed.span(node)[0]
         clause = self.visit(node.expr, target)
@@ -163,7 +163,7 @@ class _Resolver:
         return clause
 
     def _target(self, node: Any, name: str, scope: Scope) -> Scope:
-        """Return what a name in front of a colon stands for; None for the `*` of `*:*`."""
+        """Return what a name before a colon refers to; None for the `*` of `*:*`."""
         if isinstance(scope, Field) and scope.type is FieldType.NESTED:
             if name.lower() == scope.name:
                 return scope
@@ -172,13 +172,16 @@ class _Resolver:
                     return child
             leaf_names = [child.name.rpartition(".")[2] for child in scope.children]
             raise self._unknown_field(
-                node, name, REGISTRY.near(name, among=leaf_names), f" {scope.name} has {' and '.join(leaf_names)}."
+                node,
+                name,
+                REGISTRY.near(name, among=leaf_names),
+                f" {scope.name} has the fields {' and '.join(leaf_names)}.",
             )
         if scope is not None:
             raise self._error(
                 node,
                 "syntax",
-                f"{name} stands among the values of {scope.name}; close the brackets before it, or escape its colon.",
+                f"{name}: is inside the values of {scope.name}. Close the bracket before it, or escape the colon.",
             )
         if name == "*":
             return None
@@ -192,10 +195,10 @@ class _Resolver:
     def _unknown_field(self, node: Any, name: str, near: tuple[str, ...], more: str) -> QueryError:
         offset, _ = self._parsed.span(node)
         token = self._parsed.token(node.pos or 0)
-        message = f"There is no field {name[:60]}.{more}"
+        message = f"Unknown field {name[:60]}.{more}"
         if near:
             message += f" Did you mean {' or '.join(near)}?"
-        message += f" Write {name[:60]}\\: to find it as text."
+        message += f" To search for it as text, write {name[:60]}\\:"
         return QueryError(
             QueryProblem("unknown_field", message, offset, token.end - token.start - 1, near[0] if near else None)
         )
@@ -203,13 +206,13 @@ class _Resolver:
     # Values ---------------------------------------------------------------------------------------------------------
 
     def _leaf(self, node: Any, build: Callable[[Span], Clause]) -> Clause:
-        """Return the clause that `build` makes; its span takes the field's name in, that of its faults does not."""
+        """Return the clause made by `build`; its span includes the field name, the spans of its errors do not."""
         span = self._parsed.span(node)
         start, self._start = self._start, None
         try:
             return build(span if start is None else (start, span[0] + span[1] - start))
         except BadValue as error:
-            raise QueryError(error.at(*span)) from error
+            raise QueryError(error.problem_at(*span)) from error
 
     def _word(self, node: Any, scope: Scope) -> Clause:
         word: str = node.value
@@ -231,7 +234,7 @@ class _Resolver:
         return self._value(node, text, scope, quoted=True)
 
     def _value(self, node: Any, text: str, scope: Field | None, *, quoted: bool) -> Clause:
-        self._weigh(scope, text if not quoted else "", self._parsed.span(node))
+        self._add_cost(scope, text if not quoted else "", self._parsed.span(node))
         return self._leaf(node, lambda span: field_values.value(scope, text, quoted, span, self._clock))
 
     def _pattern(self, node: Any, word: str, scope: Field | None) -> Clause:
@@ -240,16 +243,16 @@ class _Resolver:
         clause = self._leaf(node, lambda span: field_values.wildcard(scope, word, span))
         if isinstance(clause, WildcardClause):
             self._wildcards += 1
-            require("wildcards", self._wildcards, *clause.span)
-            self._weigh(clause.field, clause.pattern, clause.span)
+            check_limit("wildcards", self._wildcards, *clause.span)
+            self._add_cost(clause.field, clause.pattern, clause.span)
         return clause
 
     def _fuzzy(self, node: Any, scope: Scope) -> Clause:
         word: str = node.term.value
         if isinstance(scope, PseudoField):
-            raise self._error(node, "unsupported", f"{scope.name}: takes no fuzzy values.")
+            raise self._error(node, "unsupported", f"{scope.name}: does not support fuzzy values.")
         if has_wildcard(word):
-            raise self._error(node, "unsupported", "A word with wildcards cannot be fuzzy as well.")
+            raise self._error(node, "unsupported", "A word with wildcards cannot also be fuzzy.")
         degree = None if node._implicit_degree else node.degree
         text = unescape(word)
         if scope is None and field_values.blank(text):
@@ -259,17 +262,17 @@ class _Resolver:
             if clause.edits == 0:
                 return self._value(node, text, scope, quoted=False)
             self._fuzzies += 1
-            require("fuzzies", self._fuzzies, *clause.span)
-            self._weigh(clause.field, text, clause.span, FUZZY_WEIGHT)
+            check_limit("fuzzies", self._fuzzies, *clause.span)
+            self._add_cost(clause.field, text, clause.span, FUZZY_COST)
         return clause
 
     def _proximity(self, node: Any, scope: Scope) -> Clause:
         if isinstance(scope, PseudoField):
-            raise self._error(node, "unsupported", f"{scope.name}: takes no ~.")
+            raise self._error(node, "unsupported", f"{scope.name}: does not support ~.")
         text = unescape(node.term.value[1:-1])
         if scope is None and field_values.blank(text):
             return _BLANK
-        self._weigh(scope, "", self._parsed.span(node))
+        self._add_cost(scope, "", self._parsed.span(node))
         return self._leaf(node, lambda span: field_values.proximity(scope, text, node.degree, span))
 
     def _range(self, node: Any, scope: Scope) -> Clause:
@@ -285,7 +288,7 @@ class _Resolver:
         self, node: Any, low: str | None, high: str | None, include: tuple[bool, bool], scope: Scope
     ) -> Clause:
         if not isinstance(scope, Field):
-            raise self._error(node, "unsupported", "Only fields take ranges and comparisons.")
+            raise self._error(node, "unsupported", "Ranges and comparisons need a field.")
         return self._leaf(node, lambda span: field_values.interval(scope, low, high, include, span, self._clock))
 
 
@@ -295,7 +298,7 @@ def _bound(node: Any) -> str | None:
     return None if node.value == "*" else unescape(node.value)
 
 
-def _around(items: list[Clause]) -> Span:
+def _span_of_all(items: list[Clause]) -> Span:
     if not items:
         return (0, 0)
     first, last = items[0].span, items[-1].span
@@ -307,12 +310,12 @@ def _owner(field: Field) -> Field:
 
 
 def _in_object(scope: Scope) -> bool:
-    """Whether the clause is about an object of a list, where bare words have nothing to look in."""
+    """Return whether the clause is about an object of a list, where bare words have no field to search."""
     return isinstance(scope, Field) and (scope.type is FieldType.NESTED or bool(scope.nested))
 
 
 def _whole(clause: Clause, field: Field) -> bool:
-    """Whether a clause speaks of the list as a whole (`people:*`) and not of one of its objects."""
+    """Return whether a clause is about the list as a whole (`people:*`) rather than one of its objects."""
     while isinstance(clause, Boosted):
         clause = clause.item
     return isinstance(clause, Exists) and clause.field == field

@@ -1,8 +1,8 @@
-"""Query text to tokens: the scan before luqum.
+"""Query text to tokens: the scanner that runs before luqum.
 
-luqum's lexer stops at what people mean literally: URLs, DOIs, `C++`, `12:30`, apostrophes, typographic quotes. This
-scan decides what each sign is by where it stands, so that `query.language.parse` can hand luqum a text that it reads
-the same way. It is one regular expression and linear in the text.
+luqum's lexer fails on things that people mean literally: URLs, DOIs, `C++`, `12:30`, apostrophes, typographic quotes.
+This scanner decides by context what each character means, so that `query.language.parse` can give luqum a text that it
+reads the same way. It is one regular expression and linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import IntEnum, auto
 
 
 class Kind(IntEnum):
-    """What a token is."""
+    """The kind of a token."""
 
     WORD = auto()
     PHRASE = auto()
@@ -36,8 +36,9 @@ class Kind(IntEnum):
 class Token:
     """A piece of the text from `start` to `end` (characters).
 
-    `text` is what it says, escapes kept: the word, the inside of a phrase, the name of a field, the number of a
-    modifier. `high` and `brackets` complete a range, whose `text` is the lower bound; bounds keep their quotes.
+    `text` is its content with escapes preserved: the word, the inside of a phrase, the name of a field, the number of a
+    modifier. For a range, `text` is the lower bound, `high` the upper bound, and `brackets` the two brackets; bounds
+    keep their quotation marks.
     """
 
     kind: Kind
@@ -67,7 +68,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# A name is a field only where it is an identifier and no `//` follows: `http://…` is a word.
+# A name is a field only if it is an identifier and is not followed by `//`: `http://…` is a word.
 _FIELD = re.compile(r"((?:[^\W\d]|\\.)(?:[\w.\-]|\\.)*|\*):(?!//)", re.DOTALL)
 _NAME = re.compile(r"[^\W\d][\w.\-]*|\*")
 _COMPARE = re.compile(r"[<>]=?")
@@ -82,9 +83,9 @@ _WANTS_VALUE = frozenset({Kind.FIELD, Kind.COMPARE})
 
 
 def scan(text: str) -> list[Token]:
-    """Return the tokens of a query text, in order. Every text has tokens: what fits nowhere is a BAD one."""
+    """Return the tokens of a query text, in order. Never fails: a character that fits nowhere becomes a BAD token."""
     found: list[Token] = []
-    lists: list[bool] = []  # of each open bracket: whether it holds values of one field
+    lists: list[bool] = []  # for each open bracket: whether it contains values of one field
     for match in _TOKEN.finditer(text):
         group = match.lastgroup
         start, end = match.span()
@@ -112,12 +113,12 @@ def scan(text: str) -> list[Token]:
 
 
 def unescape(text: str) -> str:
-    r"""Return the text without its escapes: `\x` is x, whatever x is."""
+    r"""Return the text without escapes: `\x` becomes x, whatever x is."""
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 
 def _chunk(text: str, start: int, end: int, found: list[Token]) -> None:
-    """Split a run of signs without blanks: prefix operators, a field's name, a comparison, a word."""
+    """Split a run of characters without spaces: prefix operators, a field name, a comparison, a word."""
     last = found[-1] if found else None
     if last is not None and last.kind in _WANTS_VALUE and last.end == start:
         _value(text, start, end, found)
@@ -132,7 +133,7 @@ def _chunk(text: str, start: int, end: int, found: list[Token]) -> None:
     if last is not None and last.kind is Kind.FIELD and (text[start] in "<>" or _NEGATIVE.match(text, start, end)):
         _value(text, start, end, found)
         return
-    at = _signs(text, start, end, found)
+    at = _prefix_operators(text, start, end, found)
     if at == end:
         return
     match = _FIELD.match(text, at, end)
@@ -146,29 +147,29 @@ def _chunk(text: str, start: int, end: int, found: list[Token]) -> None:
 
 
 def _value(text: str, at: int, end: int, found: list[Token]) -> None:
-    """Split what directly follows `name:`; its signs are literal unless they compare or negate."""
+    """Split what directly follows `name:`; its characters are literal unless they compare or negate."""
     compare = _COMPARE.match(text, at, end) if found[-1].kind is not Kind.COMPARE else None
     if compare:
         found.append(Token(Kind.COMPARE, at, compare.end(), compare[0]))
         at = compare.end()
     elif found[-1].kind is Kind.FIELD and not _NEGATIVE.match(text, at, end):
-        at = _signs(text, at, end, found)
+        at = _prefix_operators(text, at, end, found)
     if at < end:
         found.append(_word(text, at, end))
 
 
 def _word(text: str, start: int, end: int) -> Token:
-    """Return the token of a word; the `?` of an address is no wildcard."""
+    """Return the token of a word; the `?` in a URL is not a wildcard."""
     word = text[start:end]
     if "://" in word and "?" in word:
         word = _QUESTION.sub(lambda match: match[1] or r"\?", word)
     return Token(Kind.WORD, start, end, word)
 
 
-def _signs(text: str, at: int, end: int, found: list[Token]) -> int:
-    """Take the operators `+ - !` in front of a word or group; return where they end.
+def _prefix_operators(text: str, at: int, end: int, found: list[Token]) -> int:
+    """Consume the operators `+ - !` before a word or group; return where they end.
 
-    A sign that stands alone (`rock - paper`) is punctuation and is passed over.
+    An operator that stands alone (`rock - paper`) is punctuation and is skipped.
     """
     while at < end and text[at] in _SIGNS:
         if at + 1 == end and not text.startswith(_OPENERS, end):

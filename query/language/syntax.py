@@ -1,6 +1,6 @@
-"""Whether tokens form a query: brackets in pairs, operators with operands, modifiers on words, within the limits.
+"""Checks that tokens form a query: paired brackets, operators with operands, modifiers on words, within the limits.
 
-In strict mode the first fault raises; in lenient mode each is reported and repaired, so that what remains parses.
+In strict mode the first problem raises; in lenient mode each is reported and repaired, so that the rest parses.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from query.errors import QueryProblem
-from query.language.limits import LIMITS, over
+from query.language.limits import LIMITS, limit_problem
 from query.language.scan import Kind, Token, unescape
 
 Report = Callable[[QueryProblem], None]
@@ -22,29 +22,31 @@ _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _WHOLE = re.compile(r"\d{0,9}", re.ASCII)
 _REGEX = re.compile(r"/(?:[^/\\]|\\.)+/")
 _BAD = {
-    '"': 'The quotation mark has no partner: close it, or write \\" for the sign itself.',
-    "[": "A range is written [low TO high], with TO in capitals; write \\[ for the sign itself.",
-    "{": "A range is written {low TO high}, with TO in capitals; write \\{ for the sign itself.",
-    "]": "The bracket closes no range; write \\] for the sign itself.",
-    "}": "The brace closes no range; write \\} for the sign itself.",
+    '"': 'Unclosed quotation mark. Close it, or write \\" for a literal quotation mark.',
+    "[": "Invalid range. Write [low TO high] with TO in capitals, or \\[ for a literal bracket.",
+    "{": "Invalid range. Write {low TO high} with TO in capitals, or \\{ for a literal brace.",
+    "]": "Unmatched closing bracket. Write \\] for a literal bracket.",
+    "}": "Unmatched closing brace. Write \\} for a literal brace.",
 }
 
 
 class Structure:
-    """One pass over the tokens of one text."""
+    """Checks the tokens of one text in one pass."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._kept: list[Token] = []
-        self._open: list[tuple[Token | None, int]] = []  # brackets and the levels they add; None was left out
-        self._lists: list[bool] = []  # whether the bracket holds a list of one field's values
-        self._depth = 0  # levels of the open brackets, and of the negations in front of them
+        self._open: list[
+            tuple[Token | None, int]
+        ] = []  # open brackets and the levels they add; None for a dropped bracket
+        self._lists: list[bool] = []  # whether the bracket contains a list of values for one field
+        self._depth = 0  # levels of the open brackets and of the negations before them
         self._unary = 0  # negations since the last operand
         self._clauses = 0
         self._values = 0
 
     def check(self, tokens: list[Token], end: int) -> list[Token]:
-        """Return the tokens that form a query, faults repaired; `end` is the length of the text."""
+        """Return the tokens that form a query, with problems repaired; `end` is the length of the text."""
         for token in tokens:
             if self._clauses > LIMITS.clauses or self._values > LIMITS.list_values + LIMITS.clauses:
                 break
@@ -66,12 +68,14 @@ class Structure:
 
     def _operand(self, token: Token) -> None:
         if token.end - token.start > LIMITS.word_characters and token.kind is Kind.WORD:
-            self._report(over("word_characters", token.end - token.start, token.start, token.end - token.start))
-            token.text = _cut(token.text, LIMITS.word_characters)
+            self._report(
+                limit_problem("word_characters", token.end - token.start, token.start, token.end - token.start)
+            )
+            token.text = _truncate(token.text, LIMITS.word_characters)
         if token.kind is Kind.WORD and _REGEX.fullmatch(token.text):
             self._fault(
                 token,
-                "Regular expressions are switched off; put the value in quotes to find it as it is.",
+                "Regular expressions are not supported. Put the value in quotation marks to search for it literally.",
                 "unsupported",
                 f'"{token.text}"',
             )
@@ -80,7 +84,7 @@ class Structure:
             and not self._after(frozenset({Kind.FIELD}))
             and not (self._lists and self._lists[-1])
         ):
-            self._fault(token, "A range needs a field in front of it, such as width:[800 TO 2048].")
+            self._fault(token, "A range needs a field before it, such as width:[800 TO 2048].")
             token.kind, token.text = Kind.PHRASE, f"{token.text.strip(chr(34))} {token.high.strip(chr(34))}"
         self._count(token)
         self._kept.append(token)
@@ -89,15 +93,17 @@ class Structure:
         if self._lists and self._lists[-1] and not self._after(frozenset({Kind.FIELD})):
             self._values += 1
             if self._values == LIMITS.list_values + LIMITS.clauses + 1:
-                self._report(over("list_values", self._values, token.start, token.end - token.start))
+                self._report(limit_problem("list_values", self._values, token.start, token.end - token.start))
             return
         self._clauses += 1
         if self._clauses == LIMITS.clauses + 1:
-            self._report(over("clauses", self._clauses, token.start, token.end - token.start))
+            self._report(limit_problem("clauses", self._clauses, token.start, token.end - token.start))
 
     def _binary(self, token: Token) -> None:
         if not self._after(_ENDS):
-            self._fault(token, f'{token.text} has nothing to its left; write "{token.text}" in quotes for the word.')
+            self._fault(
+                token, f'{token.text} needs a term before it. Write "{token.text}" in quotation marks for the word.'
+            )
             return
         self._kept.append(token)
 
@@ -119,7 +125,7 @@ class Structure:
 
     def _opening(self, token: Token) -> None:
         if self._after(frozenset({Kind.COMPARE})):
-            self._fault(token, "A comparison takes one value, not a group: write (a:>1 OR a:>2).")
+            self._fault(token, "A comparison takes one value, not a group. Write (a:>1 OR a:>2).")
             self._kept.pop()
         level = self._unary + 1
         if self._too_deep(token, self._depth + level):
@@ -133,21 +139,19 @@ class Structure:
 
     def _too_deep(self, token: Token, level: int) -> bool:
         if level == LIMITS.depth + 1:
-            self._report(over("depth", level, token.start, token.end - token.start))
+            self._report(limit_problem("depth", level, token.start, token.end - token.start))
         return level > LIMITS.depth
 
     def _closing(self, token: Token) -> None:
         if not self._open:
-            self._fault(token, "The bracket closes nothing; write \\) for the sign itself.")
+            self._fault(token, "Unmatched closing bracket. Write \\) for a literal bracket.")
             return
         opened, level = self._open.pop()
         self._depth -= level
         self._lists.pop()
         if not self._after(_ENDS):
             if self._last is opened and opened is not None:
-                self._report(
-                    QueryProblem("syntax", "The brackets hold nothing.", opened.start, token.end - opened.start)
-                )
+                self._report(QueryProblem("syntax", "The brackets are empty.", opened.start, token.end - opened.start))
                 self._kept.pop()
                 return
             self._trim()
@@ -164,13 +168,13 @@ class Structure:
         wanted = frozenset({Kind.WORD, Kind.PHRASE}) if token.kind is Kind.APPROX else _ENDS - {Kind.BOOST}
         if last is None or last.kind not in wanted or last.end != token.start:
             where = "a word or a phrase" if token.kind is Kind.APPROX else "a word, a phrase or a group"
-            self._fault(token, f"{sign} must directly follow {where}; write \\{sign} for the sign itself.")
+            self._fault(token, f"{sign} must directly follow {where}. Write \\{sign} for a literal {sign}.")
         elif token.kind is Kind.APPROX and len(self._kept) > 1 and self._kept[-2].kind is Kind.COMPARE:
             self._fault(token, "A comparison cannot be fuzzy.", "unsupported")
         elif token.kind is Kind.APPROX and last.kind is Kind.PHRASE and not _WHOLE.fullmatch(token.text):
-            self._fault(token, "~ after a phrase takes a whole number of words.", "fuzzy")
+            self._fault(token, "~ after a phrase needs a whole number of positions.", "fuzzy")
         elif (token.text or token.kind is Kind.BOOST) and not _NUMBER.fullmatch(token.text):
-            self._fault(token, f"{sign} takes a number, such as {last.text[:20]}{sign}2.", reason)
+            self._fault(token, f"{sign} needs a number, such as {last.text[:20]}{sign}2.", reason)
         else:
             self._kept.append(token)
 
@@ -179,14 +183,14 @@ class Structure:
         self._fault(token, message)
 
     def _trim(self) -> None:
-        """Drop the operators at the end that have nothing to work on; a field without value becomes a word."""
+        """Drop trailing operators without an operand; a field without a value becomes a word."""
         while self._kept and self._kept[-1].kind not in _ENDS and self._kept[-1].kind is not Kind.OPEN:
             last = self._kept.pop()
             if last.kind is Kind.FIELD:
                 self._fault(
                     last,
-                    f"The field {last.text} has no value; write {last.text}:* for all that have one, or "
-                    f"{last.text}\\: for the text.",
+                    f"The field {last.text} needs a value. Write {last.text}:* to find assets that have one, or "
+                    f"{last.text}\\: for the text itself.",
                     suggestion=f"{last.text}:*",
                 )
                 word = last.text if last.text != "*" else ""
@@ -194,7 +198,7 @@ class Structure:
                     self._kept.append(Token(Kind.WORD, last.start, last.end, word))
                     return
             else:
-                self._fault(last, f"{last.text} has nothing to its right.")
+                self._fault(last, f"{last.text} needs a term after it.")
 
     def _finish(self, end: int) -> None:
         self._trim()
@@ -202,7 +206,7 @@ class Structure:
             opened, _ = self._open.pop()
             if opened is None:
                 continue
-            self._fault(opened, "The bracket is not closed; add ) or write \\( for the sign itself.")
+            self._fault(opened, "Unclosed bracket. Add ), or write \\( for a literal bracket.")
             if self._last is opened:
                 self._kept.pop()
                 self._trim()
@@ -210,9 +214,9 @@ class Structure:
                 self._kept.append(Token(Kind.CLOSE, end, end, ")"))
 
 
-def _cut(text: str, length: int) -> str:
-    cut = text[:length]
-    return cut[:-1] if (len(cut) - len(cut.rstrip("\\"))) % 2 else cut
+def _truncate(text: str, length: int) -> str:
+    truncated = text[:length]
+    return truncated[:-1] if (len(truncated) - len(truncated.rstrip("\\"))) % 2 else truncated
 
 
 _RULES: dict[Kind, Callable[[Structure, Token], None]] = {

@@ -1,4 +1,4 @@
-"""Texts to values: numbers with units, booleans."""
+"""Texts to values: numbers with units, and booleans."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ UNITS: dict[Unit, dict[str, Decimal]] = {
     Unit.PIXELS: {"": Decimal(1), "px": Decimal(1)},
 }
 _BOOLEANS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-_MAX_DIGITS = 40  # a number of more digits fits no type; it is not multiplied out
+_MAX_DIGITS = 40  # a number with more digits fits no type, so it is not computed
 _LONG = (-(2**63), 2**63 - 1)
 _UNSIGNED_LONG = (0, 2**64 - 1)
 
 
 def number(field: Field, text: str) -> int | float:
-    """Return a number in the unit that the field is stored in; raise BadValue.
+    """Return a number in the unit in which the field is stored. Raises BadValue.
 
-    `5mb`, `1.5gib` and `90min`, `1:30`, `2m 30s` are read where the field has such a unit.
+    `5mb`, `1.5gib` and `90min`, `1:30`, `2m 30s` are accepted if the field has such a unit.
     """
     value = _decimal(field, text.strip())
     if field.type is FieldType.FLOAT:
         return float(value)
     if value != value.to_integral_value():
-        raise BadValue("wrong_type", f"{field.name} takes whole numbers, not {text[:40]}.")
+        raise BadValue("wrong_type", f"{field.name} must be a whole number, not {text[:40]}.")
     low, high = _UNSIGNED_LONG if field.unsigned else _LONG
     if not low <= value <= high:
-        raise BadValue("wrong_type", f"{text[:40]} is out of range: {field.name} holds {low} to {high}.")
+        raise BadValue("wrong_type", f"{text[:40]} is out of range: {field.name} must be between {low} and {high}.")
     return int(value)
 
 
@@ -79,7 +79,7 @@ def _decimal(field: Field, text: str) -> Decimal:
             return sum((_scaled(field, n, unit) for n, unit in _PART.findall(text)), Decimal(0))
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise BadValue("wrong_type", f"{field.name} takes {_kind(field)}, not {text[:40] or 'an empty value'}.")
+        raise BadValue("wrong_type", f"{field.name} must be {_kind(field)}, not {text[:40] or 'empty'}.")
     return _scaled(field, match[1], match[2])
 
 
@@ -89,7 +89,8 @@ def _scaled(field: Field, digits: str, unit: str) -> Decimal:
         known = ", ".join(name for name in UNITS[field.unit] if name)
         raise BadValue(
             "wrong_type",
-            f"{field.name} has no unit {unit[:20]}; " + (f"it takes {known}." if known else "it takes plain numbers."),
+            f"Unknown unit {unit[:20]} for {field.name}. "
+            + (f"Use {known}." if known else "Use a number without a unit."),
         )
     value = Decimal(digits)
     if value and not -_MAX_DIGITS < value.adjusted() < _MAX_DIGITS:
@@ -103,22 +104,22 @@ def _kind(field: Field) -> str:
 
 
 def boolean(field: Field, text: str) -> bool:
-    """Return a truth value; raise BadValue."""
+    """Return a boolean. Raises BadValue."""
     value = _BOOLEANS.get(text.strip().lower())
     if value is None:
         raise BadValue(
             "wrong_type",
-            f"{field.name} takes true or false, not {text[:40] or 'an empty value'}.",
+            f"{field.name} must be true or false, not {text[:40] or 'empty'}.",
             f"{field.name}:true",
         )
     return value
 
 
-ANY_NUMBER = Field("the value", FieldType.FLOAT, "", "")  # custom fields have the type of their values
+ANY_NUMBER = Field("the value", FieldType.FLOAT, "", "")  # custom fields are typed by their values
 
 
 def plain_number(text: str) -> float | None:
-    """Return the number that a text without a declared type is, or None."""
+    """Return the number that a text of undeclared type represents, or None."""
     match = _NUMBER.fullmatch(text.strip())
     if match is None or match[2]:
         return None

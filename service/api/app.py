@@ -14,10 +14,13 @@ from service.api.kernel.dispatch import dialect_routes
 from service.api.kernel.openapi import OPENAPI, Document, document_route
 from service.api.ops.health import HEALTH, health_routes
 from service.api.ops.metrics import Gauges, Metrics
+from service.api.viewer import VIEWER, viewer_routes
 
 DIALECTS: tuple[Dialect, ...] = (NATIVE, FILES)
 
-DOCUMENTS: Mapping[str, Document] = {OPENAPI.path: Document((NATIVE, FILES), (*HEALTH, OPENAPI))}
+DOCUMENTS: Mapping[str, Document] = {
+    OPENAPI.path: Document((NATIVE, FILES), (*HEALTH, OPENAPI, *VIEWER)),
+}
 """The descriptions by path: one a dialect, with what belongs to it."""
 
 ERRORS = ErrorResponder(DIALECTS, default=NATIVE.errors)
@@ -34,6 +37,7 @@ def create_app(context: Context, gauges: Gauges) -> ASGIApp:
     routes = [
         *(route for dialect in DIALECTS for route in dialect_routes(dialect, context)),
         *(document_route(path, document, server) for path, document in DOCUMENTS.items()),
+        *viewer_routes(DOCUMENTS),
         *health_routes(context.probes, metrics),
     ]
     return application(routes, ERRORS, metrics.request, context.settings.request_seconds)

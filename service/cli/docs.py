@@ -77,10 +77,11 @@ can be sent again without a second effect: [how to retry](how-to-retry.md).
 
 
 def _route(route: Route) -> str:
+    scope = f" Scope: `{route.scope}`." if route.scope else ""
     takes = " Takes `Idempotency-Key`." if route.idempotent_by_key else ""
     lines = [
         f"## {route.method} {route.path}\n",
-        f"{(route.handler.__doc__ or '').strip()} Scope: `{route.scope}`. Answers {route.status}.{takes}\n",
+        f"{(route.handler.__doc__ or '').strip()}{scope} Answers {route.status}.{takes}\n",
     ]
     if route.params.model_fields:
         lines.append(_fields("parameter", route.params))

@@ -1,4 +1,4 @@
-"""Values out of files, made fit for JSON, the store and the index."""
+"""Cleans values read from files for JSON, the store and the index."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from service.ingest.limits import IngestLimits
 
-# Controls but tab and line feed, lone surrogates, and the two non-characters that UTF-16 tools choke on.
+# Control characters except tab and line feed, lone surrogates, and the two noncharacters that break UTF-16 tools.
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _MAX_DEPTH = 6
 _MAX_INT = 2**53
 
 
 def text(value: object, limit: int) -> str | None:
-    """Return the value as one trimmed string of at most ``limit`` characters; None for nothing."""
+    """Return the value as a trimmed string of at most ``limit`` characters; None if it is empty."""
     if isinstance(value, bytes):
         value = decode(value)
     if not isinstance(value, str):
@@ -28,7 +28,7 @@ def text(value: object, limit: int) -> str | None:
 
 
 def decode(raw: bytes) -> str:
-    """Decode bytes of an undeclared encoding: UTF-8 if they are that, else Latin-1, which never fails."""
+    """Decode bytes of undeclared encoding: as UTF-8 if valid, otherwise as Latin-1, which never fails."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -36,7 +36,7 @@ def decode(raw: bytes) -> str:
 
 
 def words(values: Iterable[object], limits: IngestLimits) -> tuple[str, ...]:
-    """Return keywords or names: trimmed, without empty ones, each once, in the file's order."""
+    """Return keywords or names: trimmed, non-empty and unique, in the file's order."""
     found: dict[str, None] = {}
     for value in values:
         word = text(value, limits.tag_chars)
@@ -48,7 +48,7 @@ def words(values: Iterable[object], limits: IngestLimits) -> tuple[str, ...]:
 
 
 def number(value: object) -> float | int | None:
-    """Return a finite number, whole ones as int; None for anything else, rationals over zero included."""
+    """Return a finite number, whole ones as int; None for anything else, including rationals with denominator 0."""
     if isinstance(value, bool) or value is None:
         return None
     try:
@@ -60,16 +60,16 @@ def number(value: object) -> float | int | None:
     return int(real) if real == int(real) and abs(real) < _MAX_INT else real
 
 
-def whole(value: object) -> int | None:
-    """Return a whole number (a float is rounded), or None."""
+def integer(value: object) -> int | None:
+    """Return an integer (floats are rounded), or None."""
     found = number(value)
     return None if found is None else round(found)
 
 
 def json_value(value: object, limits: IngestLimits, depth: int = 0) -> Any:
-    """Return a JSON value for anything that a metadata library hands out, None for what has no such form.
+    """Return a JSON value for anything a metadata library returns, None if it has no JSON form.
 
-    Bytes become text if they are printable, else they are dropped: a maker note is no use to a search.
+    Bytes become text if printable; otherwise they are dropped: a maker note is of no use in a search.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -92,9 +92,9 @@ def json_value(value: object, limits: IngestLimits, depth: int = 0) -> Any:
 
 
 def json_object(values: Mapping[Any, object], limits: IngestLimits, depth: int = 0) -> dict[str, Any]:
-    """Return the mapping with text keys and JSON values, without empty ones; a dot in a key becomes an underscore.
+    """Return the mapping with text keys and non-empty JSON values; a dot in a key becomes an underscore.
 
-    The index reads a dot in a name as a path.
+    The index would read a dot in a name as a path.
     """
     found: dict[str, Any] = {}
     for key, value in values.items():

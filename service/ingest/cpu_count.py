@@ -1,4 +1,4 @@
-"""How many cores this process may use: fewer than the machine has, in a container with a limit."""
+"""The number of CPU cores this process may use, which in a container can be fewer than the machine has."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def cpu_count(cgroup: Path = _CGROUP) -> int:
-    """Return how many processes that compute can run at once, 1 at least.
+    """Return how many CPU-bound processes can run at once, at least 1.
 
-    It heeds the cores that the process is bound to (``taskset``, a cpuset) and the quota of its container (cgroup v2,
-    then v1); a quota of a part of a core counts as a core.
+    Takes into account the CPU affinity of the process (``taskset``, a cpuset) and the quota of its container (cgroup
+    v2, then v1); a fraction of a core counts as a core.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
@@ -21,7 +21,7 @@ def cpu_count(cgroup: Path = _CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Return the cores that the container's limit allows, None without one."""
+    """Return the number of cores allowed by the container's quota, None without a quota."""
     try:
         allowed, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):

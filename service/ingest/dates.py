@@ -1,11 +1,11 @@
-"""Dates as files write them, to ISO 8601 with an offset."""
+"""Dates as written in files, to ISO 8601 with an offset."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-_FIRST_YEAR = 1000  # EXIF's "0000:00:00" and scanners' "0001-01-01" mean "not known"
+_FIRST_YEAR = 1000  # EXIF's "0000:00:00" and scanners' "0001-01-01" mean "unknown"
 
 # EXIF 2.32 §4.6.5 "YYYY:MM:DD HH:MM:SS", ISO 8601 and XMP dates of any precision, year/month/day with slashes.
 _STAMP = re.compile(
@@ -25,9 +25,9 @@ _IPTC = re.compile(
 
 
 def stamp(value: object, zone: object = None) -> str | None:
-    """Return an EXIF, XMP or ISO date as ISO 8601; ``zone`` is EXIF's OffsetTime (``+02:00``). None if it is no date.
+    """Return an EXIF, XMP or ISO date as ISO 8601; ``zone`` is EXIF's OffsetTime (``+02:00``). None if it is invalid.
 
-    A date of lower precision is its first moment; without a zone it is UTC.
+    A date of lower precision means its first instant; without a zone it is UTC.
     """
     return _match(_STAMP, value, zone)
 

@@ -1,4 +1,4 @@
-"""The one way from a file to its facts: sniff, check the name's claim, read by format."""
+"""From a file to its facts: detect the type, compare it with the name, then read by format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.ingest.truncation import check_truncation
 
 Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
 
-# The format's reader, else the type's. A type without one (other) has only its size.
+# The reader of the format, otherwise of the type. A type without a reader (other) has only a size.
 _BY_FORMAT: dict[str, Reader] = {"svg": lambda path, _, filename, limits: svg.read(path, filename, limits)}
 _BY_TYPE: dict[str, Reader] = {
     "image": image.read,
@@ -31,10 +31,10 @@ _BY_TYPE: dict[str, Reader] = {
 
 
 def extract(path: Path, filename: str, limits: IngestLimits = DEFAULT) -> Extracted:
-    """Return what the file at ``path``, named ``filename`` by its owner, is and says about itself.
+    """Return the type and the metadata of the file at ``path``; ``filename`` is its original name.
 
-    Blocking and bounded; meant for a worker process. ``metadata`` always has ``format`` and ``file_size`` (bytes).
-    Raises IngestError: ``mismatch`` (the name claims a picture, audio, film or PDF, the content is none),
+    Blocking, with bounded cost; meant for a worker process. ``metadata`` always has ``format`` and ``file_size``
+    (bytes). Raises IngestError: ``mismatch`` (the name says image, audio, video or PDF, but the content is not media),
     ``malformed``, ``bomb``, ``limit``, ``memory``; OSError if the file cannot be opened.
     """
     with guarded("Reading the file", filename):
@@ -48,15 +48,15 @@ def extract(path: Path, filename: str, limits: IngestLimits = DEFAULT) -> Extrac
 
 
 def check_claim(sniffed: Sniffed, filename: str) -> None:
-    """Raise IngestError (``mismatch``) for content that is no kind of media under a name that claims one.
+    """Raise IngestError (``mismatch``) if the name says media but the content is not media.
 
-    A JPEG named ``.png`` is a JPEG; an HTML error page or an EPS named ``.png`` is a broken download.
+    A JPEG named ``.png`` is accepted as a JPEG; an HTML error page or an EPS named ``.png`` is a broken download.
     """
     claimed = EXTENSIONS.get(Path(filename).suffix.lstrip(".").lower())
     if claimed is not None and claimed.type in MEDIA and sniffed.type not in MEDIA:
         raise IngestError(
-            f"The name says {claimed.name}, the content is {sniffed.mime_type}: "
-            "the file is damaged or wrongly named. Rename it if it is what it is.",
+            f"The file name says {claimed.name}, but the content is {sniffed.mime_type}. "
+            "The file is damaged or has the wrong extension; rename it if the content is correct.",
             reason="mismatch",
             filename=filename,
         )

@@ -1,4 +1,4 @@
-"""What a file says about itself."""
+"""The metadata that a file contains about itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """What a file is, by its content.
+    """The type of a file, detected from its content.
 
     ``type`` is the asset's type (image, video, audio, text, pdf, document, link, other), ``mime_type`` its media type,
-    ``format`` the short lower-case name of the format (``jpg``, ``md``), ``ext`` the name's extension where it is one
-    of that format's spellings (``jpeg``), else ``format``; neither has a dot.
+    ``format`` the short lower-case name of the format (``jpg``, ``md``), ``ext`` the extension in the name if it is
+    one of that format (``jpeg``), otherwise ``format``; neither includes the dot.
     """
 
     type: str
@@ -23,12 +23,12 @@ class Sniffed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a reader found. Every value is clean JSON: no NaN, no NUL, no lone surrogate, no bytes.
+    """What a reader found. All values are clean JSON: no NaN, no NUL, no lone surrogates, no bytes.
 
-    ``captured_at`` is ISO 8601 with an offset: the file's own, else ``Z`` (a time without a zone is taken as UTC).
+    ``captured_at`` is ISO 8601 with an offset: that of the file, or ``Z`` (a time without a zone is taken as UTC).
     ``gps`` is ``{"lat": degrees north, "lon": degrees east}`` in WGS 84. ``rating`` is 0 to 5. ``metadata`` has the
-    leaves of the record's ``metadata`` object. ``warnings`` are sentences about what could not be read in a file that
-    is otherwise fine.
+    leaves of the record's ``metadata`` object. ``warnings`` are sentences about parts that could not be read in an
+    otherwise valid file.
     """
 
     title: str | None = None
@@ -47,7 +47,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted(Facts):
-    """The facts of a file together with what it is (see :class:`Sniffed`)."""
+    """The facts of a file together with its type (see :class:`Sniffed`)."""
 
     type: str
     mime_type: str
@@ -56,6 +56,6 @@ class Extracted(Facts):
 
     @classmethod
     def of(cls, sniffed: Sniffed, facts: Facts) -> Extracted:
-        """Join what a file is and what it says."""
+        """Combine the type and the facts of a file."""
         known: dict[str, Any] = {row.name: getattr(facts, row.name) for row in fields(Facts)}
         return cls(type=sniffed.type, mime_type=sniffed.mime_type, format=sniffed.format, ext=sniffed.ext, **known)

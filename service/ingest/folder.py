@@ -1,4 +1,4 @@
-"""The walk over folders to import: sorted, without links, without hidden files, in flat memory."""
+"""The walk over folders to import: sorted, skipping symbolic links and hidden files, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A regular file: where it is, under which given path, and its POSIX path below that (or its own name).
+class FoundFile:
+    """A regular file: its path, the given path it was found under, and its POSIX path below that (or its own name).
 
-    ``relative`` is fit for JSON: bytes that are no UTF-8 show as U+FFFD. ``path`` opens the file in any case.
+    ``relative`` is safe for JSON: bytes that are not UTF-8 become U+FFFD. ``path`` always opens the file.
     """
 
     path: Path
@@ -21,22 +21,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """What the walk passed over, and why: ``hidden``, ``symlink``, ``special``, ``unreadable`` or ``missing``."""
+class SkippedPath:
+    """A path that was skipped, and why: ``hidden``, ``symlink``, ``special``, ``unreadable`` or ``missing``."""
 
     path: Path
     reason: str
 
 
-OnSkip = Callable[[Skipped], None]
+OnSkip = Callable[[SkippedPath], None]
 
 
-def walk(paths: Sequence[Path], on_skip: OnSkip | None = None) -> Iterator[Found]:
-    """Yield every regular file below the given paths, each once, in the same order every time.
+def walk(paths: Sequence[Path], on_skip: OnSkip | None = None) -> Iterator[FoundFile]:
+    """Yield every regular file below the given paths once, always in the same order.
 
-    A given path may be a file or a link: the user named it. Below it links are skipped, since what they lead to is
-    either found by itself or outside of what was named. Hidden files and folders are skipped. ``on_skip`` hears of
-    each skip. Memory grows with the largest single folder and the depth, not with the number of files.
+    A given path may be a file or a symbolic link, since the user named it. Links below it are skipped: their targets
+    are either found anyway or outside the given paths. Hidden files and folders are skipped. ``on_skip`` is called for
+    each skipped path. Memory grows with the largest folder and the depth, not with the number of files.
     """
     report: OnSkip = on_skip or (lambda skipped: None)
     for root in _distinct(paths, report):
@@ -45,23 +45,23 @@ def walk(paths: Sequence[Path], on_skip: OnSkip | None = None) -> Iterator[Found
         elif root.is_file():
             yield from _file(root, root, root.name, report)
         else:
-            report(Skipped(root, "special"))
+            report(SkippedPath(root, "special"))
 
 
 def _distinct(paths: Sequence[Path], report: OnSkip) -> Iterator[Path]:
-    """Drop paths that do not exist, and those below another given one: their files would come twice."""
+    """Drop paths that do not exist or are below another given path, whose files would be found twice."""
     resolved: dict[Path, Path] = {}
     for path in paths:
         try:
             resolved.setdefault(path.resolve(strict=True), path)
-        except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself
-            report(Skipped(path, "missing"))
+        except (OSError, RuntimeError):  # RuntimeError: a symbolic link loop
+            report(SkippedPath(path, "missing"))
     for real, path in resolved.items():
         if not any(other in real.parents for other in resolved):
             yield path
 
 
-def _below(root: Path, report: OnSkip) -> Iterator[Found]:
+def _below(root: Path, report: OnSkip) -> Iterator[FoundFile]:
     stack = [_entries(root, report)]
     while stack:
         entry = next(stack[-1], None)
@@ -70,15 +70,15 @@ def _below(root: Path, report: OnSkip) -> Iterator[Found]:
             continue
         path = Path(entry.path)
         if entry.name.startswith("."):
-            report(Skipped(path, "hidden"))
+            report(SkippedPath(path, "hidden"))
         elif entry.is_symlink():
-            report(Skipped(path, "symlink"))
+            report(SkippedPath(path, "symlink"))
         elif entry.is_dir(follow_symlinks=False):
             stack.append(_entries(path, report))
         elif entry.is_file(follow_symlinks=False):
             yield from _file(path, root, path.relative_to(root).as_posix(), report)
         else:
-            report(Skipped(path, "special"))
+            report(SkippedPath(path, "special"))
 
 
 def _entries(folder: Path, report: OnSkip) -> Iterator[os.DirEntry[str]]:
@@ -86,12 +86,12 @@ def _entries(folder: Path, report: OnSkip) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return iter(sorted(entries, key=lambda entry: os.fsencode(entry.name)))
     except OSError:
-        report(Skipped(folder, "unreadable"))
+        report(SkippedPath(folder, "unreadable"))
         return iter(())
 
 
-def _file(path: Path, root: Path, relative: str, report: OnSkip) -> Iterator[Found]:
+def _file(path: Path, root: Path, relative: str, report: OnSkip) -> Iterator[FoundFile]:
     if os.access(path, os.R_OK):
-        yield Found(path, root, os.fsencode(relative).decode("utf-8", "replace"))
+        yield FoundFile(path, root, os.fsencode(relative).decode("utf-8", "replace"))
     else:
-        report(Skipped(path, "unreadable"))
+        report(SkippedPath(path, "unreadable"))

@@ -1,4 +1,4 @@
-"""The formats that are known by their first bytes, and the spellings of their extensions: data, no code."""
+"""Formats recognised by their first bytes, and their file extensions: data, no code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: its short name, its asset type, its media type (RFC 6838) and other extensions that mean it."""
+    """A format: its short name, its asset type, its media type (RFC 6838) and its other extensions."""
 
     name: str
     type: str
@@ -88,10 +88,10 @@ FORMATS: dict[str, Format] = {
 
 EXTENSIONS: dict[str, Format] = {extension: row for row in FORMATS.values() for extension in (row.name, *row.spellings)}
 
-# Types whose files are never plain text: a name that claims one of them over content of no such kind is a broken file.
+# Types whose files are never plain text: a name that claims one of them for other content means a broken file.
 MEDIA = frozenset({"image", "video", "audio", "pdf"})
 
-# (offset, bytes, format). The first match decides, so longer signatures come before shorter ones.
+# (offset, bytes, format). The first match wins, so longer signatures come before shorter ones.
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "jpg"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
@@ -137,12 +137,12 @@ BRANDS: dict[bytes, str] = {
     b"mif1": "heic", b"msf1": "heic",
 }  # fmt: skip
 
-# What an Ogg stream's first packets hold → format; a picture stream decides over a sound stream.
+# Content of an Ogg stream's first packets → format; a video stream takes precedence over an audio stream.
 OGG: tuple[tuple[bytes, str], ...] = (
     (b"\x80theora", "ogv"), (b"OpusHead", "opus"), (b"\x01vorbis", "ogg"), (b"\x7fFLAC", "ogg"), (b"Speex   ", "ogg"),
 )  # fmt: skip
 
-# A member of a zip archive → the document that it makes it.
+# A member of a zip archive → the document type it indicates.
 ZIP_MEMBERS: tuple[tuple[str, str], ...] = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
 
 # Names of streams in an OLE compound file, UTF-16LE → document.

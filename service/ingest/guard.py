@@ -1,4 +1,4 @@
-"""The last line before a stranger's bytes: whatever a parser throws becomes an IngestError."""
+"""The catch-all around parsers of untrusted files: whatever they raise becomes an IngestError."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from service.errors import IngestError
 
 @contextmanager
 def guarded(what: str, filename: str) -> Iterator[None]:
-    """Turn any failure inside into IngestError (``memory``, ``limit``, ``malformed``); ``what`` says what was tried.
+    """Turn any failure inside into IngestError (``memory``, ``limit``, ``malformed``); ``what`` names the action.
 
-    Parsers of foreign formats fail in every way there is (KeyError, struct.error, AssertionError …); the list cannot
-    be closed.
+    Parsers of third-party formats raise all kinds of exceptions (KeyError, struct.error, AssertionError …), so every
+    exception is caught.
     """
     try:
         yield
     except IngestError:
         raise
     except MemoryError as error:
-        raise IngestError(f"{what} takes more memory than allowed.", reason="memory", filename=filename) from error
+        raise IngestError(f"{what} needs more memory than allowed.", reason="memory", filename=filename) from error
     except RecursionError as error:
-        raise IngestError(f"{what} fails: the file nests too deep.", reason="limit", filename=filename) from error
+        raise IngestError(
+            f"{what} failed: the file is nested too deeply.", reason="limit", filename=filename
+        ) from error
     except OSError as error:
-        if error.filename is not None:  # the disk's own trouble, not the content's
+        if error.filename is not None:  # a problem of the disk, not of the content
             raise
-        raise IngestError(f"{what} fails: the file is damaged.", reason="malformed", filename=filename) from error
+        raise IngestError(f"{what} failed: the file is damaged.", reason="malformed", filename=filename) from error
     except Exception as error:
         raise IngestError(
-            f"{what} fails: the file is damaged ({type(error).__name__}).", reason="malformed", filename=filename
+            f"{what} failed: the file is damaged ({type(error).__name__}).", reason="malformed", filename=filename
         ) from error

@@ -1,4 +1,4 @@
-"""Thumbnails: JPEG for opaque pictures, WebP for those with transparency."""
+"""Thumbnails: JPEG for opaque images, WebP for images with transparency."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from service.ingest.readers.markup import local, parse_file
 
 _JPEG_QUALITY, _WEBP_QUALITY = 82, 80
 _SVG = "http://www.w3.org/2000/svg"
-_DPI = 96.0  # CSS's; resvg takes 0 by default and then has no size for "10mm"
+_DPI = 96.0  # as in CSS; resvg's default of 0 gives "10mm" no size
 _LINKED_TEXT = ("#", "data:image/")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """A picture to show: its bytes, media type, and size in pixels."""
+    """An image for display: its bytes, media type, and size in pixels."""
 
     content: bytes
     mime_type: str
@@ -37,37 +37,39 @@ class Rendition:
 
 
 def thumbnail(path: Path, filename: str, name: str, size: int = 512, limits: IngestLimits = DEFAULT) -> Rendition:
-    """Return a picture of the file that fits in ``size`` × ``size`` pixels; never larger than a raster original.
+    """Return an image of the file that fits into ``size`` × ``size`` pixels; never larger than a raster original.
 
-    ``name`` is the sniffed format (``jpg``, ``svg``, ``pdf`` …). EXIF's orientation is applied, all metadata is left
-    behind. Raises IngestError: ``unsupported`` (no rendition of this format), ``malformed``, ``bomb``, ``limit``,
+    ``name`` is the detected format (``jpg``, ``svg``, ``pdf`` …). The EXIF orientation is applied and all metadata is
+    removed. Raises IngestError: ``unsupported`` (no rendition for this format), ``malformed``, ``bomb``, ``limit``,
     ``memory``.
     """
     maker = _MAKERS.get(name)
     if maker is None:
-        raise IngestError(f"There is no rendition of the format {name}.", reason="unsupported", filename=filename)
-    with guarded("Making the rendition", filename):
+        raise IngestError(f"Renditions of {name} files are not supported.", reason="unsupported", filename=filename)
+    with guarded("Creating the rendition", filename):
         return _encoded(maker(path, name, filename, size, limits))
 
 
 def _raster(path: Path, name: str, filename: str, size: int, limits: IngestLimits) -> Image.Image:
     with image.opened(path, name, filename, limits) as source:
-        turn = source.getexif().get(0x0112, 1)
-        source.draft("RGB", (size, size))  # JPEG only: decodes at 1/2, 1/4 or 1/8 of the size, a fraction of the work
+        orientation = source.getexif().get(0x0112, 1)
+        source.draft(
+            "RGB", (size, size)
+        )  # JPEG only: decodes at 1/2, 1/4 or 1/8 of the size, for a fraction of the cost
         picture = _displayable(source)
         picture.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        return ImageOps.exif_transpose(_turned(picture, turn))
+        return ImageOps.exif_transpose(_with_orientation(picture, orientation))
 
 
-def _turned(picture: Image.Image, turn: Any) -> Image.Image:
-    """Put the turn back where Pillow looks for it: conversions lose it."""
-    if isinstance(turn, int) and 2 <= turn <= 8:
-        picture.getexif()[0x0112] = turn
+def _with_orientation(picture: Image.Image, orientation: Any) -> Image.Image:
+    """Restore the orientation tag where Pillow expects it: conversions lose it."""
+    if isinstance(orientation, int) and 2 <= orientation <= 8:
+        picture.getexif()[0x0112] = orientation
     return picture
 
 
 def _displayable(source: Image.Image) -> Image.Image:
-    """Bring any mode to RGB or RGBA; 16-bit grey is scaled, not clipped."""
+    """Convert any mode to RGB or RGBA; 16-bit grey is scaled, not clipped."""
     if source.mode in {"I;16", "I;16L", "I;16B", "I", "F"}:
         return _stretched(source.convert("F")).convert("RGB")
     if source.has_transparency_data:
@@ -76,26 +78,26 @@ def _displayable(source: Image.Image) -> Image.Image:
 
 
 def _stretched(grey: Image.Image) -> Image.Image:
-    """Bring floating-point grey of any range to 0..255."""
+    """Scale floating-point grey of any range to 0..255."""
     low, high = (float(bound) for bound in grey.getextrema() if not isinstance(bound, tuple))
     factor = 255 / ((high - low) or 1.0)
     return grey.point(lambda value: value * factor - low * factor).convert("L")
 
 
 def _drawing(path: Path, name: str, filename: str, size: int, limits: IngestLimits) -> Image.Image:
-    """Draw an SVG by resvg, which runs no script; links to anything outside the file are cut before it sees them."""
-    root: Element = parse_file(path, filename, _Cut(), limits)
+    """Render an SVG with resvg, which runs no scripts; links to anything outside the file are removed first."""
+    root: Element = parse_file(path, filename, _LinkRemover(), limits)
     try:
         drawn = resvg_py.svg_to_bytes(
             svg_string=tostring(root, encoding="unicode"), width=size, height=size, dpi=_DPI, font_family="DejaVu Sans"
         )
     except ValueError as error:
-        raise IngestError("The drawing cannot be drawn.", reason="malformed", filename=filename) from error
+        raise IngestError("The drawing cannot be rendered.", reason="malformed", filename=filename) from error
     return Image.open(io.BytesIO(drawn), formats=["PNG"])
 
 
-class _Cut(TreeBuilder):
-    """Builds the tree without links to other files, and puts elements of no namespace into SVG's."""
+class _LinkRemover(TreeBuilder):
+    """Builds the tree without links to other files, and puts elements without a namespace into SVG's."""
 
     def start(self, tag: str, attrs: dict[str, str]) -> Element:
         kept = {key: value for key, value in attrs.items() if local(key) != "href" or _is_inside(value)}
@@ -110,18 +112,20 @@ def _is_inside(link: str) -> bool:
 
 
 def _page(path: Path, name: str, filename: str, size: int, limits: IngestLimits) -> Image.Image:
-    """Draw a PDF's first page on white."""
+    """Render the first page of a PDF on white."""
     try:
         with pdf.opened(path, filename) as document, closing(document[0]) as page:
             width, height = page.get_size()
             if width <= 0 or height <= 0:
-                raise IngestError("The first page has no size.", reason="malformed", filename=filename)
+                raise IngestError("The first page of the PDF has no size.", reason="malformed", filename=filename)
             bitmap = page.render(scale=size / max(width, height), may_draw_forms=False)
             return bitmap.to_pil().convert("RGB")  # type: ignore[no-any-return]
-    except pdf.Locked as error:
-        raise IngestError("The PDF is locked by a password.", reason="unsupported", filename=filename) from error
+    except pdf.PasswordProtected as error:
+        raise IngestError("The PDF is password-protected.", reason="unsupported", filename=filename) from error
     except (pypdfium2.PdfiumError, IndexError) as error:
-        raise IngestError("The PDF's first page cannot be drawn.", reason="malformed", filename=filename) from error
+        raise IngestError(
+            "The first page of the PDF cannot be rendered.", reason="malformed", filename=filename
+        ) from error
 
 
 def _encoded(picture: Image.Image) -> Rendition:
@@ -140,4 +144,4 @@ _MAKERS: dict[str, Callable[[Path, str, str, int, IngestLimits], Image.Image]] =
     "pdf": _page,
 }
 RENDERED = frozenset(_MAKERS)
-"""The sniffed formats that have a rendition."""
+"""The detected formats for which renditions can be created."""

@@ -1,4 +1,4 @@
-"""What a file is, by its content; a name only tells kinds of text from each other."""
+"""Detects the type of a file from its content; the name only distinguishes kinds of text."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _MAX_MEMBERS = 10_000
 
 
 def sniff(path: Path, filename: str) -> Sniffed:
-    """Tell what the file at ``path`` is; ``filename`` is its name as its owner knows it. Reads 64 KiB.
+    """Return the type of the file at ``path``; ``filename`` is its original name. Reads 64 KiB.
 
-    The name decides nothing but which kind of text a text is (``.md``, ``.csv``). Raises OSError.
+    The name only decides which kind of text a text file is (``.md``, ``.csv``). Raises OSError.
     """
     with path.open("rb") as source:
         head = source.read(HEAD)
@@ -42,7 +42,7 @@ def sniff(path: Path, filename: str) -> Sniffed:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Return the codec of a text by its first bytes: by its mark, UTF-8 or Windows-1252; None if it is no text."""
+    """Return the codec of a text from its first bytes: by its BOM, UTF-8 or Windows-1252; None if it is not text."""
     for mark, codec in _BOMS:
         if head.startswith(mark):
             return codec if _decodes(head, codec) else None
@@ -79,10 +79,10 @@ def _binary(head: bytes, path: Path) -> str | None:
 
 
 def _confirmed(name: str, head: bytes) -> str | None:
-    """Look further where four bytes are not enough."""
+    """Check further where four bytes are not enough."""
     if name == "aiff":
         return "aiff" if head[8:12] in (b"AIFF", b"AIFC") else None
-    if name == "ico":  # a count of images that is not zero, and no MPEG video
+    if name == "ico":  # a non-zero image count, and not an MPEG video
         return "ico" if head[4:6] not in (b"", b"\x00\x00") else None
     return name
 
@@ -94,7 +94,7 @@ def _compatible(head: bytes) -> str:
 
 
 def _zip(path: Path) -> str:
-    """Tell office documents from other archives by their members' names; nothing is unpacked."""
+    """Distinguish office documents from other archives by the names of their members; nothing is unpacked."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist()[:_MAX_MEMBERS]]
@@ -102,7 +102,7 @@ def _zip(path: Path) -> str:
                 declared = archive.read("mimetype").decode("ascii", "replace").strip()
                 return next((row.name for row in FORMATS.values() if row.mime_type == declared), "zip")
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
-        return "zip"  # cut short or encrypted: still an archive by its first bytes
+        return "zip"  # truncated or encrypted: still an archive by its first bytes
     if "[Content_Types].xml" in names:
         return next((name for member, name in ZIP_MEMBERS if any(each.startswith(member) for each in names)), "zip")
     return "zip"
@@ -150,7 +150,7 @@ def _first_element(text: str) -> str:
 
 
 def _by_magic(head: bytes, path: Path, ext: str) -> Sniffed:
-    """Ask puremagic's larger table for the rest: fonts, archives, programs, rare media."""
+    """Look up everything else in puremagic's larger table: fonts, archives, programs, rare media."""
     try:
         best = puremagic.magic_string(head)[0]
     except (puremagic.PureError, ValueError, IndexError):
@@ -158,7 +158,7 @@ def _by_magic(head: bytes, path: Path, ext: str) -> Sniffed:
     found = best.extension.lstrip(".").lower()
     mime = best.mime_type or FORMATS["bin"].mime_type
     major = mime.partition("/")[0]
-    # One or two matching bytes are chance; only a firm match may name a type of media.
+    # One or two matching bytes can be a coincidence; only a confident match may decide a media type.
     if best.confidence < 0.5 or not found:
         return _sniffed(FORMATS["bin"], ext)
     kind = major if major in {"image", "video", "audio"} else "other"
@@ -167,7 +167,7 @@ def _by_magic(head: bytes, path: Path, ext: str) -> Sniffed:
 
 def _decodes(head: bytes, codec: str) -> bool:
     try:
-        # a character may be cut at the end of the head, not before
+        # only the last character of the head may be cut off
         codecs.getincrementaldecoder(codec)("strict").decode(head, len(head) < HEAD)
     except UnicodeDecodeError:
         return False

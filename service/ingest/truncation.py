@@ -1,4 +1,4 @@
-"""Whether a file is whole: a broken transfer keeps the header and loses the end."""
+"""Detects truncated files: an interrupted transfer keeps the header and loses the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 
 def check_truncation(path: Path, name: str, filename: str) -> None:
-    """Raise IngestError (``malformed``) if the file ends too early. Decodes nothing; formats without a check pass."""
+    """Raise IngestError (``malformed``) if a file is truncated. Decodes nothing; formats without a check pass."""
     check = _CHECKS.get(name)
     if check is None:
         return
@@ -27,14 +27,14 @@ def check_truncation(path: Path, name: str, filename: str) -> None:
         with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if not check(content):
                 raise IngestError(
-                    f"The {name} file is cut short: it ends before its content does.",
+                    f"The {name} file is truncated. Upload the complete file.",
                     reason="malformed",
                     filename=filename,
                 )
 
 
 def _jpeg(content: mmap.mmap) -> bool:
-    """An end marker after the first scan's start; one before it belongs to an embedded thumbnail."""
+    """Check for an end marker after the start of the first scan; an earlier one belongs to an embedded thumbnail."""
     at, size = 2, len(content)
     while at + 4 <= size:
         if content[at] != 0xFF:
@@ -53,7 +53,7 @@ def _jpeg(content: mmap.mmap) -> bool:
 
 
 def _png(content: mmap.mmap) -> bool:
-    """Chunks that follow each other up to IEND (PNG 3rd edition §5.3)."""
+    """Check that chunks follow each other up to IEND (PNG 3rd edition §5.3)."""
     at, size = 8, len(content)
     while at + 12 <= size:
         (length,) = struct.unpack_from(">I", content, at)
@@ -64,15 +64,15 @@ def _png(content: mmap.mmap) -> bool:
 
 
 def _riff(content: mmap.mmap) -> bool:
-    """The size in a RIFF header counts what follows it; a recorder that never came back leaves all ones."""
+    """Check the size in a RIFF header, which counts what follows it; an interrupted recorder leaves all ones."""
     if len(content) < 12:
         return False
     size = int(struct.unpack_from("<I", content, 4)[0])
-    return size == _UNKNOWN or len(content) + 1 >= 8 + size  # a forgotten padding byte is forgiven
+    return size == _UNKNOWN or len(content) + 1 >= 8 + size  # a missing padding byte is tolerated
 
 
 def _boxes(content: mmap.mmap) -> bool:
-    """Boxes that follow each other to the end (ISO/IEC 14496-12 §4.2); a length of 0 means "to the end"."""
+    """Check that boxes follow each other to the end (ISO/IEC 14496-12 §4.2); a length of 0 means "to the end"."""
     at, size = 0, len(content)
     for _ in range(_MAX_BOXES):
         if at + 8 > size:

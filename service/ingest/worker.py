@@ -1,4 +1,4 @@
-"""Worker processes for strangers' bytes: each task has a clock, each process a memory limit; a crash costs one file."""
+"""Worker processes for untrusted files: tasks have a time limit, processes a memory limit; a crash affects one file."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from service.ingest.renditions import Rendition, thumbnail
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_GRACE: Final = 5  # seconds after the pool's own limit until a task whose pool is gone ends itself
-_ATTEMPTS: Final = 2  # a pool that broke under somebody else's file is replaced and the task tried again
+_GRACE: Final = 5  # seconds after the pool's own limit at which a task whose pool is gone ends itself
+_ATTEMPTS: Final = 2  # if the pool breaks on another file, it is replaced and the task is retried
 
 
 class IngestWorkers:
-    """A pool of processes, started by the first task, so that a service which reads no file pays nothing.
+    """A pool of processes that is started by the first task, so it costs nothing while no files are read.
 
     At most ``limits.queue`` tasks wait or run at once; further callers wait in :meth:`extract` or :meth:`thumbnail`.
-    Cancelling a caller kills its task. Every method is meant for one event loop.
+    Cancelling a caller kills its task. Use it from one event loop only.
     """
 
     def __init__(self, limits: IngestLimits = DEFAULT) -> None:
@@ -45,19 +45,19 @@ class IngestWorkers:
         self._closed = False
 
     async def extract(self, path: Path, filename: str) -> Extracted:
-        """Return the facts of the file at ``path`` that its owner calls ``filename``.
+        """Return the facts of the file at ``path``, whose original name is ``filename``.
 
-        Raises IngestError (see :func:`service.ingest.extract.extract`; besides ``timeout``, ``memory`` and ``crash``)
-        and OSError if the file cannot be opened. The next call works whatever this one met.
+        Raises IngestError (see :func:`service.ingest.extract.extract`; also ``timeout``, ``memory`` and ``crash``) and
+        OSError if the file cannot be opened. A failure does not affect later calls.
         """
         return await self.run(extract, filename, path, filename, self.limits)
 
     async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Rendition:
-        """Return a picture of the file, see :func:`service.ingest.renditions.thumbnail`. Raises as :meth:`extract`."""
+        """Return an image of the file, see :func:`service.ingest.renditions.thumbnail`. Raises like :meth:`extract`."""
         return await self.run(thumbnail, filename, path, filename, name, size, self.limits)
 
     async def run(self, function: Callable[P, R], filename: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a function of a module's top level in a worker; errors name ``filename``."""
+        """Run a module-level function in a worker; errors name ``filename``."""
         async with self._places:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
@@ -69,13 +69,13 @@ class IngestWorkers:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def close(self) -> None:
-        """End the processes; running tasks are cut off. May be called twice."""
+        """Stop the processes; running tasks are killed. May be called twice."""
         self._closed = True
         await asyncio.to_thread(self._discard)
 
     async def _once(self, function: Callable[..., R], filename: str, args: Any, kwargs: Any) -> R:
         pool = self._pool
-        if pool is None:  # else a thread need not be asked for it
+        if pool is None:  # otherwise no thread is needed
             pool = await asyncio.to_thread(self._running_pool)
         try:
             task = pool.schedule(
@@ -84,8 +84,8 @@ class IngestWorkers:
             return await asyncio.wrap_future(task)
         except ProcessExpired as error:
             raise IngestError(
-                "Reading the file ended its process: it is damaged in a way that no reader survives, "
-                f"or takes more than {self.limits.memory_bytes} bytes (memory_bytes).",
+                "Reading the file crashed the reader. The file is badly damaged "
+                f"or needs more than {self.limits.memory_bytes} bytes of memory (memory_bytes).",
                 reason="crash",
                 filename=filename,
             ) from error
@@ -97,11 +97,11 @@ class IngestWorkers:
             ) from error
         except MemoryError as error:
             raise IngestError(
-                f"Reading the file takes more than {self.limits.memory_bytes} bytes (memory_bytes).",
+                f"Reading the file needs more than {self.limits.memory_bytes} bytes of memory (memory_bytes).",
                 reason="memory",
                 filename=filename,
             ) from error
-        except RuntimeError as error:  # the pool stopped between two tasks
+        except RuntimeError as error:  # the pool was stopped between two tasks
             if not pool.active and not self._closed:
                 raise BrokenProcessPool(str(error)) from error
             raise
@@ -129,17 +129,17 @@ class IngestWorkers:
 
 
 def _context() -> Any:
-    """A fork server: started clean, without the service's threads and sockets, with the readers loaded once."""
+    """Return a fork server context: a clean process without the service's threads and sockets, readers preloaded."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return context
 
 
 def _prepare(memory_bytes: int) -> None:
-    """Bound the process before it meets a file."""
+    """Set the limits of the process before it reads any file."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What the readers log and C libraries print about damage is in the facts' warnings or in the error.
+    # Whatever readers log and C libraries print about damage is already in the facts' warnings or in the error.
     logging.disable(logging.CRITICAL)
     quiet = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
@@ -148,7 +148,7 @@ def _prepare(memory_bytes: int) -> None:
 
 
 def _timed(function: Callable[..., R], seconds: float, args: Any, kwargs: Any) -> R:
-    """Run a task with an alarm of its own, so that it ends even if the service was killed meanwhile."""
+    """Run a task with its own alarm, so that it ends even if the service is killed in the meantime."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(math.ceil(seconds) + _GRACE)
     try:

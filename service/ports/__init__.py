@@ -1,5 +1,5 @@
-"""What the use cases need of the outside world, as Protocols whose docstrings are the contract.
+"""What the use cases need from the outside world, as Protocols whose docstrings are the contract.
 
-One adapter a port and engine lives in ``service.adapters``; one contract suite a port in ``tests/contracts`` runs on
-every adapter. A promise that is not in a docstring here is not a promise.
+Each port has one adapter per engine in ``service.adapters`` and one contract suite in ``tests/contracts``, which runs
+against every adapter. Anything that a docstring here does not promise is not guaranteed.
 """

@@ -1,4 +1,4 @@
-"""What an examination of an engine found, for ``assetry doctor``."""
+"""The result of checking an engine, for ``assetry doctor``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from enum import StrEnum
 
 
 class Health(StrEnum):
-    """How a check came out."""
+    """The outcome of a check."""
 
     OK = "ok"
-    WARNING = "warning"  # it works today; the fix keeps it so
+    WARNING = "warning"  # works now, but needs attention
     FAILED = "failed"  # the service cannot work, or could lose data
 
 
@@ -18,9 +18,9 @@ class Health(StrEnum):
 class Check:
     """One fact about one engine.
 
-    ``engine`` is the port's name (store, search, files, jobs …), ``name`` says what was looked at (version,
-    permissions, replica set …), ``found`` what it is, ``fix`` what to do about it (empty when all is well),
-    ``setting`` the setting to change where that is the fix.
+    ``engine`` is the port's name (store, search, files, jobs …), ``name`` is what was checked (version, permissions,
+    replica set …), ``found`` is the result, ``fix`` is what to do about it (empty if nothing is wrong), and ``setting``
+    names the setting to change if that is the fix.
     """
 
     engine: str

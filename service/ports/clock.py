@@ -1,4 +1,4 @@
-"""Time and fresh ids, so that tests can freeze both."""
+"""The time and new ids, so that tests can freeze both."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _SID_ALPHABET = string.ascii_letters + string.digits
 
 
 class Clock(Protocol):
-    """Where time and randomness come from."""
+    """The source of time and randomness."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware and in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start; never goes back. For time-outs and durations only."""
+        """Return seconds from an arbitrary start; never goes back. For timeouts and durations only."""
         ...
 
     def guid(self) -> str:
-        """Return a fresh UUID (RFC 9562) as 36 lower-case characters."""
+        """Return a new UUID (RFC 9562) as 36 lower-case characters."""
         ...
 
     def sid(self) -> str:
-        """Return 12 fresh case-sensitive alphanumerics (seed 003's ``sid``)."""
+        """Return 12 new case-sensitive alphanumerics (seed 003's ``sid``)."""
         ...
 
 
 class SystemClock:
-    """The machine's clock and its secure random source."""
+    """The system clock and the operating system's secure random source."""
 
     def now(self) -> datetime:
-        """Return the time now, aware and in UTC."""
+        """Return the current time, aware and in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:

@@ -1,4 +1,4 @@
-"""The files port: content by its hash, whole or nothing."""
+"""The files port: content-addressed objects, written atomically."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from urllib.parse import quote
 from service.errors import InvalidInput
 
 STALE_SECONDS = 86_400.0
-"""The age at which what a broken put left, or an upload that nobody adopted, is a leftover."""
+"""The age at which the remains of a failed put, or an upload that was never adopted, may be removed."""
 
 
 FRESH_SECONDS = 900.0
-"""How old an object that was just put may seem, because equal content was there."""
+"""The greatest age that an object may show after a put of content that already existed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Bytes ``first`` to ``last``, both included, as in RFC 9110 §14; the caller has made it satisfiable."""
+    """Bytes ``first`` to ``last``, both inclusive, as in RFC 9110 §14; the caller checks that it is satisfiable."""
 
     first: int
     last: int
@@ -50,7 +50,7 @@ class ByteRange:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """An object or a part of it that is being read: the bytes that will come, and they themselves in chunks."""
+    """An object, or a part of it, opened for reading: the number of bytes to come, and the bytes in chunks."""
 
     size: int
     chunks: AsyncIterator[bytes]
@@ -61,72 +61,72 @@ class Content:
 
 
 class Incoming(Protocol):
-    """Content on its way in: counted and hashed while it is written, seen by nobody else until it is kept.
+    """Content being received: counted and hashed as it is written, and invisible to others until it is kept.
 
-    One writer; nothing is written once it was read (:meth:`sha256`, :meth:`path`) or kept. Every method raises
-    Unavailable.
+    There is one writer. After a read (:meth:`sha256`, :meth:`path`) or :meth:`keep`, nothing more may be written. Every
+    method raises Unavailable.
     """
 
     async def write(self, chunk: bytes) -> None:
-        """Append. Raises TooLarge past the limit, at this call or a later one of any method."""
+        """Append a chunk. Exceeding the limit raises TooLarge, from this call or from a later call of any method."""
         ...
 
     async def sha256(self) -> str:
-        """Return the hash of everything that was written, 64 lower-case hex digits."""
+        """Return the hash of everything written so far, as 64 lower-case hex digits."""
         ...
 
     async def path(self) -> Path:
-        """Return a local file that holds everything, until it is kept or let go. Nobody writes to it."""
+        """Return a local file with the whole content, valid until it is kept or discarded. It must not be modified."""
         ...
 
     async def keep(self, space: str, *, expected_sha256: str | None = None) -> Put:
-        """Store it, once, as :meth:`Files.put` does. Raises InvalidInput (the hash differs); then nothing is kept."""
+        """Store the content once, as :meth:`Files.put`. Raises InvalidInput (hash mismatch), then keeps nothing."""
         ...
 
 
 class Files(Protocol):
     """Content-addressed objects.
 
-    Originals live under a name space an organization (``space``) by their sha256, so that equal content of an
-    organization is stored once and no organization can learn of another's; derived objects (renditions) live under a
-    key that the caller builds with :func:`derived_key`. A space and each part of a key hold letters, digits and ``_ .
-    -`` and start with a letter, digit or ``_``; anything else raises InvalidInput.
+    Originals live in one name space per organization (``space``), under their sha256: equal content is stored once per
+    organization, and no organization can find out what another one holds. Derived objects (renditions) live under a key
+    that the caller builds with :func:`derived_key`. A space, and each part of a key, consists of letters, digits and
+    ``_ . -`` and starts with a letter, digit or ``_``; anything else raises InvalidInput.
 
-    What clients send past the service is *staged* first, under a space and a name that nothing else can read, and then
-    adopted: its hash is of the very bytes that are kept.
+    What clients upload directly to the engine is *staged* first, under a space and name that nothing else can read, and
+    then adopted: the hash is computed from the very bytes that are kept.
 
-    Whole or nothing: a broken put leaves no readable object, and a put that returned is durable. Content that is there
-    already may not be sent again, but it counts as new: after a put it was ``modified`` at most :data:`FRESH_SECONDS`
-    ago, by which who collects garbage knows that somebody is about to need it. Every method raises Unavailable when the
-    engine does not answer or its disk is broken, and StorageFull when that is full.
+    Writes are atomic and durable: a failed put leaves no readable object, and a put that returned survives a crash.
+    Content that already exists may not be sent again, but it counts as new: after a put, its ``modified`` time is at
+    most :data:`FRESH_SECONDS` ago, so that garbage collection does not remove what is about to be referenced. Every
+    method raises Unavailable when the engine does not answer or its disk fails, and StorageFull when the disk is full.
     """
 
     def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
-        """Take content of at most ``limit`` bytes, in flat memory, of which is not known yet whether it will be kept.
+        """Receive content of at most ``limit`` bytes, in constant memory, before it is known whether it will be kept.
 
-        What was not kept when the context ends is gone.
+        Content that was not kept is discarded when the context ends.
         """
         ...
 
     async def put(
         self, space: str, stream: AsyncIterator[bytes], *, expected_sha256: str | None = None, limit: int | None = None
     ) -> Put:
-        """Store the stream in flat memory.
+        """Store the stream, in constant memory.
 
-        Raises InvalidInput (the hash differs), TooLarge (past ``limit`` bytes) and whatever the stream raises; then
+        Raises InvalidInput (hash mismatch), TooLarge (more than ``limit`` bytes) and whatever the stream raises; then
         nothing is kept.
         """
         ...
 
     async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
-        """Store a local file, streaming it: what an import of a folder calls. The file stays where it is.
+        """Store a local file by streaming it; used to import a folder. The file itself is left in place.
 
-        Raises InvalidInput (there is no readable regular file at ``path``), TooLarge (past ``limit`` bytes).
+        Raises InvalidInput (no readable regular file at ``path``) and TooLarge (more than ``limit`` bytes).
         """
         ...
 
     async def put_derived(self, key: str, content: bytes) -> Stat:
-        """Store a derived object, replacing an older one in one step."""
+        """Store a derived object, atomically replacing an older one."""
         ...
 
     def open(self, key: str, byte_range: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
@@ -134,44 +134,45 @@ class Files(Protocol):
         ...
 
     def local_path(self, key: str) -> AbstractAsyncContextManager[str]:
-        """Give a readable local path to the object while the context lasts (a worker process reads it).
+        """Provide a readable local path to the object while the context lasts (for a worker process to read).
 
-        Raises NotFound on entry. Nobody writes to the path.
+        Raises NotFound on entry. The file must not be modified.
         """
         ...
 
     async def stat(self, key: str) -> Stat:
-        """Return the object's size and time. Raises NotFound."""
+        """Return the object's size and modification time. Raises NotFound."""
         ...
 
     async def delete(self, key: str) -> bool:
-        """Delete the object; True if there was one. What was derived from it is deleted with it."""
+        """Delete the object and everything derived from it; return True if it existed."""
         ...
 
     async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
-        """Keep the stream as the staged upload of this name, in place of an older one; return its size in bytes.
+        """Store the stream as the staged upload of this name, replacing an older one; return its size in bytes.
 
-        This is what the service calls when :meth:`signed_put` gave None and the client sends to the service instead.
-        Raises TooLarge (past ``limit`` bytes) and whatever the stream raises; then what was staged before stays.
+        The service calls this when :meth:`signed_put` returned None and the client uploads to the service instead.
+        Raises TooLarge (more than ``limit`` bytes) and whatever the stream raises; then the previous stage is kept.
         """
         ...
 
     async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
-        """Return a URL to which a client may PUT, without a key, what becomes the staged upload of this name.
+        """Return a presigned URL to which a client without an API key may PUT the staged upload of this name.
 
-        It is good for ``seconds``, seven days at most. None: clients cannot reach the engine; take the bytes and
-        :meth:`stage` them. The engine bounds neither size nor number of such PUTs: :meth:`adopt` checks what came.
+        The URL is valid for ``seconds``, at most seven days. None means that clients cannot reach the engine: receive
+        the bytes and :meth:`stage` them. The engine limits neither the size nor the number of these PUTs: :meth:`adopt`
+        checks what arrived.
         """
         ...
 
     async def signed_get(
         self, key: str, *, seconds: int, filename: str, mime_type: str, attachment: bool
     ) -> str | None:
-        """Return a URL from which a client may GET an object, without a key, under this name and media type.
+        """Return a presigned URL from which a client without an API key may GET an object under this name and type.
 
-        It is good for ``seconds``, seven days at most. None: clients cannot reach the engine; :meth:`open` the object
-        and serve it. The engine sends no Content-Security-Policy: whatever can hold a script (SVG, HTML, XML …) must be
-        an ``attachment``. That the object is there is not checked.
+        The URL is valid for ``seconds``, at most seven days. None means that clients cannot reach the engine:
+        :meth:`open` the object and serve it. The engine sends no Content-Security-Policy, so anything that can contain
+        a script (SVG, HTML, XML …) must be an ``attachment``. Whether the object exists is not checked.
         """
         ...
 
@@ -180,15 +181,15 @@ class Files(Protocol):
     ) -> Put:
         """Store a staged upload by its content, as :meth:`put` does, and drop the stage.
 
-        Raises NotFound (nothing is staged under the name), InvalidInput (the hash differs) and TooLarge; the last two
-        drop the stage, too. After Unavailable it is there still, and the call may be repeated.
+        Raises NotFound (nothing is staged under this name), InvalidInput (hash mismatch) and TooLarge; the last two
+        drop the stage too. After Unavailable the stage is still there, and the call may be repeated.
         """
         ...
 
     async def sweep(self, older_than: float = STALE_SECONDS) -> int:
-        """Remove what broken puts and staged uploads left more than ``older_than`` seconds ago; return how many.
+        """Remove the remains of failed puts, and staged uploads, older than ``older_than`` seconds; return how many.
 
-        Whoever serves calls it at start and every few hours; any number of processes may do so at once.
+        The service calls it at startup and every few hours; several processes may do so at the same time.
         """
         ...
 
@@ -197,7 +198,7 @@ class Files(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of the engine. Safe to call twice."""
+        """Release the engine. Safe to call twice."""
         ...
 
 
@@ -205,14 +206,16 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 def check_key(key: str) -> str:
-    """Return ``key``, or a space. Raises InvalidInput when it is not of the form that :class:`Files` says."""
+    """Return the key or space unchanged. Raises InvalidInput when it is not valid (see :class:`Files`)."""
     if len(key) > 512 or not all(_PART.fullmatch(part) for part in key.split("/")):
-        raise InvalidInput("A file's key is names of letters, digits and _ . - with / between.", provided=key[:80])
+        raise InvalidInput(
+            "Use only letters, digits, _, . and - in the parts of a file key, separated by /.", provided=key[:80]
+        )
     return key
 
 
 def space_of(org_id: str) -> str:
-    """Return the name space of an organization: its id where that is fit for a key, else one made of its hash."""
+    """Return the name space of an organization: its id if that is a valid key part, else one derived from its hash."""
     return org_id if _PART.fullmatch(org_id) else f"org.{hashlib.sha256(org_id.encode()).hexdigest()}"
 
 
@@ -222,29 +225,29 @@ def original_key(space: str, sha256: str) -> str:
 
 
 def derived_key(original: str, name: str) -> str:
-    """Return the key of what is derived from an original: ``<original>.d/<name>``."""
+    """Return the key of an object derived from an original: ``<original>.d/<name>``."""
     return f"{original}.d/{name}"
 
 
 def staged_name(space: str, upload: str) -> str:
-    """Return ``<space>/<upload>``. Raises InvalidInput, also when ``upload`` is more than one part of a key."""
+    """Return ``<space>/<upload>``. Raises InvalidInput, also when ``upload`` has more than one part."""
     if "/" in upload:
-        raise InvalidInput("An upload's name holds no /.", provided=upload[:80])
+        raise InvalidInput("An upload's name must not contain a slash (/).", provided=upload[:80])
     return f"{check_key(space)}/{check_key(upload)}"
 
 
 def check_sha256(sha256: str, expected: str | None) -> None:
-    """Raise InvalidInput unless the content's hash is the expected one, in either case; None expects nothing."""
+    """Raise InvalidInput unless the content's hash is the expected one, ignoring case; None accepts any hash."""
     if expected is not None and expected.lower() != sha256:
         raise InvalidInput(
-            f"The content's sha256 is {sha256}, not {expected[:64]}: send it again.",
+            f"The content's sha256 is {sha256}, but {expected[:64]} was expected. Send the content again.",
             field="sha256",
             provided=expected[:64],
         )
 
 
 def disposition(filename: str, *, inline: bool) -> str:
-    """Return the Content-Disposition of RFC 6266: an ASCII name for old clients, the real one for the rest."""
+    """Return a Content-Disposition value (RFC 6266): an ASCII name for old clients, and the real one for all others."""
     kind = "inline" if inline else "attachment"
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
     extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,4 +1,4 @@
-"""The ingest port: what a file says of itself, and pictures of it."""
+"""The ingest port: the metadata of a file, and thumbnails of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 
 class Facts(Protocol):
-    """What was read from a file's content. Texts are clean (no NUL, no lone surrogates), times are RFC 3339."""
+    """What was read from a file's content. Texts are clean (no NUL, no lone surrogates); times are RFC 3339."""
 
     @property
     def type(self) -> str:
@@ -17,27 +17,27 @@ class Facts(Protocol):
 
     @property
     def mime_type(self) -> str:
-        """The media type, by content."""
+        """The media type, detected from the content."""
         ...
 
     @property
     def ext(self) -> str:
-        """The usual file-name extension of that type, without the dot."""
+        """The usual file name extension of that type, without the dot."""
         ...
 
     @property
     def title(self) -> str | None:
-        """The title that the file bears."""
+        """The title stored in the file."""
         ...
 
     @property
     def description(self) -> str | None:
-        """The description that the file bears."""
+        """The description stored in the file."""
         ...
 
     @property
     def creator(self) -> Sequence[str]:
-        """Who made it."""
+        """The people who created it."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class Facts(Protocol):
 
     @property
     def license(self) -> str | None:
-        """Its licence, as a name or URL."""
+        """Its licence, as a name or a URL."""
         ...
 
     @property
@@ -67,17 +67,17 @@ class Facts(Protocol):
 
     @property
     def gps(self) -> dict[str, float] | None:
-        """Where: {lat, lon} in degrees."""
+        """Where it was captured: {lat, lon} in degrees."""
         ...
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Leaves of ``metadata`` (see ``mappings``), ``exif``, ``iptc`` and ``xmp`` among them."""
+        """The fields of ``metadata`` (see ``mappings``), including ``exif``, ``iptc`` and ``xmp``."""
         ...
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What could not be read, in words."""
+        """Messages about what could not be read."""
         ...
 
 
@@ -96,12 +96,12 @@ class Picture(Protocol):
 
 
 class MetadataExtractor(Protocol):
-    """Reads files in worker processes, within limits of time, memory and pixels."""
+    """Reads files in worker processes, with limits on time, memory and pixels."""
 
     async def extract(self, path: Path, filename: str) -> Facts:
-        """Return what the file says. Raises IngestError (malformed, too large to read …), OSError."""
+        """Return the file's metadata. Raises IngestError (malformed, too large to read …) and OSError."""
         ...
 
     async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Picture:
-        """Return a picture of a file of the format ``name``, at most ``size`` pixels a side. Raises as extract does."""
+        """Return a picture of a file of the format ``name``, at most ``size`` pixels a side. Raises as extract."""
         ...

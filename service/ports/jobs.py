@@ -1,4 +1,4 @@
-"""The jobs port: long work whose state lives in the store."""
+"""The jobs port: long-running operations whose state lives in the store."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from service.ports.store import Record
 
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
-"""The statuses of an operation, in the order of its life."""
+"""The statuses of an operation, in the order in which it goes through them."""
 
 Progress = Callable[[int, int], Awaitable[None]]
-"""``await progress(completed, total)`` writes the operation's progress; raises Cancelled when a cancel was asked for.
+"""``await progress(completed, total)`` writes the operation's progress; raises Cancelled when it was cancelled.
 
-Call it as often as you like: the first, the last (completed = total) and a few a second are written.
+Call it as often as you like: the first call, the last (completed = total) and a few per second are written.
 """
 
 Handler = Callable[[Record, Progress], Awaitable[Mapping[str, Any]]]
@@ -24,55 +24,54 @@ It must be idempotent: after a crash it runs again from the start.
 
 
 class Cancelled(Exception):
-    """The operation was cancelled; a handler lets it pass."""
+    """The operation was cancelled. A handler must let this exception propagate."""
 
 
 class Jobs(Protocol):
     """Runs operations: records of kind ``operation``.
 
-    The caller inserts {org_id, type, status: "queued", params, created_at}; jobs writes the other fields::
+    The caller inserts {org_id, type, status: "queued", params, created_at}; the adapter writes the other fields::
 
         status        one of STATUSES
-        attempts      runs begun so far, each counted when it begins
-        run_after     a queued one waits until then (the caller may set it, too); absent or null: it is due
-        started_at    begin of the last run             completed_at   when it became completed, failed or cancelled
+        attempts      runs started so far; a run counts from its start
+        run_after     a queued operation waits until then (the caller may set it too); absent or null: it is due
+        started_at    start of the last run             completed_at   when it became completed, failed or cancelled
         progress      {completed, total, percentage}    percentage is a whole number, 0 to 100, rounded down
         result        what the handler returned         error          {type, message} of the last failed run, else null
 
-    State, progress, result and errors live in that record, so a job lost with its process is swept up and run again: by
-    :meth:`start`, and every few seconds for what a dead process left behind. At most one run of an operation is under
-    way at a time. A handler that raises InvalidInput fails at once; after any other error it is tried again with
-    backoff until it has had as many attempts as the adapter allows. The message of an error that is not an AssetryError
-    stays in the log.
+    State, progress, result and errors live in that record, so an operation whose process died is found and run again:
+    by :meth:`start`, and by a check every few seconds. An operation has at most one run at a time. If its handler
+    raises InvalidInput, it fails at once; after any other error it is retried with back-off, up to the adapter's
+    maximum number of attempts. The message of an error that is not an AssetryError goes to the log only.
     """
 
     def register(self, type_: str, handler: Handler) -> None:
-        """Say which handler runs operations of a type. Before :meth:`start`."""
+        """Register the handler that runs operations of this type. Call it before :meth:`start`."""
         ...
 
     async def enqueue(self, operation_id: str) -> None:
-        """Run the operation soon. Raises NotFound for an unknown id; a finished one is left alone; twice is once."""
+        """Run the operation soon. Raises NotFound for an unknown id. Idempotent; a finished operation is left alone."""
         ...
 
     async def cancel(self, operation_id: str) -> Record:
-        """Ask for the end of a queued or running operation and return its record. A finished one stays as it is.
+        """Cancel a queued or running operation and return its record. A finished one is left alone.
 
-        A queued one is ``cancelled`` at once; a running one when its handler next calls ``progress``, unless it ends
-        before; and instead of being queued again, whatever ended its run. Raises NotFound.
+        A queued one is ``cancelled`` at once; a running one when its handler next calls ``progress``, unless it
+        finishes first. A cancelled operation is never queued again, however its run ended. Raises NotFound.
         """
         ...
 
     async def start(self) -> None:
-        """Begin to work, with what an earlier process left queued or running first."""
+        """Start working, first on what an earlier process left queued or running."""
         ...
 
     async def drain(self) -> None:
-        """Return when nothing runs, is due, or waits to be tried again; at once if not started."""
+        """Return when nothing is running, due or waiting for a retry; at once if not started."""
         ...
 
     async def close(self) -> None:
-        """Stop, with a grace for handlers to finish. Safe to call twice.
+        """Stop, after a grace period in which handlers may finish. Safe to call twice.
 
-        Those that take longer are cancelled, and their operations go back to ``queued``.
+        Handlers that take longer are cancelled, and their operations go back to ``queued``.
         """
         ...

@@ -1,4 +1,4 @@
-"""The search port: bodies in, the engine's answers out."""
+"""The search port: request bodies in, the engine's answers out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BulkItem:
-    """One document to write with its external version; a removal is a document ``{"deleted": true, …}``.
+    """One document to write, with its external version; a deletion is a document ``{"deleted": true, …}``.
 
-    ``document`` may be JSON encoded already (one line of UTF-8): whoever counts its bytes need not encode it twice.
+    ``document`` may already be encoded as JSON (one line of UTF-8): a caller that counts its bytes need not encode it
+    twice.
     """
 
     id: str
@@ -23,7 +24,7 @@ class BulkItem:
 
 @dataclass(frozen=True, slots=True)
 class BulkOutcome:
-    """What the engine said of one item: its HTTP status and, when it failed, the error's type and reason."""
+    """The engine's result for one item: its HTTP status and, if it failed, the error's type and reason."""
 
     id: str
     version: int
@@ -34,9 +35,9 @@ class BulkOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A document as an index holds it: its id, version, whether searches leave it out, and its content if asked for.
+    """A document as an index holds it: id, version, whether searches exclude it, and its content if requested.
 
-    ``asset_id`` is its field of that name, by which an index is walked; in a document of ours it is the id.
+    ``asset_id`` is its field of that name, by which an index is scanned; in Assetry's documents it equals the id.
     """
 
     id: str
@@ -47,7 +48,7 @@ class Indexed:
 
 
 class Rejected(Exception):
-    """The engine refused a request (4xx): a bug of ours or a limit of its. ``status``, ``error_type``, ``reason``."""
+    """The engine rejected a request (4xx): a bug in Assetry or a limit of the engine's."""
 
     def __init__(self, status: int, error_type: str, reason: str) -> None:
         super().__init__(f"{status} {error_type}: {reason}")
@@ -57,37 +58,37 @@ class Rejected(Exception):
 
 
 class PitGone(Exception):
-    """A search named a PIT that has expired, was closed, or whose index was deleted or lost."""
+    """A search named a PIT that has expired or was closed, or whose index was deleted or lost."""
 
 
 class SearchEngine(Protocol):
     """An OpenSearch-compatible engine.
 
-    Every method raises Unavailable (no connection, a time-out, too many calls under way, any 5xx, 429, a closed index,
-    and 401 and 403: credentials, permissions and blocks are an operator's to fix) and Rejected (any other 4xx); the
-    message of neither leaves the service. Methods that only read may ask another host once more, within their time-out;
-    none that writes is repeated.
+    Every method raises Unavailable (no connection, a timeout, too many concurrent calls, any 5xx, 429, a closed index,
+    and 401 and 403, because credentials, permissions and blocks are for an operator to fix) and Rejected (any other
+    4xx); neither message leaves the service. Methods that only read may retry once on another host, within their
+    timeout; those that write are never retried.
     """
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias, or None with a body that names a ``pit``; ``timeout`` is in seconds.
 
-        Raises Unavailable too when the answer is partial (a shard that failed or is nowhere, or ``timed_out``) and when
+        Also raises Unavailable when the answer is partial (a shard failed or is unassigned, or ``timed_out``) and when
         there is no such index or alias: the alias appears with the first complete index. Raises PitGone for a PIT that
-        is no more, or of which a node lost its part.
+        no longer exists, or that has lost its context on a node.
         """
         ...
 
     async def open_pit(self, index: str, keep_alive: str) -> str:
-        """Return the id of a PIT: an index or alias (with its filter) as searches see it now, whatever comes later.
+        """Return the id of a PIT: an index or alias (with its filter) as searches see it now, whatever follows.
 
-        It is gone when no search names it for ``keep_alive`` (``2m``), and with its index. Ids are long (hundreds of
+        It expires when no search names it for ``keep_alive`` (``2m``), and with its index. Ids are long (hundreds of
         characters). Raises Unavailable as :meth:`search` does.
         """
         ...
 
     async def close_pit(self, pit: str) -> None:
-        """Let go of a PIT; one that is gone already is fine."""
+        """Close a PIT; it is no error if it no longer exists."""
         ...
 
     async def count(self, index: str, query: Json) -> int:
@@ -95,42 +96,42 @@ class SearchEngine(Protocol):
         ...
 
     async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
-        """Index whole documents with ``version_type=external_gte``; outcomes in the order of items.
+        """Index whole documents with ``version_type=external_gte``; outcomes are in the order of the items.
 
-        One failed item stops none. ``index`` is one that :meth:`create_index` made; a bulk never creates an index: each
-        item to one that is not there has the status 404, to one that is closed 403. ``refresh`` makes them searchable
-        before the call returns.
+        Items fail independently. ``index`` is one that :meth:`create_index` made; a bulk request never creates an
+        index: each item gets the status 404 if the index does not exist, and 403 if it is closed. ``refresh`` makes the
+        documents searchable before the call returns.
         """
         ...
 
     async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
-        """Return the stored version of each id that is there (real-time get, not search).
+        """Return the stored version of each id that exists (real-time get, not search).
 
-        Raises Unavailable when one of them cannot be read, or the index is not there: as :meth:`documents`.
+        Raises Unavailable when one of them cannot be read or the index does not exist, as :meth:`documents` does.
         """
         ...
 
     async def documents(self, index: str, ids: Sequence[str]) -> dict[str, Indexed]:
-        """Return the documents of these ids that are there, with their content, as of now (real-time get).
+        """Return those of these documents that exist, with their content, as of now (real-time get).
 
         Raises Unavailable as :meth:`versions` does.
         """
         ...
 
     async def create_index(self, name: str, body: Json) -> None:
-        """Create an index. One that exists already raises Rejected with status 400."""
+        """Create an index. Raises Rejected with status 400 if it exists already."""
         ...
 
     async def delete_index(self, name: str) -> None:
-        """Delete an index; one that is absent is fine."""
+        """Delete an index; it is no error if it does not exist."""
         ...
 
     async def index_exists(self, name: str) -> bool:
-        """Whether an index of exactly this name is there."""
+        """Whether an index of exactly this name exists."""
         ...
 
     async def mapping_meta(self, name: str) -> Json:
-        """Return the mapping's ``_meta`` of a physical index ({} if none)."""
+        """Return the ``_meta`` of a physical index's mapping ({} if there is none)."""
         ...
 
     async def mapping(self, name: str) -> Json:
@@ -138,11 +139,11 @@ class SearchEngine(Protocol):
         ...
 
     async def identity(self, name: str) -> str | None:
-        """Return what tells this physical index from any other of its name, earlier or restored; None if absent."""
+        """Return the UUID of a physical index (a restored or recreated one has another); None if absent."""
         ...
 
     async def index_health(self, name: str) -> str:
-        """Return ``green`` (all copies), ``yellow`` (all primaries) or ``red`` (also: no such index)."""
+        """Return ``green`` (all copies), ``yellow`` (all primaries) or ``red`` (also if there is no such index)."""
         ...
 
     async def adopt_index(self, name: str) -> None:
@@ -150,9 +151,9 @@ class SearchEngine(Protocol):
         ...
 
     async def delete_documents(self, index: str, items: Sequence[tuple[str, int]]) -> list[BulkOutcome]:
-        """Take documents (id, version) out of an index with ``version_type=external_gte``; absent ones are fine.
+        """Delete documents (id, version) from an index with ``version_type=external_gte``; absent ones are no error.
 
-        The engine soon forgets the version: nothing may write an older one any more.
+        The engine soon forgets a deleted document's version, so nothing may write an older version any more.
         """
         ...
 
@@ -165,7 +166,7 @@ class SearchEngine(Protocol):
         ...
 
     async def update_aliases(self, actions: Sequence[Json]) -> None:
-        """Do all alias actions in one atomic step."""
+        """Apply all alias actions atomically."""
         ...
 
     async def refresh(self, index: str) -> None:
@@ -173,10 +174,10 @@ class SearchEngine(Protocol):
         ...
 
     async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
-        """Return up to ``limit`` (1-10,000) documents in order of ``asset_id`` behind ``after``, tombstones included.
+        """Return up to ``limit`` (1-10,000) documents in order of ``asset_id``, after ``after``, including tombstones.
 
-        It sees what was refreshed, and only documents with an ``asset_id``. Without ``sources`` their contents are left
-        out, which costs far less. It is the index's side of a verify.
+        It sees what has been refreshed, and only documents with an ``asset_id``. Without ``sources`` their content is
+        left out, which costs far less. A verify reads its index side with it.
         """
         ...
 
@@ -191,8 +192,8 @@ class SearchEngine(Protocol):
 
 @runtime_checkable
 class Measured(Protocol):
-    """An engine that knows how much an index takes up; not every server of the API does."""
+    """An engine that can report the size of an index; not every server of the API can."""
 
     async def index_bytes(self, name: str) -> int | None:
-        """Return the bytes of a physical index with all its copies, None if they are not known."""
+        """Return the size of a physical index with all its copies in bytes; None if it is unknown."""
         ...

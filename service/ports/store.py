@@ -1,4 +1,4 @@
-"""The store port: canonical records, their revs, and the feed of their changes."""
+"""The store port: canonical records, their revisions, and the feed of their changes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from service.errors import AlreadyExists, NotFound
 Body = dict[str, Any]
 """A record's content: JSON values only.
 
-Text without U+0000 and lone surrogates, integers of 64 bits with sign, finite floats, bool, None, lists, and dicts with
-text keys; at most 100 levels deep and :data:`MAX_BODY_BYTES` long. ``org_id`` is text if it is there. A write of
-anything else raises InvalidInput (TooLarge for the size).
+Text without U+0000 and lone surrogates, signed 64-bit integers, finite floats, bool, None, lists, and dicts with text
+keys; nested at most 100 levels deep, and at most :data:`MAX_BODY_BYTES` long. If ``org_id`` is present, it is text.
+Writing anything else raises InvalidInput (TooLarge for the size).
 """
 
 MAX_BODY_BYTES = 15 * 2**20
-"""The longest body, as UTF-8 JSON: below the 16 MiB that MongoDB takes."""
+"""The greatest length of a body as UTF-8 JSON: below MongoDB's limit of 16 MiB."""
 
 MARKER = "marker"
-"""The kind of what :meth:`Store.barrier` writes."""
+"""The kind of the records that :meth:`Store.barrier` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ KINDS: dict[str, tuple[Index, ...]] = {
 class Record:
     """A stored record.
 
-    ``rev`` starts at 1 and rises by exactly one with every write. ``tombstone`` says that the record was removed: its
-    body is then empty but for ``org_id``, and only :meth:`Store.get_many` with ``tombstones=True`` shows it.
+    ``rev`` starts at 1 and rises by exactly one with every write. ``tombstone`` says that the record was deleted: its
+    body is then empty except for ``org_id``, and only :meth:`Store.get_many` with ``tombstones=True`` returns it.
     """
 
     kind: str
@@ -88,11 +88,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one write does to a body, all at once.
+    """What one write does to a body, atomically.
 
     ``set`` replaces whole top-level fields; ``unset`` drops them; ``increment`` adds to numbers at dotted paths (a
     missing or null number counts as 0; anything else there is InvalidInput). A path names fields of Assetry, never a
-    key that a user chose. No field may be named twice (ValueError). An empty change is a write like any other.
+    key that a user chose. Naming a field twice raises ValueError. An empty change is a write like any other.
     """
 
     set: Mapping[str, Any] = field(default_factory=dict)
@@ -102,9 +102,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A half-open or closed range; bounds are two numbers or two texts (by code point), None means open.
+    """A half-open or closed range; bounds are two numbers or two texts (compared by code point), None means open.
 
-    Only values of the bounds' type are in it. With no bound at all it means "is a number or a text".
+    Only values of the bounds' type match. Without any bound it means "is a number or a text".
     """
 
     gte: Any = None
@@ -122,15 +122,15 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """Whether the path is there and not null."""
+    """Whether the path is present and not null."""
 
     present: bool = True
 
 
 Condition = Range | In | Exists | str | int | float | bool
-"""A scalar means equality, of value and type (``1`` is ``1.0``, but not ``True`` or ``"1"``).
+"""A scalar means equality of value and type (``1`` equals ``1.0``, but not ``True`` or ``"1"``).
 
-On a list in the body, equality and ``In`` ask whether any element matches. A path goes through objects, not lists.
+If the body has a list there, equality and ``In`` match if any element does. A path goes through objects, not lists.
 """
 
 
@@ -144,7 +144,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of records; ``after`` resumes behind the last one (opaque; None at the end)."""
+    """A page of records; ``after`` is the opaque cursor of the next page (None at the end)."""
 
     records: list[Record]
     after: str | None
@@ -152,9 +152,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A dirty bit: the record (kind, key) has changed at or before ``token``; read it to learn how.
+    """A notice that the record (kind, key) has changed at or before ``token``; read the record to learn how.
 
-    Of the kind :data:`MARKER` it is a barrier, or, with an empty key, how far a feed has come while nothing changed:
+    With the kind :data:`MARKER` it is a barrier or, if the key is empty, how far a feed has come while nothing changed:
     there is nothing to read, only its token counts.
     """
 
@@ -167,9 +167,9 @@ class Store(Protocol):
     """Canonical records by kind and key.
 
     Every method raises :class:`~service.errors.Unavailable` when the engine does not answer in time. A write that
-    returned is durable (it survives a killed process and a lost machine's memory) and visible to every later read. A
-    write that raised Unavailable is *unknown*: it may or may not have happened; so is one whose caller was cancelled. A
-    kind that is not in :data:`KINDS`, a malformed path and a number out of its range are the caller's bugs: ValueError.
+    returned is durable (it survives a killed process and a machine's loss of power) and visible to every later read. A
+    write that raised Unavailable, or whose caller was cancelled, is *unknown*: it may or may not have happened. A kind
+    that is not in :data:`KINDS`, a malformed path or a number out of range is a bug in the caller: ValueError.
     """
 
     async def get(self, kind: str, key: str) -> Record:
@@ -177,20 +177,21 @@ class Store(Protocol):
         ...
 
     async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
-        """Return the records that exist, by key, in one round trip; absent ones are left out. At most 10,000 keys."""
+        """Return the existing records, by key, in one round trip; absent ones are left out. At most 10,000 keys."""
         ...
 
     async def insert(self, kind: str, key: str, body: Body) -> Record:
         """Write a new record at rev 1.
 
-        Raises AlreadyExists for the key (tombstones included: keys are never reused) or a unique index, InvalidInput.
+        Raises AlreadyExists for the key (including tombstones: keys are never reused) or a unique index, and
+        InvalidInput.
         """
         ...
 
     async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
-        """Insert each record by itself in one round trip. One failure stops none.
+        """Insert several records in one round trip. Each succeeds or fails on its own.
 
-        A key's outcome is its record, or the AlreadyExists or InvalidInput that :meth:`insert` would raise.
+        The result for a key is its record, or the AlreadyExists or InvalidInput that :meth:`insert` would raise.
         """
         ...
 
@@ -202,9 +203,9 @@ class Store(Protocol):
         ...
 
     async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
-        """Replace the record by a tombstone at rev+1 and return it.
+        """Replace the record with a tombstone at rev+1 and return it.
 
-        Raises NotFound, Conflict. Its unique values are free again.
+        Raises NotFound and Conflict. The record's unique values become free again.
         """
         ...
 
@@ -217,55 +218,55 @@ class Store(Protocol):
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        """Return at most ``limit`` (1–1,000) records that meet every condition, tombstones left out.
+        """Return at most ``limit`` (1–1,000) records that meet every condition, excluding tombstones.
 
-        ``where`` is dotted path → condition. Without ``order`` they come by key. Paging by ``after`` shows every record
-        that existed all along, unchanged in what it is sorted by, exactly once. Raises InvalidInput for an ``after``
-        that is not of a page in this order.
+        ``where`` maps dotted paths to conditions. Without ``order``, records come by key. Paging by ``after`` returns
+        every record that existed throughout, with an unchanged sort value, exactly once. Raises InvalidInput for an
+        ``after`` that does not belong to a page in this order.
         """
         ...
 
     async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
-        """Return up to ``limit`` records (1–10,000) in key order behind the key ``after``, tombstones included.
+        """Return up to ``limit`` records (1–10,000) in key order, after the key ``after``, including tombstones.
 
-        It is what a rebuild walks over.
+        A reindex reads the records with it.
         """
         ...
 
     async def count(self, kind: str, where: Mapping[str, Condition]) -> int:
-        """Return how many records meet every condition, tombstones left out."""
+        """Return how many records meet every condition, excluding tombstones."""
         ...
 
     async def size(self, kind: str) -> int:
-        """Return how many records a kind has, for progress and overviews, soon however many there are.
+        """Return how many records a kind has, for progress and overviews, quickly however many there are.
 
-        Exact and without tombstones while counting takes less than a second, then about, with them.
+        Exact and without tombstones while counting takes less than a second, otherwise an estimate that includes them.
         """
         ...
 
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first.
 
-        Numbers start at 1, rise, and are never given twice (also after a crash and by several processes).
+        Numbers start at 1, rise, and are never given out twice (not even after a crash or by several processes).
         """
         ...
 
     def changes(self, after: str | None, *, kinds: Sequence[str], limit: int = 1000) -> AsyncIterator[list[Changed]]:
-        """Yield batches of changes to ``kinds``, and barriers, behind the token ``after``, for ever.
+        """Yield batches of changes to ``kinds``, and barriers, after the token ``after``, forever.
 
-        At least once, and in commit order per key; several changes of one key may show as one. A batch holds at most
-        ``limit`` changes, and may be empty: an empty batch comes at least every second while nothing changes, so that a
-        follower can look at its flags. Changes written by other processes show too, within 0.5 s. ``after`` None means
-        from the first step of the iteration on; to have no gap, take a :meth:`barrier` and follow from its token. A
-        barrier shows in every feed as a change of kind :data:`MARKER`. Raises HistoryLost when the feed cannot go back
-        to ``after`` (also when the token is another database's).
+        At least once, and in commit order per key; several changes of one key may be reported as one. A batch holds at
+        most ``limit`` changes and may be empty: while nothing changes, an empty batch comes at least every second, so
+        that a follower can check its flags. Changes written by other processes are reported within 0.5 s. With
+        ``after`` None the feed starts when it is first iterated; to avoid a gap, take a :meth:`barrier` and follow from
+        its token. A barrier appears in every feed as a change of kind :data:`MARKER`. Raises HistoryLost when the feed
+        cannot go back to ``after`` (also when the token belongs to another database).
         """
         ...
 
     async def barrier(self) -> str:
         """Write a marker and return its token: a feed that has passed it has seen every write that returned before.
 
-        The marker itself comes by every open feed, so a feed that is idle passes it too.
+        Every open feed reports the marker itself, so an idle feed passes it too.
         """
         ...
 
@@ -273,16 +274,16 @@ class Store(Protocol):
         """Return the token of the newest write to these kinds, or of the newest barrier if that is newer.
 
         A feed of (at least) these kinds that has passed it has seen every write to them that returned before, by this
-        store or, until it was opened, by any; an open one passes it without another write. It only reads, in well under
-        a millisecond: what a :meth:`barrier` says by a write, and of all processes, for whoever asks often.
+        store or, before the feed was opened, by any; an open feed passes it without another write. It only reads, in
+        well under a millisecond: a cheaper :meth:`barrier`, for frequent calls, that does not cover other processes.
         """
         ...
 
     def passed(self, token: str, mark: str) -> bool:
-        """Whether a feed that stands at ``token``, the last it gave out, has passed ``mark``.
+        """Whether a feed whose last token is ``token`` has passed ``mark``.
 
-        A mark comes from :meth:`barrier` or :meth:`position`. A token has passed itself when it is a barrier's. Raises
-        HistoryLost for a token of another database.
+        ``mark`` comes from :meth:`barrier` or :meth:`position`. A barrier's token has passed itself. Raises HistoryLost
+        for a token of another database.
         """
         ...
 
@@ -291,12 +292,12 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Finish writes under way and let go of the engine. Safe to call twice."""
+        """Finish writes in progress and release the engine. Safe to call twice."""
         ...
 
 
 async def upsert(store: Store, kind: str, key: str, fields: Body) -> Record:
-    """Set these fields of a record, which is made if it is not there."""
+    """Set these fields of a record, and create it if it does not exist."""
     change = Change(set=fields)
     try:
         return await store.update(kind, key, change)

@@ -9,7 +9,7 @@ from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from indexer.status.model import FollowerStatus, Role, State
-from service.api.ops.metric_table import INDEXER, METRICS, PREFIX, Kind
+from service.api.ops.metrics import INDEXER, METRICS, PREFIX, Kind
 
 Labels = tuple[str, ...]
 Values = Mapping[Labels, float]

@@ -11,13 +11,16 @@ from typing import Any
 
 import httpx
 
-from service.api.app import create_app
+from service.api.app import DOCUMENTS, create_app
+from service.api.kernel.openapi import OPENAPI
 from service.runtime.bootstrap import Service, open_service
 from service.settings import load
+from tests.support.openapi import Contract
 from tests.support.places import place
 
 PREFIX = "/v1/asset-library"
 PATIENCE = 20.0
+CONTRACT = Contract(DOCUMENTS[OPENAPI.path].describe())
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,12 @@ def error_of(response: httpx.Response, status: int, code: str) -> Any:
     return error["details"]
 
 
+async def as_described(response: httpx.Response) -> None:
+    """Check an answer, and a request that was understood, against ``/openapi.json``."""
+    await response.aread()
+    CONTRACT.check(response.request, response)
+
+
 @asynccontextmanager
 async def running(data: Path, **settings: Any) -> AsyncIterator[Api]:
     """Run the API, the indexer and the worker in this process, on the run's engines."""
@@ -72,7 +81,10 @@ async def running(data: Path, **settings: Any) -> AsyncIterator[Api]:
     ):
         app = create_app(service.context, service.gauges)
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://assetry.test", timeout=30) as http:
+        hooks = {"response": [as_described]}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://assetry.test", timeout=30, event_hooks=hooks
+        ) as http:
             key, _ = await service.base.keys.create(
                 "acme", "user_789", ["assets:read", "assets:write", "assets:import"]
             )

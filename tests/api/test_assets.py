@@ -317,6 +317,41 @@ async def test_etag_and_if_match(api: Api) -> None:
     assert (await api.call("PATCH", url, json={"title": "Any"}, headers={"If-Match": "*"})).status_code == 200
 
 
+async def test_a_list_of_entity_tags_is_read_whole(api: Api) -> None:
+    asset = await api.create()
+    url = f"/assets/{asset['id']}"
+    for tags in ('"3", "1"', '"1", "3"', 'W/"7", , "1-99", "0"'):
+        etag = (await api.call("GET", url)).headers["etag"]
+        given = {"If-Match": tags.replace('"1', etag.partition("-")[0])}
+        assert (await api.call("PATCH", url, json={"title": tags}, headers=given)).status_code == 200, tags
+    stale = await api.call("PATCH", url, json={"title": "x"}, headers={"If-Match": '"1", "2", W/"4"'})
+    error_of(stale, 412, "PRECONDITION_FAILED")
+    gone = await api.call("PATCH", "/assets/asset_999999", json={}, headers={"If-Match": '"1", "2"'})
+    error_of(gone, 404, "ASSET_NOT_FOUND")
+
+
+@pytest.mark.parametrize("tags", ['"1" "2"', '"1", *', "1", '"1', 'w/"1"'])
+async def test_what_is_no_list_of_entity_tags_is_refused(api: Api, tags: str) -> None:
+    asset = await api.create()
+    url = f"/assets/{asset['id']}"
+    for method, header in (("PATCH", "If-Match"), ("DELETE", "If-Match"), ("GET", "If-None-Match")):
+        body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
+        details = error_of(await api.call(method, url, headers={header: tags}, **body), 400, "VALIDATION_ERROR")
+        assert (details["field"], details["provided"]) == (header, tags)
+
+
+async def test_a_record_that_the_client_has_is_not_sent_again(api: Api) -> None:
+    asset = await api.create()
+    search = await api.ok("POST", "/searches", json={"name": "x"})
+    for url in (f"/assets/{asset['id']}", f"/searches/{search['id']}"):
+        etag = (await api.call("GET", url)).headers["etag"]
+        for given in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+            answer = await api.call("GET", url, headers={"If-None-Match": given})
+            assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+            assert answer.headers["cache-control"] == "private, no-cache"
+        assert (await api.call("GET", url, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
 async def test_many_writers_lose_nothing(api: Api) -> None:
     asset = await api.create(metadata={})
     url = f"/assets/{asset['id']}"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.adapters.local.part import PartFile
+from service.adapters.local.part_file import PartFile
 from service.adapters.s3.spool import Spool
 from service.errors import NotFound
 from service.ports.files import original_key

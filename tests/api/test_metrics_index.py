@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.ops.metric_table import METRICS
+from service.api.ops.metrics import METRICS
 from tests.api.client import Api, until_ready
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import openapi_spec_validator
 import pytest
+from jsonschema_rs import Draft202012Validator
 from starlette.routing import Route as StarletteRoute
 
 from service.api.app import DIALECTS, DOCUMENTS
-from service.api.dialects.native.routes import NATIVE
+from service.api.dialects.native.routes import FILES, NATIVE
 from service.api.kernel.dispatch import dialect_routes
+from service.api.kernel.errors import CODES
 from service.api.kernel.openapi import OPENAPI
 from service.api.ops.health import health_routes
 from service.api.ops.metrics import Metrics
+from service.api.viewer import viewer_routes
 from tests.api.client import Api
 
 DOCUMENT = DOCUMENTS[OPENAPI.path].describe()
@@ -34,6 +37,7 @@ async def test_every_route_of_the_router_is_in_it(api: Api) -> None:
     metrics = Metrics(api.service.gauges)
     routes = [
         *(route for dialect in DIALECTS for route in dialect_routes(dialect, context)),
+        *viewer_routes(DOCUMENTS),
         *health_routes(context.probes, metrics),
     ]
     served = {(route.path, method.lower()) for route in routes for method in methods(route)} | {(OPENAPI.path, "get")}
@@ -65,22 +69,66 @@ async def test_every_parameter_is_in_it(route: Any) -> None:
         assert set(schemas[body.model.__name__]["properties"]) == set(body.model.model_fields)
 
 
-async def test_it_holds_together() -> None:
-    document = DOCUMENT
-    for reference in references(document):
-        target: Any = document
-        for part in reference.removeprefix("#/").split("/"):
-            target = target[part]
-    ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
+@pytest.mark.parametrize("path", DOCUMENTS)
+async def test_it_is_valid(path: str) -> None:
+    document = DOCUMENTS[path].describe("https://assets.example.org")
+    openapi_spec_validator.validate(document)
+    assert document["servers"] == [{"url": "https://assets.example.org"}]
+    operations = [operation for operations in document["paths"].values() for operation in operations.values()]
+    ids = [operation["operationId"] for operation in operations]
     assert len(ids) == len(set(ids))
+    for operation in operations:
+        for status, response in operation["responses"].items():
+            for media, content in response.get("content", {}).items():
+                assert content["schema"] or media == "*/*", (operation["operationId"], status)
 
 
-def references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"]
-        for item in value.values():
-            yield from references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references(item)
+async def test_every_error_is_described_in_both_shapes() -> None:
+    responses = DOCUMENT["components"]["responses"]
+    assert {f"Error{status}" for status, _ in CODES.values()} == set(responses)
+    for code, (status, _) in CODES.items():
+        described = responses[f"Error{status}"]
+        assert f"`{code}`" in described["description"]
+        assert set(described["content"]) == {"application/json", "application/problem+json"}
+    for path, operations in DOCUMENT["paths"].items():
+        if path.startswith(NATIVE.prefix):
+            for operation in operations.values():
+                assert {"400", "401", "403", "404", "429", "500", "503"} <= set(operation["responses"])
+
+
+async def test_examples_are_right() -> None:
+    validators = {
+        name: Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]})
+        for name in DOCUMENT["components"]["schemas"]
+    }
+    shown = [
+        (name, example)
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for example in schema.get("examples", ())
+    ]
+    shown += [
+        (content["schema"]["$ref"].rpartition("/")[2], content["example"])
+        for operations in DOCUMENT["paths"].values()
+        for operation in operations.values()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        if "example" in content
+    ]
+    assert len(shown) >= 5
+    for name, example in shown:
+        validators[name].validate(example)
+
+
+@pytest.mark.parametrize("route", [*NATIVE.routes, *FILES.routes], ids=lambda route: f"{route.method} {route.path}")
+async def test_a_handler_takes_what_its_row_says(route: Any) -> None:
+    (call,) = [hint for name, hint in get_type_hints(route.handler).items() if name == "call"]
+    params, body = get_args(call)
+    assert params is route.params
+    assert [body] == ([*dict.fromkeys(kind.model for kind in route.bodies)] or [type(None)])
+    assert route.changes == (route.scope == "assets:write")
+
+
+async def test_problem_details_are_as_described(api: Api) -> None:
+    headers = {"Accept": "application/problem+json"}
+    for path, status in (("/assets/asset_999999", 404), ("/assets/x", 400), ("/nowhere", 404)):
+        response = await api.call("GET", path, headers=headers)
+        assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")

@@ -53,7 +53,7 @@ async def redis_quotas() -> AsyncIterator[Quotas]:
 
 def patient_quotas(client: Redis, prefix: str) -> RedisQuotas:
     """Give quotas that do not turn to their own count because the machine is busy."""
-    return RedisQuotas(client, prefix, SystemClock(), patience=10.0)
+    return RedisQuotas(client, prefix, SystemClock(), timeout=10.0)
 
 
 def store_replies(store_factory: StoreFactory) -> RepliesFactory:

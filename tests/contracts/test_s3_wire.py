@@ -126,7 +126,7 @@ async def test_a_wire_that_flips_for_ever_stores_nothing(tmp_path: Path, size: i
 
 
 async def test_an_engine_that_hangs_is_unavailable_in_time_and_comes_back(tmp_path: Path) -> None:
-    async with rig(tmp_path, idle=1.0, patience=0.5, threads=2) as r:
+    async with rig(tmp_path, idle=1.0, stall=0.5, threads=2) as r:
         put = await r.files.put("org", random(MIB))
         r.wire.hang = True
         started = time.monotonic()
@@ -168,7 +168,7 @@ async def test_a_download_that_is_left_early_reads_no_further(tmp_path: Path) ->
 
 
 async def test_slow_readers_hold_no_thread(tmp_path: Path) -> None:
-    async with rig(tmp_path, threads=2, patience=2.0) as r:
+    async with rig(tmp_path, threads=2, stall=2.0) as r:
         put = await r.files.put("org", random(LARGE))
         async with r.files.open(put.key) as one, r.files.open(put.key) as two, r.files.open(put.key) as three:
             for chunks in (one, two, three):

@@ -331,7 +331,7 @@ async def test_credentials_and_sockets_are_spoken(tmp_path: Path) -> None:
             assert await redis.set("key", b"1")
             await redis.aclose()
         for url in (guarded.url, guarded.url.replace("//", "//:wrong@"), guarded.url.replace("//", "//you:x@")):
-            with pytest.raises(SettingsError, match="refuses the credentials"):
+            with pytest.raises(SettingsError, match="rejected the credentials"):
                 await connect(RedisOptions(url))
 
 
@@ -367,7 +367,7 @@ async def test_a_user_has_the_rights_that_an_examination_asks_for(
             stack.push_async_callback(redis.aclose)
 
             async def listens() -> bool:
-                return "may not" in caplog.text or bool(await redis.exists("assetry:jobs:health-check"))
+                return "lacks the permission" in caplog.text or bool(await redis.exists("assetry:jobs:health-check"))
 
             await eventually(listens, "the worker listens, or says that it may not")
             for number in range(2):
@@ -379,7 +379,7 @@ async def test_a_user_has_the_rights_that_an_examination_asks_for(
             assert isinstance(mark, Claim)
 
             async def told() -> bool:
-                return "its user may not do this" in caplog.text
+                return "its user lacks the permission" in caplog.text
 
             if refused:
                 await eventually(told, "the worker says what it lacks")
@@ -399,9 +399,7 @@ async def test_tls_is_spoken_with_a_certificate_of_our_own(tmp_path: Path) -> No
         redis = await connect(RedisOptions(f"{url}&ssl_certfile={client.certificate}&ssl_keyfile={client.key}"))
         assert await redis.set("key", b"1")
         await redis.aclose()
-        with pytest.raises(
-            SettingsError, match=r"name a certificate by \?ssl_certfile=FILE.*its clients|its clients.*FILE"
-        ):
+        with pytest.raises(SettingsError, match=r"name (a certificate|one) with \?ssl_certfile=FILE"):
             await connect(RedisOptions(url))
-        with pytest.raises(SettingsError, match="closes the connection: write rediss://"):
+        with pytest.raises(SettingsError, match="closed the connection: use rediss://"):
             await connect(RedisOptions(f"redis://127.0.0.1:{port}"))

@@ -20,8 +20,9 @@ from indexer.crash_points import CrashPoint
 from tests.model.oracle import Violation
 from tests.model.schedules import ACTIONS, ASSETS, run, run_late_move, run_late_writes, run_sleeping_operator
 from tests.model.world import Shape, World
+from tests.support.examples import examples
 
-SEEDS = 80
+SEEDS = examples(150)
 """Schedules of the default run."""
 SOAKED = int(os.environ.get("ASSETRY_MODEL_RUNS", "2000"))
 """Schedules of the soak; ASSETRY_MODEL_FIRST is the first seed, so that runs beside each other share them."""
@@ -106,7 +107,9 @@ class FollowMachine(RuleBasedStateMachine):
         return self.world
 
 
-_BOUNDED = settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+_BOUNDED = settings(
+    max_examples=examples(120), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def test_what_hypothesis_thinks_of_loses_nothing() -> None:

@@ -14,6 +14,7 @@ from query.compile import compile_search
 from query.types import Caller, SearchRequest
 from tests.semantics.engine import Engine, filled
 from tests.semantics.evaluator import Library, metres
+from tests.support.examples import examples
 from tests.support.library import NOW, ORG, records
 from tests.support.queries import Generator, generated
 
@@ -146,11 +147,11 @@ def test_by_hand(engine: Engine, library: Library, text: str) -> None:
 
 
 def test_a_fixed_list(engine: Engine, library: Library) -> None:
-    totals = [_agree(engine, library, text) for text in generated(150, seed=7)]
+    totals = [_agree(engine, library, text) for text in generated(examples(600), seed=7)]
     assert sum(0 < total < SIZE * 0.9 for total in totals) > len(totals) / 2
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(360), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_whatever_the_query(engine: Engine, library: Library, rng: random.Random) -> None:
     _agree(engine, library, Generator(rng).query())

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.commands import answer
+
 PATIENCE = 30.0
 
 
@@ -66,7 +68,7 @@ class Served:
         self.process.wait()
 
     def key(self, scopes: str = "*", org: str = "default") -> str:
-        made = printed("keys", "create", "--data", self.data, "--org", org, "--user", "tester", "--scopes", scopes)
+        made = answer("keys", "create", "--data", self.data, "--org", org, "--user", "tester", "--scopes", scopes)
         return str(made["key"])
 
     def client(self, scopes: str = "*") -> httpx.Client:

@@ -28,17 +28,26 @@ _OF: Mapping[FieldType, list[Field]] = {
 
 
 @cache
+def _bodies() -> tuple[dict[str, Any], ...]:
+    """Return the records of the library as their search documents see them: with what is derived from metadata."""
+    return tuple(
+        {
+            **record.body,
+            "metadata": {**record.body["metadata"], **derived_metadata(record.body["metadata"])},
+            "updated_at": record.updated_at,
+        }
+        for record in records()
+    )
+
+
+@cache
 def pool(name: str) -> tuple[Any, ...]:
     """Return the values that a field has in the library, each once, in the order of their text."""
     found: dict[str, Any] = {}
-    for record in records():
-        metadata = record.body["metadata"]
-        value: Any = {
-            **record.body,
-            "metadata": {**metadata, **derived_metadata(metadata)},
-            "updated_at": record.updated_at,
-        }
-        for part in name.split("."):
+    parts = name.split(".")
+    for body in _bodies():
+        value: Any = body
+        for part in parts:
             value = value.get(part) if isinstance(value, Mapping) else None
         for item in value if isinstance(value, list) else [value]:
             if item is not None:

@@ -15,8 +15,8 @@ from tests.unit.adapters.redis_servers import scripted
     ("answer", "why"),
     [
         (b"-OOM command not allowed when used memory > 'maxmemory'.\r\n", "its memory is full"),
-        (b"-READONLY You can't write against a read only replica.\r\n", "it is a replica, which takes no writes"),
-        (b"-MISCONF Redis is configured to save RDB snapshots\r\n", "it refused a command"),
+        (b"-READONLY You can't write against a read only replica.\r\n", "it is a replica, which refuses writes"),
+        (b"-MISCONF Redis is configured to save RDB snapshots\r\n", "it rejected a command"),
     ],
 )
 async def test_a_redis_that_takes_no_writes_is_not_well(tmp_path: Path, answer: bytes, why: str) -> None:

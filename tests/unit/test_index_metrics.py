@@ -6,7 +6,7 @@ from prometheus_client.core import Metric
 
 from indexer.status.model import UNKNOWN, FollowerStatus, Rebuilding, Reconciling, Role, State, decode, encode
 from indexer.verify.last_result import VerifyResult
-from service.api.ops.metric_table import ENGINES, HTTP, METRICS, PREFIX, render_metrics
+from service.api.ops.metrics import ENGINES, HTTP, METRICS, PREFIX, render_metrics
 from service.runtime.index_metrics import IndexTimes, index_metrics
 
 VERIFIED = VerifyResult("assets-1", "2024-05-01T10:00:00+00:00", 10, {"missing": 2, "stale": 0}, 1, 0, 0.5)

@@ -28,16 +28,16 @@ def test_good_urls(url: str, schemes: tuple[str, ...]) -> None:
     ("url", "schemes", "word"),
     [
         ("localhost:6379", REDIS, "must start with redis:// or rediss://"),
-        ("redis://", REDIS, "no host"),
-        ("redis://:6379", REDIS, "no host"),
+        ("redis://", REDIS, "must contain a host"),
+        ("redis://:6379", REDIS, "must contain a host"),
         ("redis://:pass/word@host", REDIS, "%2F"),
-        ("unix://", REDIS, "no path"),
+        ("unix://", REDIS, "must contain a path"),
         ("http://host:70000", HTTP, "port"),
         ("http://host:port", HTTP, "port"),
-        ("http://host :9", HTTP, "white space"),
+        ("http://host :9", HTTP, "must not contain spaces"),
         ("redis://:pass#word@host", REDIS, "%23"),
         ("https://kim:1#pass@host:9200", HTTP, "%23"),
-        ("mongodb://a,:1", ("mongodb://",), "no host"),
+        ("mongodb://a,:1", ("mongodb://",), "must contain a host"),
     ],
 )
 def test_wrong_urls_are_told_without_being_repeated(url: str, schemes: tuple[str, ...], word: str) -> None:
@@ -57,13 +57,13 @@ def test_hosts_share_their_credentials() -> None:
 @pytest.mark.parametrize(
     ("urls", "word"),
     [
-        ("http://a,https://b", "the same"),
+        ("http://a,https://b", "must not mix"),
         ("http://x:1@a,http://y:1@b", "different credentials"),
-        ("http://a,,http://b", "each of the URLs must start"),
+        ("http://a,,http://b", "each URL must start"),
         ("ftp://a", "must start with https://"),
-        ("https://kim:pass\uff1aword@a", "is not a URL"),
-        ("https://kim:pass\u2100word@a", "is not a URL"),
-        ("https://kim:pass[word@a", "is not a URL"),
+        ("https://kim:pass\uff1aword@a", "must be a valid URL"),
+        ("https://kim:pass\u2100word@a", "must be a valid URL"),
+        ("https://kim:pass[word@a", "must be a valid URL"),
     ],
 )
 def test_hosts_that_do_not_fit(urls: str, word: str) -> None:

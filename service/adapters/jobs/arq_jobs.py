@@ -16,7 +16,7 @@ from service.adapters.jobs.arq_messages import dumps, loads, queue, queues, send
 from service.adapters.jobs.arq_worker import Listener, QueueWorker
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.store_jobs import StoredJobs
-from service.adapters.redis.client import RedisOptions, answered, greet, pool
+from service.adapters.redis.client import RedisOptions, check_server, pool, time_limit
 from service.errors import NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import Record, Store
@@ -49,7 +49,7 @@ class ArqJobs(StoredJobs):
         # arq tells of every job as it comes and goes; what matters of an operation is in its record.
         logging.getLogger("arq").setLevel(logging.WARNING)
         try:
-            await greet(self._redis, self._options)
+            await check_server(self._redis, self._options)
         except BaseException:
             await self._pool.aclose()
             raise
@@ -111,7 +111,7 @@ class ArqJobs(StoredJobs):
         await super().close()
 
     async def _send(self, *operations: Record) -> None:
-        async with answered(self._options.timeout):
+        async with time_limit(self._options.timeout):
             await send(self._redis, self._options.prefix, self.limits, operations, self.clock.now())
 
     async def _begin_overdue(self) -> bool:
@@ -133,7 +133,7 @@ class ArqJobs(StoredJobs):
         operations = sorted(await self.queue.sweep(), key=self._queue)
         for name, group in groupby(operations, self._queue):
             due = {wake_up(self._options.prefix, operation): operation for operation in group}
-            async with answered(self._options.timeout):
+            async with time_limit(self._options.timeout):
                 scores = await self._redis.zmscore(name, list(due))
             missing = [operation for operation, score in zip(due.values(), scores, strict=True) if score is None]
             if missing:

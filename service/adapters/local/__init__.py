@@ -1,1 +1,1 @@
-"""The files port on a folder, and what else the embedded set-up keeps on this machine."""
+"""The files port on a folder, and the other things that the embedded set-up keeps on this machine."""

@@ -1,4 +1,4 @@
-"""The examination of this machine and of the embedded engines for ``assetry doctor``."""
+"""Checks of this machine and of the embedded engines, for ``assetry doctor``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ DATA = "ASSETRY_DATA"
 
 OLDEST_PYTHON = (3, 11)
 FEW_FILES = 4096
-"""Open files below which a busy service may run out: each connection and each file that is served takes one."""
+"""The number of open files below which a busy service may run out: each connection and each open file counts."""
 LITTLE_SPACE = 2 * 2**30
 """Free bytes below which the data folder will soon be full."""
 
 
 def machine() -> list[Check]:
-    """Examine what every set-up runs on. It never raises."""
+    """Check what every set-up needs from the machine. Never raises."""
     return [_python(), _open_files()]
 
 
 def data_folder(folder: DataFolder) -> list[Check]:
-    """Examine the folder of the embedded engines: whether it can be written, and what room is left."""
+    """Check whether the data folder of the embedded engines is writable, and how much space is free."""
     try:
         folder.make()
         with TemporaryFile(dir=folder.root) as scratch:
@@ -40,32 +40,34 @@ def data_folder(folder: DataFolder) -> list[Check]:
             os.fsync(scratch.fileno())
         free = shutil.disk_usage(folder.root).free
     except (SettingsError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it cannot be made"
-        return [Check(ENGINE, "data folder", Health.FAILED, f"{folder.root}: {why}", "let this user write there", DATA)]
+        why = error.strerror if isinstance(error, OSError) else "cannot be created"
+        return [
+            Check(ENGINE, "data folder", Health.FAILED, f"{folder.root}: {why}", "make it writable for this user", DATA)
+        ]
     room = f"{folder.root}, {free / 2**30:.1f} GiB free"
     if free < LITTLE_SPACE:
-        return [Check(ENGINE, "data folder", Health.WARNING, room, "free disk space, or choose another disk", DATA)]
+        return [Check(ENGINE, "data folder", Health.WARNING, room, "free disk space, or use another disk", DATA)]
     return [Check(ENGINE, "data folder", Health.OK, room)]
 
 
 def embedded_store() -> list[Check]:
-    """Say what the embedded store is."""
+    """Describe the embedded store."""
     return [Check("store", "version", Health.OK, f"SQLite {sqlite3.sqlite_version}, in the data folder")]
 
 
 def embedded_search() -> list[Check]:
-    """Examine whether the embedded search engine can be started here."""
+    """Check whether the embedded search engine can run on this machine."""
     setting = "ASSETRY_OPENSEARCH_URL"
     try:
         import osmem_server
 
         binary = Path(osmem_server.resolve_binary())
     except (ImportError, RuntimeError):
-        fix = "install osmem-server, or set the URL of an OpenSearch"
+        fix = "install osmem-server, or set the URL of an OpenSearch cluster"
         return [Check("search", "version", Health.FAILED, f"no osmem-server for {platform.machine()}", fix, setting)]
     if not os.access(binary, os.X_OK):
-        return [Check("search", "version", Health.FAILED, f"{binary} cannot be run", "let this user run it", setting)]
-    return [Check("search", "version", Health.OK, "the embedded engine; good for up to about 20,000 assets")]
+        return [Check("search", "version", Health.FAILED, f"{binary} is not executable", "make it executable", setting)]
+    return [Check("search", "version", Health.OK, "the embedded engine; suitable for up to about 20,000 assets")]
 
 
 def _python() -> Check:
@@ -78,6 +80,6 @@ def _python() -> Check:
 def _open_files() -> Check:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < FEW_FILES:
-        fix = f"raise it before the start: ulimit -n {FEW_FILES} (LimitNOFILE= in a systemd unit)"
+        fix = f"raise it before you start the service: ulimit -n {FEW_FILES} (LimitNOFILE= in a systemd unit)"
         return Check(ENGINE, "open files", Health.WARNING, f"at most {soft} (hard limit {hard})", fix)
     return Check(ENGINE, "open files", Health.OK, "no limit" if soft == resource.RLIM_INFINITY else f"at most {soft}")

@@ -1,4 +1,4 @@
-"""The data folder of the embedded set-up: where things are in it, its secret, and who serves it."""
+"""The data folder of the embedded set-up: its layout, its secret, and the lock of the service that uses it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from service.errors import SettingsError
 
 
 class DataFolder:
-    """Paths below ``--data``."""
+    """Paths below the folder given by ``--data``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
 
     def make(self) -> None:
-        """Create the folder if it is not there. Raises SettingsError."""
+        """Create the folder if it does not exist. Raises SettingsError."""
         try:
             self.run.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError("--data", f"the folder {self.root} cannot be made: {error.strerror}.") from error
+            raise SettingsError("--data", f"cannot create the folder {self.root}: {error.strerror}.") from error
 
     @property
     def database(self) -> Path:
@@ -34,26 +34,26 @@ class DataFolder:
 
     @property
     def files(self) -> Path:
-        """Originals and renditions."""
+        """Original files and renditions."""
         return self.root / "files"
 
     @property
     def run(self) -> Path:
-        """What lives as long as a process: lock and beacons."""
+        """Files that last only as long as a process: the lock and the beacons."""
         return self.root / "run"
 
     @property
     def engine_beacon(self) -> Path:
-        """Where the running embedded engine says its URL."""
+        """The file with the URL of the running embedded engine."""
         return self.run / "engine.json"
 
     @property
     def service_beacon(self) -> Path:
-        """Where the running service says its URL."""
+        """The file with the URL of the running service."""
         return self.run / "service.json"
 
     def secret(self) -> str:
-        """Return the signing secret; made at the first call, readable by its owner only."""
+        """Return the signing secret, created on the first call and readable only by its owner."""
         path = self.root / "secret"
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -65,21 +65,21 @@ class DataFolder:
 
     @contextmanager
     def served(self) -> Iterator[None]:
-        """Hold the folder for one service; a second one raises SettingsError."""
+        """Lock the folder for one service. Raises SettingsError if another service holds it."""
         with (self.run / "lock").open("a") as lock:
             try:
-                # The kernel lets go of it however the process ends.
+                # The kernel releases the lock however the process ends.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 running = self.service() or {}
                 where = f" at {running['url']}" if running.get("url") else ""
-                message = f"another service already serves {self.root}{where}; stop it, or choose another folder."
+                message = f"another service is already using {self.root}{where}; stop it, or choose another folder."
                 raise SettingsError("--data", message) from error
             yield
 
     @contextmanager
     def announced(self, url: str) -> Iterator[None]:
-        """Say where the service listens while it does."""
+        """Publish the URL of the service while it is listening."""
         scratch = self.service_beacon.with_suffix(".new")
         scratch.write_text(json.dumps({"url": url, "pid": os.getpid()}))
         scratch.replace(self.service_beacon)
@@ -89,7 +89,7 @@ class DataFolder:
             self.service_beacon.unlink(missing_ok=True)
 
     def service(self) -> dict[str, Any] | None:
-        """Return {url, pid} of the service that runs on this folder, or None."""
+        """Return {url, pid} of the service running on this folder, or None."""
         try:
             held: dict[str, Any] = json.loads(self.service_beacon.read_text())
             os.kill(held["pid"], 0)

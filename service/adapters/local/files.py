@@ -1,13 +1,13 @@
-"""The embedded files: a folder of content, by its hash.
+"""The embedded files: a folder of content-addressed objects.
 
 ::
 
     <root>/objects/<space>/<ab>/<sha256>            an original
-    <root>/objects/<space>/<ab>/<sha256>.d/<name>   what is derived from it
-    <root>/uploads/<space>/<upload>                 a staged upload that is to be adopted
-    <root>/parts/<uuid>                             a put under way; a crash may leave one
+    <root>/objects/<space>/<ab>/<sha256>.d/<name>   an object derived from it
+    <root>/uploads/<space>/<upload>                 a staged upload that has not been adopted yet
+    <root>/parts/<uuid>                             a put in progress; a crash may leave one behind
 
-A put writes to ``parts``, in the same file system, and moves the whole and synced file to its place in one step.
+A put writes to ``parts``, on the same file system, and then moves the complete, synced file into place atomically.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
 from service.adapters.local.incoming import LocalIncoming
-from service.adapters.local.part import PartFile, sync_folder
-from service.adapters.local.reading import ObjectReader
+from service.adapters.local.object_reader import ObjectReader
+from service.adapters.local.part_file import PartFile, sync_folder
 from service.adapters.shared.memory_budget import MOST, MemoryBudget
 from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from service.ports.files import (
@@ -50,9 +50,9 @@ _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used
 
 
 class LocalFiles:
-    """The files port on a folder; :class:`service.ports.files.Files` says what each method promises.
+    """The files port on a folder; :class:`service.ports.files.Files` states what each method promises.
 
-    Several processes may use one folder. Call :meth:`prepare` first, or use it as a context manager.
+    Several processes may share one folder. Call :meth:`prepare` first, or use it as a context manager.
     """
 
     def __init__(self, root: Path) -> None:
@@ -60,12 +60,12 @@ class LocalFiles:
         self._objects = root / "objects"
         self._uploads = root / "uploads"
         self._parts = root / "parts"
-        self._reading = MemoryBudget(blocks=2)  # one on its way to the client, one that waits
-        self._coming = MemoryBudget(blocks=2)  # one that is gathered, one that is written
+        self._reading_budget = MemoryBudget(blocks=2)  # one on its way to the client, one waiting
+        self._incoming_budget = MemoryBudget(blocks=2)  # one being gathered, one being written
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="assetry-files")
 
     async def prepare(self) -> None:
-        """Make the folders and remove leftovers older than a day. Raises Unavailable."""
+        """Create the folders and remove leftovers older than a day. Raises Unavailable."""
         await self._run(self._prepare)
         await self.sweep()
 
@@ -81,7 +81,7 @@ class LocalFiles:
     async def put(
         self, space: str, stream: AsyncIterator[bytes], *, expected_sha256: str | None = None, limit: int | None = None
     ) -> Put:
-        """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
+        """Store the stream, in constant memory. Raises InvalidInput, TooLarge and whatever the stream raises."""
         check_key(space)
         async with self._incoming(limit) as incoming:
             async for chunk in stream:
@@ -89,11 +89,11 @@ class LocalFiles:
             return await incoming.keep(space, expected_sha256=expected_sha256)
 
     def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
-        """Take content of which is not known yet whether it will be kept."""
+        """Receive content before it is known whether it will be kept."""
         return self._incoming(limit)
 
     async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
-        """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
+        """Store the stream as a staged upload; return its size. Raises TooLarge and whatever the stream raises."""
         target = self._staged(space, upload)
 
         def keep(part: PartFile) -> int:
@@ -106,14 +106,14 @@ class LocalFiles:
             return await incoming.finish(keep)
 
     async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
-        """Return None: no client can reach a folder."""
+        """Return None: clients cannot reach a folder."""
         self._staged(space, upload)
         return None
 
     async def signed_get(
         self, key: str, *, seconds: int, filename: str, mime_type: str, attachment: bool
     ) -> str | None:
-        """Return None: no client can reach a folder."""
+        """Return None: clients cannot reach a folder."""
         check_key(key)
         return None
 
@@ -125,22 +125,22 @@ class LocalFiles:
         return await self._run(self._adopt, space, staged, expected_sha256, limit)
 
     async def sweep(self, older_than: float = STALE_SECONDS) -> int:
-        """Remove parts and staged uploads that are older than so many seconds; return how many."""
+        """Remove parts and staged uploads older than ``older_than`` seconds; return how many."""
         return await self._run(self._sweep, older_than)
 
     async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
-        """Store a local file, streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
+        """Store a local file by streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
         check_key(space)
         return await self._run(self._copy, space, path, limit)
 
     async def put_derived(self, key: str, content: bytes) -> Stat:
-        """Store a derived object, replacing an older one in one step."""
+        """Store a derived object, atomically replacing an older one."""
         return await self._run(self._write_whole, check_key(key), content)
 
     @asynccontextmanager
     async def open(self, key: str, byte_range: ByteRange | None = None) -> AsyncIterator[Content]:
         """Stream an object or a part of it. Raises NotFound on entry."""
-        with self._reading as budget:
+        with self._reading_budget as budget:
             reading = await self._run(ObjectReader, self._objects / check_key(key), key, byte_range, budget)
             try:
                 yield Content(reading.size, self._chunks(reading))
@@ -150,32 +150,32 @@ class LocalFiles:
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[str]:
-        """Give the object's own path. Raises NotFound on entry."""
+        """Provide the object's own path. Raises NotFound on entry."""
         await self.stat(key)
         yield str(self._objects / key)
 
     async def stat(self, key: str) -> Stat:
-        """Return the object's size and time. Raises NotFound."""
+        """Return the object's size and modification time. Raises NotFound."""
         return await self._run(self._stat, check_key(key))
 
     async def delete(self, key: str) -> bool:
-        """Delete the object and what was derived from it; True if there was one."""
+        """Delete the object and everything derived from it; return True if it existed."""
         return await self._run(self._delete, check_key(key))
 
     async def ping(self) -> Mapping[str, Any]:
-        """Return the engine and the bytes that are free, after a write to the folder. Raises Unavailable."""
+        """Return the engine and the free bytes, after a write to the folder. Raises Unavailable."""
         return {"engine": "folder", "free_bytes": await self._run(self._probe)}
 
     async def close(self) -> None:
-        """Finish reads and writes under way. Safe to call twice."""
+        """Finish reads and writes in progress. Safe to call twice."""
         await asyncio.to_thread(self._pool.shutdown)
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run blocking work in a thread. A caller that is cancelled waits for it: none is left behind its back."""
+        """Run blocking work in a thread. A cancelled caller still waits for it, so that none goes on unnoticed."""
         try:
             future = asyncio.get_running_loop().run_in_executor(self._pool, self._guarded, work, *arguments)
         except RuntimeError as error:
-            raise Unavailable("files", "the files are closed") from error
+            raise Unavailable("files", "the files engine is closed") from error
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -193,12 +193,16 @@ class LocalFiles:
         except OSError as error:
             if full := _FULL.get(error.errno or 0):
                 raise StorageFull("files", f"{self._root}: {full}") from error
-            reason = "it is read-only" if error.errno == errno.EROFS else "it cannot be read or written"
+            reason = (
+                "the file system is read-only"
+                if error.errno == errno.EROFS
+                else "the data folder cannot be read or written"
+            )
             raise Unavailable("files", f"{self._root}: {reason}") from error
 
     @asynccontextmanager
     async def _incoming(self, limit: int | None) -> AsyncIterator[LocalIncoming]:
-        with self._coming as budget:
+        with self._incoming_budget as budget:
             incoming = LocalIncoming(self._run, lambda: self._new_part(limit), self._keep, budget)
             try:
                 yield incoming
@@ -225,7 +229,7 @@ class LocalFiles:
         return self._uploads / staged_name(space, upload)
 
     def _adopt(self, space: str, staged: Path, expected_sha256: str | None, limit: int | None) -> Put:
-        """Copy the stage through a part, so that a client which still writes to it cannot change what was hashed."""
+        """Copy the stage to a part, so that a client still writing to the stage cannot change what was hashed."""
         try:
             source = staged.open("rb")
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -236,7 +240,7 @@ class LocalFiles:
             except InvalidInput:
                 staged.unlink(missing_ok=True)
                 raise
-            # A new upload may have taken the place of the one that was read: that one stays.
+            # A newer upload may have replaced the one that was read: that one stays.
             with suppress(FileNotFoundError):
                 if os.path.samestat(staged.stat(), os.fstat(source.fileno())):
                     staged.unlink()
@@ -257,9 +261,9 @@ class LocalFiles:
         try:
             source = path.open("rb") if path.is_file() else None
         except OSError as error:
-            raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path") from error
+            raise InvalidInput(f"Cannot read {path}: {error.strerror}.", field="path") from error
         if source is None:
-            raise InvalidInput(f"{path} is not a file.", field="path")
+            raise InvalidInput(f"{path} is not a regular file.", field="path")
         with source:
             return self._absorb(space, lambda: _read(source, path), None, limit)
 
@@ -282,7 +286,7 @@ class LocalFiles:
         return self._stat(key)
 
     def _move(self, part: PartFile, target: Path) -> None:
-        """Move a part to its place; when this returns, the object survives a crash of the machine."""
+        """Move a part into place; when this returns, the object survives a crash of the machine."""
         new = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         part.move_to(target)
@@ -307,7 +311,7 @@ class LocalFiles:
 
     def _delete(self, key: str) -> bool:
         path = self._objects / key
-        with suppress(FileNotFoundError, NotADirectoryError):  # first: a crash in between leaves nothing out of reach
+        with suppress(FileNotFoundError, NotADirectoryError):  # first, so that a crash in between leaves no orphans
             shutil.rmtree(self._objects / f"{key}.d")
         if not path.is_file():
             return False
@@ -324,7 +328,7 @@ class LocalFiles:
 
 
 def _refreshed(target: Path, size: int) -> bool:
-    """Make what is there count as new; False when there is nothing, or not all of it."""
+    """Touch the existing object so that it counts as new; False if there is none, or an incomplete one."""
     with suppress(FileNotFoundError, NotADirectoryError):
         if target.is_file() and target.stat().st_size == size:
             os.utime(target)
@@ -335,5 +339,5 @@ def _refreshed(target: Path, size: int) -> bool:
 def _read(source: BinaryIO, path: Path) -> bytes:
     try:
         return source.read(MOST)
-    except OSError as error:  # the source's fault, not the store's
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path") from error
+    except OSError as error:  # the fault of the source, not of the store
+        raise InvalidInput(f"Cannot read {path}: {error.strerror}.", field="path") from error

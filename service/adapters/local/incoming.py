@@ -1,4 +1,4 @@
-"""Content on its way into a folder."""
+"""Content being received into a folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from service.adapters.local.part import PartFile
-from service.adapters.shared.intake import ChunkBuffer
+from service.adapters.local.part_file import PartFile
+from service.adapters.shared.chunk_buffer import ChunkBuffer
 from service.adapters.shared.memory_budget import MemoryBudget
 from service.ports.files import Put, check_key
 
@@ -19,12 +19,12 @@ class Run(Protocol):
     """Runs blocking work in a thread."""
 
     def __call__(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        """Return what the work returns. Raises Unavailable and what it raises of our own errors."""
+        """Return what the work returns. Raises Unavailable, and any AssetryError that the work raises."""
         ...
 
 
 class LocalIncoming:
-    """The incoming content of the files port: a part, made with the first bytes. :meth:`close` it."""
+    """The Incoming of the files port: a part, created with the first bytes. Call :meth:`close` on it."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class LocalIncoming:
         await self._intake.add(chunk)
 
     async def sha256(self) -> str:
-        """Return the hash of everything that was written."""
+        """Return the hash of everything written so far."""
         return (await self._whole()).sha256
 
     async def path(self) -> Path:
-        """Return the path of the part."""
+        """Return the path of the part file."""
         return (await self._whole()).path
 
     async def keep(self, space: str, *, expected_sha256: str | None = None) -> Put:
@@ -57,7 +57,7 @@ class LocalIncoming:
         return await self.finish(lambda part: self._store(space, part, expected_sha256))
 
     async def finish(self, keep: Callable[[PartFile], T]) -> T:
-        """Hand the whole part to ``keep``, in a thread, and let go of it there."""
+        """Pass the complete part to ``keep``, in a thread that then closes it."""
         part = await self._whole()
 
         def work() -> T:
@@ -69,14 +69,14 @@ class LocalIncoming:
         return await self._run(work)
 
     async def close(self) -> None:
-        """Remove what was not kept."""
+        """Remove the content unless it was kept."""
         await self._intake.settle()
         if self._part is not None and not self._part.closed:
-            await asyncio.to_thread(self._part.discard)  # also when the files were closed meanwhile
+            await asyncio.to_thread(self._part.discard)  # works even if the files engine was closed meanwhile
 
     async def _whole(self) -> PartFile:
         await self._intake.flush()
-        if self._part is None:  # not a byte came
+        if self._part is None:  # no byte arrived
             await self._append(b"")
         assert self._part is not None
         return self._part

@@ -1,4 +1,4 @@
-"""The quotas port in the process: every process counts for itself."""
+"""The quotas port in memory: every process counts for itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.ports.clock import Clock
 from service.ports.quotas import Usage
 
 _KEYS = 100_000
-"""Keys that are remembered; the one that was seen longest ago is forgotten first."""
+"""The number of keys remembered; the least recently used one is forgotten first."""
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class _Window:
 
 
 class MemoryQuotas:
-    """Windows in memory; :class:`service.ports.quotas.Quotas` says what it promises."""
+    """Windows in memory; :class:`service.ports.quotas.Quotas` states what it promises."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class MemoryQuotas:
         return self.count(key, window)
 
     def count(self, key: str, window: float) -> Usage:
-        """Count a use, for a caller that must not wait."""
+        """Count a use, synchronously."""
         now = self._clock.monotonic()
         current = self._windows.get(key)
         if current is None or now >= current.ends:

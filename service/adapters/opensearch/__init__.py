@@ -1,1 +1,1 @@
-"""The search port on OpenSearch, by opensearch-py."""
+"""The search port on OpenSearch, using opensearch-py."""

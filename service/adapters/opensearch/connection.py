@@ -1,4 +1,4 @@
-"""Where an OpenSearch is and how it is spoken to: addresses, credentials, TLS files, limits."""
+"""How to reach an OpenSearch: addresses, credentials, TLS files, limits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PASSWORD = "ASSETRY_OPENSEARCH_PASSWORD"  # noqa: S105 - the name of the setting
 CLIENT_CERT = "ASSETRY_OPENSEARCH_CLIENT_CERT"
 
 _PORTS = {"http": 9200, "https": 443}
-"""Ports of URLs that name none: 9200 is the engine's own, 443 is where managed services listen."""
+"""Ports of URLs without one: 9200 is the engine's own, 443 is where managed services listen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One node or load balancer. ``shown`` is its URL without credentials, fit for messages and logs."""
+    """One node or load balancer. ``shown`` is its URL without credentials, safe for messages and logs."""
 
     scheme: str
     name: str
@@ -39,7 +39,7 @@ class Host:
 
     @property
     def local(self) -> bool:
-        """Whether it is this machine: what is said there crosses no network."""
+        """Whether it is this machine, so that traffic crosses no network."""
         return self.name == "localhost" or self.name == "::1" or self.name.startswith("127.")
 
 
@@ -48,10 +48,10 @@ class Connection:
     """How to reach an engine.
 
     ``hosts`` are URLs (``https://user:secret@host:9200/prefix``; all must be nodes of one cluster). ``user`` and
-    ``password`` are for hosts whose URL has none. ``timeout`` is in seconds and holds where a call names none; the wait
-    for a free connection counts. ``connections`` bounds the open connections to each host, and ``waiting`` how many
-    reading calls may be under way in all: more are refused at once, so that an engine which hangs does not fill the
-    memory. ``compress`` sends and takes bodies by gzip, which pays where the engine is far away.
+    ``password`` apply to hosts whose URL has none. ``timeout`` is in seconds and applies to calls that name none; it
+    includes the wait for a free connection. ``connections`` limits the open connections to each host, and ``waiting``
+    the concurrent reading calls in total: more are refused at once, so that an engine that hangs does not fill the
+    memory. ``compress`` sends and receives gzip bodies, which pays off when the engine is far away.
     """
 
     hosts: tuple[str, ...] = field(repr=False)
@@ -71,13 +71,13 @@ class Connection:
     def addresses(self) -> list[Host]:
         """Return the hosts, parsed. Raises SettingsError, which never repeats a password."""
         if not self.hosts:
-            raise SettingsError(SETTING, "no URL is given: set it to https://host:9200")
+            raise SettingsError(SETTING, "no URL is set: use, for example, https://host:9200")
         if self.user is None and self.password is not None:
-            raise SettingsError(USER, f"is unset although {PASSWORD} is set: set both")
+            raise SettingsError(USER, f"missing, although {PASSWORD} is set: set both")
         given = None if self.user is None else (self.user, self.password or "")
         found = [_host(url, number, given) for number, url in enumerate(self.hosts, 1)]
         if len({host.scheme for host in found}) > 1:
-            raise SettingsError(SETTING, "the URLs are of http:// and https://: use one of them for all hosts")
+            raise SettingsError(SETTING, "the URLs mix http:// and https://: use the same for all hosts")
         return found
 
     @property
@@ -93,8 +93,8 @@ class Connection:
     def tls(self) -> ssl.SSLContext | None:
         """Return the TLS context, None without TLS. Raises SettingsError for files that are missing or unreadable.
 
-        ``ca_certs`` (a file of PEM) replaces the system's authorities; without it SSL_CERT_FILE and SSL_CERT_DIR are
-        honoured, as everywhere in OpenSSL.
+        ``ca_certs`` (a PEM file) replaces the system's CAs; without it SSL_CERT_FILE and SSL_CERT_DIR are honoured, as
+        everywhere in OpenSSL.
         """
         if not self.encrypted:
             return None
@@ -106,8 +106,8 @@ class Connection:
             try:
                 context.load_cert_chain(self.client_cert, self.client_key)
             except (OSError, ssl.SSLError) as error:
-                why = f"{self.client_cert} and its key cannot be loaded ({_why(error)})"
-                raise SettingsError(CLIENT_CERT, f"{why}: name PEM files that this user may read") from error
+                why = f"cannot load {self.client_cert} and its key ({_why(error)})"
+                raise SettingsError(CLIENT_CERT, f"{why}: name PEM files that this user can read") from error
         return context
 
 
@@ -116,9 +116,9 @@ def _host(url: str, number: int, given: tuple[str, str] | None) -> Host:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise SettingsError(SETTING, f"URL number {number} is none: write https://host:9200") from None
+        raise SettingsError(SETTING, f"URL number {number} is invalid: use, for example, https://host:9200") from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(SETTING, f"URL number {number} is none: write https://host:9200 or https://host/prefix")
+        raise SettingsError(SETTING, f"URL number {number} is invalid: use https://host:9200 or https://host/prefix")
     auth = _auth(parts) or given
     return Host(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"), auth)
 
@@ -130,15 +130,15 @@ def _auth(parts: SplitResult) -> tuple[str, str] | None:
 
 
 def _trusting(authorities: str | None) -> ssl.SSLContext:
-    """Return a context that trusts the authorities in a file (None: the system's). Raises SettingsError."""
+    """Return a context that trusts the CAs in a file (None: the system's). Raises SettingsError."""
     if authorities is None:
         return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cafile=authorities)
     except (OSError, ssl.SSLError) as error:
-        why = f"{authorities} cannot be loaded ({_why(error)})"
-        raise SettingsError(CA, f"{why}: name a PEM file with the authority's certificate") from error
+        why = f"cannot load {authorities} ({_why(error)})"
+        raise SettingsError(CA, f"{why}: name a PEM file with the CA certificate") from error
     return context
 
 

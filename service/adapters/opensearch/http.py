@@ -1,4 +1,4 @@
-"""opensearch-py's connection to one host, on aiohttp: bounded in time and number, bodies streamed, nothing logged."""
+"""opensearch-py's connection to one host, on aiohttp: limited in time and number, bodies streamed, nothing logged."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from opensearchpy.exceptions import ConnectionTimeout, TransportError
 from yarl import URL
 
 COMPRESSED = 1024
-"""Bodies of fewer bytes are sent as they are: gzip would not make them fewer packets."""
+"""Smaller bodies are sent uncompressed: gzip would not save packets."""
 
 _LEVEL = 1
 _DNS_SECONDS = 10
 _ASIDE = 64 * 1024
-"""Bodies of more bytes are compressed in a thread, not on the event loop."""
+"""Larger bodies are compressed in a thread, not on the event loop."""
 
 
 class HttpConnection(AIOHttpConnection):
     """Connections to one host.
 
-    It replaces the client's own for four reasons: a time-out for connecting (a host that is gone must not cost the
-    whole time-out of a call), bodies of any size without aiohttp's warning, no redirects (they would carry credentials
-    elsewhere), and an engine's deprecation header that becomes no Python warning.
+    It replaces the client's own for four reasons: a connect timeout (a host that is down must not cost a call's whole
+    timeout), bodies of any size without aiohttp's warning, no redirects (they would send the credentials elsewhere),
+    and no Python warning for an engine's deprecation header.
     """
 
     def __init__(self, *, connect_timeout: float, **options: Any) -> None:
@@ -50,9 +50,9 @@ class HttpConnection(AIOHttpConnection):
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Return (status, headers, body).
 
-        Raises ConnectionTimeout when there is no whole answer in ``timeout`` seconds (the wait for a free connection
-        included), ConnectionFailed when the host cannot be reached or hangs up, TransportError for a status of 300 and
-        more that is not in ``ignore``.
+        Raises ConnectionTimeout when there is no complete answer within ``timeout`` seconds (including the wait for a
+        free connection), ConnectionFailed when the host cannot be reached or closes the connection, and TransportError
+        for a status of 300 or more that is not in ``ignore``.
         """
         session = self.session or self._open()
         sent = {**self.headers, **(headers or {})}
@@ -64,7 +64,7 @@ class HttpConnection(AIOHttpConnection):
                 method, address, data=data, headers=sent, timeout=seconds, allow_redirects=False
             ) as answer:
                 raw = await answer.read()
-        except ConnectionTimeoutError as error:  # nothing was sent
+        except ConnectionTimeoutError as error:  # nothing has been sent
             raise ConnectionFailed("N/A", str(error), error) from error
         except TimeoutError as error:
             raise ConnectionTimeout("TIMEOUT", str(error), error) from error
@@ -75,14 +75,14 @@ class HttpConnection(AIOHttpConnection):
         return answer.status, answer.headers, raw
 
     def _open(self) -> aiohttp.ClientSession:
-        """Make the session, on the event loop of the first request."""
+        """Create the session, on the event loop of the first request."""
         connector = aiohttp.TCPConnector(
             limit=self._limit or 0, ssl=self._ssl_context or True, ttl_dns_cache=_DNS_SECONDS, keepalive_timeout=30
         )
         self.session = session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), skip_auto_headers=("accept-encoding",)
         )
-        # aiohttp would send a PUT or DELETE twice when the first got no answer, and has no option against it.
+        # aiohttp would send a PUT or DELETE again if the first got no answer, and has no option to prevent it.
         session._retry_connection = False
         return session
 
@@ -98,7 +98,7 @@ class HttpConnection(AIOHttpConnection):
         )
 
     async def _encode(self, body: bytes | str, headers: dict[str, str]) -> io.BytesIO:
-        """Return the body as a stream, which aiohttp writes in pieces and never copies whole."""
+        """Return the body as a stream, which aiohttp writes in pieces without copying it whole."""
         data = body.encode() if isinstance(body, str) else body
         if self.http_compress and len(data) >= COMPRESSED:
             headers["content-encoding"] = "gzip"
@@ -110,7 +110,7 @@ class HttpConnection(AIOHttpConnection):
 
 
 def _error(status: int, raw: bytes) -> TransportError:
-    """Return the error of a status, with the answer's body as data where it is JSON (a gateway's may be anything)."""
+    """Return the error of a status, with the answer's body as data if it is JSON (a gateway's may be anything)."""
     try:
         info = orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Whether the user may do all that the service does: tried on an index that is made for it and dropped."""
+"""Whether the user has all permissions that the service needs: tried out on an index created for it and dropped."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from service.ports.checks import Check, Health
 from service.ports.search import Rejected
 
 NAME = "permissions"
-MEND = "give the user's role the permissions that the how-to lists, for indexes of this prefix"
-OTHERWISE = "no permission is at fault: see in the engine's log what it lacks"
+FIX_ROLE = "give the user's role the permissions listed in docs/how-to-deploy.md, for indexes with this prefix"
+CHECK_LOG = "the permissions are not the cause: check the engine's log"
 _SECURITY = "security_exception"
 
 
 @dataclass(slots=True)
 class PermissionTrial:
-    """One index of its own, and what was done on it so far."""
+    """An index of its own, and the actions to try out on it."""
 
     probe: RawClient
     index: str
 
     @property
     def alias(self) -> str:
-        """The name that documents are written to."""
+        """The alias that documents are written to."""
         return f"{self.index}-write"
 
     async def create(self) -> None:
-        """Make the index as a real one is made, so that what the mapping needs is proved too."""
+        """Create the index like a real one, so that the mapping is tried out too."""
         body = {**index_body(), "aliases": {self.alias: {}}}
         await self.probe.send("PUT", f"/{self.index}", body)
 
     async def configure(self) -> None:
-        """Change a setting, as a rebuild does."""
+        """Change a setting, as a reindex does."""
         await self.probe.send("PUT", f"/{self.index}/_settings", {"index": {"refresh_interval": "1s"}})
 
     async def describe(self) -> None:
@@ -65,7 +65,7 @@ class PermissionTrial:
         await self.probe.send("POST", f"/{self.index}/_mget", {"ids": ["a"]})
 
     async def refresh(self) -> None:
-        """Make it searchable."""
+        """Make the document searchable."""
         await self.probe.send("POST", f"/{self.index}/_refresh")
 
     async def search(self) -> None:
@@ -73,8 +73,8 @@ class PermissionTrial:
         for what in ("_search", "_count"):
             await self.probe.send("POST", f"/{self.index}/{what}", {"query": {"match_all": {}}})
 
-    async def walk(self) -> None:
-        """Open a PIT, and close it."""
+    async def page(self) -> None:
+        """Open and close a PIT."""
         answer = await self.probe.send("POST", f"/{self.index}/_search/point_in_time", keep_alive="10s")
         await self.probe.send("DELETE", "/_search/point_in_time", {"pit_id": [answer["pit_id"]]})
 
@@ -91,12 +91,12 @@ _STEPS: dict[str, Callable[[PermissionTrial], Awaitable[None]]] = {
     "read": PermissionTrial.read,
     "refresh": PermissionTrial.refresh,
     "search": PermissionTrial.search,
-    "page by PIT": PermissionTrial.walk,
+    "page by PIT": PermissionTrial.page,
 }
 
 
-async def rights(probe: RawClient, prefix: str) -> Check:
-    """Try everything on ``<prefix>-check-<8 hexadecimal digits>``; it is dropped whatever happens."""
+async def check_permissions(probe: RawClient, prefix: str) -> Check:
+    """Try every action on the index ``<prefix>-check-<8 hexadecimal digits>``, which is dropped in any case."""
     trial = PermissionTrial(probe, f"{prefix}-check-{secrets.token_hex(4)}")
     refused = await _try("create an index", trial.create())
     if refused:
@@ -104,15 +104,15 @@ async def rights(probe: RawClient, prefix: str) -> Check:
     try:
         tried = [await _try(words, step(trial)) for words, step in _STEPS.items()]
     finally:
-        left = await _try(f"drop the index {trial.index}", trial.drop())
-    wrong = [words for words in (*tried, left) if words]
-    if wrong:
-        return _failed(wrong)
-    return Check(ENGINE, NAME, Health.OK, f"may create, {', '.join(_STEPS)}, drop")
+        not_dropped = await _try(f"drop the index {trial.index}", trial.drop())
+    failures = [words for words in (*tried, not_dropped) if words]
+    if failures:
+        return _failed(failures)
+    return Check(ENGINE, NAME, Health.OK, f"create, {', '.join(_STEPS)}, drop")
 
 
 async def _try(words: str, step: Awaitable[Any]) -> str:
-    """Return what could not be done and why, in short; empty when it could."""
+    """Return what could not be done and why, in short; empty if it succeeded."""
     try:
         await step
     except Rejected as error:
@@ -121,12 +121,12 @@ async def _try(words: str, step: Awaitable[Any]) -> str:
     except Unavailable as error:
         return f"{words} ({error.message})"
     except (KeyError, TypeError, IndexError):
-        return f"{words} (the answer cannot be read)"
+        return f"{words} (cannot read the answer)"
     return ""
 
 
-def _failed(refused: list[str]) -> Check:
-    words = ", ".join(refused)
+def _failed(failures: list[str]) -> Check:
+    words = ", ".join(failures)
     if _SECURITY in words:
-        return Check(ENGINE, NAME, Health.FAILED, f"cannot {words}", MEND, SETTING)
-    return Check(ENGINE, NAME, Health.FAILED, f"cannot {words}", OTHERWISE)
+        return Check(ENGINE, NAME, Health.FAILED, f"cannot {words}", FIX_ROLE, SETTING)
+    return Check(ENGINE, NAME, Health.FAILED, f"cannot {words}", CHECK_LOG)

@@ -1,4 +1,4 @@
-"""Which host a call goes to: the live ones in turn, a dead one now and then for a single call that tries it."""
+"""Which host a call goes to: the live ones in turn, and occasionally a dead one, to see whether it is back."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LAST_SECONDS = 30.0
 
 
 class HostPool(ConnectionPool):
-    """Hosts of one cluster, by turns.
+    """The hosts of one cluster, round robin.
 
-    A host that failed gets no calls for a second, and twice as long each time that it is tried in vain (30 s at most).
-    Then *one* call tries it: the client's own pool would send a share of all calls, and a host that hangs would hold
-    each of them for its whole time-out. Where all are dead the calls go round: one may be back.
+    A host that failed gets no calls for a second, and twice as long after every further failure (30 s at most). Then
+    *one* call tries it: the client's own pool would send a share of all calls, and a host that hangs would hold each of
+    them for its whole timeout. If all hosts are dead, the calls go to each in turn, as one may be back.
     """
 
     def __init__(
@@ -36,18 +36,18 @@ class HostPool(ConnectionPool):
         for connection, due in self._due.items():
             if due <= moment:
                 self._failed[connection] = self._failed.get(connection, 0) + 1
-                self._due[connection] = moment + self._pause(connection)  # nobody else tries it meanwhile
+                self._due[connection] = moment + self._pause(connection)  # no other call tries it meanwhile
                 return connection
         self._turn += 1
         live = [connection for connection in self.connections if connection not in self._due] or self.connections
         return live[self._turn % len(live)]
 
     def mark_dead(self, connection: Any, now: float | None = None) -> None:
-        """Note that a call failed to reach the host, or got no answer in time."""
+        """Record that a call failed to reach the host, or got no answer in time."""
         self._due[connection] = self._now() + self._pause(connection)
 
     def mark_live(self, connection: Any) -> None:
-        """Note that the host answered."""
+        """Record that the host answered."""
         self._failed.pop(connection, None)
         self._due.pop(connection, None)
 

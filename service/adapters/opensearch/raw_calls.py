@@ -1,4 +1,4 @@
-"""Raw calls to an OpenSearch by method and path, for the examination at start and by ``assetry doctor``."""
+"""Raw calls to an OpenSearch by method and path, for the checks at startup and of ``assetry doctor``."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from service.errors import Unavailable
 from service.ports.search import Rejected
 
 SECONDS = 4.0
-"""How long one call of an examination may take."""
+"""The timeout of one call of a check."""
 
 
 class RawClient:
-    """One engine, asked by paths.
+    """An engine, called by path.
 
-    Its answers are what the engine says as JSON, unchanged.
+    Answers are the engine's JSON, unchanged.
     """
 
     def __init__(self, client: AsyncOpenSearch) -> None:
         self._client = client
 
     async def get(self, path: str, **params: str) -> Any:
-        """Return what a path answers. Raises as :meth:`send`."""
+        """Send a GET to a path and return the answer. Raises as :meth:`send`."""
         return await self.send("GET", path, None, **params)
 
     async def send(self, method: str, path: str, body: Any = None, **params: str) -> Any:
-        """Send a request; return the answer. Raises Rejected for every 4xx, else Unavailable."""
+        """Send a request and return the answer. Raises Rejected for every 4xx, and Unavailable otherwise."""
         try:
             return await self._raw(method, path, body, params)
         except TransportError as error:
@@ -44,10 +44,10 @@ class RawClient:
                 raise Rejected(status, *describe(error.info)) from error
             raise translate(error) from error
         except SerializationError as error:
-            raise Unavailable(ENGINE, "the answer is no JSON") from error
+            raise Unavailable(ENGINE, "the answer is not JSON") from error
 
     async def first(self, host: Host) -> Mapping[str, Any]:
-        """Return what ``/`` answers. Raises SettingsError, Unavailable as :func:`opensearch_faults.fault` says."""
+        """Return the answer to ``/``. Raises SettingsError or Unavailable, as :func:`diagnosis.fault` determines."""
         try:
             answer = await self._raw("GET", "/", None, {})
         except (TransportError, SerializationError) as error:
@@ -55,9 +55,9 @@ class RawClient:
         return answer if isinstance(answer, Mapping) else {}
 
     async def date(self) -> float | None:
-        """Return the time in the header ``Date`` of an answer, in seconds; None without one."""
+        """Return the time in an answer's ``Date`` header, in seconds; None without one."""
         try:
-            # The client gives headers to nobody; a call before this one has made its connections.
+            # The client does not expose headers; an earlier call has opened its connections.
             _, headers, _ = await self._client.transport.get_connection().perform_request("GET", "/", timeout=SECONDS)
             return parsedate_to_datetime(headers["Date"]).timestamp()
         except (TransportError, KeyError, ValueError):
@@ -71,7 +71,7 @@ class RawClient:
 
 @asynccontextmanager
 async def probing(connection: Connection, host: int | None = None) -> AsyncIterator[RawClient]:
-    """Give a probe of all hosts, or of one alone. Raises SettingsError."""
+    """Provide a raw client of all hosts, or of one alone. Raises SettingsError."""
     chosen = connection if host is None else replace(connection, hosts=(connection.hosts[host],))
     made = client(chosen)
     try:

@@ -1,4 +1,4 @@
-"""What goes over the wire to an OpenSearch: the client, JSON by orjson, bulk bodies as bytes, errors as ours."""
+"""The wire format of an OpenSearch: the client, JSON by orjson, bulk bodies as bytes, errors as Assetry's."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from service.ports.search import BulkItem, BulkOutcome, Rejected
 
 T = TypeVar("T")
 
-NOT_NOW = frozenset({401, 403, 408, 429})
-"""Statuses that say "not now", as does every 5xx: the credentials, a permission or a block are an operator's to fix.
+TEMPORARY = frozenset({401, 403, 408, 429})
+"""Statuses that mean "not now", as every 5xx does: credentials, permissions and blocks are for an operator to fix.
 
-Any other 4xx is a refusal of what was asked.
+Any other 4xx is a rejection of the request.
 """
 
-TOO_MUCH = "too_many_buckets_exception"
-"""A search whose facets have more values than the engine counts (``search.max_buckets``).
+TOO_MANY_BUCKETS = "too_many_buckets_exception"
+"""The error of a search whose facets have more values than the engine counts (``search.max_buckets``).
 
-It says so with a 503, although no later attempt does better.
+It is reported as a 503, although a retry cannot succeed.
 """
 
-FIRST_SHARE = 0.6
-"""Of a reading call's time-out, where another host can be asked in the rest."""
+FIRST_ATTEMPT_SHARE = 0.6
+"""The first attempt's share of a reading call's timeout, if another host can be asked in the remaining time."""
 
 CLOSED = "index_closed_exception"
-"""The error type of whatever meets a closed index. Its status is 400, but it blames no request and no document."""
+"""The error type of any request to a closed index. Its status is 400, but no request or document is at fault."""
 
 _SHARED = "no write index is defined for alias"
-"""How the reason begins that blames each document for the name that it is written to: several indexes have it."""
+"""How the reason begins that blames each document when several indexes have the write alias."""
 
 UNENCODABLE = "unencodable_document"
-"""The error type of a bulk item that is no JSON: it never left the process."""
+"""The error type of a bulk item that cannot be encoded as JSON: it never left the process."""
 
 
 class OrjsonSerializer(JSONSerializer):
-    """opensearch-py's JSON serializer on orjson; text and bytes pass as they are."""
+    """opensearch-py's JSON serializer on orjson; text and bytes are passed through."""
 
     def loads(self, s: str | bytes) -> Any:
         """Parse an answer. Raises SerializationError."""
@@ -57,17 +57,19 @@ class OrjsonSerializer(JSONSerializer):
             raise SerializationError(s, error) from error
 
     def dumps(self, data: Any) -> Any:
-        """Encode a body. Raises TypeError for what is no JSON."""
+        """Encode a body. Raises TypeError for what JSON cannot represent."""
         return data if isinstance(data, (str, bytes)) else orjson.dumps(data)
 
 
 def client(connection: Connection) -> AsyncOpenSearch:
-    """Build the client. It connects with its first request, on the event loop of that request. Raises SettingsError.
+    """Build the client. It connects on its first request, on the event loop of that request. Raises SettingsError.
 
-    It repeats nothing: :func:`repeated` does where that is safe, and what writes is repeated by who knows what was
-    written. It asks for no list of nodes: those of a managed service, or behind a balancer, cannot be reached by it.
+    It never retries: :func:`with_retry` does where that is safe, and writes are retried by callers that know what was
+    written. It does not ask for the list of nodes: those of a managed service, or behind a load balancer, are
+    unreachable. written. It asks for no list of nodes: those of a managed service, or behind a balancer, cannot be
+    reached by it.
     """
-    # The client warns of every failed request, with a stack trace: the adapter raises, and its caller knows more.
+    # The client logs every failed request with a stack trace: the adapter raises instead, and its caller knows more.
     logging.getLogger("opensearch").setLevel(logging.CRITICAL)
     return AsyncOpenSearch(
         hosts=[
@@ -84,7 +86,7 @@ def client(connection: Connection) -> AsyncOpenSearch:
         connection_pool_class=HostPool,
         serializer=OrjsonSerializer(),
         max_retries=0,
-        retry_on_timeout=True,  # without retries: a host that did not answer in time is held for dead
+        retry_on_timeout=True,  # there are no retries: it marks a host that did not answer in time as dead
         retry_on_status=(),
         pool_maxsize=connection.connections,
         timeout=connection.timeout,
@@ -94,21 +96,21 @@ def client(connection: Connection) -> AsyncOpenSearch:
     )
 
 
-async def repeated(call: Callable[[float], Awaitable[T]], seconds: float, *, hosts: int) -> T:
-    """Return what ``call(seconds)`` does; a lost connection is tried once more, on another host where there is one.
+async def with_retry(call: Callable[[float], Awaitable[T]], seconds: float, *, hosts: int) -> T:
+    """Return the result of ``call(seconds)``, retried once after a lost connection, on another host if there is one.
 
-    For calls that only read. Both attempts together take ``seconds`` at most. With several hosts the first has a share
-    of them, so that one host that hangs does not cost the answer.
+    For calls that only read. Both attempts together take ``seconds`` at most. With several hosts the first attempt
+    gets a share of that time, so that one host that hangs does not cost the answer.
     """
     clock = asyncio.get_running_loop().time
-    late = clock() + seconds
+    deadline = clock() + seconds
     try:
-        return await call(seconds if hosts == 1 else seconds * FIRST_SHARE)
+        return await call(seconds if hosts == 1 else seconds * FIRST_ATTEMPT_SHARE)
     except ConnectionFailed as error:
-        left = late - clock()
-        if left <= 0 or (hosts == 1 and isinstance(error, ConnectionTimeout)):
+        remaining = deadline - clock()
+        if remaining <= 0 or (hosts == 1 and isinstance(error, ConnectionTimeout)):
             raise
-    return await call(left)
+    return await call(remaining)
 
 
 @contextmanager
@@ -119,7 +121,7 @@ def translated() -> Iterator[None]:
     except TransportError as error:
         raise translate(error) from error
     except SerializationError as error:
-        raise Unavailable(ENGINE, "the answer is no JSON; is this the address of an OpenSearch?") from error
+        raise Unavailable(ENGINE, "the answer is not JSON; is this the address of an OpenSearch?") from error
 
 
 def translate(error: TransportError) -> Unavailable | Rejected:
@@ -130,15 +132,15 @@ def translate(error: TransportError) -> Unavailable | Rejected:
         return Unavailable(ENGINE, f"no connection ({type(error.info).__name__})")
     status = error.status_code
     kind, reason = describe(error.info)
-    if TOO_MUCH in causes(error.info):
-        return Rejected(400, TOO_MUCH, reason)
-    if not isinstance(status, int) or status in NOT_NOW or status >= 500 or kind == CLOSED:
+    if TOO_MANY_BUCKETS in causes(error.info):
+        return Rejected(400, TOO_MANY_BUCKETS, reason)
+    if not isinstance(status, int) or status in TEMPORARY or status >= 500 or kind == CLOSED:
         return Unavailable(ENGINE, f"answered {status} {kind}")
     return Rejected(status, kind, reason)
 
 
 def describe(info: Any) -> tuple[str, str]:
-    """Return the type and reason of an error body, an item's ``error`` or a plain text."""
+    """Return the type and reason of an error body, an item's ``error`` or plain text."""
     chain = _chain(info)
     if not chain:
         return "unknown", str(info.get("error", info) if isinstance(info, Mapping) else info)
@@ -147,12 +149,12 @@ def describe(info: Any) -> tuple[str, str]:
 
 
 def causes(info: Any) -> list[str]:
-    """Return the types of an error and of what caused it."""
+    """Return the types of an error and of its causes."""
     return [str(cause.get("type", "unknown")) for cause in _chain(info)]
 
 
 def _chain(info: Any) -> list[Mapping[str, Any]]:
-    """Return an error and what caused it, the last cause last; [] where that is not told."""
+    """Return an error and its causes, the last cause last; [] if there are none."""
     error = info.get("error", info) if isinstance(info, Mapping) else info
     chain: list[Mapping[str, Any]] = []
     while isinstance(error, Mapping):
@@ -161,23 +163,23 @@ def _chain(info: Any) -> list[Mapping[str, Any]]:
     return chain
 
 
-def whole(answer: Mapping[str, Any]) -> bool:
+def is_complete(answer: Mapping[str, Any]) -> bool:
     """Whether all shards took part in an answer.
 
-    A shard of which no copy is anywhere is no failed one to OpenSearch: it is only not among the successful.
+    OpenSearch does not count an unassigned shard as failed: it is only missing among the successful ones.
     """
     shards = answer["_shards"]
     return not shards["failed"] and bool(shards["successful"] >= shards["total"])
 
 
 def lost_contexts(answer: Mapping[str, Any]) -> bool:
-    """Whether a shard that a PIT names no longer knows it: then no later search by it will be whole, either."""
+    """Whether a shard no longer knows a PIT that names it: then every later search with the PIT is partial too."""
     failures = answer["_shards"].get("failures", ())
     return any(describe(failure.get("reason"))[0] == "search_context_missing_exception" for failure in failures)
 
 
 def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]:
-    """Return a bulk body of ``index`` actions with external versions, and the outcomes of items that are no JSON.
+    """Return a bulk body of ``index`` actions with external versions, and the outcomes of items that are not JSON.
 
     Those items (by position) are left out of the body: one bad document never spoils the rest of its batch.
     """
@@ -198,7 +200,7 @@ def bulk_body(items: Sequence[BulkItem]) -> tuple[bytes, dict[int, BulkOutcome]]
 def bulk_outcome(item: BulkItem, answer: Mapping[str, Any]) -> BulkOutcome:
     """Read one entry of a bulk answer's ``items``.
 
-    What is wrong with the index has a status of its own: 403 (closed, as a block) and 404 (there is none to write to).
+    Problems of the index have a status of their own: 403 (closed or blocked) and 404 (there is no index to write to).
     """
     result = answer["index"]
     if (error := result.get("error")) is None:
@@ -208,14 +210,14 @@ def bulk_outcome(item: BulkItem, answer: Mapping[str, Any]) -> BulkOutcome:
     return BulkOutcome(item.id, item.version, status, kind, reason)
 
 
-def present(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the documents of a multi-get that are there.
+def existing(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the documents of a multi-get that exist.
 
-    One that cannot be read (a shard that is away, a closed index) is no absent one: it raises Unavailable.
+    One that cannot be read (an unavailable shard, a closed index) does not count as absent: it raises Unavailable.
     """
     for found in answer["docs"]:
         if "error" in found:
-            raise Unavailable(ENGINE, f"a document cannot be read ({describe(found)[0]})")
+            raise Unavailable(ENGINE, f"cannot read a document ({describe(found)[0]})")
     return [found for found in answer["docs"] if found.get("found")]
 
 
@@ -225,8 +227,8 @@ def delete_body(items: Sequence[tuple[str, int]]) -> bytes:
     return b"\n".join([*map(orjson.dumps, actions), b""])
 
 
-def deletion(item: tuple[str, int], answer: Mapping[str, Any]) -> BulkOutcome:
-    """Read one entry of a bulk answer to :func:`delete_body`; a document that was not there is no failure."""
+def delete_outcome(item: tuple[str, int], answer: Mapping[str, Any]) -> BulkOutcome:
+    """Read one entry of a bulk answer to :func:`delete_body`; a missing document is no failure."""
     result = answer["delete"]
     if (error := result.get("error")) is None:
         return BulkOutcome(*item, 200 if result.get("result") == "not_found" else result["status"])

@@ -1,4 +1,4 @@
-"""The examination of a Redis for ``assetry doctor``: each fact, and how to fix what is not well."""
+"""Checks of a Redis server for ``assetry doctor``: each fact, and how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from arq.constants import abort_jobs_ss, job_key_prefix
 from redis import exceptions as failures
 from redis.asyncio import Redis
 
-from service.adapters.redis.client import SETTING, RedisOptions, answered, connect
+from service.adapters.redis.client import SETTING, RedisOptions, connect, time_limit
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Check, Health
 from service.urls import UNIX, shown
@@ -21,96 +21,98 @@ from service.urls import UNIX, shown
 PORT = "jobs"
 PINGS = 5
 SLOW_MILLISECONDS = 20.0
-"""An answer that takes longer is worth a word: every request is counted before it is served."""
+"""Slower answers get a warning: every request is counted before it is served."""
 NEARLY_FULL = 0.9
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Facts = Mapping[str, Any]
-"""What INFO says."""
+"""The answer to INFO."""
 
 
 async def checks(options: RedisOptions) -> list[Check]:
-    """Examine the Redis. What is wrong with it is a check, never an exception.
+    """Check the Redis server. A problem is a check, never an exception.
 
-    What it does not tell (a managed service keeps some things to itself) is a warning. It writes and deletes two keys.
+    Facts that it does not reveal (managed services restrict INFO) are a warning. Writes and deletes two keys.
     """
     try:
         client = await connect(options)
     except SettingsError as error:
-        return [_unusable(error)]
+        return [_not_connected(error)]
     except Unavailable as error:
-        return [Check(PORT, "reachable", Health.FAILED, error.message, "wait, and see its log", SETTING)]
+        return [Check(PORT, "reachable", Health.FAILED, error.message, "wait, then check its log", SETTING)]
     try:
         return [
-            await _reached(client, options),
-            *_guarded(options.url),
+            await _latency(client, options),
+            *_password(options.url),
             await _writable(client, options),
-            *await _told(client, options),
+            *await _information(client, options),
         ]
     finally:
         await client.aclose()
 
 
-def judged(facts: Facts) -> list[Check]:
-    """Judge what INFO says."""
-    return [judge(facts) for judge in _JUDGES]
+def info_checks(facts: Facts) -> list[Check]:
+    """Return the checks of the answer to INFO."""
+    return [check(facts) for check in _INFO_CHECKS]
 
 
-def _unusable(error: SettingsError) -> Check:
-    said = error.message.removeprefix(f"{error.setting}: ").rstrip(".")
-    what, _, fix = said.partition(": ")
-    if said.startswith("the URL") or not fix:
-        what, fix = said, "correct it"
+def _not_connected(error: SettingsError) -> Check:
+    message = error.message.removeprefix(f"{error.setting}: ").rstrip(".")
+    what, _, fix = message.partition(": ")
+    if message.startswith("the URL") or not fix:
+        what, fix = message, "correct the URL"
     return Check(PORT, "reachable", Health.FAILED, what, fix, error.setting)
 
 
-async def _reached(client: Redis, options: RedisOptions) -> Check:
+async def _latency(client: Redis, options: RedisOptions) -> Check:
     took: list[float] = []
     try:
         for _ in range(PINGS):
             began = time.perf_counter()
-            async with answered(options.timeout):
+            async with time_limit(options.timeout):
                 await client.ping()
             took.append((time.perf_counter() - began) * 1000)
     except Unavailable as error:
-        return Check(PORT, "reachable", Health.FAILED, error.message, "see that it is not overloaded", SETTING)
+        return Check(PORT, "reachable", Health.FAILED, error.message, "check whether it is overloaded", SETTING)
     found = f"{shown(options.url)} in {median(took):.1f} ms"
     if median(took) < SLOW_MILLISECONDS:
         return Check(PORT, "reachable", Health.OK, found)
-    return Check(PORT, "reachable", Health.WARNING, found, "put the service nearer to Redis", SETTING)
+    return Check(PORT, "reachable", Health.WARNING, found, "run the service closer to Redis", SETTING)
 
 
-def _guarded(url: str) -> list[Check]:
+def _password(url: str) -> list[Check]:
     parts = urlsplit(url)
     if url.startswith(UNIX) or parts.hostname in LOOPBACK or parts.password:
         return []
-    fix = "give it a password (requirepass, or an ACL user) and write it into the URL"
-    return [Check(PORT, "password", Health.WARNING, "whoever reaches it may read and change all", fix, SETTING)]
+    fix = "set a password (requirepass, or an ACL user) and add it to the URL"
+    return [
+        Check(PORT, "password", Health.WARNING, "anyone who can reach it can read and change all data", fix, SETTING)
+    ]
 
 
 async def _writable(client: Redis, options: RedisOptions) -> Check:
     name = f"{options.prefix}:examined:{secrets.token_hex(8)}"
     try:
-        async with answered(options.timeout):
+        async with time_limit(options.timeout):
             for key in (name, job_key_prefix + name):
                 await client.set(key, b"1", ex=10)
                 await client.delete(key)
-            await client.zrem(abort_jobs_ss, name)  # arq does so behind every wake-up
+            await client.zrem(abort_jobs_ss, name)  # arq does so for every job
     except Unavailable as error:
-        fix = "name the primary, and see in Redis's log why it refuses writes"
+        fix = "use the URL of the primary, and check Redis's log for why it refuses writes"
         if isinstance(error.__cause__, failures.NoPermissionError):
-            fix = f"allow its user all commands on its keys and on arq's: ~{options.prefix}:* ~arq:*"
+            fix = f"allow its user all commands on its own keys and on arq's: ~{options.prefix}:* ~arq:*"
         return Check(PORT, "writable", Health.FAILED, error.message, fix, SETTING)
-    return Check(PORT, "writable", Health.OK, "it takes writes")
+    return Check(PORT, "writable", Health.OK, "writes succeed")
 
 
-async def _told(client: Redis, options: RedisOptions) -> list[Check]:
+async def _information(client: Redis, options: RedisOptions) -> list[Check]:
     try:
-        async with answered(options.timeout):
-            return judged(await client.info())
+        async with time_limit(options.timeout):
+            return info_checks(await client.info())
     except Unavailable as error:
         denied = isinstance(error.__cause__, failures.NoPermissionError)
-        fix = "allow its user INFO: arq's worker needs it, too" if denied else "see its log"
+        fix = "allow its user the command INFO, which arq's worker needs too" if denied else "check its log"
         health = Health.FAILED if denied else Health.WARNING
         return [Check(PORT, "information", health, error.message, fix, SETTING)]
 
@@ -123,7 +125,7 @@ def _role(facts: Facts) -> Check:
     role = str(facts.get("role", "master"))
     if role == "master":
         return Check(PORT, "role", Health.OK, "primary")
-    return Check(PORT, "role", Health.FAILED, "it is a replica, which takes no writes", "name the primary", SETTING)
+    return Check(PORT, "role", Health.FAILED, "a replica, which refuses writes", "use the URL of the primary", SETTING)
 
 
 def _eviction(facts: Facts) -> Check:
@@ -131,7 +133,7 @@ def _eviction(facts: Facts) -> Check:
     found = f"maxmemory-policy {policy}, {_size(limit)}"
     if policy == "noeviction" or not limit:
         return Check(PORT, "eviction", Health.OK, found)
-    fix = "set maxmemory-policy to noeviction: else counts of requests and kept replies vanish when memory is short"
+    fix = "set maxmemory-policy to noeviction, or request counts and kept replies disappear when memory runs short"
     return Check(PORT, "eviction", Health.WARNING, found, fix)
 
 
@@ -145,15 +147,15 @@ def _memory(facts: Facts) -> Check:
 
 def _persistence(facts: Facts) -> Check:
     if facts.get("rdb_last_bgsave_status", "ok") != "ok" or facts.get("aof_last_write_status", "ok") != "ok":
-        fix = "free its disk, or allow it to write there: until then Redis refuses writes"
-        return Check(PORT, "persistence", Health.FAILED, "its last save failed", fix)
+        fix = "free disk space, or allow Redis to write there: until then it refuses writes"
+        return Check(PORT, "persistence", Health.FAILED, "the last save failed", fix)
     if facts.get("aof_enabled"):
         return Check(PORT, "persistence", Health.OK, "append-only file")
-    found = "no append-only file: a restart may forget counts of requests and kept replies, never an operation"
+    found = "no append-only file: a restart may lose request counts and kept replies, but never an operation"
     return Check(PORT, "persistence", Health.OK, found)
 
 
-_JUDGES: tuple[Callable[[Facts], Check], ...] = (_version, _role, _eviction, _memory, _persistence)
+_INFO_CHECKS: tuple[Callable[[Facts], Check], ...] = (_version, _role, _eviction, _memory, _persistence)
 
 
 def _size(limit: int) -> str:

@@ -1,6 +1,6 @@
-"""The Redis client: built from a URL, bounded in time, its errors as ours.
+"""The Redis client: built from a URL, with timeouts, and errors translated to Assetry's.
 
-Redis holds nothing that cannot be lost: wake-ups of workers, counts of requests, replies that are kept for a while.
+Redis holds only what may be lost: wake-ups of workers, request counts, and replies that are kept for a while.
 """
 
 from __future__ import annotations
@@ -28,72 +28,72 @@ SETTING = "ASSETRY_REDIS_URL"
 SCHEMES = ("redis://", "rediss://", UNIX)
 
 OLDEST = (6, 2)
-"""The oldest Redis that will do: ZMSCORE and the options of SET, EXPIRE and GETEX are of 6.2."""
+"""The oldest supported Redis: ZMSCORE and the options of SET, EXPIRE and GETEX need 6.2."""
 
 CONNECTIONS = 64
-"""Connections of one process at most; a command waits for one until its time is over."""
+"""The largest number of connections per process; a command waits for a free one until it times out."""
 IDLE_SECONDS = 15
-"""A connection that was idle for longer is tried by a PING first: a half-open one is found before it is used."""
+"""A connection that was idle for longer is checked with a PING first, to detect a half-open one before it is used."""
 
-LOST = (failures.ConnectionError, ConnectionError, failures.ReadOnlyError)
-"""What is tried once more, on a new connection: one that is gone, or that leads to what is the primary no more.
+RETRYABLE = (failures.ConnectionError, ConnectionError, failures.ReadOnlyError)
+"""Errors after which a command is retried once, on a new connection: the connection broke, or reached a replica.
 
-After a failover the address may be another server's, while the old one goes on to answer its clients and refuses their
-writes. Never a command whose answer did not come in time: it may have been carried out.
+After a failover the address may belong to another server, while the old one still answers its clients but refuses
+writes. A command that timed out is never retried: it may have been executed.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class RedisOptions:
-    """Which Redis, and how patient we are.
+    """Which Redis to use, and how.
 
     ``url`` is ``redis://[user][:password]@host:port/db``, ``rediss://…`` (TLS; ``?ssl_ca_certs=FILE`` names a private
-    authority, ``?ssl_cert_reqs=none`` trusts any certificate) or ``unix:///path?db=0``. Every key starts with
-    ``prefix`` (arq's own have it behind ``arq:…:``), so that several services may share a database. A Redis Cluster is
-    not supported. ``timeout`` is how long one command may take, connecting included, in seconds.
+    CA, ``?ssl_cert_reqs=none`` trusts any certificate) or ``unix:///path?db=0``. Every key starts with ``prefix`` (in
+    arq's own keys it follows ``arq:…:``), so that several services can share a database. Redis Cluster is not
+    supported. ``timeout`` limits one command, including connecting, in seconds.
     """
 
-    url: str = field(repr=False)  # it may hold a password
+    url: str = field(repr=False)  # may contain a password
     prefix: str = "assetry"
     timeout: float = 2.0
 
 
 def pool(options: RedisOptions) -> BlockingConnectionPool:
-    """Build the connections; none is opened yet. Raises SettingsError for a URL that is none.
+    """Build the connection pool without opening a connection. Raises SettingsError for a malformed URL.
 
-    It is the blocking pool: the plain one of this client opens connections one after the other under a lock, so that
-    behind a Redis that hangs every caller would wait for the time-outs of all before it.
+    It is the blocking pool: the client's default pool opens connections one after the other under a lock, so that
+    with a Redis that hangs every caller would wait for the timeouts of all callers before it.
     """
     if wrong := fault(options.url, SCHEMES) or _database_fault(options.url):
         raise SettingsError(SETTING, f"the URL {wrong}.")
-    # The client's default is off; with a certificate that nobody signed there is no name to check.
-    named = options.url.startswith("rediss://") and ("ssl_cert_reqs", "none") not in parse_qsl(
+    # The client's default is off; with an untrusted certificate there is no host name to check.
+    check_host = options.url.startswith("rediss://") and ("ssl_cert_reqs", "none") not in parse_qsl(
         urlsplit(options.url).query
     )
-    tls = {"ssl_check_hostname": True} if named else {}
+    tls = {"ssl_check_hostname": True} if check_host else {}
     try:
-        made: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        connections: BlockingConnectionPool = BlockingConnectionPool.from_url(
             options.url,
             max_connections=CONNECTIONS,
             timeout=options.timeout,
             socket_timeout=options.timeout,
             socket_connect_timeout=options.timeout,
             health_check_interval=IDLE_SECONDS,
-            redis_connect_func=_introduce,
+            redis_connect_func=_set_up_connection,
             client_name="assetry",
-            retry=Retry(ConstantBackoff(0.05), 1, LOST),  # type: ignore[arg-type]  # raw errors come up, too
-            retry_on_error=list(LOST),
+            retry=Retry(ConstantBackoff(0.05), 1, RETRYABLE),  # type: ignore[arg-type]  # raw errors come up, too
+            retry_on_error=list(RETRYABLE),
             **tls,
         )
     except ValueError as error:
-        raise SettingsError(SETTING, f"{_mend(error, options.url)}.") from None
-    return made
+        raise SettingsError(SETTING, f"{_explain(error, options.url)}.") from None
+    return connections
 
 
 class Client(Redis):
-    """The client of the pool, which tells the refusal of a replica also from within a script.
+    """The pool's client, which also recognizes a replica's refusal from within a script.
 
-    Redis 6.2 wraps what stopped a script: ``ERR Error running script …: -READONLY You can't write …``.
+    Redis 6.2 wraps the error that stopped a script: ``ERR Error running script …: -READONLY You can't write …``.
     """
 
     async def parse_response(self, connection: Connection, command_name: str | bytes, **options: Any) -> Any:
@@ -107,49 +107,51 @@ class Client(Redis):
 
 
 async def connect(options: RedisOptions) -> Redis:
-    """Return a client that has spoken with its Redis; ``aclose()`` lets go of it.
+    """Return a client that has talked to its Redis; ``aclose()`` releases it.
 
     Raises:
-        SettingsError: it cannot be reached, refuses the credentials, or will not do; the message says how to fix it.
+        SettingsError: it cannot be reached, refuses the credentials, or is not supported; the message says what to do.
         Unavailable: it is there but not ready (it is loading its data).
     """
     client: Redis = Client.from_pool(pool(options))
     try:
-        await greet(client, options)
+        await check_server(client, options)
     except BaseException:
         await client.aclose()
         raise
     return client
 
 
-async def greet(client: Redis, options: RedisOptions) -> None:
-    """Ask for a sign of life, and whether it is a Redis that will do. Raises as :func:`connect` does."""
+async def check_server(client: Redis, options: RedisOptions) -> None:
+    """Check that Redis answers and that its version is supported. Raises as :func:`connect` does."""
     try:
         async with asyncio.timeout(2 * options.timeout):
             await client.ping()
-            facts = await _server(client)
+            facts = await _server_info(client)
     except (failures.RedisError, OSError, TypeError, ValueError) as error:
         if isinstance(error, failures.BusyLoadingError):
             raise translate(error) from error
-        # Not chained: the client's words may repeat the URL.
-        raise SettingsError(SETTING, f"{_mend(error, options.url)}.") from None
+        # Not chained: the client's message may contain the URL.
+        raise SettingsError(SETTING, f"{_explain(error, options.url)}.") from None
     mode, version = str(facts.get("redis_mode", "standalone")), str(facts.get("redis_version", ""))
     if mode != "standalone":
-        raise SettingsError(SETTING, f"{shown(options.url)} is a {mode}, which is not supported: name a single Redis.")
+        raise SettingsError(
+            SETTING, f"{shown(options.url)} is a {mode}, which is not supported: use a single Redis server."
+        )
     if version and version_of(version) < OLDEST:
         needed = ".".join(map(str, OLDEST))
-        raise SettingsError(SETTING, f"{shown(options.url)} is Redis {version}: it takes {needed} or later.")
+        raise SettingsError(SETTING, f"{shown(options.url)} is Redis {version}: upgrade it to {needed} or later.")
 
 
 def version_of(text: str) -> tuple[int, int]:
-    """Return major and minor of a version such as ``7.0.15``."""
+    """Return the major and minor version of, for example, ``7.0.15``."""
     major, minor, *_ = [int("".join(filter(str.isdigit, part)) or 0) for part in f"{text}.0".split(".")]
     return major, minor
 
 
 @asynccontextmanager
-async def answered(seconds: float) -> AsyncIterator[None]:
-    """Bound commands in time, all together, and turn Redis's errors into Unavailable."""
+async def time_limit(seconds: float) -> AsyncIterator[None]:
+    """Limit the total time of the enclosed commands, and turn Redis's errors into Unavailable."""
     with translated():
         async with asyncio.timeout(seconds):
             yield
@@ -157,7 +159,7 @@ async def answered(seconds: float) -> AsyncIterator[None]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn Redis's errors into Unavailable; its own words stay behind."""
+    """Turn Redis's errors into Unavailable, without their text."""
     try:
         yield
     except (failures.RedisError, OSError) as error:  # TimeoutError is an OSError
@@ -167,98 +169,98 @@ def translated() -> Iterator[None]:
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (failures.TimeoutError, "no answer in time"),
     (TimeoutError, "no answer in time"),
-    (failures.AuthenticationError, "it refuses the credentials"),
-    (failures.NoPermissionError, "its user may not do this"),
+    (failures.AuthenticationError, "it rejected the credentials"),
+    (failures.NoPermissionError, "its user lacks the permission"),
     (failures.BusyLoadingError, "it is loading its data"),
-    (failures.ReadOnlyError, "it is a replica, which takes no writes"),
+    (failures.ReadOnlyError, "it is a replica, which refuses writes"),
     (failures.OutOfMemoryError, "its memory is full"),
     (failures.ConnectionError, "no connection"),
     (OSError, "no connection"),
-    (failures.RedisError, "it refused a command"),
+    (failures.RedisError, "it rejected a command"),
 )
-"""What an error means, in our words; the first that fits counts."""
+"""What each kind of error means; the first that matches counts."""
 
 
 def translate(error: Exception) -> Unavailable:
-    """Return what an error of Redis or of its connection means."""
+    """Return Unavailable with the meaning of an error of Redis or of its connection."""
     return Unavailable(ENGINE, next(reason for kind, reason in REASONS if isinstance(error, kind)))
 
 
-async def _introduce(connection: AbstractConnection) -> None:
-    """Introduce ourselves on a new connection, without the PING of an idle one.
+async def _set_up_connection(connection: AbstractConnection) -> None:
+    """Set up a new connection, without the PING that the client sends after idle time.
 
-    The client would send that PING amid the introduction; a server that answers LOADING then has it connect again from
-    within, hundreds of times.
+    The client would send that PING during the set-up; if the server answers LOADING, it would reconnect recursively,
+    hundreds of times.
     """
     connection.next_health_check = asyncio.get_running_loop().time() + IDLE_SECONDS
     await connection.on_connect()
 
 
-async def _server(client: Redis) -> dict[str, Any]:
+async def _server_info(client: Redis) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = await client.info("server")
     except failures.NoPermissionError:
-        return {}  # a user without INFO: nothing can be said, and nothing is wrong
+        return {}  # a user without INFO: nothing is known, and nothing is wrong
     return facts
 
 
 def _database_fault(url: str) -> str | None:
-    """Say what is wrong with the number of the database: the client would take 0 without a word."""
+    """Return what is wrong with the database number; the client would silently use 0."""
     path = urlsplit(url).path.strip("/")
     if url.startswith(UNIX) or not path or path.isdecimal():
         return None
-    return "ends with a database that is no number"
+    return "ends with a database that is not a number"
 
 
 _UNTRUSTED = (
-    "the certificate of {url} is not trusted, or another host's: "
-    "write the host that it names, and name its authority by ?ssl_ca_certs=FILE"
+    "the certificate of {url} is not trusted, or belongs to another host: "
+    "use the host name in the certificate, and name its CA with ?ssl_ca_certs=FILE"
 )
 
 CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "the host name of {url} is not known: correct it"),
+    (socket.gaierror, "cannot resolve the host name of {url}: correct it"),
     (ssl.SSLCertVerificationError, _UNTRUSTED),
-    (ssl.SSLError, "{url} does not speak TLS: write redis:// or the port that does"),
-    (TimeoutError, "{url} does not answer in time: is the address right, and the way there open?"),
-    (failures.TimeoutError, "{url} does not answer in time: is the address right, and the way there open?"),
-    (failures.AuthenticationError, "{url} refuses the credentials: write redis://user:password@host (or :password@)"),
+    (ssl.SSLError, "{url} does not support TLS: use redis://, or the port for TLS"),
+    (TimeoutError, "{url} does not answer in time: check the address, the network and the firewall"),
+    (failures.TimeoutError, "{url} does not answer in time: check the address, the network and the firewall"),
+    (failures.AuthenticationError, "{url} rejected the credentials: use redis://user:password@host (or :password@)"),
     (failures.NoPermissionError, "the user at {url} lacks permissions: allow it all commands on its keys"),
-    (failures.InvalidResponse, "what answers at {url} is no Redis, or wants TLS (rediss://)"),
-    (ConnectionResetError, "{url} closes the connection: {closed}, else see its log"),
-    (BrokenPipeError, "{url} closes the connection: {closed}, else see its log"),
-    (failures.ResponseError, "{url} has no such database, or refuses its clients: correct the number behind the port"),
-    (FileNotFoundError, "there is no socket or certificate where the URL says: correct the path"),
+    (failures.InvalidResponse, "the server at {url} is not a Redis server, or expects TLS: use rediss:// for TLS"),
+    (ConnectionResetError, "{url} closed the connection: {closed}; otherwise check its log"),
+    (BrokenPipeError, "{url} closed the connection: {closed}; otherwise check its log"),
+    (failures.ResponseError, "{url} has no such database, or refuses clients: correct the number after the port"),
+    (FileNotFoundError, "the socket or certificate named in the URL does not exist: correct the path"),
     (failures.ConnectionError, "nothing answers at {url}: start Redis there, or correct the address"),
-    (failures.RedisError, "the URL has a parameter of the wrong kind: correct what is behind the question mark"),
+    (failures.RedisError, "the URL has a parameter with an invalid value: correct the part after the question mark"),
     (OSError, "nothing answers at {url}: start Redis there, or correct the address"),
-    (TypeError, "the URL has a parameter that is not known: drop what is behind the question mark"),
-    (ValueError, "the URL has a parameter of the wrong kind: correct what is behind the question mark"),
+    (TypeError, "the URL has an unknown parameter: remove it from the part after the question mark"),
+    (ValueError, "the URL has a parameter with an invalid value: correct the part after the question mark"),
 )
-"""What an error at the start means and how to fix it; the first that fits the error or what is behind it counts."""
+"""What a connection error means and how to fix it; the first that matches the error or its cause counts."""
 
 
-SAID: tuple[tuple[str, str], ...] = (
+MESSAGE_CAUSES: tuple[tuple[str, str], ...] = (
     (
         "CERTIFICATE_REQUIRED",
-        "{url} wants to know its clients: name a certificate by ?ssl_certfile=FILE&ssl_keyfile=FILE",
+        "{url} requires a client certificate: name one with ?ssl_certfile=FILE&ssl_keyfile=FILE",
     ),
     (
         "max number of clients",
-        "{url} has as many clients as it takes: raise its maxclients, or write ?max_connections=N",
+        "{url} has reached its limit of clients: raise its maxclients, or set ?max_connections=N",
     ),
 )
-"""Words of the library or of Redis that say more than the error's class, with their fixes."""
+"""Phrases from the library or Redis that say more than the error's class, with their explanations."""
 
 
-_CLOSED = "write rediss:// if it wants TLS"
-_CLOSED_TLS = "name a certificate by ?ssl_certfile=FILE&ssl_keyfile=FILE if it wants to know its clients"
-"""Its word for why may be lost with the connection, so what is likely is said."""
+_CLOSED = "use rediss:// if it expects TLS"
+_CLOSED_TLS = "name a certificate with ?ssl_certfile=FILE&ssl_keyfile=FILE if it requires one from clients"
+"""The server's reason may be lost with the connection, so the message names the likely one."""
 
 
-def _mend(error: BaseException, url: str) -> str:
-    behind = [cause for cause in (error.__cause__ or error.__context__, error) if cause is not None]
-    for words, text in SAID:
-        if any(words in str(cause) for cause in behind):
+def _explain(error: BaseException, url: str) -> str:
+    causes = [cause for cause in (error.__cause__ or error.__context__, error) if cause is not None]
+    for words, text in MESSAGE_CAUSES:
+        if any(words in str(cause) for cause in causes):
             return text.format(url=shown(url))
-    said = next(text for kind, text in CAUSES if any(isinstance(cause, kind) for cause in behind))
-    return said.format(url=shown(url), closed=_CLOSED_TLS if url.startswith("rediss:") else _CLOSED)
+    explanation = next(text for kind, text in CAUSES if any(isinstance(cause, kind) for cause in causes))
+    return explanation.format(url=shown(url), closed=_CLOSED_TLS if url.startswith("rediss:") else _CLOSED)

@@ -1,4 +1,4 @@
-"""The replies port on Redis: a hash a slot, changed by scripts, so that each step is one."""
+"""The replies port on Redis: one hash per slot, changed by scripts so that each step is atomic."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], 'token', ARGV[2], 'worker', 
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return {found[1] and 'again' or 'first'}
 """
-# fingerprint, token, worker, lease in ms, the token of a run that is over, ms until it is forgotten.
-# The token may be there already: the client sends a script again when the connection broke before its answer came.
+# fingerprint, token, worker, lease in ms, the token of a run that is over, ms until expiry.
+# The token may be there already: the client resends a script if the connection broke before the answer came.
 
 _RENEW = """
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
@@ -55,10 +55,10 @@ return 1
 
 
 class RedisReplies:
-    """Replies in Redis; :class:`service.ports.replies.Replies` says what each method promises.
+    """Replies in Redis; :class:`service.ports.replies.Replies` states what each method promises.
 
-    Leases go by Redis's clock, and expired replies go by themselves. While Redis is away every method raises
-    Unavailable: nothing may be done twice in silence.
+    Leases use Redis's clock, and Redis expires old replies. While Redis is unavailable, every method raises
+    Unavailable, because nothing may be done twice unnoticed.
     """
 
     def __init__(self, redis: Redis, prefix: str) -> None:
@@ -69,29 +69,29 @@ class RedisReplies:
         )
 
     async def close(self) -> None:
-        """Let other processes take over what is under way here; the client is its owner's to close."""
+        """Let other processes take over the runs in progress here; the client is closed by its owner."""
         self._runs.close()
 
     async def begin(
         self, slot: str, fingerprint: str, *, lease: float = LEASE
     ) -> Claim | StoredReply | InProgress | KeyReused:
-        """Take the slot for a run, or say why not."""
-        mark = Claim(slot, secrets.token_hex(16))
-        self._runs.begin(mark.token)
+        """Claim the slot for a run, or return why not."""
+        claim = Claim(slot, secrets.token_hex(16))
+        self._runs.begin(claim.token)
         try:
-            begun = await self._take(mark, fingerprint, lease)
+            begun = await self._take(claim, fingerprint, lease)
         except BaseException:
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
             raise
         if not isinstance(begun, Claim):
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
         return begun
 
-    async def _take(self, mark: Claim, fingerprint: str, lease: float) -> Claim | StoredReply | InProgress | KeyReused:
+    async def _take(self, claim: Claim, fingerprint: str, lease: float) -> Claim | StoredReply | InProgress | KeyReused:
         over = ""
         while True:
-            args = [fingerprint, mark.token, self._runs.worker, round(lease * 1000), over, _KEPT_MS]
-            answer = await self._run(self._begin, mark.slot, args)
+            args = [fingerprint, claim.token, self._runs.worker, round(lease * 1000), over, _KEPT_MS]
+            answer = await self._run(self._begin, claim.slot, args)
             match answer[0]:
                 case "other":
                     return KeyReused()
@@ -103,28 +103,28 @@ class RedisReplies:
                 case "busy":
                     return InProgress()
                 case word:
-                    return Claim(mark.slot, mark.token, repeated=word == "again")
+                    return Claim(claim.slot, claim.token, repeated=word == "again")
 
-    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
-        """Give a sign of life."""
-        return bool(await self._run(self._renew, mark.slot, [mark.token, round(lease * 1000)]))
+    async def renew(self, claim: Claim, *, lease: float = LEASE) -> bool:
+        """Extend the lease."""
+        return bool(await self._run(self._renew, claim.slot, [claim.token, round(lease * 1000)]))
 
-    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
+    async def keep(self, claim: Claim, reply: StoredReply) -> bool:
         """Keep the run's reply."""
         short = reply.shortened()
-        args: list[Any] = [mark.token, _KEPT_MS, short.status, orjson.dumps(dict(short.headers))]
+        args: list[Any] = [claim.token, _KEPT_MS, short.status, orjson.dumps(dict(short.headers))]
         args += [] if short.body is None else [short.body]
         try:
-            return bool(await self._run(self._keep, mark.slot, args))
+            return bool(await self._run(self._keep, claim.slot, args))
         finally:
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
 
-    async def release(self, mark: Claim, *, forget: bool) -> None:
+    async def release(self, claim: Claim, *, forget: bool) -> None:
         """End a run without a reply."""
         try:
-            await self._run(self._release, mark.slot, [mark.token, int(forget)])
+            await self._run(self._release, claim.slot, [claim.token, int(forget)])
         finally:
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
 
     async def _run(self, script: Any, slot: str, args: list[Any]) -> Any:
         with translated():
@@ -132,7 +132,7 @@ class RedisReplies:
 
 
 def _text(answer: Any) -> Any:
-    """Return an answer with its bytes as text, whether the client decodes them or not."""
+    """Return an answer with its bytes decoded, whether or not the client decodes them."""
     if isinstance(answer, list):
         return [_text(item) for item in answer]
     return answer.decode() if isinstance(answer, bytes) else answer

@@ -1,1 +1,1 @@
-"""The files port on S3: MinIO, AWS, or any engine that speaks as they do."""
+"""The files port on S3: MinIO, AWS, or any compatible engine."""

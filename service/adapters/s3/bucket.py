@@ -1,4 +1,4 @@
-"""Making the bucket: what ``assetry db init`` does for the files."""
+"""Creating the bucket: what ``assetry db init`` does for the files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from service.adapters.s3.errors import at_start
 from service.adapters.s3.options import S3Options
 from service.adapters.s3.threads import Threads
 
-_START_SECONDS = 10.0  # for an answer: who waits is told that the engine hangs
+_START_SECONDS = 10.0  # to wait for an answer, before reporting that the engine hangs
 _OURS = "BucketAlreadyOwnedByYou"  # another process was faster
 
 
 async def create_bucket(options: S3Options) -> bool:
-    """Make the bucket unless it is there; True if it was made. Raises SettingsError, Unavailable.
+    """Create the bucket unless it exists; return True if it was created. Raises SettingsError, Unavailable.
 
-    Its objects are private; nothing else about it is chosen here.
+    Its objects are private; all other properties keep the engine's defaults.
     """
-    threads = Threads(1, options.patience, "s3-init")
+    threads = Threads(1, options.stall, "s3-init")
     try:
         return await threads.run(_create, options.checked())
     finally:
@@ -28,7 +28,7 @@ async def create_bucket(options: S3Options) -> bool:
 def _create(options: S3Options) -> bool:
     made = client(options, provider(options), idle=_START_SECONDS)
     with at_start(options):
-        # Its list says what a HEAD cannot: whether the credentials are wrong, or the bucket is not there.
+        # Unlike a HEAD, listing it tells whether the credentials are wrong or the bucket does not exist.
         try:
             next(iter(made._list_objects(options.bucket, max_keys=1)), None)
         except S3Error as error:

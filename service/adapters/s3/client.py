@@ -1,4 +1,4 @@
-"""The S3 client: built from the options, bounded in time, with the credentials of AWS's standard chain."""
+"""The S3 client: built from the options, with timeouts, and with the credentials of AWS's standard chain."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from service.adapters.s3.options import URL, S3Options
 from service.errors import SettingsError
 
 CONTENT_SHA256 = "X-Amz-Content-Sha256"
-"""The header that holds the hash of a request's body, hexadecimal; it is signed, and engines check it."""
+"""The header with the SHA-256 of a request's body, in hexadecimal; it is signed, and engines verify it."""
 
-_CREDENTIALS_SECONDS = 2.0  # how long the metadata service of a cloud's machine has; elsewhere there is none
+_CREDENTIALS_SECONDS = 2.0  # for a cloud's instance metadata service; elsewhere there is none
 
 
 class _Chain(Provider):
-    """AWS's standard chain. Its last link asks the network, which fails in more ways than the library expects."""
+    """AWS's standard chain. Its last link uses the network, which fails in more ways than the library expects."""
 
     def __init__(self, region: str | None) -> None:
         timeout = Timeout(connect=_CREDENTIALS_SECONDS / 2, read=_CREDENTIALS_SECONDS)
@@ -43,7 +43,7 @@ class _Chain(Provider):
         )
 
     def retrieve(self) -> Credentials:
-        """Return credentials that are good now. Raises NoCredentials. Blocking."""
+        """Return credentials that are currently valid. Raises NoCredentials. Blocking."""
         try:
             return self._chain.retrieve()
         except (ValueError, KeyError, OSError, SyntaxError, HTTPError) as error:
@@ -51,10 +51,10 @@ class _Chain(Provider):
 
 
 class _Client(Minio):
-    """The library's client, but for the hash of a body: the library reads all of it to hash it, we know it already.
+    """The library's client, except for a body's hash: the library reads the whole body for it; we know it already.
 
-    ``X-Amz-Content-Sha256`` among a request's headers is taken as it is, also over https, where the library would send
-    an MD5 instead; the body may then be anything that urllib3 sends, with its ``Content-Length`` given.
+    An ``X-Amz-Content-Sha256`` among a request's headers is used as it is, also over https, where the library would
+    send an MD5 instead; the body may then be anything that urllib3 can send, if its ``Content-Length`` is given.
     """
 
     def _build_headers(
@@ -73,22 +73,22 @@ class _Client(Minio):
 
 
 def provider(options: S3Options) -> Provider:
-    """Return who gives the credentials: the options and their URL, else AWS's standard chain."""
+    """Return the source of credentials: those in the options or their URL, otherwise AWS's standard chain."""
     keys = options.keys
     return StaticProvider(*keys) if keys else _Chain(options.region)
 
 
 def client(options: S3Options, credentials: Provider, *, idle: float | None = None) -> Minio:
-    """Return a client of the endpoint; it connects with its first request. Raises SettingsError.
+    """Return a client of the endpoint, which connects on its first request. Raises SettingsError.
 
-    ``idle`` is its own bound for an answer, in seconds.
+    ``idle`` replaces the options' limit of seconds without an answer.
     """
     region = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return _build(options.url, options, credentials, region, connections(options, idle=idle))
 
 
 def signer(options: S3Options, credentials: Provider, region: str) -> Minio | None:
-    """Return a client that signs URLs for the address that clients reach; None without one. It sends nothing."""
+    """Return a client that signs URLs for the public address, or None if there is none. It sends nothing."""
     if options.public_url is None:
         return None
     return _build(options.public_url, options, credentials, region, connections(options))
@@ -100,7 +100,7 @@ def _build(url: str, options: S3Options, credentials: Provider, region: str | No
     try:
         made = _Client(host, secure=split.scheme == "https", region=region, credentials=credentials, http_client=pool)
     except ValueError as error:
-        raise SettingsError(URL, f"{host} is no S3 endpoint, as in s3.example.org:9000.") from error
+        raise SettingsError(URL, f"{host} is not a valid S3 endpoint, such as s3.example.org:9000.") from error
     if options.style == "virtual":
         made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     elif options.style == "path":

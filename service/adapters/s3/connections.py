@@ -1,4 +1,4 @@
-"""Connections to the S3 engine: how long they wait for it, and what they send again."""
+"""Connections to the S3 engine: their timeouts and retries."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConn
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
-from service.adapters.s3.errors import late
+from service.adapters.s3.errors import timed_out
 from service.adapters.s3.options import CA, S3Options
 from service.errors import SettingsError
 
 RETRIES = 2
-"""How often a request is sent again, at once and after 0.4 s: when it was refused, reset, or answered by 429 or 5xx."""
+"""Retries of a request, at once and after 0.4 s, if it was refused or reset, or answered with 429 or a 5xx."""
 
 _BUSY = (429, 500, 502, 503, 504)
 
 
-class _Patience(Retry):
-    """Retries of what fails at once. An engine that hangs is not asked again: its time is the caller's."""
+class _FastRetry(Retry):
+    """Retries fast failures only: when an engine hangs, a retry would use up the caller's time."""
 
     def increment(
         self,
@@ -36,29 +36,29 @@ class _Patience(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        """Return what is left of the retries. Raises the error itself for what took too long."""
-        if error is not None and late(error):
+        """Return the remaining retries. Raises the error itself if it was a timeout."""
+        if error is not None and timed_out(error):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 def connections(options: S3Options, *, idle: float | None = None) -> urllib3.PoolManager:
-    """Return the pool of connections. Raises SettingsError for certificates that cannot be read.
+    """Return the connection pool. Raises SettingsError for certificates that cannot be read.
 
-    ``idle`` is their own bound for an answer, in seconds.
+    ``idle`` replaces the options' limit of seconds without an answer.
     """
     ca = str(options.ca) if options.ca else os.environ.get("SSL_CERT_FILE") or certifi.where()
     if options.url.startswith("https:"):
         _check_certificates(ca)
-    patience = idle or options.idle
+    idle_seconds = idle or options.idle
     pool = urllib3.PoolManager(
-        maxsize=4 * options.threads,  # a download holds a connection, but no thread, while its reader is slow
-        timeout=Timeout(connect=options.connect, read=patience),
-        blocksize=256 * 1024,  # bytes of a body that are read and sent at once
+        maxsize=4 * options.threads,  # while its reader is slow, a download holds a connection but no thread
+        timeout=Timeout(connect=options.connect, read=idle_seconds),
+        blocksize=256 * 1024,  # bytes of a body that are read and sent at a time
         cert_reqs="CERT_REQUIRED",
         ca_certs=ca,
-        # An engine's Retry-After is minutes, and a thread would sleep through them: who asked us is told to come back.
-        retries=_Patience(
+        # An engine's Retry-After may be minutes, for which a thread would sleep: our client gets a 503 instead.
+        retries=_FastRetry(
             total=RETRIES,
             backoff_factor=0.2,
             status_forcelist=_BUSY,
@@ -66,15 +66,15 @@ def connections(options: S3Options, *, idle: float | None = None) -> urllib3.Poo
             raise_on_status=False,
         ),
     )
-    pool.pool_classes_by_scheme = _pools(patience)
+    pool.pool_classes_by_scheme = _pools(idle_seconds)
     return pool
 
 
 def _pools(idle: float) -> dict[str, type[HTTPConnectionPool]]:
-    """Return pools whose connections have ``idle`` seconds to take the next block of a body.
+    """Return connection pools that allow ``idle`` seconds for each block of a body to be sent.
 
-    Of itself the library leaves the time for connecting in force until the whole request is sent: each block would have
-    to leave within that, which an engine that is busy, or a narrow uplink, does not keep.
+    By default the library keeps the connect timeout in force until the whole request is sent: each block would have
+    to leave within it, which a busy engine or a slow uplink does not always manage.
     """
 
     class Plain(HTTPConnection):
@@ -83,7 +83,7 @@ def _pools(idle: float) -> dict[str, type[HTTPConnectionPool]]:
             self.sock.settimeout(idle)
 
         def request(self, *arguments: Any, **named: Any) -> None:
-            if self.sock is not None:  # the library sets this time when it uses a connection again
+            if self.sock is not None:  # the library sets this timeout when it reuses a connection
                 self.timeout = idle
             super().request(*arguments, **named)
 
@@ -103,6 +103,6 @@ def _check_certificates(path: str) -> None:
     try:
         text = Path(path).read_text("ascii", "replace")
     except OSError as error:
-        raise SettingsError(CA, f"{path} cannot be read: {error.strerror}.") from error
+        raise SettingsError(CA, f"cannot read {path}: {error.strerror}.") from error
     if "BEGIN CERTIFICATE" not in text and "BEGIN TRUSTED CERTIFICATE" not in text:
-        raise SettingsError(CA, f"{path} holds no certificate in PEM.")
+        raise SettingsError(CA, f"{path} contains no PEM certificate.")

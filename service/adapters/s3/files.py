@@ -1,20 +1,20 @@
-"""The files on S3: MinIO, AWS, or any engine that speaks as they do.
+"""The files on S3: MinIO, AWS, or any compatible engine.
 
 ::
 
     <bucket>/<space>/<ab>/<sha256>            an original
-    <bucket>/<space>/<ab>/<sha256>.d/<name>   what is derived from it
-    <bucket>/.uploads/<space>/<upload>        a staged upload that is to be adopted
-    <bucket>/.marks/<uuid>                    a multipart upload under way (see s3_send)
+    <bucket>/<space>/<ab>/<sha256>.d/<name>   an object derived from it
+    <bucket>/.uploads/<space>/<upload>        a staged upload that has not been adopted yet
+    <bucket>/.marks/<uuid>                    a multipart upload in progress (see ``send``)
 
-The key of an original is its hash, which is known after its last byte, and what S3 has under one key cannot be renamed
-to another. So a put gathers the content first, in memory up to a MiB and in a temporary file past it, and then sends it
-to its key. The other way, a multipart upload to a key of its own and a copy by the engine, was measured: 0.8 s for 100
-MB on one MinIO where this way takes 0.46 s and the client library alone 0.25 s, because the engine reads and writes
-everything a second time. It also sends what is there already, and a kill between the steps leaves a whole copy behind.
+The key of an original is its hash, which is known only after its last byte, and S3 cannot rename objects. So a put
+gathers the content first, in memory up to one MiB and in a temporary file beyond that, and then sends it to its key.
+The alternative, a multipart upload to a temporary key followed by a copy within the engine, was measured: 0.8 s for 100
+MB on a MinIO where this way takes 0.46 s and the client library alone 0.25 s, because the engine reads and writes
+everything a second time. It also sends content that exists already, and a kill between the steps leaves a whole copy.
 
-The client library blocks: all of it runs in threads of this adapter's own (see s3_threads). No header of a request to
-the service ever gets here, so none can reach the engine.
+The client library blocks: all of it runs in threads of this adapter's own (see ``threads``). No header of a request to
+the service is ever passed to the engine.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ from service.ports.files import (
     staged_name,
 )
 
-_ASK = 256 * 1024  # bytes from which on it is cheaper to ask whether the engine has them than to send them
-_START_SECONDS = 4.0  # who starts the service is to hear soon that an engine hangs
-_GIVE_UP_SECONDS = 4.0  # who waited for an upload that broke is to hear so; what it left is the janitor's then
-_PING_SECONDS = 1.5  # a probe is to say soon that an engine hangs
-_SIGNED_SECONDS = 7 * 86_400  # S3's bound
+_ASK = 256 * 1024  # bytes from which on asking whether the engine has the content is cheaper than sending it
+_START_SECONDS = 4.0  # so that an engine that hangs at startup is reported soon
+_GIVE_UP_SECONDS = 4.0  # to abort a failed upload before the caller gets its error; the sweeper removes the rest
+_PING_SECONDS = 1.5  # so that a probe soon reports an engine that hangs
+_SIGNED_SECONDS = 7 * 86_400  # S3's maximum
 _DISK_THREADS = 4
 
 
 class S3Files:
-    """The files port on S3; :class:`service.ports.files.Files` says what each method promises.
+    """The files port on S3; :class:`service.ports.files.Files` states what each method promises.
 
-    Use it as a context manager: entering looks at the bucket and raises SettingsError or Unavailable.
+    Use it as a context manager: on entry it checks the bucket, and raises SettingsError or Unavailable.
     """
 
     def __init__(self, options: S3Options) -> None:
@@ -78,17 +78,17 @@ class S3Files:
         self._probe = client(options, credentials, idle=_PING_SECONDS)
         self._credentials = credentials
         self._signer: Minio | None = None
-        self._threads = Threads(options.threads, options.patience, "s3")
-        self._reading = MemoryBudget(blocks=4)  # one on its way to the client, one that waits, two that are read ahead
-        self._coming = MemoryBudget(blocks=3)  # one that is gathered, one that is written, one that is kept
-        # An upload may take hours on a narrow line. Reading never waits for it.
-        self._senders = Threads(options.threads, options.patience, "s3-send")
-        # Hashing never waits for an engine that hangs, and a probe never for those who already do.
+        self._threads = Threads(options.threads, options.stall, "s3")
+        self._reading_budget = MemoryBudget(blocks=4)  # one on its way to the client, one waiting, two read ahead
+        self._incoming_budget = MemoryBudget(blocks=3)  # one being gathered, one being written, one being kept
+        # An upload may take hours over a slow connection. Reads never wait for it.
+        self._senders = Threads(options.threads, options.stall, "s3-send")
+        # Hashing never waits for an engine that hangs, and a probe never for the requests that do.
         self._disk = Threads(_DISK_THREADS, 600.0, "spool")
         self._ping_thread = Threads(1, _PING_SECONDS, "s3-ping")
-        brief = client(options, credentials, idle=min(options.idle, _GIVE_UP_SECONDS))
-        self._sender = Sender(self._client, brief, self._threads, self._senders, options)
-        self._janitor = Sweeper(self._client, self._bucket)
+        abort_client = client(options, credentials, idle=min(options.idle, _GIVE_UP_SECONDS))
+        self._sender = Sender(self._client, abort_client, self._threads, self._senders, options)
+        self._sweeper = Sweeper(self._client, self._bucket)
 
     async def __aenter__(self) -> Self:
         try:
@@ -106,7 +106,7 @@ class S3Files:
     async def put(
         self, space: str, stream: AsyncIterator[bytes], *, expected_sha256: str | None = None, limit: int | None = None
     ) -> Put:
-        """Store the stream in flat memory. Raises InvalidInput, TooLarge and what the stream raises."""
+        """Store the stream, in constant memory. Raises InvalidInput, TooLarge and whatever the stream raises."""
         check_key(space)
         async with self._incoming(limit) as incoming:
             async for chunk in stream:
@@ -114,16 +114,16 @@ class S3Files:
             return await incoming.keep(space, expected_sha256=expected_sha256)
 
     def receive(self, *, limit: int | None = None) -> AbstractAsyncContextManager[Incoming]:
-        """Take content of which is not known yet whether it will be kept."""
+        """Receive content before it is known whether it will be kept."""
         return self._incoming(limit)
 
     async def put_path(self, space: str, path: Path, *, limit: int | None = None) -> Put:
-        """Store a local file, streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
+        """Store a local file by streaming it. Raises InvalidInput (no readable regular file), TooLarge."""
         check_key(space)
         return await self.put(space, pieces(path, self._disk), limit=limit)
 
     async def put_derived(self, key: str, content: bytes) -> Stat:
-        """Store a derived object, replacing an older one in one step."""
+        """Store a derived object, atomically replacing an older one."""
         await self._threads.run(self._sender.put, check_key(key), content)
         return await self.stat(key)
 
@@ -135,7 +135,7 @@ class S3Files:
 
     @asynccontextmanager
     async def local_path(self, key: str) -> AsyncIterator[str]:
-        """Give a temporary copy of the object, deleted afterwards. Raises NotFound on entry."""
+        """Provide a temporary copy of the object, deleted afterwards. Raises NotFound on entry."""
         check_key(key)
         spool = Spool(self._options.scratch)
         try:
@@ -146,15 +146,15 @@ class S3Files:
             await asyncio.to_thread(spool.close)
 
     async def stat(self, key: str) -> Stat:
-        """Return the object's size and time. Raises NotFound."""
+        """Return the object's size and modification time. Raises NotFound."""
         return await self._threads.run(self._stat, check_key(key))
 
     async def delete(self, key: str) -> bool:
-        """Delete the object and what was derived from it; True if there was one."""
+        """Delete the object and everything derived from it; return True if it existed."""
         return await self._threads.run(delete, self._client, self._bucket, check_key(key))
 
     async def stage(self, space: str, upload: str, stream: AsyncIterator[bytes], *, limit: int | None = None) -> int:
-        """Keep the stream as a staged upload; return its size. Raises TooLarge and what the stream raises."""
+        """Store the stream as a staged upload; return its size. Raises TooLarge and whatever the stream raises."""
         key = STAGES + staged_name(space, upload)
         async with self._incoming(limit) as incoming:
             async for chunk in stream:
@@ -164,13 +164,13 @@ class S3Files:
             return spool.size
 
     async def signed_put(self, space: str, upload: str, *, seconds: int) -> str | None:
-        """Return a URL for a PUT of a staged upload, when clients can reach the engine."""
+        """Return a presigned URL to PUT a staged upload, if clients can reach the engine."""
         return await self._sign("PUT", STAGES + staged_name(space, upload), seconds, {})
 
     async def signed_get(
         self, key: str, *, seconds: int, filename: str, mime_type: str, attachment: bool
     ) -> str | None:
-        """Return a URL for a GET of an object, when clients can reach the engine."""
+        """Return a presigned URL to GET an object, if clients can reach the engine."""
         headers = {
             "response-content-type": mime_type,
             "response-content-disposition": disposition(filename, inline=not attachment),
@@ -183,8 +183,8 @@ class S3Files:
     ) -> Put:
         """Store a staged upload by its content. Raises NotFound, InvalidInput, TooLarge.
 
-        It is read and sent anew, not copied by the engine: a client whose link is still good could change it between
-        being hashed and being copied, and its metadata, which the client chose, would come along.
+        It is downloaded and sent again, not copied within the engine: a client whose URL is still valid could change it
+        between hashing and copying, and the copy would include the client's metadata.
         """
         key = STAGES + staged_name(space, upload)
         try:
@@ -197,23 +197,23 @@ class S3Files:
         return put
 
     async def sweep(self, older_than: float = STALE_SECONDS) -> int:
-        """Remove leftovers older than so many seconds from the bucket and the temporary files; return how many."""
+        """Remove leftovers older than ``older_than`` seconds, in the bucket and in temporary files; return how many."""
         files = await self._disk.run(sweep_scratch, self._options.scratch, older_than)
-        return files + await self._threads.run(self._janitor.sweep, older_than)
+        return files + await self._threads.run(self._sweeper.sweep, older_than)
 
     async def ping(self) -> Mapping[str, Any]:
-        """Return the engine, after a look at the bucket; S3 does not say what is free. Raises Unavailable."""
-        await self._ping_thread.run(self._look, self._probe)
+        """Return the engine, after listing the bucket; S3 does not report free space. Raises Unavailable."""
+        await self._ping_thread.run(self._check_bucket, self._probe)
         return {"engine": "s3", "free_bytes": None}
 
     async def close(self) -> None:
-        """Finish requests under way. Safe to call twice."""
+        """Finish requests in progress. Safe to call twice."""
         every = (self._threads, self._senders, self._disk, self._ping_thread)
         await asyncio.gather(*(threads.close() for threads in every))
 
     @asynccontextmanager
     async def _incoming(self, limit: int | None) -> AsyncIterator[S3Incoming]:
-        with self._coming as budget:
+        with self._incoming_budget as budget:
             incoming = S3Incoming(Spool(self._options.scratch, limit, budget.block), self._disk, self._keep, budget)
             try:
                 yield incoming
@@ -222,48 +222,48 @@ class S3Files:
 
     async def _keep(self, space: str, spool: Spool) -> Put:
         key = original_key(space, spool.sha256)
-        there = spool.size >= _ASK and await self._threads.run(self._has, key, spool.size)
-        tags = self._sender.tags
-        if not there and spool.size > INLINE and tags.believed and self._sender.is_single(spool):
-            told = await self._sender.send(spool, key)
-            md5 = told if told is not None else await self._disk.run(spool.md5)
+        there = spool.size >= _ASK and await self._threads.run(self._has_fresh, key, spool.size)
+        md5_etags = self._sender.md5_etags
+        if not there and spool.size > INLINE and md5_etags.trusted and self._sender.is_single(spool):
+            md5 = await self._sender.send(spool, key)
+            md5 = md5 if md5 is not None else await self._disk.run(spool.md5)
         elif spool.size > INLINE:
             md5 = await self._with_md5(spool, None if there else key)
         else:
             md5 = spool.md5()
-            tags.compare(await self._sender.send(spool, key), md5)
+            md5_etags.compare(await self._sender.send(spool, key), md5)
         return Put(key, spool.sha256, md5, spool.size)
 
     async def _with_md5(self, spool: Spool, key: str | None) -> str:
-        """Work out the MD5 while the spool travels to its key, if it has to."""
+        """Compute the MD5 while the spool is sent to its key, if it has to be."""
         working = asyncio.create_task(self._disk.run(spool.md5))
         try:
-            told = None if key is None else await self._sender.send(spool, key)
-            self._sender.tags.compare(told, await working)
+            md5 = None if key is None else await self._sender.send(spool, key)
+            self._sender.md5_etags.compare(md5, await working)
             return working.result()
         finally:
-            await asyncio.gather(working, return_exceptions=True)  # nobody reads the spool when it is closed
+            await asyncio.gather(working, return_exceptions=True)  # the spool may be closed only when nobody reads it
 
     @asynccontextmanager
     async def _download(
         self, key: str, absent: NotFound, byte_range: ByteRange | None = None, limit: int | None = None
     ) -> AsyncIterator[Content]:
-        with self._reading:
-            download = await self._threads.run(self._begin, key, absent, byte_range)
+        with self._reading_budget:
+            download = await self._threads.run(self._start_download, key, absent, byte_range)
             try:
                 if limit is not None and download.size > limit:
-                    raise TooLarge(f"The file is over the limit of {limit:,} bytes.", field="file")
+                    raise TooLarge(f"The file exceeds the limit of {limit:,} bytes.", field="file")
                 yield Content(download.size, download.chunks())
             finally:
                 await download.close()
 
-    def _begin(self, key: str, absent: NotFound, byte_range: ByteRange | None) -> Download:
-        return Download(self._get(key, absent, byte_range), self._threads, self._reading)
+    def _start_download(self, key: str, absent: NotFound, byte_range: ByteRange | None) -> Download:
+        return Download(self._get(key, absent, byte_range), self._threads, self._reading_budget)
 
     async def _sign(self, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str | None:
         if self._signer is None:
             return None
-        # In a thread: credentials that run out are fetched anew.
+        # In a thread, because expired credentials are fetched anew.
         return await self._threads.run(self._signed, self._signer, method, key, seconds, headers)
 
     def _signed(self, signer: Minio, method: str, key: str, seconds: int, headers: Mapping[str, str]) -> str:
@@ -273,12 +273,12 @@ class S3Files:
     def _open_bucket(self) -> None:
         first = client(self._options, self._credentials, idle=_START_SECONDS)
         with at_start(self._options):
-            self._look(first)
+            self._check_bucket(first)
             region = first._get_region(self._bucket)
         self._signer = signer(self._options, self._credentials, region)
 
-    def _look(self, client: Minio) -> None:
-        """Ask for one key of the bucket: unlike a HEAD of it, the answer says what is wrong."""
+    def _check_bucket(self, client: Minio) -> None:
+        """List one key of the bucket: unlike a HEAD, the answer says what is wrong."""
         for _ in client._list_objects(self._bucket, prefix=STAGES, max_keys=1):
             return
 
@@ -293,14 +293,14 @@ class S3Files:
             raise
         if byte_range is not None and response.status != 206:
             response.close()
-            raise Unavailable(ENGINE, "the engine knows no ranges")
+            raise Unavailable(ENGINE, "the engine does not support byte ranges")
         return response
 
     def _save(self, key: str, path: Path) -> None:
-        save(self._get(key, NotFound("file", key), None), path, self._threads.moved)
+        save(self._get(key, NotFound("file", key), None), path, self._threads.note_progress)
 
-    def _has(self, key: str, size: int) -> bool:
-        """Say whether the object is there and counts as new. An older one is sent again: nothing else renews it."""
+    def _has_fresh(self, key: str, size: int) -> bool:
+        """Whether the object exists and counts as new. An old one is sent again, as only that renews it."""
         try:
             found = self._stat(key)
         except NotFound:

@@ -1,4 +1,4 @@
-"""Content on its way to S3."""
+"""Content being received, on its way to S3."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from service.adapters.s3.spool import Spool
 from service.adapters.s3.threads import Threads
-from service.adapters.shared.intake import ChunkBuffer
+from service.adapters.shared.chunk_buffer import ChunkBuffer
 from service.adapters.shared.memory_budget import MemoryBudget
 from service.ports.files import Put, check_key, check_sha256
 
 INLINE = 64 * 1024
-"""Bytes that are hashed where they come: a thread would take longer to begin with it. Past that, threads do it."""
+"""Blocks up to this size are hashed at once, as starting a thread would take longer; larger ones by a thread."""
 
 Store = Callable[[str, Spool], Awaitable[Put]]
 
 
 class S3Incoming:
-    """The incoming content of the files port: a spool, which ``store`` sends to its key. :meth:`close` it."""
+    """The Incoming of the files port: a spool, which ``store`` sends to its key. Call :meth:`close` on it."""
 
     def __init__(self, spool: Spool, threads: Threads, store: Store, budget: MemoryBudget) -> None:
         self._spool = spool
@@ -32,12 +32,12 @@ class S3Incoming:
         await self._intake.add(chunk)
 
     async def spooled(self) -> Spool:
-        """Return the spool with everything in it. Raises TooLarge."""
+        """Return the spool with the complete content. Raises TooLarge."""
         await self._intake.flush()
         return self._spool
 
     async def sha256(self) -> str:
-        """Return the hash of everything that was written."""
+        """Return the hash of everything written so far."""
         return (await self.spooled()).sha256
 
     async def path(self) -> Path:
@@ -52,10 +52,10 @@ class S3Incoming:
         return await self._store(space, spool)
 
     async def close(self) -> None:
-        """Let go of the spool."""
+        """Release the spool."""
         await self._intake.settle()
         if self._spool.on_disk:
-            await asyncio.to_thread(self._spool.close)  # also when the files were closed meanwhile
+            await asyncio.to_thread(self._spool.close)  # works even if the files engine was closed meanwhile
 
     async def _append(self, block: bytes) -> None:
         if self._spool.size + len(block) <= INLINE:

@@ -1,4 +1,4 @@
-"""Which S3 engine keeps the files, and how patient we are with it."""
+"""The options of the S3 adapter: endpoint, credentials and limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.ports.files import FRESH_SECONDS
 from service.urls import fault, shown
 
 ENGINE = "files"
-"""The port's name, as Unavailable and the checks show it."""
+"""The port's name, used in Unavailable and the checks."""
 
 URL = "ASSETRY_S3_URL"
 PUBLIC_URL = "ASSETRY_S3_PUBLIC_URL"
@@ -25,7 +25,7 @@ CA = "ASSETRY_S3_CA"
 
 MIB = 1024 * 1024
 MIN_PART, MAX_PARTS = 5 * MIB, 10_000
-"""What S3 takes: every part but the last is at least 5 MiB, and there are at most 10,000."""
+"""S3's limits: every part but the last has at least 5 MiB, and there are at most 10,000 parts."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -33,21 +33,23 @@ _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """An endpoint, a bucket, credentials, and the bounds of what one process does with them.
+    """An endpoint, a bucket, credentials, and the limits within which one process uses them.
 
-    ``url`` is ``http[s]://[ACCESS:SECRET@]host[:port]``, ``public_url`` the address at which clients reach the same
-    engine (None: they cannot, and no link to it is ever given out). Credentials are those given, else the URL's, else
-    those of AWS's standard chain: environment, web identity, ``~/.aws/credentials``, the machine's role. ``style`` is
-    how the bucket is named in a request; ``auto`` puts it before the host at AWS and in the path elsewhere.
+    ``url`` is ``http[s]://[ACCESS:SECRET@]host[:port]``; ``public_url`` is the address at which clients reach the same
+    engine (None: they cannot, and no presigned URL is ever given out). The credentials are those given, otherwise those
+    in the URL, otherwise those of AWS's standard chain: environment, web identity, ``~/.aws/credentials``, the
+    instance's role. ``style`` is how a request addresses the bucket; ``auto`` means in the host name at AWS and in the
+    path elsewhere.
 
-    ``threads`` is how many requests are under way at once, and as many bodies of more than a MiB besides. Content of up
-    to ``single`` bytes goes in one request; of more, a part of the multipart upload has ``part_size`` bytes (a multiple
-    of a MiB, 5 at least), and ``lanes`` of them travel at once for one file. What is there already is sent again when
-    it is more than ``fresh`` seconds old. Seconds: ``connect`` for a connection, ``idle`` without a byte, ``patience``
-    for a free thread while nothing moves. ``scratch`` is the folder of temporary files; None is the system's.
+    ``threads`` limits the concurrent requests, and again as many bodies of more than one MiB. Content of up to
+    ``single`` bytes is sent in one request; larger content as a multipart upload with parts of ``part_size`` bytes (a
+    multiple of one MiB, at least 5), ``concurrent_parts`` of them at a time. Content that exists already is sent again
+    when it is more than ``fresh`` seconds old. In seconds: ``connect`` limits connecting, ``idle`` the time without a
+    byte, ``stall`` the wait for a free thread while no request makes progress. ``scratch`` is the folder of temporary
+    files; None means the system's.
     """
 
-    url: str = field(repr=False)  # it may hold the secret key
+    url: str = field(repr=False)  # may contain the secret key
     bucket: str = "assetry"
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
@@ -58,48 +60,50 @@ class S3Options:
     threads: int = 16
     single: int = 128 * MIB
     part_size: int = 16 * MIB
-    lanes: int = 3
+    concurrent_parts: int = 3
     connect: float = 3.0
     idle: float = 30.0
-    patience: float = 10.0
+    stall: float = 10.0
     fresh: float = FRESH_SECONDS
     scratch: Path | None = None
 
     @property
     def shown(self) -> str:
-        """The endpoint as messages show it: without credentials."""
+        """The endpoint as shown in messages: without credentials."""
         return shown(self.url)
 
     @property
     def keys(self) -> tuple[str, str] | None:
-        """The access key and the secret key that were given, in the options or in the URL."""
+        """The access key and secret key given in the options or in the URL."""
         split = urlsplit(self.url)
         access = self.access_key or (unquote(split.username) if split.username else None)
         secret = self.secret_key or (unquote(split.password) if split.password else None)
         return (access, secret) if access and secret else None
 
     def checked(self) -> S3Options:
-        """Return the options. Raises SettingsError for what cannot be right whatever the engine says."""
+        """Return the options. Raises SettingsError for values that are invalid whatever the engine."""
         for setting, url in ((URL, self.url), (PUBLIC_URL, self.public_url)):
             if url is None:
                 continue
-            if wrong := fault(url, ("https://", "http://")) or _beside_host(url):
+            if wrong := fault(url, ("https://", "http://")) or _path_fault(url):
                 raise SettingsError(setting, f"{wrong}, as in https://s3.example.org:9000.")
         split = urlsplit(self.url)
-        half = bool(split.username) != bool(split.password) or bool(self.access_key) != bool(self.secret_key)
-        if half:
-            raise SettingsError(SECRET_KEY, f"is needed with the access key: set {ACCESS_KEY} and {SECRET_KEY}.")
+        incomplete = bool(split.username) != bool(split.password) or bool(self.access_key) != bool(self.secret_key)
+        if incomplete:
+            raise SettingsError(SECRET_KEY, f"set it together with {ACCESS_KEY}, or neither of them.")
         if not _BUCKET.fullmatch(self.bucket) or ".." in self.bucket:
-            raise SettingsError(BUCKET, f"{self.bucket!r} is no bucket's name: 3 to 63 of a-z, 0-9, - and . between.")
+            raise SettingsError(
+                BUCKET, f"{self.bucket!r} is not a valid bucket name: use 3 to 63 of a-z, 0-9, - and . (inside only)."
+            )
         if self.region is not None and not _REGION.fullmatch(self.region):
-            raise SettingsError(REGION, f"{self.region[:80]!r} is no region: write it as in eu-central-1.")
+            raise SettingsError(REGION, f"{self.region[:80]!r} is not a valid region, such as eu-central-1.")
         if self.ca is not None and not Path(self.ca).is_file():
-            raise SettingsError(CA, f"there is no file {self.ca}: name one with certificates in PEM.")
+            raise SettingsError(CA, f"the file {self.ca} does not exist: name a file with PEM certificates.")
         return self
 
 
-def _beside_host(url: str) -> str | None:
+def _path_fault(url: str) -> str | None:
     split = urlsplit(url)
     if split.path.strip("/") or split.query or split.fragment:
-        return f"must hold no path or parameters after the host (the bucket is {BUCKET})"
+        return f"must not contain a path or parameters after the host (the bucket is set by {BUCKET})"
     return None

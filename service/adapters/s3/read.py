@@ -1,7 +1,7 @@
-"""Reading an object: one block ahead of who asks, by threads that are free between blocks.
+"""Reading an object: one block ahead of the consumer, by threads that are free between blocks.
 
-A thread that filled a queue would be held for as long as a slow client takes, and sixteen slow clients would hold all
-of them. A block at a time, a slow client holds a connection and a block of memory, no thread.
+A thread that filled a queue would be occupied for as long as a slow client takes, and sixteen slow clients would occupy
+all of them. Reading block by block, a slow client holds a connection and a block of memory, but no thread.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from service.adapters.s3.threads import Threads
 from service.adapters.shared.memory_budget import MemoryBudget
 from service.errors import Unavailable
 
-_BLOCK_SECONDS = 0.5  # after which what came of a block is passed on: of a slow engine, the first byte counts
-_BLOCKS = 2  # that a thread reads ahead: to begin with it costs about as much as to read one
+_BLOCK_SECONDS = 0.5  # after which a partial block is passed on: from a slow engine, the first byte matters
+_BLOCKS = 2  # that a thread reads ahead: starting it costs about as much as reading one
 
 
 class Download:
-    """The body of one answer of the engine; :meth:`close` it.
+    """The body of one answer of the engine; call :meth:`close` on it.
 
-    Made in a thread, for it reads the first block: what is no longer than that is read by then, and holds nothing.
+    Create it in a thread, since it reads the first block: a body no longer than that is then complete and holds
+    nothing.
     """
 
     def __init__(self, response: BaseHTTPResponse, threads: Threads, budget: MemoryBudget) -> None:
         length = response.headers.get("content-length", "")
         if not length.isdigit():
             response.close()
-            raise Unavailable(ENGINE, "the engine does not say how long the object is")
+            raise Unavailable(ENGINE, "the engine does not report the object's length")
         self.size = int(length)
         self._response = response
         self._threads = threads
@@ -49,9 +50,9 @@ class Download:
                 self._release()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes in order. Raises Unavailable when the engine stops before the end."""
+        """Yield the bytes in order. Raises Unavailable when the engine stops before the end."""
         blocks, self._first = [self._first], b""
-        while any(blocks):  # none is held once it is given
+        while any(blocks):  # a block is released as soon as it was yielded
             over = self._released or self._is_over()
             self._ahead = None if over else asyncio.create_task(self._threads.run(self._read_ahead))
             while blocks:
@@ -60,7 +61,7 @@ class Download:
                 blocks, self._ahead = await asyncio.shield(self._ahead), None
 
     async def close(self) -> None:
-        """Let go of the connection: back to the pool after the last byte, cut before."""
+        """Release the connection: back to the pool after the last byte, closed before that."""
         if self._released:
             return
         if self._ahead is not None and not self._ahead.done():
@@ -68,7 +69,7 @@ class Download:
                 if isinstance(self._response, HTTPResponse):
                     self._response.shutdown()
         if self._ahead is not None:
-            await asyncio.gather(self._ahead, return_exceptions=True)  # what is read too late interests nobody
+            await asyncio.gather(self._ahead, return_exceptions=True)  # its result is no longer needed
         self._release()
 
     def _is_over(self) -> bool:
@@ -86,37 +87,37 @@ class Download:
         return blocks
 
     def _read(self) -> bytes:
-        """Return a block, nothing at the end; of an engine that was slow with the one before, what comes in time."""
+        """Return a block, empty at the end; if the engine was slow with the previous one, what arrives in time."""
         began, size = time.monotonic(), self._budget.block
-        if self._fast:  # three copies fewer
+        if self._fast:  # saves three copies
             block = self._response.read(size, decode_content=False)
-            self._threads.moved()
+            self._threads.note_progress()
         else:
             block = self._read_in_time(size, began + _BLOCK_SECONDS)
         self._fast = time.monotonic() - began < _BLOCK_SECONDS
         return block
 
     def _read_in_time(self, size: int, end: float) -> bytes:
-        """Return what came of a block by a time. It is held for no longer than ``idle``."""
+        """Return what arrives of a block by the time ``end``, waiting at most ``idle``."""
         block = bytearray()
         while piece := self._response.read1(size - len(block), decode_content=False):
-            self._threads.moved()
+            self._threads.note_progress()
             block += piece
             if len(block) == size or self._is_over() or time.monotonic() >= end:
                 break
         return bytes(block)
 
 
-def save(response: BaseHTTPResponse, path: Path, moved: Callable[[], None]) -> None:
-    """Write the body of an answer over a file. Blocking; raises OSError and what the client raises.
+def save(response: BaseHTTPResponse, path: Path, on_block: Callable[[], None]) -> None:
+    """Write the body of an answer to a file, overwriting it. Blocking; raises OSError and what the client raises.
 
-    ``moved`` is told of each block.
+    ``on_block`` is called for each block.
     """
     try:
         with path.open("wb") as file:
             while block := response.read(MIB, decode_content=False):
                 file.write(block)
-                moved()
+                on_block()
     finally:
         response.close()
         response.release_conn()

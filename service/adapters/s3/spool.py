@@ -1,4 +1,4 @@
-"""Content on its way to the engine: counted and hashed while it comes, then readable part by part."""
+"""Content on its way to the engine: counted and hashed as it arrives, then readable part by part."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from service.adapters.s3.options import MIB
 from service.errors import TooLarge
 
 SMALL = MIB
-"""Bytes up to which content may be held in memory; past that it is in a temporary file."""
+"""Bytes of content that may be held in memory; beyond that it goes to a temporary file."""
 
 PREFIX = "assetry-files-"
-"""What the names of temporary files start with; a crash may leave some, which :func:`sweep_scratch` removes."""
+"""The prefix of temporary files; a crash may leave some, which :func:`sweep_scratch` removes."""
 
 
 class Spool:
-    """Content in memory (``most`` bytes of it) or in a temporary file, for one writer; then for any number of readers.
+    """Content in memory (up to ``most`` bytes) or in a temporary file, with one writer, and then any number of readers.
 
-    Its sha256, which is to be its key, is known with the last byte. The md5, which takes four times as long, is worked
-    out when it is asked for. Every method blocks and may raise OSError.
+    Its sha256, which becomes its key, is known after the last byte. The md5, which takes four times as long, is
+    computed on demand. Every method blocks and may raise OSError.
     """
 
     def __init__(self, folder: Path | None, limit: int | None = None, most: int = SMALL) -> None:
@@ -40,7 +40,7 @@ class Spool:
 
     @property
     def sha256(self) -> str:
-        """The hash of everything written, 64 hex digits."""
+        """The hash of everything written so far, as 64 hex digits."""
         return self._sha256.hexdigest()
 
     @property
@@ -52,7 +52,7 @@ class Spool:
         """Append. Raises TooLarge past the limit."""
         self.size += len(content)
         if self._limit is not None and self.size > self._limit:
-            raise TooLarge(f"The file is over the limit of {self._limit:,} bytes.", field="file")
+            raise TooLarge(f"The file exceeds the limit of {self._limit:,} bytes.", field="file")
         self._sha256.update(content)
         if self._file is None and self.size <= self._most:
             self._small += content
@@ -64,34 +64,34 @@ class Spool:
         _append(self._file, content)
 
     def read_at(self, first: int, size: int) -> bytes:
-        """Return up to ``size`` bytes from ``first`` on."""
+        """Return up to ``size`` bytes, starting at ``first``."""
         if self._file is None:
             return bytes(self._small[first : first + size])
         return os.pread(self._file.fileno(), size, first)
 
     def md5(self) -> str:
-        """Work out the md5, 32 hex digits."""
+        """Compute the md5, as 32 hex digits."""
         digest = hashlib.md5(usedforsecurity=False)
         for first in range(0, self.size, MIB):
             digest.update(self.read_at(first, MIB))
         return digest.hexdigest()
 
     def path(self) -> Path:
-        """Return the path of a file that holds everything, until :meth:`drop_copy` or :meth:`close`."""
-        if self._path is None:  # it is in memory: this file is a copy
+        """Return the path of a file with the whole content, valid until :meth:`drop_copy` or :meth:`close`."""
+        if self._path is None:  # the content is in memory: this file is a copy
             with self._new_file() as file:
                 _append(file, self._small)
         assert self._path is not None
         return self._path
 
     def drop_copy(self) -> None:
-        """Remove the file if what it holds is in memory, too."""
+        """Remove the file if its content is in memory too."""
         if self._file is None and self._path is not None:
             self._path.unlink(missing_ok=True)
             self._path = None
 
     def close(self) -> None:
-        """Let go of the content. Safe to call twice."""
+        """Release the content. Safe to call twice."""
         if self._file is not None:
             self._file.close()
         if self._path is not None:
@@ -105,33 +105,33 @@ class Spool:
 
 
 class SpoolSlice:
-    """Some bytes of a spool as a file that can be sent, and sent again from its start; ``moved`` hears of each read."""
+    """Some bytes of a spool, as a file that can be sent repeatedly; ``on_read`` is called for each read."""
 
-    def __init__(self, spool: Spool, first: int, size: int, moved: Callable[[], None] = lambda: None) -> None:
-        self._moved = moved
+    def __init__(self, spool: Spool, first: int, size: int, on_read: Callable[[], None] = lambda: None) -> None:
+        self._on_read = on_read
         self._spool = spool
         self._first = first
         self.size = size
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
+        """Return up to ``size`` bytes, empty at the end."""
         content = self._spool.read_at(self._first + self._at, min(size, self.size - self._at))
         self._at += len(content)
-        self._moved()
+        self._on_read()
         return content
 
     def tell(self) -> int:
-        """Return how much was read."""
+        """Return the number of bytes read."""
         return self._at
 
     def seek(self, place: int) -> int:
-        """Go to a place that :meth:`tell` returned."""
+        """Go to a position that :meth:`tell` returned."""
         self._at = place
         return place
 
     def sha256(self) -> str:
-        """Return the hash of all of it, 64 hex digits."""
+        """Return the hash of the whole slice, as 64 hex digits."""
         digest = hashlib.sha256()
         while content := self.read(MIB):
             digest.update(content)
@@ -147,11 +147,11 @@ def _append(file: IO[bytes], content: bytes | bytearray) -> None:
 
 
 def sweep_scratch(folder: Path | None, older_than: float) -> int:
-    """Remove the temporary files that processes left which were killed; return how many. Blocking."""
+    """Remove the temporary files of killed processes; return how many. Blocking."""
     oldest = time.time() - older_than
     removed = 0
     for path in Path(folder or tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(FileNotFoundError, PermissionError):  # gone meanwhile, or another user's
+        with suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or another user's
             if path.stat().st_mtime < oldest:
                 path.unlink()
                 removed += 1

@@ -1,4 +1,4 @@
-"""The janitor: what broken puts, killed processes and clients that never came back left in the bucket."""
+"""Removing what failed puts, killed processes and abandoned uploads left in the bucket."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from minio.error import S3Error
 
 from service.adapters.s3.errors import missing
 from service.adapters.s3.options import ENGINE
-from service.adapters.s3.send import MARKS
+from service.adapters.s3.send import MARKERS
 from service.errors import Unavailable
 
 
 def delete(client: Minio, bucket: str, key: str) -> bool:
-    """Delete an object; True if there was one. What is derived goes first: a failure leaves nothing out of reach.
+    """Delete an object; return True if it existed. Derived objects go first, so that a failure leaves no orphans.
 
     Blocking; raises Unavailable and what the client raises.
     """
     derived = client.list_objects(bucket, f"{key}.d/", recursive=True)
     names = (DeleteObject(found.object_name) for found in derived if found.object_name)
     for _ in client.remove_objects(bucket, names):
-        raise Unavailable(ENGINE, "what is derived from the object cannot be deleted")
+        raise Unavailable(ENGINE, "the derived objects could not be deleted")
     try:
         client.stat_object(bucket, key)
     except S3Error as error:
@@ -36,29 +36,29 @@ def delete(client: Minio, bucket: str, key: str) -> bool:
 
 
 STAGES = ".uploads/"
-"""The prefix of staged uploads. No key of the port starts with a dot: nothing that is stored can meet one."""
+"""The prefix of staged uploads. No key of the port starts with a dot, so no stored object can collide with one."""
 
 
 class Sweeper:
-    """Removes leftovers from one bucket. Any number of them may be at work; every method blocks."""
+    """Removes leftovers from one bucket. Several may work at the same time; every method blocks."""
 
     def __init__(self, client: Minio, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def sweep(self, older_than: float) -> int:
-        """Remove what is older than so many seconds; return how many things. Raises what the client raises."""
+        """Remove leftovers older than ``older_than`` seconds; return how many. Raises what the client raises."""
         oldest = datetime.now(UTC) - timedelta(seconds=older_than)
         removed = self._abort(self._uploads(), oldest)
-        for mark in self._older(MARKS, oldest):
-            removed += self._abort(self._uploads(self._key_of(mark)), oldest)
-            removed += self._remove(mark)
+        for marker in self._older(MARKERS, oldest):
+            removed += self._abort(self._uploads(self._key_of(marker)), oldest)
+            removed += self._remove(marker)
         for stage in self._older(STAGES, oldest):
             removed += self._remove(stage)
         return removed
 
     def _uploads(self, key: str = "") -> Iterator[Upload]:
-        """List the multipart uploads that are under way; with a key, of that key alone."""
+        """List the multipart uploads in progress; with a key, those of that key alone."""
         marker: str | None = None
         while True:
             page = self._client._list_multipart_uploads(self._bucket, prefix=key, key_marker=marker)
@@ -77,7 +77,7 @@ class Sweeper:
                 self._client._abort_multipart_upload(self._bucket, name, upload_id)
                 aborted += 1
             except S3Error as error:
-                if not missing(error):  # another janitor, or the put itself, was faster
+                if not missing(error):  # another sweeper, or the put itself, was faster
                     raise
         return aborted
 
@@ -86,14 +86,14 @@ class Sweeper:
             if found.last_modified is not None and found.last_modified < oldest:
                 yield found
 
-    def _key_of(self, mark: Object) -> str:
-        """Return the key that a mark speaks of; one that is gone meanwhile speaks of none."""
-        assert mark.object_name is not None
+    def _key_of(self, marker: Object) -> str:
+        """Return the key in a marker; empty if the marker has been removed meanwhile."""
+        assert marker.object_name is not None
         try:
-            response = self._client.get_object(self._bucket, mark.object_name)
+            response = self._client.get_object(self._bucket, marker.object_name)
         except S3Error as error:
             if missing(error):
-                return mark.object_name
+                return marker.object_name
             raise
         try:
             return response.read().decode()

@@ -1,4 +1,4 @@
-"""Threads for a blocking client: never the event loop, never an endless queue."""
+"""Threads for a blocking client: they never block the event loop, and their queue is bounded in time."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ T = TypeVar("T")
 class Threads:
     """A pool of ``size`` threads for blocking calls that may raise what the client raises.
 
-    Behind an engine that hangs all of them wait. Who then wants one gives up ``patience`` seconds after the last sign
-    of life, instead of waiting for the time-outs of all who came before. Behind one that is only slow, everybody's turn
-    comes: whatever ends but as Unavailable is a sign of life, and so is what long work says by :meth:`moved`.
+    When an engine hangs, all of them wait for it. A caller that needs a thread then gives up ``stall`` seconds after
+    the last sign of progress, instead of waiting for the timeouts of all calls before it. When the engine is only slow,
+    every caller gets its turn: any call that ends other than with Unavailable is progress, and long calls report theirs
+    with :meth:`note_progress`.
     """
 
-    def __init__(self, size: int, patience: float, name: str) -> None:
+    def __init__(self, size: int, stall: float, name: str) -> None:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix=f"assetry-{name}")
         self._free = asyncio.Semaphore(size)
-        self._patience = patience
-        self._moved = time.monotonic()
+        self._stall = stall
+        self._last_progress = time.monotonic()
 
-    def moved(self) -> None:
-        """Note a sign of life. From any thread."""
-        self._moved = time.monotonic()
+    def note_progress(self) -> None:
+        """Record progress. From any thread."""
+        self._last_progress = time.monotonic()
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run blocking work. A caller that is cancelled waits for it: none is left behind its back.
+        """Run blocking work. A cancelled caller still waits for it, so that none goes on unnoticed.
 
-        Raises Unavailable, and what the work raises of our own errors.
+        Raises Unavailable, and any AssetryError that the work raises.
         """
         if self._free.locked():
             await self._wait()
@@ -46,7 +47,7 @@ class Threads:
             future = asyncio.get_running_loop().run_in_executor(self._pool, self._guarded, work, *arguments)
         except RuntimeError as error:
             self._free.release()
-            raise Unavailable(ENGINE, "the files are closed") from error
+            raise Unavailable(ENGINE, "the files engine is closed") from error
         future.add_done_callback(lambda _: self._free.release())
         try:
             return await asyncio.shield(future)
@@ -55,22 +56,22 @@ class Threads:
             raise
 
     async def _wait(self) -> None:
-        """Wait for a thread, in turn."""
+        """Wait for a thread, first come first served."""
         begun = time.monotonic()
         turn = asyncio.ensure_future(self._free.acquire())
         try:
             while not turn.done():
-                left = max(begun, self._moved) + self._patience - time.monotonic()
+                left = max(begun, self._last_progress) + self._stall - time.monotonic()
                 if left <= 0:
-                    raise Unavailable(ENGINE, "the engine is too slow for the requests that wait for it")
+                    raise Unavailable(ENGINE, "the engine is too slow for the number of requests waiting for it")
                 await asyncio.wait([turn], timeout=left)
         except BaseException:
-            if not turn.cancel():  # it came just now: the next one's then
+            if not turn.cancel():  # it was granted just now: pass it on to the next caller
                 self._free.release()
             raise
 
     async def close(self) -> None:
-        """Finish what is under way. Safe to call twice."""
+        """Finish the work in progress. Safe to call twice."""
         await asyncio.to_thread(self._pool.shutdown)
 
     def _guarded(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -79,7 +80,7 @@ class Threads:
                 done = work(*arguments)
         except AssetryError as error:
             if not isinstance(error, Unavailable):
-                self.moved()
+                self.note_progress()
             raise
-        self.moved()
+        self.note_progress()
         return done

@@ -1,1 +1,1 @@
-"""What adapters of several engines share."""
+"""Code shared by the adapters of several engines."""

@@ -1,4 +1,4 @@
-"""What every store checks of its arguments before it asks its engine."""
+"""Checks of the arguments of store methods, made before the engine is asked."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAX_KEY_BYTES = 1024
 def check_kind(kind: str) -> None:
     """Raise ValueError for a kind that is not in :data:`service.ports.store.KINDS`."""
     if kind not in KINDS:
-        raise ValueError(f"there is no kind {kind!r}")
+        raise ValueError(f"unknown kind {kind!r}")
 
 
 def check_range(name: str, value: int, most: int) -> None:
     """Raise ValueError when ``value`` is not from 1 to ``most``."""
     if not 1 <= value <= most:
-        raise ValueError(f"{name} must be from 1 to {most:,}, not {value}")
+        raise ValueError(f"{name} must be between 1 and {most:,}, not {value}")
 
 
 def is_key(key: str) -> bool:
@@ -39,23 +39,23 @@ def is_key(key: str) -> bool:
 
 
 def find_key(kind: str, key: str) -> None:
-    """Raise NotFound for what cannot be a key; an engine could not even be asked for it."""
+    """Raise NotFound for a text that cannot be a key; some engines reject it even in a query."""
     if not is_key(key):
         raise NotFound(kind, key)
 
 
 def find_keys(keys: Sequence[str]) -> list[str]:
-    """Return what can be keys, once each. Raises ValueError for more than 10,000."""
+    """Return the texts that can be keys, without duplicates. Raises ValueError for more than 10,000."""
     if len(keys) > MAX_KEYS:
         raise ValueError(f"get_many takes at most {MAX_KEYS:,} keys, not {len(keys):,}")
     return [key for key in dict.fromkeys(keys) if is_key(key)]
 
 
 def checked(kind: str, key: str, body: Body) -> bytes:
-    """Return a new record's body as JSON text. Raises InvalidInput, TooLarge, ValueError for the kind."""
+    """Return a new record's body as JSON text. Raises InvalidInput, TooLarge, and ValueError for an unknown kind."""
     check_kind(kind)
     if not is_key(key):
-        raise InvalidInput("A key is 1 to 1,024 bytes of text without U+0000.", field="key", provided=key[:80])
+        raise InvalidInput("A key must be 1 to 1,024 bytes of UTF-8 without U+0000.", field="key", provided=key[:80])
     text = encode(body, kind=kind)
     check_indexed(body, KINDS[kind])
     return text
@@ -73,14 +73,14 @@ def checked_many(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | Inv
 
 
 def checked_change(kind: str, change: Change) -> Change:
-    """Return a copy of a change that no caller can alter while it waits. Raises InvalidInput, ValueError."""
+    """Return a deep copy of a change, which the caller cannot alter while it waits. Raises InvalidInput, ValueError."""
     check_change(change)
     values = orjson.loads(encode(change.set, kind=kind))
     return Change(values, tuple(change.unset), dict(change.increment))
 
 
 def checked_value(path: str, value: Any) -> str | float | bool:
-    """Return what a path is compared with. Raises InvalidInput for what no record can hold."""
+    """Return a value that a path is compared with. Raises InvalidInput for one that no record can hold."""
     match value:
         case bool():
             return value
@@ -88,18 +88,18 @@ def checked_value(path: str, value: Any) -> str | float | bool:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise InvalidInput(f"{path} is compared with text that is not valid Unicode.", field=path) from None
+                raise InvalidInput(f"Cannot compare {path} with text that is not valid Unicode.", field=path) from None
             return value
         case int() if -(2**63) <= value < 2**63:
             return value
         case float() if math.isfinite(value):
             return value
         case _:
-            raise InvalidInput(f"{path} cannot be compared with {value!r:.80}.", field=path)
+            raise InvalidInput(f"Cannot compare {path} with {value!r:.80}.", field=path)
 
 
 def checked_values(path: str, values: Sequence[Any]) -> list[str | float | bool]:
-    """Return the values of a list that a path is compared with. Raises InvalidInput for a value, and over 1,000."""
+    """Return a list of values that a path is compared with. Raises InvalidInput for a bad value or more than 1,000."""
     if len(values) > MAX_IN:
-        raise InvalidInput(f"{path} is compared with {len(values)} values; the limit is {MAX_IN}.", field=path)
+        raise InvalidInput(f"Too many values for {path}: {len(values)} (limit {MAX_IN}).", field=path)
     return [checked_value(path, value) for value in values]

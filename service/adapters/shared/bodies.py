@@ -1,4 +1,4 @@
-"""Bodies of records: checked, written as JSON text, and changed."""
+"""Record bodies: validation, JSON encoding, and applying changes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MAX_DEPTH = 100
 """Levels of lists and objects in a body (MongoDB's limit; SQLite's and orjson's are higher)."""
 
 PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
-"""A dotted path: names of Assetry's fields, so it can be put into an engine's query as it is."""
+"""A dotted path: names of Assetry's own fields, so it can be used in an engine's query unescaped."""
 
 
 def check_path(path: str) -> str:
-    """Return ``path``. Raises ValueError when it is not a dotted path of names."""
+    """Return ``path``. Raises ValueError unless it is a dotted path of names."""
     if not PATH.fullmatch(path):
         raise ValueError(f"{path!r} is not a dotted path of field names")
     return path
@@ -37,13 +37,13 @@ def encode(body: Mapping[str, Any], *, kind: str) -> bytes:
 
 
 def dump(body: Mapping[str, Any], *, kind: str) -> bytes:
-    """Return a body as UTF-8 JSON whose values are known to be clean. Raises TooLarge, and InvalidInput for org_id."""
+    """Return a body with valid values as UTF-8 JSON. Raises TooLarge, and InvalidInput for a bad org_id."""
     try:
         text = orjson.dumps(body)
     except (orjson.JSONEncodeError, RecursionError) as error:
-        raise InvalidInput(f"The {kind} cannot be written as JSON: {error}.") from error
+        raise InvalidInput(f"Cannot write the {kind} as JSON: {error}.") from error
     if len(text) > MAX_BODY_BYTES:
-        raise TooLarge(f"The {kind} has {len(text):,} bytes as JSON; the limit is {MAX_BODY_BYTES:,}.")
+        raise TooLarge(f"The {kind} is {len(text):,} bytes long as JSON; the limit is {MAX_BODY_BYTES:,} bytes.")
     org_id = body.get("org_id")
     if org_id is not None and not isinstance(org_id, str):
         raise InvalidInput("org_id must be text.", field="org_id", provided=org_id)
@@ -56,11 +56,11 @@ def check_indexed(body: Mapping[str, Any], indexes: tuple[Index, ...]) -> None:
         for path in index.paths:
             value = lookup(body, path)
             if isinstance(value, (list, tuple, dict)):
-                raise InvalidInput(f"{path} must be one value, not {type(value).__name__}.", field=path)
+                raise InvalidInput(f"{path} must be a single value, not {type(value).__name__}.", field=path)
 
 
 def lookup(body: Mapping[str, Any], path: str) -> Any:
-    """Return what is at a dotted path, None when nothing is."""
+    """Return the value at a dotted path, or None if there is none."""
     value: Any = body
     for name in path.split("."):
         if not isinstance(value, Mapping):
@@ -70,20 +70,20 @@ def lookup(body: Mapping[str, Any], path: str) -> Any:
 
 
 def check_change(change: Change) -> None:
-    """Raise ValueError when a change names a field twice or malformed."""
+    """Raise ValueError when a change names a field twice or a malformed path."""
     names = [*change.set, *change.unset]
     if any("." in check_path(name) for name in names):
-        raise ValueError("set and unset take top-level fields")
+        raise ValueError("set and unset take top-level fields only")
     paths = sorted([*names, *map(check_path, change.increment)])
     for one, other in pairwise(paths):
         if other == one or other.startswith(f"{one}."):
-            raise ValueError(f"{one!r} and {other!r} overlap in one change")
+            raise ValueError(f"{one!r} and {other!r} overlap in the same change")
 
 
 def applied(body: Body, change: Change) -> Body:
-    """Return ``body`` with ``change`` applied; ``body`` itself is used up.
+    """Return ``body`` with ``change`` applied; ``body`` itself may be modified.
 
-    Raises InvalidInput for an increment of what is not a number, or out of a number's range.
+    Raises InvalidInput for an increment of a value that is not a number, or beyond the range of numbers.
     """
     body.update(change.set)
     for name in change.unset:
@@ -101,10 +101,10 @@ def _increment(body: Body, path: str, amount: float) -> None:
             target[name] = {}
         target = target[name]
         if not isinstance(target, dict):
-            raise InvalidInput(f"{path} cannot be counted: {name} is not an object.", field=path)
+            raise InvalidInput(f"Cannot increment {path}: {name} is not an object.", field=path)
     value = 0 if target.get(last) is None else target[last]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidInput(f"{path} is not a number.", field=path, provided=value)
+        raise InvalidInput(f"Cannot increment {path}: it is not a number.", field=path, provided=value)
     target[last] = value + amount
     _check_value(target[last], path, 0)
 
@@ -115,16 +115,16 @@ def _check_value(value: Any, path: str, depth: int) -> None:
             return
         case int():
             if not -(2**63) <= value < 2**63:
-                raise InvalidInput(f"{path} is an integer beyond 64 bits.", field=path, provided=value)
+                raise InvalidInput(f"{path} does not fit in a 64-bit integer.", field=path, provided=value)
         case float():
             if not math.isfinite(value):
-                raise InvalidInput(f"{path} is not a finite number.", field=path, provided=str(value))
+                raise InvalidInput(f"{path} must be a finite number.", field=path, provided=str(value))
         case dict():
             _check_depth(path, depth)
             for name, item in value.items():
                 if not isinstance(name, str):
                     raise InvalidInput(
-                        f"{path or 'The body'} has the key {name!r}, which is not text.", field=path or None
+                        f"{path or 'The body'} has the key {name!r}; keys must be text.", field=path or None
                     )
                 _check_value(item, f"{path}.{name}" if path else name, depth + 1)
         case list() | tuple():
@@ -133,20 +133,20 @@ def _check_value(value: Any, path: str, depth: int) -> None:
                 _check_value(item, path, depth + 1)
         case _:
             raise InvalidInput(
-                f"{path or 'The body'} is a {type(value).__name__}, which is not JSON.", field=path or None
+                f"{path or 'The body'} is a {type(value).__name__}, which JSON cannot represent.", field=path or None
             )
 
 
 def _check_depth(path: str, depth: int) -> None:
     if depth >= MAX_DEPTH:
-        raise InvalidInput(f"{path[:80]} is nested deeper than {MAX_DEPTH} levels.", field=path[:80])
+        raise InvalidInput(f"{path[:80]} is nested more than {MAX_DEPTH} levels deep.", field=path[:80])
 
 
 def _refuse_nul(value: Any, path: str) -> None:
-    # Only reached when the text shows an escaped NUL, which may also be an escaped backslash before "u0000".
+    # Only called when the JSON text shows an escaped NUL, which may also be an escaped backslash before "u0000".
     match value:
         case str() if "\0" in value:
-            raise InvalidInput(f"{path} holds the character NUL.", field=path)
+            raise InvalidInput(f"{path} must not contain the character NUL (U+0000).", field=path)
         case dict():
             for name, item in value.items():
                 _refuse_nul(name, path or "A key")

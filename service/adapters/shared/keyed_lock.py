@@ -1,4 +1,4 @@
-"""Turns: of many tasks that want the same thing, one at a time."""
+"""A lock per key: of several tasks that need the same thing, one runs at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class KeyedLock:
-    """A lock a key, kept only while somebody wants it."""
+    """A lock per key, which exists only while a task holds it or waits for it."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}

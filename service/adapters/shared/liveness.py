@@ -1,8 +1,8 @@
-"""Who does some work, and whether that process is still there.
+"""Worker names, and whether the process behind a name is still alive.
 
-A process is known dead only by the machine that it ran on: by the kernel's boot, the namespace of its number (each
-container has its own, and numbers its processes from 1) and its start, since numbers are used again. Where any of these
-cannot be read (no Linux, another host, another container), nothing is known, and a lease has to decide.
+Only the machine on which a process ran can know that it is dead: by the kernel's boot id, the namespace of its PID
+(each container has its own, and counts its processes from 1) and its start time, since PIDs are reused. Where any of
+these cannot be read (not Linux, another host, another container), nothing is known, and a lease has to decide.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import os
 import socket
 from pathlib import Path
 
-_HERE: set[str] = set()  # the workers of this process that are alive
-_ENDED = frozenset("ZX")  # the states of a process that only waits to be noticed
+_HERE: set[str] = set()  # the live workers of this process
+_ENDED = frozenset("ZX")  # the states of a process that has ended but has not been reaped yet
 
 
 def enlist(name: str) -> str:
-    """Return the worker's full name, ``<host>/<boot>.<namespace>/<pid>.<start>/<name>``, and count it as alive."""
+    """Register a worker as alive and return its full name, ``<host>/<boot>.<namespace>/<pid>.<start>/<name>``."""
     worker = f"{_place()}/{os.getpid()}.{_started(os.getpid()) or ''}/{name}"
     _HERE.add(worker)
     return worker
 
 
 def dismiss(worker: str) -> None:
-    """Count a worker of this process as gone. Safe to call twice."""
+    """Unregister a worker of this process. Safe to call twice."""
     _HERE.discard(worker)
 
 
 def known_dead(worker: str) -> bool:
-    """Whether the worker certainly runs no more. False when it cannot be known, as for another machine's."""
+    """Whether the worker is certainly dead. False if that cannot be known, as for another machine's."""
     if worker in _HERE:
         return False
     parts = worker.split("/", 3)
@@ -38,19 +38,19 @@ def known_dead(worker: str) -> bool:
     if not pid.isdigit() or not started:
         return False
     if int(pid) == os.getpid() and started == _started(os.getpid()):
-        return True  # of this process, and not among its workers
+        return True  # it belonged to this process, but is no longer registered
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except (PermissionError, OverflowError):  # another user's; no number of a process
+    except (PermissionError, OverflowError):  # another user's process, or not a valid PID
         return False
     now = _started(int(pid))
     return now is not None and now != started
 
 
 def _place() -> str:
-    """Return where numbers of processes mean something: host, boot and namespace, the last two empty if unknown."""
+    """Return where a PID is valid: host, boot id and PID namespace; the last two are empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         namespace = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
@@ -63,9 +63,9 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process began, in ticks since the boot; None when that cannot be read, ``ended`` if it ended."""
+    """Return when a process started, in ticks since boot; None if that cannot be read, ``ended`` if it has ended."""
     try:
-        # "pid (name) state … starttime": the name may hold anything, so count from its closing parenthesis.
+        # "pid (name) state … starttime": the name may contain anything, so count from its closing parenthesis.
         state, *fields = (
             Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         )

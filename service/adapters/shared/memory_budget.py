@@ -1,4 +1,4 @@
-"""Memory that all streams of one direction share: the more there are, the smaller their blocks."""
+"""Memory shared by all streams of one direction: the more streams there are, the smaller their blocks."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from types import TracebackType
 from typing import Self
 
 MOST, LEAST = 1024 * 1024, 64 * 1024
-"""Bytes of a block: more is not faster, and with less a thread has little to do for each turn."""
+"""Bytes per block: larger ones are not faster, and smaller ones cost too many calls into a thread."""
 
 _TOTAL = 64 * 1024 * 1024
 
 
 class MemoryBudget:
-    """How many bytes a stream may hold in one block, of which it may hold ``blocks`` at once.
+    """How many bytes a stream may hold in one block; it may hold ``blocks`` of them at a time.
 
-    A client that is slow, or a player that is paused, holds its blocks for as long as it likes: a megabyte of each of a
-    thousand would be all the memory there is. Enter it for each stream, on the event loop; read it from anywhere.
+    A slow client, or a paused player, holds its blocks for as long as it likes: one megabyte for each of a thousand
+    streams would use up all memory. Enter it for each stream, on the event loop; read it from any thread.
     """
 
     def __init__(self, blocks: int, total: int = _TOTAL) -> None:
@@ -34,5 +34,5 @@ class MemoryBudget:
 
     @property
     def block(self) -> int:
-        """The bytes of a block now."""
+        """The current size of a block, in bytes."""
         return max(LEAST, min(MOST, self._total // (self._blocks * max(1, self._open))))

@@ -1,4 +1,4 @@
-"""Where a page of records ended, as the opaque text that resumes behind it."""
+"""The cursor of a page of records: where the page ended, as opaque text."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from service.ports.store import Order
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended: the value that it was ordered by (None behind the last value) and the key."""
+    """Where a page ended: the value that it was ordered by (None if past the last value) and the key."""
 
     value: Any
     key: str
 
 
 def write_cursor(order: Order | None, cursor: Cursor) -> str:
-    """Return a page's opaque ``after``: URL-safe, and bound to its order."""
+    """Return the opaque ``after`` of a page: URL-safe, and bound to its order."""
     text = orjson.dumps([_order_name(order), cursor.value, cursor.key])
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
 def read_cursor(order: Order | None, after: str | None) -> Cursor | None:
-    """Read what :func:`write_cursor` wrote. Raises InvalidInput when it is malformed or of another order."""
+    """Read what :func:`write_cursor` wrote. Raises InvalidInput when it is malformed or belongs to another order."""
     if after is None:
         return None
     try:
@@ -38,7 +38,7 @@ def read_cursor(order: Order | None, after: str | None) -> Cursor | None:
     except (ValueError, TypeError, binascii.Error):
         name = value = key = None
     if name != _order_name(order) or not isinstance(key, str) or isinstance(value, (list, dict)):
-        raise InvalidInput("This cursor is not of a page in this order.", field="after", provided=after[:80])
+        raise InvalidInput("This cursor does not belong to a page in this order.", field="after", provided=after[:80])
     return Cursor(value, key)
 
 

@@ -1,7 +1,7 @@
 """The replies port on the store: records of kind ``reply``.
 
-A removed record leaves a tombstone for ever, and one a request would be too many. So what has expired is emptied and
-kept for the next: there are never more records than a day had keys.
+Deleting a record leaves a tombstone forever, and one tombstone per request would be too many. So expired records are
+emptied and reused: there are never more records than keys used in one day.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from service.times import timestamp
 KIND = "reply"
 
 EMPTY = ("slot", "fingerprint", "expires_at", "token", "worker", "until", "status", "headers", "text")
-"""The fields that an empty record does not have."""
+"""The fields that an emptied record does not have."""
 
 
-def marked(mark: Claim, fingerprint: str, worker: str, now: datetime, lease: float) -> dict[str, Any]:
-    """Return the fields of a mark."""
+def claim_fields(claim: Claim, fingerprint: str, worker: str, now: datetime, lease: float) -> dict[str, Any]:
+    """Return the fields of a claim."""
     return {
-        "slot": mark.slot,
+        "slot": claim.slot,
         "fingerprint": fingerprint,
         "expires_at": timestamp(now + timedelta(seconds=KEPT)),
-        "token": mark.token,
+        "token": claim.token,
         "worker": worker,
-        "until": until(now, lease),
+        "until": lease_end(now, lease),
     }
 
 
-def until(now: datetime, lease: float) -> str:
-    """Return when a lease that is given now ends."""
+def lease_end(now: datetime, lease: float) -> str:
+    """Return when a lease that starts now ends."""
     return timestamp(now + timedelta(seconds=lease))
 
 
-def replied(reply: StoredReply, now: datetime) -> Change:
-    """Return the write that turns a mark into a reply."""
+def reply_change(reply: StoredReply, now: datetime) -> Change:
+    """Return the change that turns a claim into a reply."""
     short = reply.shortened()
     return Change(
         set={
@@ -60,14 +60,14 @@ def replied(reply: StoredReply, now: datetime) -> Change:
 
 
 def expired(record: Record, now: datetime) -> bool:
-    """Whether the slot is free again."""
+    """Whether the slot has expired and is free again."""
     return str(record.body["expires_at"]) <= timestamp(now)
 
 
-def judged(
+def blocker_of(
     record: Record, fingerprint: str, now: datetime, lease: float, runs: ActiveRequests
 ) -> StoredReply | InProgress | KeyReused | None:
-    """Say what a record means to a request that wants its slot; None: it may be taken over."""
+    """Return what prevents a request from claiming this record's slot; None if the slot may be taken over."""
     body = record.body
     if expired(record, now):
         return None
@@ -76,15 +76,15 @@ def judged(
     if "status" in body:
         text: str | None = body["text"]
         return StoredReply(body["status"], body["headers"], None if text is None else text.encode())
-    # An end that is further away than a lease was written by a clock that is wrong, or of a longer lease.
-    goes_on = now < datetime.fromisoformat(body["until"]) <= now + timedelta(seconds=2 * max(lease, 0))
-    return InProgress() if goes_on and not runs.is_over(body["worker"], body["token"]) else None
+    # An end more than a lease away was written by a wrong clock, or with a longer lease.
+    in_progress = now < datetime.fromisoformat(body["until"]) <= now + timedelta(seconds=2 * max(lease, 0))
+    return InProgress() if in_progress and not runs.is_over(body["worker"], body["token"]) else None
 
 
 class ActiveRequests:
-    """The runs of one adapter; ``worker`` is what its marks say who they are of.
+    """The runs in progress of one adapter; its claims carry ``worker`` as their owner.
 
-    A mark may be there without a run: its write timed out and happened all the same. The process that wrote it knows.
+    A claim may exist without a run: its write timed out but succeeded all the same. The process that wrote it knows.
     """
 
     def __init__(self, name: str) -> None:
@@ -92,19 +92,19 @@ class ActiveRequests:
         self._tokens: set[str] = set()
 
     def begin(self, token: str) -> None:
-        """Count a run as under way; before its mark is written."""
+        """Register a run as in progress; call it before its claim is written."""
         self._tokens.add(token)
 
     def end(self, token: str) -> None:
-        """Count a run as over. Safe to call twice."""
+        """Register a run as finished. Safe to call twice."""
         self._tokens.discard(token)
 
     def is_over(self, worker: str, token: str) -> bool:
-        """Whether a run certainly goes on no more. False when it cannot be known."""
+        """Whether a run is certainly over. False if that cannot be known."""
         return token not in self._tokens if worker == self.worker else liveness.known_dead(worker)
 
     def close(self) -> None:
-        """Let other processes take over what is under way. Safe to call twice."""
+        """Let other processes take over the runs in progress. Safe to call twice."""
         liveness.dismiss(self.worker)
         self._tokens.clear()
 
@@ -113,16 +113,16 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
 SWEEP_LIMIT = 500
-"""Records that one sweep looks at; a full sweep is followed by the next after a second."""
+"""Records examined by one sweep; after a full sweep, the next one follows after a second."""
 _TRIES = 10
 _REUSES = 3
-_TOGETHER = 50
+_CONCURRENT = 50
 
 
 class StoreReplies:
-    """Replies in the store; :class:`service.ports.replies.Replies` says what each method promises.
+    """Replies in the store; :class:`service.ports.replies.Replies` states what each method promises.
 
-    Enter it to have expired replies swept; close it before the store.
+    Use it as a context manager to have expired replies swept; close it before the store.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -133,7 +133,7 @@ class StoreReplies:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begin to sweep."""
+        """Start sweeping."""
         self._sweeper = asyncio.create_task(self._sweep_for_ever(), name="assetry-replies")
         return self
 
@@ -144,7 +144,7 @@ class StoreReplies:
         await self.close()
 
     async def close(self) -> None:
-        """Stop sweeping, and let other processes take over what is under way here."""
+        """Stop sweeping, and let other processes take over the runs in progress here."""
         self._runs.close()
         if self._sweeper is not None:
             sweeper, self._sweeper = self._sweeper, None
@@ -154,70 +154,72 @@ class StoreReplies:
     async def begin(
         self, slot: str, fingerprint: str, *, lease: float = LEASE
     ) -> Claim | StoredReply | InProgress | KeyReused:
-        """Take the slot for a run, or say why not."""
-        mark = Claim(slot, self._clock.guid())
-        self._runs.begin(mark.token)
+        """Claim the slot for a run, or return why not."""
+        claim = Claim(slot, self._clock.guid())
+        self._runs.begin(claim.token)
         try:
-            begun = await self._begin(mark, fingerprint, lease)
+            begun = await self._begin(claim, fingerprint, lease)
         except BaseException:
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
             raise
         if not isinstance(begun, Claim):
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
         return begun
 
-    async def _begin(self, mark: Claim, fingerprint: str, lease: float) -> Claim | StoredReply | InProgress | KeyReused:
+    async def _begin(
+        self, claim: Claim, fingerprint: str, lease: float
+    ) -> Claim | StoredReply | InProgress | KeyReused:
         for _ in range(_TRIES):
-            body = marked(mark, fingerprint, self._runs.worker, self._clock.now(), lease)
+            body = claim_fields(claim, fingerprint, self._runs.worker, self._clock.now(), lease)
             try:
-                return replace(mark, handle=await self._open(body))
+                return replace(claim, handle=await self._open(body))
             except AlreadyExists as error:
                 if error.index != "slot":
                     raise
-            page = await self._store.find(KIND, {"slot": mark.slot}, limit=1)
+            page = await self._store.find(KIND, {"slot": claim.slot}, limit=1)
             if not page.records:
-                continue  # it was freed at this moment
+                continue  # it was freed just now
             record = page.records[0]
-            verdict = judged(record, fingerprint, self._clock.now(), lease, self._runs)
-            if verdict is not None:
-                return verdict
+            blocker = blocker_of(record, fingerprint, self._clock.now(), lease, self._runs)
+            if blocker is not None:
+                return blocker
             if await self._take_over(record, body):
-                return replace(mark, handle=record.key, repeated=not expired(record, self._clock.now()))
-        raise Unavailable("store", "too many requests want the same key")
+                return replace(claim, handle=record.key, repeated=not expired(record, self._clock.now()))
+        raise Unavailable("store", "too many requests are using the same idempotency key")
 
-    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
-        """Give a sign of life."""
-        return await self._change(mark, Change(set={"until": until(self._clock.now(), lease)}))
+    async def renew(self, claim: Claim, *, lease: float = LEASE) -> bool:
+        """Extend the lease."""
+        return await self._change(claim, Change(set={"until": lease_end(self._clock.now(), lease)}))
 
-    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
+    async def keep(self, claim: Claim, reply: StoredReply) -> bool:
         """Keep the run's reply."""
         try:
-            return await self._change(mark, replied(reply, self._clock.now()))
+            return await self._change(claim, reply_change(reply, self._clock.now()))
         finally:
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
 
-    async def release(self, mark: Claim, *, forget: bool) -> None:
+    async def release(self, claim: Claim, *, forget: bool) -> None:
         """End a run without a reply."""
         now = timestamp(self._clock.now())
         try:
-            await self._change(mark, Change(set={"until": now, **({"expires_at": now} if forget else {})}))
+            await self._change(claim, Change(set={"until": now, **({"expires_at": now} if forget else {})}))
         finally:
-            self._runs.end(mark.token)
+            self._runs.end(claim.token)
 
     async def sweep(self, limit: int = SWEEP_LIMIT) -> int:
         """Empty up to ``limit`` expired records; return how many there were. Raises Unavailable."""
         now = timestamp(self._clock.now())
         found = (await self._store.find(KIND, {"expires_at": Range(lte=now)}, limit=limit)).records
-        for start in range(0, len(found), _TOGETHER):
-            await asyncio.gather(*map(self._empty, found[start : start + _TOGETHER]))
-        if not self._free:  # others are left by a process of an earlier time
+        for start in range(0, len(found), _CONCURRENT):
+            await asyncio.gather(*map(self._empty, found[start : start + _CONCURRENT]))
+        if not self._free:  # reuse those that an earlier process left
             left = (await self._store.find(KIND, {"free": True}, limit=limit)).records
-            random.shuffle(left)  # so that processes do not all want the same one
+            random.shuffle(left)  # so that processes do not compete for the same one
             self._free.extend((record.key, record.rev) for record in left)
         return len(found)
 
     async def _open(self, body: dict[str, Any]) -> str:
-        """Write a mark's record and return its key. Raises AlreadyExists for a slot that is taken."""
+        """Write a claim's record and return its key. Raises AlreadyExists if the slot is taken."""
         for _ in range(_REUSES):
             if not self._free:
                 break
@@ -242,18 +244,18 @@ class StoreReplies:
             return False
         return True
 
-    async def _change(self, mark: Claim, change: Change) -> bool:
-        """Write to the mark's record as long as it is this run's."""
+    async def _change(self, claim: Claim, change: Change) -> bool:
+        """Write to the claim's record as long as it belongs to this run."""
         while True:
             try:
-                record = await self._store.get(KIND, mark.handle)
-                if record.body.get("token") != mark.token:
+                record = await self._store.get(KIND, claim.handle)
+                if record.body.get("token") != claim.token:
                     return False
-                await self._store.update(KIND, mark.handle, change, expected_rev=record.rev)
+                await self._store.update(KIND, claim.handle, change, expected_rev=record.rev)
             except NotFound:
                 return False
             except Conflict:
-                continue  # a renewal of its own came between
+                continue  # this run renewed its lease in between
             return True
 
     async def _empty(self, record: Record) -> None:
@@ -262,7 +264,7 @@ class StoreReplies:
                 KIND, record.key, Change(set={"free": True}, unset=EMPTY), expected_rev=record.rev
             )
         except (Conflict, NotFound):
-            return  # taken again, or swept by another process
+            return  # claimed again, or swept by another process
         self._free.append((emptied.key, emptied.rev))
 
     async def _sweep_for_ever(self) -> None:
@@ -271,7 +273,7 @@ class StoreReplies:
             try:
                 more = await self.sweep() == SWEEP_LIMIT
             except Unavailable as error:
-                log.warning("expired replies cannot be swept: %s", error.message)
-            except Exception:  # the sweeper outlives any fault, else replies pile up
-                log.exception("expired replies cannot be swept")
+                log.warning("cannot sweep expired replies: %s", error.message)
+            except Exception:  # the sweeper must survive any fault, or replies would pile up
+                log.exception("cannot sweep expired replies")
             await asyncio.sleep(1.0 if more else SWEEP_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311

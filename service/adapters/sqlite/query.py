@@ -14,7 +14,7 @@ from service.errors import InvalidInput
 from service.ports.store import KINDS, Condition, Exists, In, Order, Range
 
 COLUMNS = "key, rev, tombstone, updated_at, body"
-"""What every read of records selects, in the order that ``sqlite_rows.record`` takes."""
+"""What every read of records selects, in the order that ``rows.record`` takes."""
 
 _BOUNDS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 

@@ -16,6 +16,10 @@ LINK_HOLDER = Principal(org_id="", user_id="", scopes=frozenset({"assets:read"})
 """Who comes with a signed link: of no organization, so that whatever else they ask for is not there."""
 
 
+ANYBODY = Principal(org_id="", user_id="", scopes=frozenset(), tier="unlimited")
+"""Who comes to a route that is open to everybody."""
+
+
 class Scheme(Protocol):
     """A way to authenticate, as a value."""
 
@@ -43,7 +47,9 @@ class Scheme(Protocol):
 
 
 async def authenticate(schemes: Sequence[Scheme], request: Request, context: Context) -> Principal:
-    """Return who asks, by the first scheme whose credential came. Raises NotAuthenticated."""
+    """Return who asks, by the first scheme whose credential came; ANYBODY without a scheme. Raises NotAuthenticated."""
+    if not schemes:
+        return ANYBODY
     for scheme in schemes:
         if who := await scheme.authenticate(request, context):
             return who

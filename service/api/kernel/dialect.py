@@ -15,6 +15,9 @@ from service.api.kernel.inputs import Unknown
 from service.api.kernel.pagination import PageStyle, cursor_pages
 from service.api.kernel.route import Route
 
+PathParameters = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""What stands in braces in paths, by name: a sentence and a JSON schema."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorFormat:
@@ -44,7 +47,7 @@ class Dialect:
     All its paths begin with ``prefix``. ``authentication`` lists the ways to say who asks, in the order in which they
     are looked for; the last one says what is missing when none came. ``unknown`` is what becomes of parameters and
     fields that no model has. ``pages`` shows a page of a list. ``path_parameters`` describes what stands in braces in
-    the paths: a sentence and a JSON schema by name.
+    the paths.
     """
 
     name: str
@@ -56,7 +59,7 @@ class Dialect:
     errors: ErrorFormat
     unknown: Unknown = "forbid"
     pages: PageStyle = cursor_pages
-    path_parameters: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    path_parameters: PathParameters = field(default_factory=dict)
 
     def schemes(self, route: Route) -> tuple[Scheme, ...]:
         """Return the ways to authenticate on a route."""

@@ -51,7 +51,8 @@ async def _serve(dialect: Dialect, context: Context, route: Route, request: Requ
     who = await authenticate(dialect.schemes(route), request, context)
     request.scope["assetry.who"] = who
     quota = await context.rate_limiter.take(who)
-    who.allow(route.scope)
+    if route.scope is not None:
+        who.allow(route.scope)
     params = read_query(route.params, request, dialect.unknown)
     key = read_key(request) if route.idempotent_by_key else None
     headers = {"Cache-Control": "private, no-cache", **(quota.headers if quota else {})}

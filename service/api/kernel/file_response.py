@@ -149,10 +149,14 @@ def _headers(rendition: Rendition, etag: str, *, inline: bool) -> dict[str, str]
 
 
 FILE_ANSWERS: Mapping[int, Answer] = {
-    200: Answer(bytes, "The file.", "*/*", ("ETag",)),
-    206: Answer(bytes, "The part that `Range` asks for.", "*/*", ("ETag",)),
-    304: Answer(None, "It is what `If-None-Match` names."),
-    307: Answer(None, "For a signed link: the files' engine gives it, at `Location`, for some minutes."),
+    200: Answer(bytes, "The file.", "*/*", ("ETag", "Accept-Ranges")),
+    206: Answer(bytes, "The part that `Range` asks for.", "*/*", ("ETag", "Accept-Ranges", "Content-Range")),
+    304: Answer(None, "It is what `If-None-Match` names.", headers=("ETag", "Accept-Ranges")),
+    307: Answer(
+        None,
+        "For a signed link: the files' engine gives it, at `Location`, for some minutes.",
+        headers=("Location",),
+    ),
 }
 """What a route answers whose handler calls :func:`answer_file`."""
 

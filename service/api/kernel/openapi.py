@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -16,10 +16,11 @@ from starlette.routing import Route as StarletteRoute
 
 from service.api.kernel import event_stream
 from service.api.kernel.authentication import Scheme
-from service.api.kernel.dialect import Dialect, ErrorFormat
+from service.api.kernel.dialect import Dialect, ErrorFormat, PathParameters
 from service.api.kernel.errors import CODES
 from service.api.kernel.idempotency import HEADER as IDEMPOTENCY_KEY
 from service.api.kernel.idempotency import MAX_LENGTH, REPLAYED
+from service.api.kernel.inputs import NoParams
 from service.api.kernel.route import INDEX_TOKEN, Answer, Route
 
 Json = dict[str, Any]
@@ -28,6 +29,7 @@ _SCHEMA = "#/components/schemas/{model}"
 _ERROR = "Error{status}"
 _STRING: Json = {"type": "string"}
 _HEADERS: Mapping[str, tuple[str, Json]] = {
+    "Accept-Ranges": ("`bytes`: parts can be asked for.", _STRING),
     "Content-Range": ("The part that is answered.", _STRING),
     "ETag": ("The version of what was answered, for `If-Match` and `If-None-Match`.", _STRING),
     "Location": ("Where the new record is, or what tells how far the work is.", _STRING),
@@ -90,11 +92,14 @@ _HEADER_PARAMETERS = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path outside of every dialect, open to everybody: what it does, and its answers by status."""
+    """A path outside of every dialect, open to everybody: what it does, its answers by status and codes of errors."""
 
     path: str
     summary: str
     answers: Mapping[int, Answer]
+    errors: tuple[str, ...] = ()
+    path_parameters: PathParameters = field(default_factory=dict)
+    params: type[BaseModel] = NoParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,11 @@ class Document:
 
     dialects: Sequence[Dialect]
     endpoints: Sequence[Endpoint] = ()
+
+    @property
+    def title(self) -> str:
+        """What the document is of."""
+        return self.dialects[0].title
 
     def describe(self, server: str = "/") -> Json:
         """Return the OpenAPI 3.1 document; ``server`` is the service's URL, or relative to the document's."""
@@ -116,7 +126,7 @@ class Document:
                 path = paths.setdefault(_plain(dialect.prefix + route.path), {})
                 path[route.method.lower()] = _operation(main, dialect, route, schemas)
         for endpoint in self.endpoints:
-            paths[endpoint.path] = {"get": _endpoint(endpoint, schemas)}
+            paths[endpoint.path] = {"get": _endpoint(main.errors, endpoint, schemas)}
         schemes = {
             scheme.name: scheme.security
             for dialect in self.dialects
@@ -126,7 +136,7 @@ class Document:
         return {
             "openapi": "3.1.0",
             "info": {
-                "title": main.title,
+                "title": self.title,
                 "version": version("assetry"),
                 "description": main.description,
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -198,7 +208,8 @@ class _Schemas:
 def error_statuses(dialect: Dialect, route: Route) -> list[int]:
     """Return the statuses of errors that a route may answer."""
     codes = {"VALIDATION_ERROR", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "NOT_FOUND"}
-    codes |= {"AUTHENTICATION_REQUIRED", "INSUFFICIENT_SCOPE", "RATE_LIMIT_EXCEEDED"}
+    if dialect.schemes(route):
+        codes |= {"AUTHENTICATION_REQUIRED", "INSUFFICIENT_SCOPE", "RATE_LIMIT_EXCEEDED"}
     if route.bodies or route.idempotent_by_key:
         codes |= {"PAYLOAD_TOO_LARGE", "REQUEST_TIMEOUT"}
     if route.bodies:
@@ -221,9 +232,13 @@ def _operation(main: Dialect, dialect: Dialect, route: Route, schemas: _Schemas)
     operation: Json = {
         "operationId": route.name or f"{module}_{name}",
         "tags": [_plain(dialect.prefix + route.path).removeprefix(main.prefix).split("/")[1]],
-        "summary": summary,
-        "description": f"{summary} Scope: `{route.scope}`.",
-        "parameters": [*_path_parameters(dialect, route), *_query_parameters(route.params), *_header_parameters(route)],
+        "summary": summary.replace("`", ""),
+        "description": summary if route.scope is None else f"{summary} Scope: `{route.scope}`.",
+        "parameters": [
+            *_path_parameters(route.path, dialect.path_parameters),
+            *_query_parameters(route.params),
+            *_header_parameters(route),
+        ],
         "responses": _responses(dialect, route, schemas),
     }
     if route.bodies:
@@ -235,7 +250,7 @@ def _operation(main: Dialect, dialect: Dialect, route: Route, schemas: _Schemas)
         operation["requestBody"] = {"required": True, "content": content}
     if (security := _security(dialect.schemes(route))) != _security(main.authentication):
         operation["security"] = security
-    return {name: value for name, value in operation.items() if value != []}
+    return operation
 
 
 def _security(schemes: Sequence[Scheme]) -> list[Json]:
@@ -256,9 +271,9 @@ def _sentence(doc: str | None) -> str:
     return " ".join((doc or "").split()).replace("``", "`")
 
 
-def _path_parameters(dialect: Dialect, route: Route) -> Iterator[Json]:
-    for name in re.findall(r"{(\w+)}", _plain(route.path)):
-        description, schema = dialect.path_parameters[name]
+def _path_parameters(path: str, described: PathParameters) -> Iterator[Json]:
+    for name in re.findall(r"{(\w+)}", _plain(path)):
+        description, schema = described[name]
         yield {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
 
@@ -291,10 +306,15 @@ def _responses(dialect: Dialect, route: Route, schemas: _Schemas) -> Json:
     for status in route.answers:
         found[str(status)] = _answer(route.answer(status), _header_names(route, status), schemas)
     if route.versioned and not route.changes:
-        found["304"] = _answer(Answer(None, "It is what `If-None-Match` names."), ["ETag"], schemas)
+        same = Answer(None, "It is what `If-None-Match` names.")
+        found["304"] = _answer(same, ["X-Request-ID", "RateLimit", "RateLimit-Policy", "ETag"], schemas)
     for status in error_statuses(dialect, route):
-        found[str(status)] = {"$ref": f"#/components/responses/{_ERROR.format(status=status)}"}
+        found[str(status)] = _error(status)
     return found
+
+
+def _error(status: int) -> Json:
+    return {"$ref": f"#/components/responses/{_ERROR.format(status=status)}"}
 
 
 def _header_names(route: Route, status: int) -> list[str]:
@@ -340,14 +360,19 @@ def _error_responses(errors: ErrorFormat, schemas: _Schemas) -> Iterator[tuple[s
         )
 
 
-def _endpoint(endpoint: Endpoint, schemas: _Schemas) -> Json:
+def _endpoint(errors: ErrorFormat, endpoint: Endpoint, schemas: _Schemas) -> Json:
+    parameters = [*_path_parameters(endpoint.path, endpoint.path_parameters), *_query_parameters(endpoint.params)]
     return {
-        "operationId": endpoint.path.strip("/").replace(".", "_").replace("/", "_"),
-        "tags": ["operation"],
+        "operationId": re.sub(r"\W+", "_", endpoint.path).strip("_"),
+        "tags": ["service"],
         "summary": endpoint.summary,
         "security": [],
+        **({"parameters": parameters} if parameters else {}),
         "responses": {
-            str(status): _answer(answer, ["X-Request-ID", *answer.headers], schemas)
-            for status, answer in endpoint.answers.items()
+            **{
+                str(status): _answer(answer, ["X-Request-ID", *answer.headers], schemas)
+                for status, answer in endpoint.answers.items()
+            },
+            **{str(status): _error(status) for status in sorted({errors.status(code) for code in endpoint.errors})},
         },
     }

@@ -36,18 +36,23 @@ class Answer:
 class Route:
     """A method of a path.
 
-    ``scope`` is what the caller's key must allow. ``answers`` are the answers by status, of which the lowest is the
-    usual one; a bare model stands for an Answer of it. ``changes`` says whether a call changes anything: its answers
-    then carry ``X-Index-Token``, and a POST takes an ``Idempotency-Key``. ``versioned`` says that ``ETag`` of its
-    answers is a record's: ``If-None-Match`` of a read and ``If-Match`` of a change count. ``body`` is a model for JSON,
-    or the kinds of bodies that are taken. ``errors`` are codes that it may answer beside those that follow from all this.
-    ``authentication`` replaces the dialect's, and ``name`` the operation's, which is made of the handler's.
+    - ``scope`` is what the caller's key must allow; None asks for nothing.
+    - ``answers`` are the answers by status, of which the lowest is the usual one; a bare model stands for an Answer of
+      it.
+    - ``body`` is a model for JSON, or the kinds of bodies that are taken.
+    - ``changes`` says whether a call changes anything: its answers then carry ``X-Index-Token``, and a POST takes an
+      ``Idempotency-Key``.
+    - ``versioned`` says that ``ETag`` of its answers is a record's: ``If-None-Match`` of a read and ``If-Match`` of a
+      change count.
+    - ``errors`` are codes that it may answer beside those that follow from all this.
+    - ``authentication`` replaces the dialect's; an empty one opens the route to everybody.
+    - ``name`` replaces the operation's name, which is made of the handler's.
     """
 
     method: str
     path: str
     handler: Handler
-    scope: str
+    scope: str | None
     answers: Mapping[int, Any]
     params: type[BaseModel] = NoParams
     body: type[BaseModel] | Sequence[Body] | None = None

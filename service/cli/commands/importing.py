@@ -15,7 +15,7 @@ from service.cli.output import console, print_json, progress
 from service.core.access.keys import SCOPES, Principal
 from service.core.files.imports import ImportOutcome, ImportSummary, Source
 from service.errors import InvalidInput
-from service.ingest.folder import Found, Skipped, walk
+from service.ingest.folder import FoundFile, SkippedPath, walk
 from service.runtime.bootstrap import open_base, open_importer
 
 
@@ -44,7 +44,7 @@ class _Report:
         self._as_json = as_json
         self.skips: Counter[str] = Counter()
 
-    def skipped(self, found: Skipped) -> None:
+    def skipped(self, found: SkippedPath) -> None:
         """Count what the walk passed over, and say what could not be read."""
         self.skips[found.reason] += 1
         if found.reason == "unreadable" and not self._as_json:
@@ -56,7 +56,7 @@ class _Report:
             self._bar.console.print(f"failed: {outcome.failed.path}: {outcome.failed.message}", markup=False)
 
 
-def _sources(found: Iterable[Found]) -> Iterator[Source]:
+def _sources(found: Iterable[FoundFile]) -> Iterator[Source]:
     return (Source(item.path, item.relative) for item in found)
 
 

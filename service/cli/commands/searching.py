@@ -11,7 +11,7 @@ from query.dsl.highlights import CLOSE, OPEN
 from query.facets.request import parse_facets
 from query.types import SearchRequest
 from service import settings
-from service.api.dialects.native.views import Viewer, asset
+from service.api.dialects.native.views import ViewContext, asset
 from service.cli.output import console, print_json, print_table
 from service.core.access.keys import SCOPES, Principal
 from service.core.search.filters import read_filters
@@ -53,8 +53,8 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
     who = Principal(org, "cli", frozenset(SCOPES))
     async with open_base(settings.load(data=data)) as base, open_search(base) as searches:
         found = await searches.run(who, request)
-        viewer = Viewer(who, base.links, base="")
-        results: list[Any] = [asset(hit.document, viewer) for hit in found.hits]
+        view_context = ViewContext(who, base.links, base="")
+        results: list[Any] = [asset(hit.document, view_context) for hit in found.hits]
     if options.highlight:
         for result, hit in zip(results, found.hits, strict=True):
             result["highlights"] = hit.highlights

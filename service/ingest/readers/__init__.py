@@ -1,1 +1,1 @@
-"""One reader a format: a file's content in, facts out."""
+"""One reader per format: the content of a file in, facts out."""

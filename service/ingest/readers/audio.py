@@ -1,4 +1,4 @@
-"""Sounds, and the video containers that Mutagen knows: length, rates and tags."""
+"""Audio files, and the video containers that Mutagen reads: duration, rates and tags."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
 
 _OGG = (OggVorbis, OggOpus, OggFLAC, OggSpeex, OggTheora)
-# Sniffed format → the readers to weigh; Mutagen would go by the name else.
+# Detected format → candidate Mutagen classes; otherwise Mutagen would go by the file name.
 READERS: dict[str, tuple[type[Any], ...]] = {
     "mp3": (MP3,), "wav": (WAVE,), "flac": (FLAC,), "aiff": (AIFF,), "aac": (AAC,), "mid": (SMF,), "wmv": (ASF,),
     "m4a": (MP4,), "mp4": (MP4,), "mov": (MP4,), "ogg": _OGG, "opus": _OGG, "ogv": _OGG,
@@ -51,14 +51,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of a sound or a film.
+    """Return the facts of an audio or video file.
 
-    ``duration`` is in seconds, ``sample_rate`` in hertz, ``bit_rate`` in bits a second. Raises IngestError
+    ``duration`` is in seconds, ``sample_rate`` in hertz, ``bit_rate`` in bits per second. Raises IngestError
     (``malformed``).
     """
     readers = READERS.get(sniffed.format)
     if readers is None:
-        return Facts(warnings=(f"No tags are read from the format {sniffed.format}.",))
+        return Facts(warnings=(f"No tags were read: the format {sniffed.format} is not supported.",))
     try:
         with path.open("rb") as source:
             found = mutagen.File(source, options=list(readers))
@@ -91,15 +91,15 @@ def _stream(info: Any) -> dict[str, Any]:
     duration = clean.number(getattr(info, "length", None))
     found: dict[str, Any] = {
         "duration": round(duration, 3) if duration is not None and duration > 0 else None,
-        "sample_rate": clean.whole(getattr(info, "sample_rate", None)),
-        "channels": clean.whole(getattr(info, "channels", None)),
-        "bit_rate": clean.whole(getattr(info, "bitrate", None)),
+        "sample_rate": clean.integer(getattr(info, "sample_rate", None)),
+        "channels": clean.integer(getattr(info, "channels", None)),
+        "bit_rate": clean.integer(getattr(info, "bitrate", None)),
     }
     return {name: value for name, value in found.items() if value is not None and value > 0}
 
 
 def _all(tags: Any, names: Iterable[str], limits: IngestLimits) -> list[str]:
-    """Every value under the first of the names that the file has."""
+    """Return all values of the first of these names that the file has."""
     for name in names:
         if tags is None:
             break
@@ -114,13 +114,13 @@ def _all(tags: Any, names: Iterable[str], limits: IngestLimits) -> list[str]:
 def _listed(tags: Any, name: str) -> list[Any]:
     try:
         value = tags.get(name, [])
-    except ValueError:  # Vorbis comments refuse names that are not ASCII
+    except ValueError:  # Vorbis comments reject names that are not ASCII
         return []
     return value if isinstance(value, list) else [value]
 
 
 def _parts(value: Any) -> list[str]:
-    texts = getattr(value, "text", None)  # an ID3 text frame holds a list of texts or time stamps
+    texts = getattr(value, "text", None)  # an ID3 text frame contains a list of texts or timestamps
     if isinstance(texts, list):
         return [str(text) for text in texts]
     return [str(getattr(value, "url", value))]

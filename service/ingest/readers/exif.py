@@ -1,4 +1,4 @@
-"""EXIF (CIPA DC-008): camera, exposure, moment and place."""
+"""EXIF (CIPA DC-008): camera, exposure, time and place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
 
 _TAGS, _GPS_TAGS = ExifTags.TAGS, ExifTags.GPSTAGS
-# Offsets, thumbnails and the camera maker's private data: nothing to search for.
+# Offsets, thumbnails and the manufacturer's private data: nothing to search for.
 _NOISE = frozenset({
     "ExifOffset", "GPSInfo", "MakerNote", "PrintImageMatching", "StripOffsets", "StripByteCounts", "TileOffsets",
     "TileByteCounts", "JpegIFOffset", "JpegIFByteCount", "XMLPacket", "IPTCNAA", "ImageResources", "InterColorProfile",
@@ -25,13 +25,13 @@ _CAMERA_DEFAULTS = frozenset({"olympus digital camera", "default", "sony dsc", "
 
 
 def read(image: Image.Image, limits: IngestLimits) -> Facts:
-    """Return what EXIF says; all tags by their names under ``metadata.exif``. A damaged block is a warning."""
+    """Return the facts in EXIF, and all tags by name under ``metadata.exif``. A damaged block is a warning."""
     try:
         block = _block(image)
         tags = _named(block, _TAGS) | _named(block.get_ifd(ExifTags.IFD.Exif), _TAGS)
         place = _named(block.get_ifd(ExifTags.IFD.GPSInfo), _GPS_TAGS)
     except _DAMAGE as error:
-        return Facts(warnings=(f"The EXIF block is damaged and ignored ({type(error).__name__}).",))
+        return Facts(warnings=(f"EXIF metadata was ignored: the block is damaged ({type(error).__name__}).",))
     tags["UserComment"] = _comment(tags.get("UserComment"))
     windows = {name: _utf16(tags.get(name)) for name in ("XPTitle", "XPComment", "XPAuthor", "XPKeywords")}
     kept = {name: value for name, value in (tags | place).items() if name not in _NOISE}
@@ -55,7 +55,7 @@ def read(image: Image.Image, limits: IngestLimits) -> Facts:
 
 
 def user_comment(image: Image.Image) -> str | None:
-    """Return the whole UserComment, which generators use for their parameters; None without one or if it is damaged."""
+    """Return the full UserComment, where generators store their parameters; None if it is missing or damaged."""
     try:
         return _comment(_block(image).get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))
     except _DAMAGE:
@@ -63,14 +63,14 @@ def user_comment(image: Image.Image) -> str | None:
 
 
 def gps(place: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return degrees north and east out of the GPS tags; None without both or beyond the globe."""
+    """Return degrees north and east from the GPS tags; None if either is missing or out of range."""
     lat = _degrees(place.get("GPSLatitude"), place.get("GPSLatitudeRef"), "S", 90)
     lon = _degrees(place.get("GPSLongitude"), place.get("GPSLongitudeRef"), "W", 180)
     return None if lat is None or lon is None else {"lat": lat, "lon": lon}
 
 
 def _block(image: Image.Image) -> Image.Exif:
-    """The EXIF block of the header. PNG's own method would decode all pixels to look for one behind them."""
+    """Return the EXIF block of the header. Pillow's method for PNG would decode all pixels to find one after them."""
     return Image.Image.getexif(image)
 
 
@@ -81,14 +81,14 @@ def _named(values: Mapping[int, Any], names: Mapping[int, str]) -> dict[str, Any
 def _camera(tags: Mapping[str, Any], limits: IngestLimits) -> dict[str, Any]:
     make, model = (clean.text(tags.get(name), 200) for name in ("Make", "Model"))
     speed = tags.get("PhotographicSensitivity", tags.get("ISOSpeedRatings"))
-    turn = clean.whole(tags.get("Orientation"))
+    turn = clean.integer(tags.get("Orientation"))
     found: dict[str, Any] = {
         "orientation": turn if turn is not None and 1 <= turn <= 8 else None,
         "camera_make": make,
         "camera_model": model,
         "camera": _joined(make, model),
         "lens": clean.text(tags.get("LensModel"), 200),
-        "iso": clean.whole(speed[0] if isinstance(speed, tuple) and speed else speed),
+        "iso": clean.integer(speed[0] if isinstance(speed, tuple) and speed else speed),
         "f_number": _positive(tags.get("FNumber")),
         "exposure_time": _positive(tags.get("ExposureTime")),
         "focal_length": _positive(tags.get("FocalLength")),
@@ -100,7 +100,7 @@ def _camera(tags: Mapping[str, Any], limits: IngestLimits) -> dict[str, Any]:
 
 
 def _joined(make: str | None, model: str | None) -> str | None:
-    """Make and model, the make not twice: "Canon" and "Canon EOS 5D" is "Canon EOS 5D"."""
+    """Join make and model without repeating the make: "Canon" and "Canon EOS 5D" give "Canon EOS 5D"."""
     if not make or not model:
         return model or make
     first = make.split()[0].lower()
@@ -136,7 +136,7 @@ def _degrees(parts: Any, reference: Any, negative: str, limit: int) -> float | N
 
 
 def _altitude(place: Mapping[str, Any]) -> float | None:
-    """Metres above the sea; the reference byte 1 means below."""
+    """Return the metres above sea level; the reference byte 1 means below."""
     metres = clean.number(place.get("GPSAltitude"))
     if metres is None:
         return None
@@ -151,7 +151,7 @@ def _description(tags: Mapping[str, Any], comment: str | None, limits: IngestLim
 
 
 def _comment(value: Any) -> str | None:
-    """Decode UserComment by its eight-byte character code (CIPA DC-008 §4.6.5.D); UTF-16 in either order occurs."""
+    """Decode UserComment by its eight-byte character code (CIPA DC-008 §4.6.5.D); both UTF-16 byte orders occur."""
     if isinstance(value, str):
         return value
     if not isinstance(value, bytes):
@@ -164,7 +164,7 @@ def _comment(value: Any) -> str | None:
 
 
 def _utf16(value: Any) -> str | None:
-    """Windows' XP tags are UTF-16LE bytes."""
+    """Decode a Windows XP tag, which is UTF-16LE."""
     if isinstance(value, tuple) and all(isinstance(item, int) and 0 <= item < 256 for item in value):
         value = bytes(value)
     return value.decode("utf-16-le", "replace").strip("\x00 ") if isinstance(value, bytes) else None

@@ -1,4 +1,4 @@
-"""The block between two lines of dashes at the top of a Markdown file: plain ``name: value`` lines and simple lists."""
+"""Front matter, the block between two lines of dashes at the top of a Markdown file: plain values and simple lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ITEM = re.compile(r"^[ \t]*-[ \t]+(.+)$", re.MULTILINE)
 
 
 def read(start: str, limits: IngestLimits) -> Facts:
-    """Return the title, description, authors, tags, licence and date; nested YAML is passed over."""
+    """Return the title, description, authors, tags, licence and date; nested YAML is ignored."""
     block = _BLOCK.match(start)
     if block is None:
         return Facts()
@@ -37,7 +37,7 @@ def read(start: str, limits: IngestLimits) -> Facts:
 
 
 def _fields(block: str) -> dict[str, list[str]]:
-    """Each name with its values: one scalar, ``[a, b]``, or the ``- a`` lines that follow."""
+    """Return each name with its values: one scalar, ``[a, b]``, or the ``- a`` lines that follow."""
     lines = list(_LINE.finditer(block))
     ends = [*(line.start() for line in lines[1:]), len(block)] if lines else []
     said: dict[str, list[str]] = {}

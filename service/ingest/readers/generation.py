@@ -1,4 +1,4 @@
-"""How a generated picture was made: the parameters that Automatic1111, ComfyUI and InvokeAI write into it.
+"""Generation parameters that Automatic1111, ComfyUI and InvokeAI write into an image.
 
 Sources: ``modules/infotext_utils.py`` of stable-diffusion-webui (the text after the prompt), ComfyUI's API prompt (a
 graph of nodes under the PNG key ``prompt``), InvokeAI's ``invokeai_metadata`` and its older ``sd-metadata``.
@@ -23,7 +23,7 @@ _MAX_JSON = 8 * 1024 * 1024
 
 
 def read(texts: Mapping[str, str], comment: str | None, limits: IngestLimits) -> Facts:
-    """Return the parameters among a picture's text chunks, or in EXIF's UserComment (as in JPEG and WebP)."""
+    """Return the parameters found in an image's text chunks or in EXIF UserComment (as in JPEG and WebP)."""
     for key, parse in _READERS.items():
         source = texts.get(key)
         found = _fit(parse(source), limits) if source else {}
@@ -35,7 +35,7 @@ def read(texts: Mapping[str, str], comment: str | None, limits: IngestLimits) ->
 
 
 def webui(source: str) -> dict[str, Any]:
-    """Read Automatic1111's text: the prompt, ``Negative prompt:`` and a last line of ``Name: value`` pairs."""
+    """Parse Automatic1111's text: the prompt, ``Negative prompt:`` and a last line of ``Name: value`` pairs."""
     *body, last = source.strip().split("\n")
     pairs = {key.strip(): _unquoted(value) for key, value in _PAIR.findall(last)} if "Steps:" in last else {}
     if not pairs:
@@ -53,7 +53,7 @@ def webui(source: str) -> dict[str, Any]:
 
 
 def invoke(source: str) -> dict[str, Any]:
-    """Read InvokeAI 3 and later: one flat JSON object."""
+    """Parse InvokeAI 3 and later: one flat JSON object."""
     data = _object(source)
     model = data.get("model")
     return {
@@ -68,7 +68,7 @@ def invoke(source: str) -> dict[str, Any]:
 
 
 def invoke_legacy(source: str) -> dict[str, Any]:
-    """Read InvokeAI 2: ``image`` holds the parameters, ``prompt`` may be a list of weighted prompts."""
+    """Parse InvokeAI 2: ``image`` contains the parameters, ``prompt`` may be a list of weighted prompts."""
     data = _object(source)
     image = data.get("image")
     image = image if isinstance(image, dict) else {}
@@ -86,7 +86,7 @@ def invoke_legacy(source: str) -> dict[str, Any]:
 
 
 def comfy(source: str) -> dict[str, Any]:
-    """Read ComfyUI's graph: the first sampler, and the texts and the checkpoint that lead to it."""
+    """Parse ComfyUI's graph: the first sampler, and the prompts and the model checkpoint connected to it."""
     nodes = {key: node for key, node in _object(source).items() if isinstance(node, dict)}
     sampler = next((node for node in nodes.values() if _is_sampler(node)), None)
     if sampler is None:
@@ -112,8 +112,8 @@ _READERS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 
 def _fit(found: Mapping[str, Any], limits: IngestLimits) -> dict[str, Any]:
-    """Bring the values to the record's types; a value of a wrong type is left out."""
-    steps = clean.whole(found.get("steps"))
+    """Convert the values to the record's types; values of the wrong type are dropped."""
+    steps = clean.integer(found.get("steps"))
     model = clean.text(found.get("model"), limits.title_chars)
     fit: dict[str, Any] = {
         "prompt": clean.text(found.get("prompt"), limits.text_chars),
@@ -128,7 +128,7 @@ def _fit(found: Mapping[str, Any], limits: IngestLimits) -> dict[str, Any]:
 
 
 def _seed(value: Any) -> int | None:
-    """Seeds are unsigned 64-bit numbers: a float would lose their last digits."""
+    """Return a seed as an integer: seeds are unsigned 64-bit numbers, and a float would lose their last digits."""
     if isinstance(value, str) and re.fullmatch(r"\d{1,20}", value.strip()):
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64 else None

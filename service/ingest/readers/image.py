@@ -1,4 +1,4 @@
-"""Raster pictures by Pillow: size, EXIF, IPTC, XMP and generation parameters, without decoding a pixel."""
+"""Raster images with Pillow: size, EXIF, IPTC, XMP and generation parameters, without decoding pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.ingest.limits import IngestLimits
 from service.ingest.readers import exif, generation, iptc, rdf
 from service.ingest.readers.markup import parse_bytes
 
-# Sniffed format → Pillow's reader. No other reader is ever tried: some (EPS, WMF) start programs.
+# Detected format → Pillow plugin. No other plugin is ever tried: some (EPS, WMF) start external programs.
 READERS: dict[str, str] = {
     "jpg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "ico": "ICO",
     "avif": "AVIF", "jp2": "JPEG2000", "psd": "PSD",
@@ -27,7 +27,7 @@ _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 
 @contextmanager
 def _quiet(pixels: int) -> Iterator[None]:
-    """Set Pillow's one global limit while a picture is open; its warnings do not matter: what does is raised."""
+    """Set Pillow's global pixel limit while an image is open; its warnings are ignored, since real problems raise."""
     before = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -40,13 +40,13 @@ def _quiet(pixels: int) -> Iterator[None]:
 
 @contextmanager
 def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture with the one reader of its sniffed format; no pixel is decoded.
+    """Open an image with the plugin of its detected format; no pixels are decoded.
 
     Raises IngestError: ``unsupported`` (no reader), ``malformed``, ``bomb`` (more than ``image_pixels``).
     """
     reader = READERS.get(name)
     if reader is None:
-        raise IngestError(f"Pictures of the format {name} cannot be read.", reason="unsupported", filename=filename)
+        raise IngestError(f"Images in {name} format are not supported.", reason="unsupported", filename=filename)
     with path.open("rb") as source, _quiet(limits.image_pixels):
         try:
             image = Image.open(source, formats=[reader])
@@ -54,7 +54,7 @@ def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterat
             raise _bomb(filename, limits) from error
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
             raise IngestError(
-                f"The {name} picture is damaged: its header cannot be read.", reason="malformed", filename=filename
+                f"The {name} image is damaged: its header cannot be read.", reason="malformed", filename=filename
             ) from error
         with image:
             if image.width * image.height > limits.image_pixels:
@@ -63,13 +63,13 @@ def opened(path: Path, name: str, filename: str, limits: IngestLimits) -> Iterat
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of a picture.
+    """Return the facts of an image.
 
-    ``width`` and ``height`` are those of the stored pixels, in pixels; ``orientation`` is EXIF's turn (1 to 8). Raises
-    IngestError as :func:`opened` does.
+    ``width`` and ``height`` are those of the stored pixels; ``orientation`` is the EXIF orientation (1 to 8). Raises
+    IngestError like :func:`opened`.
     """
     if sniffed.format not in READERS:
-        return Facts(warnings=(f"Nothing is read from pictures of the format {sniffed.format}.",))
+        return Facts(warnings=(f"No metadata was read: images in {sniffed.format} format are not supported.",))
     with opened(path, sniffed.format, filename, limits) as image:
         metadata: dict[str, Any] = {"width": image.width, "height": image.height}
         ppi = _ppi(image)
@@ -81,7 +81,7 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
         captions = iptc.read(image, limits)
         plain = _plain(image, limits)
     facts = Facts(metadata=metadata)
-    # XMP is what cataloguing programs write last; EXIF is what the camera wrote first and knows the moment best
+    # XMP is written last, by cataloguing software; EXIF is written first, by the camera, and has the most exact time
     for part in (Facts(captured_at=camera.captured_at, gps=camera.gps), embedded, captions, camera, made, plain):
         facts = rdf.merged(facts, part)
     return facts
@@ -89,19 +89,19 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
 
 def _bomb(filename: str, limits: IngestLimits) -> IngestError:
     return IngestError(
-        f"The picture has more than {limits.image_pixels} pixels (image_pixels).", reason="bomb", filename=filename
+        f"The image has more than {limits.image_pixels} pixels (image_pixels).", reason="bomb", filename=filename
     )
 
 
 def _ppi(image: Image.Image) -> float | int | None:
-    """Pixels per inch from the header; 1 and below stand for "not known" in JFIF and TIFF."""
+    """Return the pixels per inch from the header; 1 and below mean "unknown" in JFIF and TIFF."""
     density = image.info.get("dpi")
     found = clean.number(density[0]) if isinstance(density, tuple) and density else None
     return (round(found, 2) if isinstance(found, float) else found) if found is not None and found > 1 else None
 
 
 def _texts(image: Image.Image) -> dict[str, str]:
-    """PNG's text chunks that stand before the pixels, and GIF's and JPEG's comment."""
+    """Return the PNG text chunks that precede the pixels, and the comment of a GIF or JPEG."""
     return {key: str(value) for key, value in image.info.items() if isinstance(key, str) and isinstance(value, str)}
 
 
@@ -116,13 +116,13 @@ def _xmp(image: Image.Image, filename: str, limits: IngestLimits) -> Facts:
     try:
         found = rdf.properties([parse_bytes(packet.strip(b"\x00 \r\n\t"), filename, limits)], limits)
     except IngestError as error:
-        return Facts(warnings=(f"The XMP is ignored: {error.message}",))
+        return Facts(warnings=(f"XMP metadata was ignored: {error.message}",))
     facts = rdf.facts(found, limits)
     return rdf.merged(facts, Facts(metadata={"xmp": rdf.leaves(found)} if found else {}))
 
 
 def _plain(image: Image.Image, limits: IngestLimits) -> Facts:
-    """PNG's registered keywords (PNG 3rd edition §11.3.3.1)."""
+    """Return the facts in the registered PNG keywords (PNG 3rd edition §11.3.3.1)."""
     info = image.info if image.format == "PNG" else {}
     author = info.get("Author") or info.get("author")
     return Facts(

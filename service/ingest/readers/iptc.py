@@ -10,7 +10,7 @@ from service.ingest import clean, dates
 from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
 
-_UTF8 = b"\x1b%G"  # ISO 2022's announcement of UTF-8 in 1:90; Latin-1 is what cameras write without it
+_UTF8 = b"\x1b%G"  # the ISO 2022 escape for UTF-8 in 1:90; without it cameras write Latin-1
 
 # Dataset of record 2 → the leaf under metadata.iptc
 NAMES: dict[int, str] = {
@@ -47,11 +47,11 @@ _LISTS = frozenset({"keywords", "supplementalCategories", "byline", "subjectRefe
 
 
 def read(image: ImageFile.ImageFile, limits: IngestLimits) -> Facts:
-    """Return what record 2 says, and all of it by name under ``metadata.iptc``. A damaged block is a warning."""
+    """Return the facts in record 2, and all of it by name under ``metadata.iptc``. A damaged block is a warning."""
     try:
         records = IptcImagePlugin.getiptcinfo(image) or {}
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError) as error:
-        return Facts(warnings=(f"The IPTC block is damaged and ignored ({type(error).__name__}).",))
+        return Facts(warnings=(f"IPTC metadata was ignored: the block is damaged ({type(error).__name__}).",))
     codec = "utf-8" if records.get((1, 90)) == _UTF8 else None
     found: dict[str, Any] = {}
     for (record, dataset), value in records.items():

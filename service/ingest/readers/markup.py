@@ -1,4 +1,4 @@
-"""XML from strangers: flat in memory, no external access, no expansion attacks (CWE-611, CWE-776)."""
+"""Untrusted XML: constant memory, no external access, no expansion attacks (CWE-611, CWE-776)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _MAX_ENTITIES = 64
 
 
 class Target(Protocol):
-    """What the parser drives: the protocol of ``xml.etree.ElementTree.TreeBuilder``."""
+    """The target of the parser: the protocol of ``xml.etree.ElementTree.TreeBuilder``."""
 
     def start(self, tag: str, attrs: dict[str, str]) -> Any:
-        """Take an opening tag."""
+        """Handle an opening tag."""
         ...
 
     def end(self, tag: str) -> Any:
-        """Take a closing tag."""
+        """Handle a closing tag."""
         ...
 
     def data(self, data: str) -> None:
-        """Take character data."""
+        """Handle character data."""
         ...
 
     def close(self) -> Any:
@@ -38,9 +38,9 @@ class Target(Protocol):
 
 
 class _Parser(DefusedXMLParser):  # type: ignore[misc]
-    """defusedxml's parser that lets short internal entities pass: Illustrator declares its namespaces as such.
+    """defusedxml's parser, but accepting short internal entities, which Illustrator uses for its namespaces.
 
-    Without a reference inside a value nothing multiplies, and expat itself bounds the amplification of the rest.
+    Without references inside values nothing multiplies, and expat itself limits the amplification of the rest.
     """
 
     def __init__(self, target: Target, entity_chars: int) -> None:
@@ -65,7 +65,7 @@ class _Parser(DefusedXMLParser):  # type: ignore[misc]
 
 
 class _Bounded:
-    """Passes events on to a target and refuses nesting past a limit."""
+    """Passes events on to a target and rejects nesting beyond a limit."""
 
     def __init__(self, target: Target, depth: int, filename: str) -> None:
         self._target, self._left, self._limit, self._filename = target, depth, depth, filename
@@ -74,7 +74,9 @@ class _Bounded:
         self._left -= 1
         if self._left < 0:
             raise IngestError(
-                f"The XML nests deeper than {self._limit} levels (xml_depth).", reason="limit", filename=self._filename
+                f"The XML is nested deeper than {self._limit} levels (xml_depth).",
+                reason="limit",
+                filename=self._filename,
             )
         self._target.start(tag, attrs)
 
@@ -90,7 +92,7 @@ class _Bounded:
 
 
 def parse_file(path: Path, filename: str, target: Target, limits: IngestLimits) -> Any:
-    """Parse a whole XML file chunk by chunk into ``target`` and return what its ``close`` returns.
+    """Parse an XML file chunk by chunk into ``target`` and return the result of its ``close``.
 
     Raises IngestError: ``malformed`` (not well-formed), ``bomb`` (entities), ``limit`` (too large or deep).
     """
@@ -109,7 +111,7 @@ def parse_file(path: Path, filename: str, target: Target, limits: IngestLimits) 
 
 
 def parse_bytes(document: bytes, filename: str, limits: IngestLimits) -> Element:
-    """Parse a small XML document into a tree. Raises IngestError as :func:`parse_file` does."""
+    """Parse a small XML document into a tree. Raises IngestError like :func:`parse_file`."""
     if len(document) > limits.xml_bytes:
         raise IngestError(
             f"The XML is larger than {limits.xml_bytes} bytes (xml_bytes).", reason="limit", filename=filename
@@ -134,17 +136,15 @@ def _guarded(feed: Callable[[], None], parser: _Parser, filename: str) -> Any:
         raise IngestError(
             f"The XML is not well-formed at line {line}, column {column}.", reason="malformed", filename=filename
         ) from error
-    except (LookupError, ValueError) as error:  # an encoding that does not exist, or that expat cannot take
-        raise IngestError(
-            "The XML is in an encoding that cannot be read.", reason="malformed", filename=filename
-        ) from error
+    except (LookupError, ValueError) as error:  # an encoding that does not exist or that expat does not support
+        raise IngestError("The XML has an unsupported encoding.", reason="malformed", filename=filename) from error
 
 
 def local(tag: object) -> str:
-    """Return a tag's or attribute's name without its namespace; nothing for a comment."""
+    """Return the name of a tag or attribute without its namespace; empty for a comment."""
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def namespace(tag: str) -> str:
-    """Return a tag's namespace, or nothing."""
+    """Return the namespace of a tag, or an empty string."""
     return tag[1:].partition("}")[0] if tag.startswith("{") else ""

@@ -1,4 +1,4 @@
-"""The headers of a Matroska or WebM file (RFC 9559): length, title, size of the picture."""
+"""The headers of a Matroska or WebM file (RFC 9559): duration, title, frame size."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _OPENED = frozenset({_SEGMENT, _INFO, _TRACKS, _ENTRY, _VIDEO})
 _SCALE, _DURATION, _WIDTH, _HEIGHT, _FRAME = 0x2AD7B1, 0x4489, 0xB0, 0xBA, 0x23E383
 _KEPT = frozenset({_SCALE, _DURATION, _WIDTH, _HEIGHT, _FRAME})
 _MAX_ELEMENTS = 10_000
-_CLUSTER = 0x1F43B675  # the content begins: headers are over
+_CLUSTER = 0x1F43B675  # the content begins: end of the headers
 
 
 def read(source: IO[bytes], size: int) -> dict[str, Any]:
-    """Return ``duration``, ``width``, ``height`` and ``frame_rate`` as far as the headers name them."""
+    """Return ``duration``, ``width``, ``height`` and ``frame_rate`` as far as the headers contain them."""
     values = _values(source, size)
     found: dict[str, Any] = {}
     length = _real(values.get(_DURATION, b""))
-    scale = int.from_bytes(values.get(_SCALE, b"\x0f\x42\x40"), "big")  # nanoseconds a tick, one million by default
+    scale = int.from_bytes(values.get(_SCALE, b"\x0f\x42\x40"), "big")  # nanoseconds per tick, one million by default
     if length and length > 0:
         found["duration"] = round(length * scale / 1e9, 3)
     width, height, frame = (int.from_bytes(values.get(key, b""), "big") for key in (_WIDTH, _HEIGHT, _FRAME))
@@ -42,7 +42,7 @@ def _values(source: IO[bytes], size: int) -> dict[int, bytes]:
         body = at + used + more
         if name in _OPENED:
             if name == _ENTRY and _WIDTH not in values:
-                values.pop(_FRAME, None)  # it was a sound's
+                values.pop(_FRAME, None)  # it belonged to an audio track
             at = body
             continue
         if name in _KEPT and length <= 8:
@@ -55,7 +55,7 @@ def _values(source: IO[bytes], size: int) -> dict[int, bytes]:
 
 
 def _vint(data: bytes, *, keep_marker: bool) -> tuple[int, int]:
-    """Return a variable-length integer (RFC 8794 §4) and its width in bytes; width 0 if it is none."""
+    """Return a variable-length integer (RFC 8794 §4) and its width in bytes; width 0 if it is invalid."""
     if not data or not data[0]:
         return 0, 0
     width = 9 - data[0].bit_length()

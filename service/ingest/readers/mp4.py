@@ -1,4 +1,4 @@
-"""The picture track of an MP4 or QuickTime file (ISO/IEC 14496-12): its size and rate."""
+"""The video track of an MP4 or QuickTime file (ISO/IEC 14496-12): frame size and rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_BODY = 4096  # of a header box; the sample tables are not read
 
 
 def read(source: IO[bytes], size: int) -> dict[str, Any]:
-    """Return ``width``, ``height``, ``frame_rate`` and ``duration`` of the first picture track, where it has them."""
+    """Return ``width``, ``height``, ``frame_rate`` and ``duration`` of the first video track, as far as known."""
     track: dict[bytes, bytes] = {}
     for kind, body in _boxes(source, size):
         if kind == b"trak":
@@ -24,7 +24,7 @@ def read(source: IO[bytes], size: int) -> dict[str, Any]:
 
 
 def _boxes(source: IO[bytes], size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Walk the boxes in file order and into the containers; each with the first bytes of its body."""
+    """Yield the boxes in file order, including those in containers, each with the first bytes of its body."""
     at = 0
     for _ in range(_MAX_BOXES):
         if at + 8 > size:
@@ -54,7 +54,7 @@ def _is_picture(track: dict[bytes, bytes]) -> bool:
 
 
 def _facts(track: dict[bytes, bytes]) -> dict[str, Any]:
-    """Sizes are 16.16 fixed point at the end of tkhd; the rate is frames over length."""
+    """Return the facts: sizes are 16.16 fixed point at the end of tkhd; the rate is frames divided by duration."""
     width, height = struct.unpack(">II", track[b"tkhd"][-8:])
     found: dict[str, Any] = {"width": width >> 16, "height": height >> 16} if width and height else {}
     seconds = _seconds(track.get(b"mdhd", b""))
@@ -75,7 +75,7 @@ def _seconds(body: bytes) -> float | None:
 
 
 def _frames(body: bytes) -> int | None:
-    """The sum of the sample counts of stts, if the table is all there (it is short for a constant rate)."""
+    """Return the sum of the sample counts in stts, if the table is complete (it is short for a constant rate)."""
     entries = int.from_bytes(body[4:8], "big")
     if not entries or len(body) < 8 + entries * 8:
         return None

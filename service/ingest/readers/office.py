@@ -1,4 +1,4 @@
-"""Office documents: the core properties of OOXML (ECMA-376 part 2) and the meta data of OpenDocument and EPUB."""
+"""Office documents: the core properties of OOXML (ECMA-376 part 2) and the metadata of OpenDocument and EPUB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import MIB, IngestLimits
 from service.ingest.readers.markup import local, parse_bytes
 
-# Members with properties; each is small in any honest file.
+# Members with properties; all are small in legitimate files.
 _MEMBERS = ("docProps/core.xml", "docProps/app.xml", "meta.xml")
 _MAX_MEMBER = 2 * MIB
 _COUNTS: dict[str, tuple[str, ...]] = {
@@ -25,12 +25,12 @@ _ZIPPED = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp", "epub"})
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the properties of a zipped office document; older formats give only what they are.
+    """Return the properties of a zipped office document; for older formats only the type is known.
 
-    Nothing but the property members is unpacked, each to 2 MiB at most. Raises IngestError (``malformed``, ``bomb``).
+    Only the property members are unpacked, each to at most 2 MiB. Raises IngestError (``malformed``, ``bomb``).
     """
     if sniffed.format not in _ZIPPED:
-        return Facts(warnings=(f"No properties are read from the format {sniffed.format}.",))
+        return Facts(warnings=(f"No properties were read: the format {sniffed.format} is not supported.",))
     said: dict[str, list[str]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -39,7 +39,9 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
                 if member in names:
                     _gather(parse_bytes(_member(archive, member, filename), filename, limits), said)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError) as error:
-        raise IngestError("The document's archive is damaged.", reason="malformed", filename=filename) from error
+        raise IngestError(
+            "The document is damaged: its archive cannot be read.", reason="malformed", filename=filename
+        ) from error
     first = {name: values[0] for name, values in said.items()}
     counts: dict[str, Any] = {leaf: _count(first, names) for leaf, names in _COUNTS.items()}
     software = clean.text(first.get("Application") or first.get("generator"), limits.title_chars)
@@ -58,7 +60,9 @@ def _member(archive: zipfile.ZipFile, name: str, filename: str) -> bytes:
         content = source.read(_MAX_MEMBER + 1)
     if len(content) > _MAX_MEMBER:
         raise IngestError(
-            f"The document's {name} unpacks to more than {_MAX_MEMBER} bytes.", reason="bomb", filename=filename
+            f"The document was rejected: {name} unpacks to more than {_MAX_MEMBER} bytes.",
+            reason="bomb",
+            filename=filename,
         )
     return content
 
@@ -78,5 +82,5 @@ def _keywords(said: dict[str, list[str]]) -> list[str]:
 
 
 def _count(first: dict[str, str], names: tuple[str, ...]) -> int | None:
-    found = next((clean.whole(first[name]) for name in names if name in first), None)
+    found = next((clean.integer(first[name]) for name in names if name in first), None)
     return found if found is not None and found >= 0 else None

@@ -1,4 +1,4 @@
-"""PDF by PDFium: pages, words and the information dictionary (ISO 32000-1 §14.3.3)."""
+"""PDF with PDFium: pages, words and the information dictionary (ISO 32000-1 §14.3.3)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from service.ingest.limits import IngestLimits
 _WRONG_PASSWORD = 4  # FPDF_ERR_PASSWORD of fpdfview.h
 
 
-class Locked(Exception):
-    """The PDF opens only with a password."""
+class PasswordProtected(Exception):
+    """The PDF can only be opened with a password."""
 
 
 @contextmanager
@@ -30,29 +30,29 @@ def opened(path: Path, filename: str) -> Iterator[Any]:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == _WRONG_PASSWORD:
-            raise Locked from error
-        raise IngestError("The PDF is damaged: it cannot be opened.", reason="malformed", filename=filename) from error
+            raise PasswordProtected from error
+        raise IngestError("The PDF is damaged and cannot be opened.", reason="malformed", filename=filename) from error
     with closing(document):
         yield document
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of a PDF; one that is locked by a password is kept, with a warning.
+    """Return the facts of a PDF; a password-protected one is accepted, with a warning.
 
-    ``word_count`` is left out where ``pdf_pages`` or ``pdf_seconds`` end the count: half a count is a wrong one.
+    ``word_count`` is left out if ``pdf_pages`` or ``pdf_seconds`` stops the count: a partial count would be wrong.
     Raises IngestError (``malformed``).
     """
     try:
         with opened(path, filename) as document:
             return _facts(document, filename, limits)
-    except Locked:
-        return Facts(warnings=("The PDF is locked by a password: its pages and words are not read.",))
+    except PasswordProtected:
+        return Facts(warnings=("The PDF is password-protected: pages and words were not counted.",))
 
 
 def _facts(document: Any, filename: str, limits: IngestLimits) -> Facts:
     pages = len(document)
     if not pages:
-        raise IngestError("The PDF is damaged: it has no page.", reason="malformed", filename=filename)
+        raise IngestError("The PDF is damaged: it has no pages.", reason="malformed", filename=filename)
     info: dict[str, str] = document.get_metadata_dict()
     words, problem = _words(document, pages, limits)
     metadata: dict[str, Any] = {"page_count": pages}
@@ -74,17 +74,17 @@ def _facts(document: Any, filename: str, limits: IngestLimits) -> Facts:
 
 def _words(document: Any, pages: int, limits: IngestLimits) -> tuple[int | None, str | None]:
     if pages > limits.pdf_pages:
-        return None, f"Words are not counted: the PDF has more than {limits.pdf_pages} pages (pdf_pages)."
+        return None, f"Words were not counted: the PDF has more than {limits.pdf_pages} pages (pdf_pages)."
     deadline = time.monotonic() + limits.pdf_seconds
     total = 0
     for number in range(pages):
         if time.monotonic() > deadline:
-            return None, f"Words are not counted: that took longer than {limits.pdf_seconds:g} s (pdf_seconds)."
+            return None, f"Words were not counted: counting took longer than {limits.pdf_seconds:g} s (pdf_seconds)."
         try:
             with closing(document[number]) as page, closing(page.get_textpage()) as text:
                 total += len(text.get_text_range().split())
         except pypdfium2.PdfiumError:
-            return None, f"Words are not counted: page {number + 1} is damaged."
+            return None, f"Words were not counted: page {number + 1} is damaged."
     return total, None
 
 

@@ -1,4 +1,4 @@
-"""RDF/XML as XMP (ISO 16684-1) and Inkscape's SVG write it: a flat table of properties, and the facts in it."""
+"""RDF/XML as written in XMP (ISO 16684-1) and by Inkscape: a flat table of properties, and the facts in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.ingest.readers.markup import local, namespace
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
-# Namespace → the prefix that its specification uses. The prefix in the file means nothing.
+# Namespace → the prefix used by its specification. The prefix in the file is arbitrary.
 PREFIXES: dict[str, str] = {
     "http://purl.org/dc/elements/1.1/": "dc",
     "http://purl.org/dc/terms/": "dcterms",
@@ -37,16 +37,16 @@ PREFIXES: dict[str, str] = {
     "http://ns.microsoft.com/photo/1.0/": "MicrosoftPhoto",
     "http://www.digikam.org/ns/1.0/": "digiKam",
 }
-# Edit histories and raw converters' sliders: hundreds of entries that nobody searches.
+# Edit histories and settings of raw converters: hundreds of entries that nobody searches.
 _NOISE_NAMESPACES = ("http://ns.adobe.com/camera-raw-settings/1.0/", "http://www.gimp.org/xmp/")
 _NOISE = frozenset({"xmpMM:History", "xmpMM:Ingredients", "photoshop:History", "digiKam:ImageHistory", "xmpMM:Pantry"})
-_ENDLESS = 6  # levels of structures inside a property
+_ENDLESS = 6  # levels of nested structures inside a property
 
 
 def properties(roots: Iterable[Element], limits: IngestLimits) -> dict[str, Any]:
     """Return every property of the RDF under ``roots`` as ``{"dc:title": text | list | object}``, clean JSON.
 
-    Of alternatives by language the default one is taken. A repeated property keeps its first value, a list gathers all.
+    For language alternatives the default is used. A repeated property keeps its first value; a list collects all.
     """
     found: dict[str, Any] = {}
     for node in (node for root in roots for node in _described(root)):
@@ -60,9 +60,9 @@ def properties(roots: Iterable[Element], limits: IngestLimits) -> dict[str, Any]
 
 
 def leaves(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties by names that a query can spell: ``dc:title`` is ``title``, ``xmp:Rating`` is ``rating``.
+    """Return the properties by names that queries can use: ``dc:title`` is ``title``, ``xmp:Rating`` is ``rating``.
 
-    Where two namespaces share a name, the first in the file has it.
+    If two namespaces share a name, the first in the file wins.
     """
     named: dict[str, Any] = {}
     for key, value in found.items():
@@ -75,8 +75,8 @@ def leaves(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def facts(found: Mapping[str, Any], limits: IngestLimits) -> Facts:
-    """Return what the properties say about title, people, keywords, rights, date, rating and place."""
-    rating = clean.whole(found.get("xmp:Rating"))
+    """Return the title, people, keywords, rights, date, rating and place found in the properties."""
+    rating = clean.integer(found.get("xmp:Rating"))
     return Facts(
         title=_text(found, limits.title_chars, "dc:title", "photoshop:Headline", "Iptc4xmpCore:Headline"),
         description=_text(found, limits.text_chars, "dc:description", "tiff:ImageDescription"),
@@ -91,7 +91,7 @@ def facts(found: Mapping[str, Any], limits: IngestLimits) -> Facts:
 
 
 def merged(first: Facts, second: Facts) -> Facts:
-    """Return the facts of ``first``, and of ``second`` where the first has none; metadata and warnings of both."""
+    """Return the facts of ``first``, completed by those of ``second``; metadata and warnings are combined."""
     gaps: dict[str, Any] = {
         name: getattr(second, name)
         for name in ("title", "description", "creator", "tags", "license", "credit", "captured_at", "gps", "rating")
@@ -103,7 +103,7 @@ def merged(first: Facts, second: Facts) -> Facts:
 
 
 def _described(root: Element) -> list[Element]:
-    """The nodes whose children are properties: rdf:Description and cc:Work, at the top of each rdf:RDF."""
+    """Return the nodes whose children are properties: rdf:Description and cc:Work at the top of each rdf:RDF."""
     blocks = [root] if root.tag == f"{{{RDF}}}RDF" else root.findall(f".//{{{RDF}}}RDF")
     return [node for block in blocks for node in block if isinstance(node.tag, str) and local(node.tag) != "License"]
 
@@ -128,7 +128,7 @@ def _add(found: dict[str, Any], key: str, value: Any, limits: IngestLimits) -> N
 
 
 def _value(node: Element, depth: int = 0) -> Any:
-    """A property's value: a resource's address, a text, a list (Bag, Seq), one of a choice (Alt), or a structure."""
+    """Return a property's value: a resource URI, a text, a list (Bag, Seq), an alternative (Alt) or a structure."""
     address = node.get(f"{{{RDF}}}resource")
     if address is not None:
         return address.strip()
@@ -198,7 +198,7 @@ def _date(found: Mapping[str, Any], *keys: str) -> str | None:
 
 
 def _gps(found: Mapping[str, Any]) -> dict[str, float] | None:
-    """exif:GPSLatitude is "52,22.2N" or "52,22,12N" (XMP part 2, GPSCoordinate)."""
+    """Return the place; exif:GPSLatitude is "52,22.2N" or "52,22,12N" (XMP part 2, GPSCoordinate)."""
     lat, lon = (_degrees(found.get(key)) for key in ("exif:GPSLatitude", "exif:GPSLongitude"))
     if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
         return None

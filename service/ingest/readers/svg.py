@@ -14,7 +14,7 @@ from service.ingest.limits import IngestLimits
 from service.ingest.readers import rdf
 from service.ingest.readers.markup import local, parse_file
 
-# CSS 2.1 §4.3.2: absolute units at 96 px an inch; em, ex and % have no size of their own.
+# CSS 2.1 §4.3.2: absolute units at 96 px per inch; em, ex and % have no absolute size.
 _PIXELS: dict[str, float] = {
     "": 1.0, "px": 1.0, "pt": 96 / 72, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "q": 96 / 101.6,
 }  # fmt: skip
@@ -22,7 +22,7 @@ _LENGTH = re.compile(r"\s*([+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(?:[eE][+-
 
 
 class _Head:
-    """Keeps a drawing's root attributes, its own title and desc, and its metadata; drops the rest as it passes."""
+    """Keeps the root attributes of a drawing, its title and desc, and its metadata; drops everything else."""
 
     def __init__(self) -> None:
         self.root: dict[str, str] | None = None
@@ -67,14 +67,16 @@ class _Head:
 
 
 def read(path: Path, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of an SVG drawing; the whole file is parsed, so that a broken one is known as such.
+    """Return the facts of an SVG drawing; the whole file is parsed, so that damaged files are detected.
 
-    ``width`` and ``height`` are whole pixels at 96 dpi (at least 1), from the attributes, else the view box; neither
-    if the drawing has no size of its own. Raises IngestError (``malformed``, ``bomb``, ``limit``).
+    ``width`` and ``height`` are whole pixels at 96 dpi (at least 1), from the attributes or else the view box; absent
+    if the drawing has no absolute size. Raises IngestError (``malformed``, ``bomb``, ``limit``).
     """
     head: _Head = parse_file(path, filename, _Head(), limits)
     if head.texts.get("root") != ["svg"]:
-        raise IngestError("The root element is not svg.", reason="malformed", filename=filename)
+        raise IngestError(
+            "The file is not an SVG drawing: its root element is not svg.", reason="malformed", filename=filename
+        )
     found = rdf.properties(head.blocks, limits)
     facts = rdf.facts(found, limits)
     title, desc = ("".join(head.texts.get(name, [])) for name in ("title", "desc"))
@@ -93,7 +95,7 @@ def size_of(root: dict[str, str]) -> tuple[int, int] | None:
     width, height = length(root.get("width")), length(root.get("height"))
     if width is None and height is None:
         width, height = across, down
-    elif across and down:  # one side given: the other follows the view box's ratio
+    elif across and down:  # one side given: the other follows from the ratio of the view box
         width = width if width is not None else (height or 0) * across / down
         height = height if height is not None else (width or 0) * down / across
     if not width or not height or width < 0 or height < 0 or max(width, height) > 2**31:

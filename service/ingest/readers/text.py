@@ -1,4 +1,4 @@
-"""Texts: words, the title of a Markdown or HTML page, front matter, and shortcuts to the web."""
+"""Text files: word count, the title of a Markdown or HTML page, front matter, and web shortcuts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _URL = re.compile(r"^URL=(https?://\S{1,2000})\s*$", re.MULTILINE | re.IGNORECAS
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of a text: words separated by white space, and a title where the format has one.
+    """Return the facts of a text: the number of whitespace-separated words, and a title if the format has one.
 
-    A Markdown title is that of the front matter, else the first heading of level one.
+    A Markdown title comes from the front matter, or else from the first level-one heading.
     """
     with path.open("rb") as source:
         head = source.read(HEAD)
@@ -45,11 +45,11 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
 
 
 def read_link(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the address in a Windows shortcut (``[InternetShortcut]`` with ``URL=``); only http and https count."""
+    """Return the URL in a Windows shortcut (``[InternetShortcut]`` with ``URL=``); only http and https are accepted."""
     with path.open("rb") as source:
         found = _URL.search(clean.decode(source.read(HEAD)))
     if found is None:
-        return Facts(warnings=("The shortcut names no web address.",))
+        return Facts(warnings=("The shortcut has no http or https URL.",))
     return Facts(external_url=clean.text(found[1], 2048))
 
 
@@ -64,9 +64,9 @@ def _title(start: str, name: str) -> str | None:
 
 
 def _count(path: Path, codec: str, limits: IngestLimits) -> tuple[int | None, tuple[str, ...]]:
-    """Count words in flat memory; a word across two chunks counts once."""
+    """Count words in constant memory; a word that spans two chunks counts once."""
     if path.stat().st_size > limits.text_bytes:
-        return None, (f"Words are not counted: the text is larger than {limits.text_bytes} bytes (text_bytes).",)
+        return None, (f"Words were not counted: the text is larger than {limits.text_bytes} bytes (text_bytes).",)
     words, inside, damaged = 0, False, False
     with path.open("r", encoding=codec, errors="replace") as source:
         while chunk := source.read(_CHUNK):

@@ -1,4 +1,4 @@
-"""Films: the picture's size and rate out of the container's headers; audio, length and tags by Mutagen."""
+"""Video files: frame size and rate from the container's headers; audio, duration and tags with Mutagen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AVI_HEADER = struct.Struct("<4s4sI")
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of a film: ``width``, ``height`` (pixels), ``frame_rate`` (hertz), ``duration`` (seconds), tags.
+    """Return the facts of a video: ``width``, ``height`` (pixels), ``frame_rate`` (Hz), ``duration`` (seconds), tags.
 
     Raises IngestError (``malformed``).
     """
@@ -28,11 +28,15 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
     picture = Facts(metadata=found)
     if sniffed.format in audio.READERS:
         return merged(picture, audio.read(path, sniffed, filename, limits))
-    return picture if found else Facts(warnings=(f"Nothing is read from films of the format {sniffed.format}.",))
+    return (
+        picture
+        if found
+        else Facts(warnings=(f"No metadata was read: videos in {sniffed.format} format are not supported.",))
+    )
 
 
 def avi(source: IO[bytes], size: int) -> dict[str, Any]:
-    """Read the main header of an AVI (``avih``): microseconds a frame, frames, width, height."""
+    """Read the main header of an AVI (``avih``): microseconds per frame, frame count, width, height."""
     head = source.read(4096)
     at = head.find(b"avih")
     if at < 0 or len(head) < at + 48:

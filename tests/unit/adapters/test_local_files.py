@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.adapters.local.files import LocalFiles
-from service.adapters.local.part import PartFile
+from service.adapters.local.part_file import PartFile
 from service.errors import StorageFull, Unavailable
 
 
@@ -85,7 +85,7 @@ async def test_a_broken_disk_is_unavailable(
         assert everything(tmp_path / "files") == []
 
 
-async def test_a_damaged_object_is_mended_by_a_put(tmp_path: Path) -> None:
+async def test_a_damaged_object_is_repaired_by_a_put(tmp_path: Path) -> None:
     async with LocalFiles(tmp_path / "files") as files:
         put = await files.put("org", content())
         path = tmp_path / "files" / "objects" / put.key

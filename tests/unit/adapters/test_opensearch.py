@@ -123,14 +123,14 @@ async def test_a_document_of_which_no_shard_tells_is_not_called_absent() -> None
 
 async def test_an_answer_that_is_no_json_is_unavailable() -> None:
     async with scripted((200, "<html>"), kind="text/html") as (url, _), connected(url) as engine:
-        with pytest.raises(Unavailable, match="no JSON"):
+        with pytest.raises(Unavailable, match="not JSON"):
             await engine.ping()
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", '{"version": 3}'])
 async def test_a_server_of_another_kind_is_unavailable(body: str) -> None:
     async with scripted((200, body)) as (url, _), connected(url) as engine:
-        with pytest.raises(Unavailable, match="no OpenSearch"):
+        with pytest.raises(Unavailable, match="not OpenSearch"):
             await engine.ping()
 
 
@@ -191,7 +191,7 @@ async def test_the_wait_for_a_connection_counts_and_is_bounded_in_number() -> No
         answers = await asyncio.gather(*calls, return_exceptions=True)
         took = asyncio.get_running_loop().time() - began
     assert all(isinstance(answer, Unavailable) for answer in answers)
-    assert sum("wait already" in str(answer) for answer in answers) == 80
+    assert sum("are waiting already" in str(answer) for answer in answers) == 80
     assert took < 1.0
 
 

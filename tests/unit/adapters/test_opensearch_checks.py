@@ -96,13 +96,13 @@ async def test_a_healthy_engine() -> None:
         ("disk", {"nodes": nodes(node(0.97))}, Health.FAILED, "97% full"),
         ("disk", {"nodes": nodes(node(0.2), node(0.97, "cluster_manager"))}, Health.OK, "20% full"),
         ("disk", {"nodes": HIDDEN}, Health.OK, "30% full"),
-        ("disk", {"nodes": HIDDEN, "stats": HIDDEN}, Health.WARNING, "does not tell"),
+        ("disk", {"nodes": HIDDEN, "stats": HIDDEN}, Health.WARNING, "does not reveal"),
         ("disk", {"nodes": nodes({"fs": {"total": {}}})}, Health.OK, "30% full"),
         ("shards", {"health": Answer.json(HEALTH | {"active_shards": 1900})}, Health.WARNING, "1900 of 2000"),
         ("shards", {"health": Answer.json(HEALTH | {"unassigned_shards": 1990})}, Health.FAILED, "2000 of 2000"),
-        ("shards", {"settings": HIDDEN}, Health.WARNING, "does not tell"),
-        ("shards", {"settings": Answer.json({})}, Health.WARNING, "cannot be read"),
-        ("automatic indexes", {"settings": HIDDEN}, Health.WARNING, "does not tell"),
+        ("shards", {"settings": HIDDEN}, Health.WARNING, "does not reveal"),
+        ("shards", {"settings": Answer.json({})}, Health.WARNING, "cannot read"),
+        ("automatic indexes", {"settings": HIDDEN}, Health.WARNING, "does not reveal"),
         (
             "read-only",
             {"settings": Answer.json({"persistent": {"cluster.blocks.create_index": "true"}})},
@@ -124,7 +124,7 @@ async def test_each_state_has_its_check(name: str, changes: dict[str, Answer], h
     [
         (lambda: {"nodes": nodes(node(0.1, clock=60))}, Health.WARNING, "s ahead"),
         (lambda: {"nodes": nodes(node(0.1, clock=-60))}, Health.WARNING, "s behind"),
-        (lambda: {"nodes": HIDDEN}, Health.WARNING, "does not tell its time"),
+        (lambda: {"nodes": HIDDEN}, Health.WARNING, "does not report its time"),
         (lambda: {"nodes": HIDDEN, "info": Answer.json(INFO, Date=formatdate(usegmt=True))}, Health.OK, " s "),
     ],
     ids=["ahead", "behind", "hidden", "header"],
@@ -193,17 +193,17 @@ POSES = {"version": {"number": "7.10.2"}, "tagline": "The OpenSearch Project: ht
 @pytest.mark.parametrize(
     ("answer", "words", "fix"),
     [
-        (Answer.json({}, 404), "answers 404, what answers is not OpenSearch", "correct the address, or its path"),
-        (Answer.json({}, 302), "sends callers elsewhere (302)", "set the address it names"),
-        (Answer.json({}), "what answers is not OpenSearch", "set it to the address of an OpenSearch"),
+        (Answer.json({}, 404), "answered 404, the server is not OpenSearch", "correct the address or its path"),
+        (Answer.json({}, 302), "redirects elsewhere (302)", "set that address"),
+        (Answer.json({}), "the server is not OpenSearch", "set it to the address of an OpenSearch"),
         (
             Answer.json(POSES),
-            "poses as an Elasticsearch 7.10.2",
+            "claims to be Elasticsearch 7.10.2",
             'PUT /_cluster/settings {"persistent": {"compatibility.override_main_response_version": false}}',
         ),
     ],
 )
-async def test_what_is_not_the_engine_that_is_needed_is_told_beside_its_mend(
+async def test_what_is_not_the_engine_that_is_needed_is_reported_with_its_fix(
     answer: Answer, words: str, fix: str
 ) -> None:
     async with routed({"/": answer}) as (url, _):
@@ -258,7 +258,7 @@ async def test_an_engine_that_runs_is_well_and_keeps_nothing(engine: Any) -> Non
         await made.close()
 
 
-async def test_a_block_that_is_set_is_found_with_its_mend() -> None:
+async def test_a_block_that_is_set_is_found_with_its_fix() -> None:
     async with osmem() as url:
         engine = OpenSearchEngine(Connection((url,)))
         await engine.create_index("assets-1", {})

@@ -155,12 +155,12 @@ async def test_a_certificate_of_the_client(files: Files) -> None:
 
 async def test_plain_http_to_a_port_of_tls(files: Files) -> None:
     async with guarded(server_side(files.server)) as url:
-        assert "write https://" in str(await refused(connection(url.replace("https:", "http:"), files=files)))
+        assert "use https://" in str(await refused(connection(url.replace("https:", "http:"), files=files)))
 
 
 async def test_tls_to_a_port_of_plain_http(files: Files) -> None:
     async with answering(lambda _: Answer.json({})) as url:
-        assert "write http://" in str(await refused(connection(url.replace("http:", "https:"), files=files)))
+        assert "use http://" in str(await refused(connection(url.replace("http:", "https:"), files=files)))
 
 
 async def test_a_key_of_another_certificate(files: Files) -> None:

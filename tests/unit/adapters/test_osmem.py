@@ -103,12 +103,12 @@ async def test_it_ends_with_its_parent(how: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("binary", ["/no/such/server", __file__])
-async def test_a_server_that_does_not_run_here_names_the_mend(binary: str) -> None:
+async def test_a_server_that_does_not_run_here_names_the_fix(binary: str) -> None:
     with pytest.raises(SettingsError, match="ASSETRY_OPENSEARCH_URL"):
         await OsmemProcess(binary).start()
 
 
-async def test_a_missing_wheel_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_wheel_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "osmem_server", None)
     with pytest.raises(SettingsError, match="ASSETRY_OPENSEARCH_URL"):
         await OsmemProcess().start()

@@ -9,8 +9,8 @@ import pytest
 from redis import exceptions as failures
 from redis.asyncio import Redis
 
-from service.adapters.redis.checks import checks, judged
-from service.adapters.redis.client import RedisOptions, answered, connect, translate, translated, version_of
+from service.adapters.redis.checks import checks, info_checks
+from service.adapters.redis.client import RedisOptions, connect, time_limit, translate, translated, version_of
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Health
 from tests.unit.adapters.redis_servers import bulk, scripted
@@ -44,18 +44,18 @@ def test_a_password_shows_nowhere() -> None:
     ("url", "words"),
     [
         ("http://host", "must start with redis://"),
-        ("redis://", "names no host"),
-        (f"redis://:{SECRET}/@host", "names no host"),
-        ("redis://host:port", "port that is no number"),
-        ("redis://host/zero", "database that is no number"),
-        ("redis://host?db=zero", "parameter of the wrong kind"),
-        ("redis://127.0.0.1:1?colour=red", "parameter that is not known"),
-        ("unix:///no/such/socket", "no socket"),
+        ("redis://", "must contain a host"),
+        (f"redis://:{SECRET}/@host", "must contain a host"),
+        ("redis://host:port", "a port below 65536"),
+        ("redis://host/zero", "database that is not a number"),
+        ("redis://host?db=zero", "parameter with an invalid value"),
+        ("redis://127.0.0.1:1?colour=red", "unknown parameter"),
+        ("unix:///no/such/socket", "the socket or certificate"),
         ("rediss://127.0.0.1:1?ssl_ca_certs=/no/such/file", "certificate"),
-        ("rediss://127.0.0.1:1?ssl_cert_reqs=CERT_NONE", "parameter of the wrong kind"),
+        ("rediss://127.0.0.1:1?ssl_cert_reqs=CERT_NONE", "parameter with an invalid value"),
     ],
 )
-async def test_a_bad_url_is_named_with_its_mend(url: str, words: str) -> None:
+async def test_a_bad_url_is_reported_with_its_fix(url: str, words: str) -> None:
     assert words in await fault(RedisOptions(url, timeout=1))
 
 
@@ -70,15 +70,15 @@ async def test_an_address_without_redis_is_named() -> None:
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        ({"AUTH": b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"}, "refuses the credentials"),
-        ({"PING": b"-NOAUTH Authentication required.\r\n"}, "refuses the credentials"),
+        ({"AUTH": b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"}, "rejected the credentials"),
+        ({"PING": b"-NOAUTH Authentication required.\r\n"}, "rejected the credentials"),
         ({"PING": b"-NOPERM this user has no permissions\r\n"}, "lacks permissions"),
         ({"SELECT": b"-ERR DB index is out of range\r\n"}, "no such database"),
-        ({"PING": b"HTTP/1.1 400 Bad Request\r\n"}, "is no Redis"),
+        ({"PING": b"HTTP/1.1 400 Bad Request\r\n"}, "is not a Redis server"),
         ({"CLIENT": b"-ERR max number of clients reached\r\n"}, "raise its maxclients"),
         ({"INFO": bulk("redis_version:7.0.0\r\nredis_mode:cluster\r\n")}, "is a cluster"),
         ({"INFO": bulk("redis_version:7.0.0\r\nredis_mode:sentinel\r\n")}, "is a sentinel"),
-        ({"INFO": bulk("redis_version:6.0.16\r\nredis_mode:standalone\r\n")}, "takes 6.2 or later"),
+        ({"INFO": bulk("redis_version:6.0.16\r\nredis_mode:standalone\r\n")}, "upgrade it to 6.2 or later"),
     ],
 )
 async def test_a_redis_that_will_not_do_is_named(answers: Mapping[str, bytes], words: str) -> None:
@@ -180,7 +180,7 @@ async def test_commands_at_once_do_not_wait_for_each_others_time_outs() -> None:
         client = await connect(script.options(timeout=0.3))
 
         async def get() -> None:
-            async with answered(0.3):
+            async with time_limit(0.3):
                 await client.get("key")
 
         began = time.monotonic()
@@ -198,11 +198,11 @@ async def test_commands_at_once_do_not_wait_for_each_others_time_outs() -> None:
         (TimeoutError(), "no answer in time"),
         (failures.ConnectionError("secret"), "no connection"),
         (ConnectionResetError(), "no connection"),
-        (failures.AuthenticationError("secret"), "refuses the credentials"),
+        (failures.AuthenticationError("secret"), "rejected the credentials"),
         (failures.ReadOnlyError("secret"), "a replica"),
         (failures.OutOfMemoryError("secret"), "memory is full"),
-        (failures.ResponseError("MISCONF secret"), "refused a command"),
-        (failures.WatchError("secret"), "refused a command"),
+        (failures.ResponseError("MISCONF secret"), "rejected a command"),
+        (failures.WatchError("secret"), "rejected a command"),
     ],
 )
 def test_errors_become_ours_and_say_nothing_of_the_engines(error: Exception, words: str) -> None:
@@ -233,7 +233,7 @@ GOOD = {"redis_version": "7.2.4", "role": "master", "maxmemory": 0, "used_memory
     ],
 )
 def test_what_info_says_is_judged(facts: Mapping[str, object], bad: Mapping[str, Health]) -> None:
-    found = judged({**GOOD, **facts})
+    found = info_checks({**GOOD, **facts})
     assert {check.name: check.health for check in found if check.health is not Health.OK} == bad
     assert all(check.fix for check in found if check.health is not Health.OK)
 
@@ -251,7 +251,7 @@ async def test_an_examination_says_what_is_wrong_and_raises_nothing() -> None:
         assert check.fix
 
 
-@pytest.mark.parametrize(("scheme", "words"), [("redis", "write rediss://"), ("rediss", r"\?ssl_certfile=FILE")])
+@pytest.mark.parametrize(("scheme", "words"), [("redis", "use rediss://"), ("rediss", r"\?ssl_certfile=FILE")])
 @pytest.mark.parametrize("cause", [ConnectionResetError(), BrokenPipeError()], ids=["reset", "broken"])
 async def test_a_connection_that_is_closed_names_what_is_likely(
     monkeypatch: pytest.MonkeyPatch, scheme: str, words: str, cause: OSError
@@ -262,5 +262,5 @@ async def test_a_connection_that_is_closed_names_what_is_likely(
         raise failures.ConnectionError("gone") from cause
 
     monkeypatch.setattr(Redis, "ping", closed)
-    with pytest.raises(SettingsError, match=f"closes the connection: .*{words}"):
+    with pytest.raises(SettingsError, match=f"closed the connection: .*{words}"):
         await connect(RedisOptions(f"{scheme}://127.0.0.1:1"))

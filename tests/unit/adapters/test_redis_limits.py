@@ -58,7 +58,7 @@ def client() -> Client:
 
 @pytest.fixture
 def quotas(client: Client, clock: Clock) -> RedisQuotas:
-    return RedisQuotas(cast("Redis", client), "test", clock, patience=0.02)
+    return RedisQuotas(cast("Redis", client), "test", clock, timeout=0.02)
 
 
 async def test_redis_counts(quotas: RedisQuotas) -> None:

@@ -43,7 +43,7 @@ async def test_rules_that_take_files_away_are_found(rules: str, health: Health) 
         engine.fail(r"GET \?lifecycle", status=200, body=body)
         found = {check.name: check for check in await checks(S3Options(engine.url))}
     assert found["lifecycle"].health is health
-    assert "links for clients" in found
+    assert "presigned URLs" in found
 
 
 @pytest.mark.parametrize("code", ["NoSuchLifecycleConfiguration", "NotImplemented", "AccessDenied"])

@@ -89,7 +89,7 @@ def test_certificates_must_be_some(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("nothing")
     options = replace(GOOD, url="https://a:b@host", ca=path)
-    with pytest.raises(SettingsError, match=r"ASSETRY_S3_CA: .* holds no certificate"):
+    with pytest.raises(SettingsError, match=r"ASSETRY_S3_CA: .* contains no PEM certificate"):
         client(options, provider(options))
 
 

@@ -18,7 +18,7 @@ async def test_a_turn_comes_however_long_it_takes_while_something_moves() -> Non
 
     def long() -> None:
         while not gate.wait(PATIENCE / 20):
-            threads.moved()
+            threads.note_progress()
 
     first, second = asyncio.create_task(threads.run(long)), asyncio.create_task(threads.run(str, 2))
     begun = time.monotonic()

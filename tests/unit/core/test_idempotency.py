@@ -41,13 +41,13 @@ class Replies:
         self.slots.append((slot, fingerprint))
         return self.begun
 
-    async def renew(self, mark: Claim, *, lease: float = LEASE) -> bool:
+    async def renew(self, claim: Claim, *, lease: float = LEASE) -> bool:
         return self._note("renew")
 
-    async def keep(self, mark: Claim, reply: StoredReply) -> bool:
+    async def keep(self, claim: Claim, reply: StoredReply) -> bool:
         return self._note(f"keep {reply.status}")
 
-    async def release(self, mark: Claim, *, forget: bool) -> None:
+    async def release(self, claim: Claim, *, forget: bool) -> None:
         self._note("forget" if forget else "release")
 
     async def close(self) -> None:

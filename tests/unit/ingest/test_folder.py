@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.ingest.folder import Skipped, walk
+from service.ingest.folder import SkippedPath, walk
 
 
 def made(root: Path, *names: str) -> Path:
@@ -17,7 +17,7 @@ def made(root: Path, *names: str) -> Path:
 
 
 def names(*paths: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    skipped: list[Skipped] = []
+    skipped: list[SkippedPath] = []
     found = [each.relative for each in walk(paths, skipped.append)]
     return found, sorted((each.path.name, each.reason) for each in skipped)
 

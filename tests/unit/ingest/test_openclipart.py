@@ -13,7 +13,7 @@ from PIL import Image
 
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
-from service.ingest.folder import Skipped, walk
+from service.ingest.folder import SkippedPath, walk
 from service.model import Metadata
 
 DRAWINGS = Path("/usr/share/openclipart")
@@ -47,7 +47,7 @@ def keywords(path: Path) -> Iterator[str]:
 
 
 def test_every_drawing_is_read_and_every_link_skipped(drawings: list[tuple[Path, Extracted]]) -> None:
-    skipped: list[Skipped] = []
+    skipped: list[SkippedPath] = []
     assert len(list(walk([DRAWINGS], skipped.append))) == len(drawings)
     everything = list(DRAWINGS.rglob("*"))
     assert len(drawings) == sum(path.is_file() and not path.is_symlink() for path in everything)

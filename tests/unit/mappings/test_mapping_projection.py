@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.projection import OPEN_LEAVES, custom_values, fold_object, open_leaves, paths_of, projection_paths
+from tests.support.examples import examples
 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
@@ -102,7 +103,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["title", "tags", "metadata", "custom", "people", "suggested_tags", "cost"]), _JSON, max_size=4

@@ -14,6 +14,7 @@ from query.compile import read_facets
 from query.errors import QueryError
 from query.facets.body import any_case, literal
 from query.facets.request import MAX_RANGES, FacetRequest, parse_facets
+from tests.support.examples import examples
 from tests.unit.query.compiling import search
 
 PARSED: list[tuple[str, list[FacetRequest]]] = [
@@ -112,7 +113,7 @@ def test_an_answer_without_an_aggregation_has_no_counts() -> None:
     assert read_facets(compiled, {}) == {"type": {}, "created_at": {}, "width": {"1-*": 0}}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text(max_size=30))
 def test_a_prefix_is_never_a_pattern(text: str) -> None:
     assert re.fullmatch(literal(text), text)
@@ -133,7 +134,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     st.lists(st.dictionaries(st.just("field"), st.sampled_from(["tags", "width", "created_at"])) | _JSON, max_size=3)
 )

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from query.completion import FieldCompletion, ValueCompletion, completion, written
+from query.completion import FieldCompletion, ValueCompletion, completion, query_literal
 from query.dsl.highlights import read_highlights
 from query.errors import QueryError
 from query.examples import SECTIONS
 from query.explain import as_json, explain
 from query.language.limits import LIMITS
 from query.spelling import distance, read_spelling
+from tests.support.examples import examples
 from tests.unit.query.compiling import ADMIN, CALLER, NOW, clause, names_in, search
 
 EXAMPLES = [example.query for section in SECTIONS for example in section.examples]
@@ -86,7 +87,7 @@ def test_explaining_the_normalised_text_gives_the_same_clauses(text: str) -> Non
     json.dumps(first.as_dict())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(EXAMPLES), st.integers(0, 60), st.sampled_from(["(", '"', "~", "^x", "foo:", "\x00", "😀", ")"]))
 def test_lenient_explanations_go_round_and_point_into_the_text(text: str, at: int, sign: str) -> None:
     text = text[:at] + sign + text[at:]
@@ -193,7 +194,7 @@ def test_values_are_counted_for_the_organization_alone(text: str) -> None:
 
 
 def test_proposed_values_are_written_so_that_they_are_found() -> None:
-    assert [written(v) for v in ("nature", "dark red", "a:b", "AND", "")] == [
+    assert [query_literal(v) for v in ("nature", "dark red", "a:b", "AND", "")] == [
         "nature",
         '"dark red"',
         "a\\:b",
@@ -202,7 +203,7 @@ def test_proposed_values_are_written_so_that_they_are_found() -> None:
     ]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(
     st.text(max_size=60) | st.lists(st.sampled_from([*'a:"(\\ -', "tags:", "OR "]), max_size=30).map("".join),
     st.integers(-5, 80),

@@ -242,6 +242,6 @@ def test_typographic_quotes_are_quotes() -> None:
     assert normalised("“a b”") == normalised('"a b"') == '"a b"'
 
 
-def test_a_fault_says_how_to_mend_it() -> None:
-    for text, words in (("(a", "add )"), ('a "b', "close it"), ("title:", "title:*"), ("a OR", "nothing to its right")):
+def test_a_problem_says_how_to_fix_it() -> None:
+    for text, words in (("(a", "Add )"), ('a "b', "Close it"), ("title:", "title:*"), ("a OR", "a term after it")):
         assert words in fault(text)[0].message

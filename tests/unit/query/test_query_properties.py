@@ -14,6 +14,7 @@ from query.examples import SECTIONS
 from query.language.limits import LIMITS
 from query.render import render
 from query.types import CompiledSearch
+from tests.support.examples import examples
 from tests.unit.query.compiling import ADMIN, CALLER, NOW, names_in, search
 
 _EXAMPLES = [example.query for section in SECTIONS for example in section.examples]
@@ -88,7 +89,7 @@ _FORBIDDEN = frozenset({"query_string", "simple_query_string", "regexp", "script
 _PATHS = frozenset(path for f in REGISTRY.walk() for path in (f.path, f.keyword_path, f.text_path) if path)
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(3000), deadline=None)
 @given(_TEXTS)
 def test_strict_compiles_or_points_into_the_text(text: str) -> None:
     try:
@@ -103,7 +104,7 @@ def test_strict_compiles_or_points_into_the_text(text: str) -> None:
     assert compiled.body["query"]["bool"]["filter"][0] == {"term": {"org_id": "org_a"}}
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(3000), deadline=None)
 @given(_TEXTS)
 def test_lenient_always_compiles(text: str) -> None:
     compiled = search(text, lenient=True)
@@ -113,7 +114,7 @@ def test_lenient_always_compiles(text: str) -> None:
         assert 0 <= warning.offset <= warning.offset + warning.length <= len(text)
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(3000), deadline=None)
 @given(_TEXTS)
 def test_normalised_text_gives_equal_clauses(text: str) -> None:
     clause, _ = compile_text(text, ADMIN, NOW, lenient=True)
@@ -133,7 +134,7 @@ def test_a_quoted_value_is_that_value(value: str, name: str) -> None:
     assert getattr(clause, "text", None) == value or getattr(clause, "value", None) == value
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["type", "width", "title", "created_at", "is_favorite", "people", "x"]),

@@ -10,7 +10,7 @@ import pytest
 from query.compile import read_facets
 from query.dsl.sorting import SortKey, parse_sort
 from query.errors import QueryError
-from query.language.parse import forget
+from query.language.parse import clear_cache
 from query.types import CompiledSearch
 from tests.unit.query.compiling import ADMIN, search
 
@@ -375,7 +375,7 @@ def test_score_boosts_multiply_the_score_of_words_only() -> None:
 
 
 def test_a_text_is_compiled_alike_every_time() -> None:
-    forget()
+    clear_cache()
     first, again = search("title:lake width:>800"), search("title:lake width:>800")
     assert (first.body, first.clause, first.warnings) == (again.body, again.clause, again.warnings)
 

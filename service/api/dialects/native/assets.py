@@ -6,7 +6,7 @@ from typing import Any
 
 from service.api.dialects.native.answers import DeletedAsset
 from service.api.dialects.native.params import DeleteAsset, ReadAsset
-from service.api.dialects.native.views import ALL, Include, Viewer, asset, body_of
+from service.api.dialects.native.views import ALL, Include, ViewContext, asset, body_of
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import expected_rev, record_tag
 from service.api.kernel.inputs import NoParams
@@ -14,15 +14,15 @@ from service.model import AssetCreate, AssetPatch
 from service.ports.store import Record
 
 
-def viewer_of(call: Call[Any, Any]) -> Viewer:
+def view_context_of(call: Call[Any, Any]) -> ViewContext:
     """Return for whom a call's asset objects are made."""
-    return Viewer(call.who, call.context.links, call.base)
+    return ViewContext(call.who, call.context.links, call.base)
 
 
 def _reply(call: Call[Any, Any], record: Record, status: int = 200, include: Include = ALL, **headers: str) -> Reply:
     # The links in the answer change with their window, so the entity tag does too.
     etag = record_tag(record.rev, call.context.links.window)
-    return Reply(asset(body_of(record), viewer_of(call), include), status, {"ETag": etag, **headers})
+    return Reply(asset(body_of(record), view_context_of(call), include), status, {"ETag": etag, **headers})
 
 
 async def _expected_rev(call: Call[Any, Any]) -> int | None:

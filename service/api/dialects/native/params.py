@@ -72,7 +72,13 @@ class Paged(SearchOptions):
 class BasicSearch(Paged):
     """``GET /assets/search``."""
 
-    q: Annotated[str, Field(description="Words to look for; operators work too, and nothing is a syntax error.")] = ""
+    q: Annotated[
+        str,
+        Field(
+            description="Words to look for; operators work too, and nothing is a syntax error.",
+            examples=["mountain landscape"],
+        ),
+    ] = ""
     type: Annotated[Literal[ASSET_TYPES] | None, Field(description="Asset type.")] = None  # type: ignore[valid-type]
     module: Annotated[str | None, Field(description="Module, such as `image_studio`.", max_length=256)] = None
 
@@ -80,12 +86,21 @@ class BasicSearch(Paged):
 class AdvancedSearch(Paged):
     """``GET /assets/search/advanced``."""
 
-    query: Annotated[str, Field(description="Query text, see docs/ref-query-syntax.md; empty means everything.")] = ""
+    query: Annotated[
+        str,
+        Field(
+            description="Query text, see docs/ref-query-syntax.md; empty means everything.",
+            examples=["type:image AND (tags:mountain OR tags:landscape) AND width:[1024 TO 2048]"],
+        ),
+    ] = ""
     filters: Annotated[
         str, Field(description='JSON object: {"field": value, [values] or {"gte": …}}, `sort_by`, `sort_order`.')
     ] = ""
     facets: Facets = ""
-    sort: Annotated[str | None, Field(description="Several sort keys: `-created_at,title`.", max_length=500)] = None
+    sort: Annotated[
+        str | None,
+        Field(description="Several sort keys: `-created_at,title`.", max_length=500, examples=["-created_at,title"]),
+    ] = None
     lenient: Lenient = False
 
 

@@ -24,7 +24,45 @@ from service.core.search.saved_searches import SearchCreate, SearchPatch
 from service.model import AssetCreate, AssetPatch
 
 _READ, _WRITE = "assets:read", "assets:write"
-_NEW_ASSET = (JsonBody(AssetCreate), FormBody(AssetCreate, json_part="asset"))
+_NEW_ASSET = (
+    JsonBody(
+        AssetCreate,
+        example={
+            "type": "image",
+            "title": "Stunning mountain landscape",
+            "description": "A beautiful mountain landscape generated with Stable Diffusion",
+            "module": "image_studio",
+            "submodule": "create_studio",
+            "tags": ["mountain", "landscape", "nature", "outdoor"],
+            "metadata": {"width": 1024, "height": 1024, "model": "stable-diffusion-xl", "seed": 123456789, "steps": 20},
+            "collections": ["favorites", "landscapes"],
+        },
+    ),
+    FormBody(AssetCreate, json_part="asset"),
+)
+_CHANGED_ASSET = (
+    JsonBody(
+        AssetPatch,
+        example={
+            "title": "Updated Mountain Landscape",
+            "description": "A stunning mountain landscape perfect for marketing campaigns",
+            "tags": ["mountain", "landscape", "marketing", "brand"],
+            "collections": ["marketing_assets", "landscapes"],
+            "is_favorite": True,
+        },
+    ),
+)
+_NEW_SEARCH = (
+    JsonBody(
+        SearchCreate,
+        example={
+            "name": "Marketing Images Q1 2024",
+            "query": "type:image AND module:image_studio AND tags:marketing AND created_at:[2024-01-01 TO 2024-03-31]",
+            "filters": {"sort_by": "downloads", "sort_order": "desc"},
+            "description": "High-performing marketing images from Q1",
+        },
+    ),
+)
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/assets/search", search.basic, _READ, {200: answers.SearchResults}, BasicSearch),
@@ -38,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
         assets.update,
         _WRITE,
         {200: answers.Asset},
-        body=AssetPatch,
+        body=_CHANGED_ASSET,
         changes=True,
         versioned=True,
     ),
@@ -55,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/suggest", suggest.suggest, _READ, {200: answers.Suggestions}, Suggest),
     Route("POST", "/query/explain", explain.explain, _READ, {200: answers.Explanation}, body=explain.ExplainQuery),
     Route(
-        "POST", "/searches", saved_searches.create, _WRITE, {201: answers.SavedSearch}, body=SearchCreate, changes=True
+        "POST", "/searches", saved_searches.create, _WRITE, {201: answers.SavedSearch}, body=_NEW_SEARCH, changes=True
     ),
     Route("GET", "/searches", saved_searches.listing, _READ, {200: answers.SavedSearches}, CursorParams),
     Route("GET", "/searches/{search_id}", saved_searches.read, _READ, {200: answers.SavedSearch}, versioned=True),

@@ -9,7 +9,7 @@ from query.dsl.sorting import SortKey
 from query.facets.request import parse_facets
 from query.types import SearchRequest
 from service.api.dialects.native.answers import FoundAsset
-from service.api.dialects.native.assets import viewer_of
+from service.api.dialects.native.assets import view_context_of
 from service.api.dialects.native.params import AdvancedSearch, BasicSearch, FacetSearch, Paged, SearchOptions
 from service.api.dialects.native.views import asset
 from service.api.kernel.call import Call, Reply
@@ -87,8 +87,8 @@ async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool =
 
 
 def _results(call: Call[Any, Any], found: SearchResult, request: SearchRequest) -> list[FoundAsset]:
-    viewer = viewer_of(call)
-    results = [cast(FoundAsset, asset(hit.document, viewer)) for hit in found.hits]
+    view_context = view_context_of(call)
+    results = [cast(FoundAsset, asset(hit.document, view_context)) for hit in found.hits]
     if request.highlight:
         for result, hit in zip(results, found.hits, strict=True):
             result["highlights"] = hit.highlights

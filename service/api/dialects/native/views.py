@@ -27,7 +27,7 @@ ALL = Include()
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
+class ViewContext:
     """For whom asset objects are made: who asks, and how links begin (``base`` is the public URL)."""
 
     who: Principal
@@ -40,7 +40,7 @@ def body_of(record: Record) -> dict[str, Any]:
     return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
 
 
-def asset(body: Mapping[str, Any], viewer: Viewer, include: Include = ALL) -> Asset:
+def asset(body: Mapping[str, Any], view_context: ViewContext, include: Include = ALL) -> Asset:
     """Return the asset object: the members of :class:`Asset`, in their order.
 
     ``body`` must hold ``rev`` and ``updated_at`` beside the record's own fields.
@@ -49,17 +49,17 @@ def asset(body: Mapping[str, Any], viewer: Viewer, include: Include = ALL) -> As
     view: dict[str, Any] = {}
     for name, rule in _MEMBERS:
         if name not in left_out:
-            view[name] = body.get(name) if rule is None else rule(body, viewer)
+            view[name] = body.get(name) if rule is None else rule(body, view_context)
     return cast(Asset, view)
 
 
-def urls(body: Mapping[str, Any], viewer: Viewer) -> Urls:
+def urls(body: Mapping[str, Any], view_context: ViewContext) -> Urls:
     """Return {original, thumbnail, preview}: signed links, null for what the asset does not have."""
     offered = available(body)
     filename = body.get("filename") or body["id"]
 
     def link(name: str) -> str | None:
-        return viewer.links.link(viewer.base, body["id"], name, filename) if name in offered else None
+        return view_context.links.link(view_context.base, body["id"], name, filename) if name in offered else None
 
     original = body.get("external_url") or None if not offered else link("original")
     return {"original": original, "thumbnail": link("thumbnail"), "preview": link("preview")}
@@ -88,29 +88,29 @@ def saved_search(record: Record) -> SavedSearch:
     }
 
 
-Rule = Callable[[Mapping[str, Any], Viewer], Any]
+Rule = Callable[[Mapping[str, Any], ViewContext], Any]
 
 
-def _tags(body: Mapping[str, Any], viewer: Viewer) -> list[str]:
+def _tags(body: Mapping[str, Any], view_context: ViewContext) -> list[str]:
     tags: list[str] = body.get("tags") or []
-    return [*tags, *(body.get("admin_tags") or [])] if viewer.who.is_admin else tags
+    return [*tags, *(body.get("admin_tags") or [])] if view_context.who.is_admin else tags
 
 
 def _moment(name: str) -> Rule:
-    return lambda body, _viewer: shown(body.get(name))
+    return lambda body, _: shown(body.get(name))
 
 
 def _list(name: str) -> Rule:
-    return lambda body, _viewer: [] if body.get(name) is None else body[name]
+    return lambda body, _: [] if body.get(name) is None else body[name]
 
 
 _RULES: Mapping[str, Rule] = {
     "tags": _tags,
-    "metadata": lambda body, _viewer: metadata(body),
+    "metadata": lambda body, _: metadata(body),
     "urls": urls,
-    "collections": lambda body, _viewer: body.get("collections") or [],
-    "is_favorite": lambda body, viewer: viewer.who.user_id in (body.get("favorited_by") or ()),
-    "is_deleted": lambda body, _viewer: bool(body.get("deleted_at")),
+    "collections": lambda body, _: body.get("collections") or [],
+    "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),
+    "is_deleted": lambda body, _: bool(body.get("deleted_at")),
     **{name: _moment(name) for name in ("created_at", "updated_at", "deleted_at", "captured_at", "expires_at")},
     **{name: _list(name) for name in ("creator", "people", "colours")},
 }

@@ -1,4 +1,4 @@
-"""A put under way: a file that counts and hashes what is written to it."""
+"""A put in progress: a file that counts and hashes what is written to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PartFile:
         """Append. Raises TooLarge past the limit."""
         self._size += len(content)
         if self._limit is not None and self._size > self._limit:
-            raise TooLarge(f"The file is over the limit of {self._limit:,} bytes.", field="file")
+            raise TooLarge(f"The file exceeds the limit of {self._limit:,} bytes.", field="file")
         self._sha256.update(content)
         self._md5.update(content)
         view = memoryview(content)
@@ -35,12 +35,12 @@ class PartFile:
 
     @property
     def size(self) -> int:
-        """The bytes written so far."""
+        """The number of bytes written so far."""
         return self._size
 
     @property
     def sha256(self) -> str:
-        """The hash of everything written, 64 hex digits."""
+        """The hash of everything written so far, as 64 hex digits."""
         return self._sha256.hexdigest()
 
     @property
@@ -49,11 +49,11 @@ class PartFile:
         return self._file.closed
 
     def summary(self, key: Callable[[str], str]) -> Put:
-        """Return what was written; ``key`` makes the object's key of the sha256."""
+        """Return what was written; ``key`` builds the object's key from the sha256."""
         return Put(key(self.sha256), self.sha256, self._md5.hexdigest(), self._size)
 
     def move_to(self, target: Path) -> None:
-        """Sync the content, then put the file at ``target`` in one step, over what is there."""
+        """Sync the content, then move the file to ``target`` atomically, replacing what is there."""
         os.fsync(self._file.fileno())
         self._file.close()
         self.path.replace(target)

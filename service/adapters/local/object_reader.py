@@ -1,4 +1,4 @@
-"""An object of a folder that is being read."""
+"""An object in a folder that is being read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from service.ports.files import ByteRange
 
 
 class ObjectReader:
-    """The bytes of a file, or a part of it, a block at a time. Every method blocks and may raise OSError.
+    """Reads a file, or a part of it, block by block. Every method blocks and may raise OSError.
 
-    The first block is read at once; what is no longer than that is closed by then. ``size`` is how many bytes come.
+    The first block is read at once; a file no longer than that is closed by then. ``size`` is the number of bytes to
+    come.
     """
 
     def __init__(self, path: Path, key: str, byte_range: ByteRange | None, budget: MemoryBudget) -> None:
@@ -35,17 +36,17 @@ class ObjectReader:
             raise
 
     def take_first(self) -> bytes:
-        """Return the first block, once: nobody holds it then."""
+        """Return the first block, and release it."""
         first, self._first = self._first, b""
         return first
 
     @property
     def closed(self) -> bool:
-        """Whether everything was read, or it was closed."""
+        """Whether everything was read, or the file was closed."""
         return self._file.closed
 
     def read(self) -> bytes:
-        """Return the next block, nothing after the last."""
+        """Return the next block; empty at the end."""
         block = self._file.read(min(self._budget.block, self._left)) or b""
         self._left -= len(block)
         if not block or not self._left:
@@ -53,5 +54,5 @@ class ObjectReader:
         return block
 
     def close(self) -> None:
-        """Let go of the file. Safe to call twice."""
+        """Close the file. Safe to call twice."""
         self._file.close()

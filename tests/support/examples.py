@@ -1,0 +1,16 @@
+"""How much of what is generated a run tries: a share by default, all of it where there is time."""
+
+from __future__ import annotations
+
+import os
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")
+"""``same``: a share of the examples, the same in every run; ``thorough``: all of them; ``explore``: new ones."""
+
+_SHARE = 6
+_FEWEST = 40
+
+
+def examples(count: int) -> int:
+    """Return how many of so many examples this run tries."""
+    return count if PROFILE != "same" else min(count, max(_FEWEST, count // _SHARE))
