@@ -41,6 +41,7 @@ class FollowOptions:
         renew_seconds: How often the leader gives a sign of life.
         ttl_seconds: How long a stand-by waits for one before it takes over.
         look_seconds: How often a stand-by looks.
+        shards_seconds: How long a reindex waits for replicas before the swap; a cluster of one node never has them.
         epoch: Raised when the store is restored from a backup, so that its old revs win over the lost ones.
     """
 
@@ -63,6 +64,7 @@ class FollowOptions:
     renew_seconds: float = 3.0
     ttl_seconds: float = 10.0
     look_seconds: float = 1.0
+    shards_seconds: float = 60.0
     epoch: int = 0
 
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -264,3 +264,45 @@ class AssetCreate(AssetPatch):
 
 IMPORT_ONLY = ("created_at", "usage_stats", "cost")
 """Fields of a new asset that require the scope ``assets:import``."""
+
+
+class AssetBody(TypedDict):
+    """The body of a record of the kind ``asset``: what code calls by name.
+
+    A body holds beside these what :class:`AssetCreate` takes and nothing but a view or a search looks at (``alt_text``,
+    ``license``, ``people`` …): those fields come and go by the model's own table.
+    """
+
+    id: str
+    number: int
+    guid: str
+    sid: str
+    org_id: str
+    user_id: str
+    slug: str
+    type: str
+    title: str
+    tags: list[str]
+    admin_tags: list[str]
+    favorited_by: list[str]
+    usage_stats: dict[str, int]
+    cost: dict[str, Any]
+    metadata: dict[str, Any]
+    custom: dict[str, Any]
+    collections: list[str]
+    module: str
+    status: str
+    state: str
+    is_public: bool
+    version: int
+    created_at: str
+    deleted_at: NotRequired[str]
+    filename: NotRequired[str]
+    ext: NotRequired[str]
+    mime_type: NotRequired[str]
+    sha256: NotRequired[str]
+    md5: NotRequired[str]
+    external_url: NotRequired[str]
+    import_key: NotRequired[str]
+    source_path: NotRequired[str]
+    restored_from: NotRequired[str]

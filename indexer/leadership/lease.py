@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from service.errors import AlreadyExists, Conflict, NotFound
 from service.ports.clock import Clock
-from service.ports.store import Body, Change, Record, Store
+from service.ports.store import Body, Change, Record, Store, find_record
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Lease:
 
     async def look(self) -> bool:
         """Look at the lease and take it if it is free; whether it is held now. Raises Unavailable."""
-        record = await self._read()
+        record = await find_record(self._store, KIND, self._key)
         if record is None:
             await self._found()
         elif self._is_mine(record):  # an earlier attempt did succeed, only its answer was lost
@@ -119,15 +119,9 @@ class Lease:
         """Hold the lease no more, without a word: somebody else will find out."""
         self.held = False
 
-    async def _read(self) -> Record | None:
-        try:
-            return await self._store.get(KIND, self._key)
-        except NotFound:
-            return None
-
     async def _reread(self) -> None:
         """After a conflict: a write of ours whose answer was lost, or somebody else's. Raises LeaseLost."""
-        record = await self._read()
+        record = await find_record(self._store, KIND, self._key)
         if record is not None and self._is_mine(record) and record.body["fence"] == self.fence:
             self._take(record)
             return

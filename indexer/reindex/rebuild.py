@@ -27,7 +27,7 @@ from indexer.leadership.lease import Candidate
 from indexer.operator import POLL_SECONDS, OperatorTools
 from indexer.options import FollowOptions
 from indexer.reindex.result import OnProgress, ReindexProgress, ReindexRefused, ReindexResult
-from indexer.reindex.stages import SHARDS_SECONDS, StageActions
+from indexer.reindex.stages import StageActions
 from mappings.index import mapping_hash
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
@@ -59,12 +59,10 @@ class Reindex:
         follower: Follower | None = None,
         candidate: Candidate | None = None,
         on_progress: OnProgress = _untold,
-        shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._clock = clock
         self._follower = follower
         self._tell = on_progress
-        self._shards_seconds = shards_seconds
         self._stage = Stage.NOTED
         self._alone = ExclusiveTask(store, clock, options, "reindex", candidate=candidate, waits=self._waits)
         self._tools = OperatorTools(
@@ -191,11 +189,7 @@ class Reindex:
 
     def _works(self, *, accept_dead_letters: bool = False) -> StageActions:
         return StageActions(
-            self._tools,
-            check=self._alone.check,
-            tell=self._tell,
-            accept_dead_letters=accept_dead_letters,
-            shards_seconds=self._shards_seconds,
+            self._tools, check=self._alone.check, tell=self._tell, accept_dead_letters=accept_dead_letters
         )
 
     def _waits(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
 from indexer.status.publication import IndexWatch, Publisher
-from indexer.verify.schedule import ScheduledVerify
+from indexer.verify.schedule import ScheduledVerify, VerifySchedule
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.local.data_folder import DataFolder
@@ -25,8 +25,8 @@ from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
+from service.core.assets.imports import Imports
 from service.core.files.garbage import OPERATION, Garbage
-from service.core.files.imports import Imports
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
 from service.core.search.consistency import Consistency
@@ -223,8 +223,8 @@ async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack,
     follower.start()
     stack.push_async_callback(follower.stop)
     if base.settings.index_verify_hours:
-        options, hours = engines.follow_options(base.settings), base.settings.index_verify_hours
-        schedule = ScheduledVerify(base.store, engine, base.clock, options, follower.status, hours=hours)
+        options, every = engines.follow_options(base.settings), VerifySchedule(base.settings.index_verify_hours)
+        schedule = ScheduledVerify(base.store, engine, base.clock, options, follower.status, every)
         stack.push_async_callback(schedule.stop)
         schedule.start()
     return follower
@@ -276,8 +276,7 @@ def make_follower(
         base.clock,
         engines.follow_options(base.settings),
         candidate=candidate(base, stack, "follower"),
-        observe=times.searchable,
-        observe_batch=times.batch,
+        measures=times,
         notes=notes,
     )
 

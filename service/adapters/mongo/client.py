@@ -3,53 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo.errors import ConfigurationError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from service.adapters.mongo.codec import CODEC, Document
+from service.adapters.mongo.codec import CODEC
+from service.adapters.mongo.driver import Client, Collection, Driver, Handle, Session
 from service.adapters.mongo.errors import asked, settings_error
+from service.adapters.mongo.motor_driver import MotorDriver
 from service.adapters.mongo.options import MongoOptions
 from service.adapters.mongo.token import as_int, as_timestamp
 from service.errors import Unavailable
-
-if TYPE_CHECKING:  # Motor is imported when the first client is made: it builds its pool of threads at import
-    from motor.motor_asyncio import (
-        AsyncIOMotorClient,
-        AsyncIOMotorClientSession,
-        AsyncIOMotorCollection,
-        AsyncIOMotorDatabase,
-    )
-
-    Collection = AsyncIOMotorCollection[Document]
-    Session = AsyncIOMotorClientSession
 
 _MAJORITY = ReadConcern("majority")
 
 
 def make_client(
-    options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False
-) -> AsyncIOMotorClient[Document]:
+    driver: Driver, options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False
+) -> Client:
     """Return a client on the running loop; it connects when it is first asked. Raises SettingsError for the URL.
 
     What Assetry relies on wins over the same option in the URL: majority writes, retries, reads at the primary. A
     ``patient`` one waits for an answer as long as the connection holds.
     """
-    os.environ.setdefault("MOTOR_MAX_WORKERS", str(options.threads))
-    from motor.motor_asyncio import AsyncIOMotorClient
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # so the driver tells of options that it passes over
-            return AsyncIOMotorClient(
-                options.url,
+            return driver.client(
+                options,
                 appname="assetry",
                 w="majority",
                 journal=True,
@@ -75,18 +62,26 @@ class Database:
     has no bound for an answer, for the commands of an operator that take as long as they take: the build of an index.
     """
 
-    def __init__(self, options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False) -> None:
+    def __init__(
+        self,
+        options: MongoOptions,
+        listeners: Sequence[Any] = (),
+        *,
+        patient: bool = False,
+        driver: Driver | None = None,
+    ) -> None:
         self.options = options
+        self.driver = driver or MotorDriver()
         self.clocked = False
         self.seen = 0
         self.version = ""
-        self._client: AsyncIOMotorClient[Document] | None = None
+        self._client: Client | None = None
         self._listeners = listeners
         self._patient = patient
 
     async def connect(self) -> None:
         """Find the server that takes writes. Raises SettingsError (the URL, the account, TLS), Unavailable."""
-        self._client = make_client(self.options, self._listeners, patient=self._patient)
+        self._client = make_client(self.driver, self.options, self._listeners, patient=self._patient)
         try:
             async with self.starting():
                 async with self.session() as session:
@@ -101,17 +96,17 @@ class Database:
         """Close every connection. Safe to call twice."""
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            await self.driver.close(client)
 
     @property
-    def client(self) -> AsyncIOMotorClient[Document]:
+    def client(self) -> Client:
         """The client. Raises Unavailable when it is closed."""
         if self._client is None:
             raise Unavailable("store", "the store is not open")
         return self._client
 
     @property
-    def motor(self) -> AsyncIOMotorDatabase[Document]:
+    def handle(self) -> Handle:
         """The database, to watch and to administer."""
         return self.client.get_database(self.options.database, codec_options=CODEC, read_concern=_MAJORITY)
 
@@ -128,7 +123,7 @@ class Database:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Give a session: what it did last has its time in ``operation_time``."""
-        async with await self.client.start_session(causal_consistency=True) as session:
+        async with self.driver.session(self.client) as session:
             yield session
 
     @asynccontextmanager

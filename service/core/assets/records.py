@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 from service.core.access.keys import Principal
+from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed
-from service.model import IMPORT_ONLY, AssetCreate, AssetPatch, normal_time, stored_seed
+from service.model import IMPORT_ONLY, AssetBody, AssetCreate, AssetPatch, normal_time, stored_seed
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
-from service.ports.store import Body
+from service.ports.store import Body, Store
 from service.times import timestamp
 
 NO_USE = {"downloads": 0, "views": 0, "shares": 0, "favorites": 0}
@@ -47,6 +49,31 @@ _TECHNICAL = frozenset(
 """Leaves of metadata in which the file itself is right and not the caller."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A new asset's file: where it was stored, what it says of itself, and its name as it came."""
+
+    put: Put
+    facts: Facts
+    filename: str
+
+
+class Tags(NamedTuple):
+    """Tags parted: those that everybody sees, and those that admins see."""
+
+    plain: list[str]
+    admin: list[str]
+
+
+def asset_repository(store: Store) -> Repository[AssetBody]:
+    """Return the repository of assets: one whose slug is taken gets its number into it."""
+    return Repository(store, "asset", renames={"slug": _numbered})
+
+
+def _numbered(body: Mapping[str, Any]) -> Body:
+    return {"slug": f"{slugify(body['title'])}-{body['number']}"}
+
+
 def slugify(text: str) -> str:
     """Return ``text`` as a slug: ASCII letters, digits and hyphens, at most 80 characters, never empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
@@ -58,24 +85,24 @@ def plain(model: AssetPatch) -> dict[str, Any]:
     return model.model_dump(mode="json", exclude_unset=True)
 
 
-def split_tags(tags: list[str], who: Principal) -> tuple[list[str], list[str]]:
+def split_tags(tags: list[str], who: Principal) -> Tags:
     """Part tags from admin tags (a leading ``*``). Raises NotAllowed when one who is no admin gives an admin tag."""
     admin = [tag for tag in tags if tag.startswith("*")]
     if admin and not who.is_admin:
         raise NotAllowed(f"The tag {admin[0]!r} starts with '*': only admins may give such tags.", scope="admin")
-    return [tag for tag in tags if not tag.startswith("*")], admin
+    return Tags([tag for tag in tags if not tag.startswith("*")], admin)
 
 
 def new_record(
-    given: AssetCreate, who: Principal, number: int, clock: Clock, *, file: tuple[Put, Facts, str] | None = None
-) -> Body:
+    given: AssetCreate, who: Principal, number: int, clock: Clock, *, file: StoredFile | None = None
+) -> AssetBody:
     """Return the body of a new asset: what the caller gave, completed by what the file says.
 
     Raises:
         InvalidInput: a field that the type needs is missing, or the file is not of the type that was given.
         NotAllowed: a field that only imports may give, or an admin tag.
     """
-    check_new(given, who, file[1] if file else None)
+    check_new(given, who, file.facts if file else None)
     data = plain(given)
     now = timestamp(clock.now())
     tags, admin_tags = split_tags(data.pop("tags", None) or [], who)
@@ -83,7 +110,7 @@ def new_record(
     body: Body = {name: value for name, value in data.items() if value is not None and name != "metadata"}
     metadata = {name: value for name, value in (data.get("metadata") or {}).items() if value is not None}
     if file:
-        tags = _complete(body, metadata, tags, *file)
+        tags = _complete(body, metadata, tags, file)
     for name in _LISTS:
         body.setdefault(name, [])
     usage = {**NO_USE, **(data.get("usage_stats") or {})}
@@ -114,7 +141,7 @@ def new_record(
     if "ext" not in body and "." in body.get("filename", ""):
         body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
     body["slug"] = slugify(body["title"])
-    return body
+    return cast("AssetBody", body)
 
 
 def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
@@ -148,10 +175,9 @@ def _check_type(given: AssetCreate, facts: Facts | None) -> None:
         )
 
 
-def _complete(
-    body: Body, metadata: dict[str, Any], tags: list[str], put: Put, facts: Facts, filename: str
-) -> list[str]:
+def _complete(body: Body, metadata: dict[str, Any], tags: list[str], file: StoredFile) -> list[str]:
     """Fill in what the file says; return the tags. The caller is right about words, the file about technical facts."""
+    put, facts = file.put, file.facts
     for name, most in _FROM_FILE.items():
         if not body.get(name) and (value := getattr(facts, name)):
             body[name] = value[:most] if isinstance(value, str) else value
@@ -165,7 +191,7 @@ def _complete(
     metadata["file_size"] = put.size
     body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
     body.setdefault("type", facts.type)
-    body.setdefault("filename", filename)
+    body.setdefault("filename", file.filename)
     body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16] if "." in body["filename"] else facts.ext
     # A file is no admin: a leading star in its keywords is no admin tag.
     if "captured_at" in body:

@@ -18,7 +18,7 @@ from service.errors import Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.files import Files, original_key, space_of
 from service.ports.jobs import Progress
-from service.ports.store import Change, Condition, In, Record, Store
+from service.ports.store import Change, Condition, In, Record, Store, each_record
 from service.times import timestamp
 
 OPERATION = "files.collect"
@@ -81,17 +81,13 @@ async def _is_spared(store: Store, clock: Clock, org_id: str, hashes: Collection
         "status": In(["queued", "running"]),
     }
     now, spared = clock.now(), True
-    after: str | None = None
-    while True:
-        page = await store.find("operation", where, limit=1000, after=after)
-        for operation in page.records:
-            if operation.body["status"] == "running":
+    async for operation in each_record(store, "operation", where):
+        if operation.body["status"] == "running":
+            spared = False
+        elif (operation.body["run_after"] or "") < timestamp(now + timedelta(seconds=GRACE / 2)):
+            later = Change(set={"run_after": timestamp(now + timedelta(seconds=GRACE))})
+            try:
+                await store.update("operation", operation.key, later, expected_rev=operation.rev)
+            except (Conflict, NotFound):  # it begins just now
                 spared = False
-            elif (operation.body["run_after"] or "") < timestamp(now + timedelta(seconds=GRACE / 2)):
-                later = Change(set={"run_after": timestamp(now + timedelta(seconds=GRACE))})
-                try:
-                    await store.update("operation", operation.key, later, expected_rev=operation.rev)
-                except (Conflict, NotFound):  # it begins just now
-                    spared = False
-        if (after := page.after) is None:
-            return spared
+    return spared

@@ -54,6 +54,14 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """The engine's answer, and the cursor of the page behind it (None without a cursor or at the end)."""
+
+    body: Mapping[str, Any]
+    following: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Completions:
     """What can stand at a place of a text: where that is, and the proposals."""
 
@@ -79,14 +87,15 @@ class Searches:
         if cursor is not None:
             request = replace(request, cursor=cursors.decode(cursor, self._key))
         compiled = self._compile(who, request)
-        answer, following = await self._page(compiled)
+        page = await self._page(compiled)
+        answer = page.body
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
         return SearchResult(
             hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
             total=total,
             facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
             warnings=compiled.warnings,
-            next_cursor=following,
+            next_cursor=page.following,
             suggestion=await self._spelling(who, request, compiled, total) if total < FEW else None,
         )
 
@@ -129,10 +138,9 @@ class Searches:
     def _compile(self, who: Principal, request: SearchRequest) -> CompiledSearch:
         return compile_search(request, _caller(who), self._clock.now())
 
-    async def _page(self, compiled: CompiledSearch) -> tuple[dict[str, Any], str | None]:
-        """Return the engine's answer, and the cursor of the page behind it (None without a cursor or at the end)."""
+    async def _page(self, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return await self._ask(compiled.body), None
+            return _Answer(await self._ask(compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
@@ -147,10 +155,10 @@ class Searches:
         hits = answer["hits"]["hits"]
         if len(hits) < asked:
             await self._close(answer.get("pit_id", pit["id"]))
-            return answer, None
+            return _Answer(answer)
         page = {**answer, "hits": {**answer["hits"], "hits": hits[:size]}}
         following = cursors.next_cursor(compiled, page)
-        return page, None if following is None else cursors.encode(following, self._key)
+        return _Answer(page, None if following is None else cursors.encode(following, self._key))
 
     async def _close(self, pit: str) -> None:
         """Let go of a PIT at once; one that the engine does not close now expires by itself."""

@@ -14,7 +14,7 @@ from service.core.access.keys import Principal
 from service.core.assets.assets import Assets, Upload
 from service.core.files.garbage import Garbage
 from service.errors import IngestError
-from service.model import AssetCreate
+from service.model import AssetBody, AssetCreate
 from service.ports.clock import SystemClock
 from service.ports.store import Record
 
@@ -88,7 +88,9 @@ class Shelf:
     garbage: Garbage
     jobs: InprocessJobs
 
-    async def create(self, who: Principal, given: AssetCreate, content: bytes, filename: str = "note.txt") -> Record:
+    async def create(
+        self, who: Principal, given: AssetCreate, content: bytes, filename: str = "note.txt"
+    ) -> Record[AssetBody]:
         """Create an asset from a file that comes in."""
         async with self.assets.receive() as incoming:
             await incoming.write(content)

@@ -13,7 +13,7 @@ from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
 from indexer.status.model import UNKNOWN, Role, State
 from indexer.verify import last_result
-from indexer.verify.schedule import ScheduledVerify
+from indexer.verify.schedule import ScheduledVerify, VerifySchedule
 from service.ports.clock import SystemClock
 from tests.e2e.rig import ALIAS, Rig, rigged
 from tests.support.waiting import eventually, until
@@ -28,9 +28,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 def schedule(rig: Rig, follower: Follower, *, hours: float = 1.0, rate: float = 1e6) -> ScheduledVerify:
-    made = ScheduledVerify(
-        rig.store, rig.engine, SystemClock(), OPTIONS, follower.status, hours=hours, rate=rate, look_seconds=0.02
-    )
+    often = VerifySchedule(hours, rate, look_seconds=0.02)
+    made = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, follower.status, often)
     rig.stack.push_async_callback(made.stop)
     made.start()
     return made
@@ -75,5 +74,5 @@ async def test_it_goes_no_faster_than_it_may(rig: Rig) -> None:
 
 async def test_a_stand_by_goes_no_rounds(rig: Rig) -> None:
     status = replace(UNKNOWN, state=State.FOLLOWING, caught_up=True, role=Role.STANDBY)
-    idle = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, lambda: status, hours=1)
+    idle = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, lambda: status, VerifySchedule(1))
     assert not idle._follows()

@@ -10,7 +10,8 @@ from service.api.dialects.native.answers import Asset, SavedSearch, Urls
 from service.core.access.keys import Principal
 from service.core.files.links import Links
 from service.core.files.renditions import available
-from service.ports.store import Record
+from service.core.search.saved_searches import SavedSearchBody
+from service.ports.store import AnyRecord, Record
 from service.times import shown
 
 
@@ -35,7 +36,7 @@ class ViewContext:
     base: str
 
 
-def body_of(record: Record) -> dict[str, Any]:
+def body_of(record: AnyRecord) -> dict[str, Any]:
     """Return a record's body with its rev and time, as :func:`asset` takes it."""
     return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
 
@@ -72,7 +73,7 @@ def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in own.items() if name not in derived} if derived else own
 
 
-def saved_search(record: Record) -> SavedSearch:
+def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
     """Return a saved search as the API shows it."""
     body = record.body
     return {

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from indexer.crash_points import CrashPoint, crash_point
-from indexer.follow.progress import Progress
-from indexer.follow.writer import KIND, Writer
-from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import PhysicalIndex, Plan, Plans
+from indexer.follow.context import LeaderContext
+from indexer.follow.writer import KIND
+from indexer.indexes.plan import PhysicalIndex, Plan
 from indexer.indexes.targets import Target
-from indexer.verify.scan import Pause, scan
+from indexer.verify.scan import scan
 from service.errors import Unavailable
-from service.ports.search import SearchEngine
-from service.ports.store import Record, Store
+from service.ports.store import Record
 from service.times import backoff
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A new index that holds the whole store, and the token of the barrier from which to follow."""
+
+    target: Target
+    token: str
 
 
 class Builder:
@@ -27,25 +33,23 @@ class Builder:
 
     A write from before the barrier is seen by the scan, one from after it comes by the feed behind the barrier's token.
     Searches see the new index when it is complete; until then they see none. A build takes hours where there are
-    millions of assets, so it waits for a store or an engine that is away for a while: ``pause`` is how.
+    millions of assets, so it waits for a store or an engine that is away for a while.
     """
 
-    def __init__(
-        self, store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans, writer: Writer, pause: Pause
-    ) -> None:
-        self._pause = pause
-        self._store = store
-        self._engine = engine
-        self._indexes = indexes
-        self._plans = plans
-        self._writer = writer
+    def __init__(self, context: LeaderContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._engine = context.engine
+        self._indexes = context.indexes
+        self._plans = context.plans
 
-    async def fill(self, check: Callable[[], None], progress: Progress, *, lanes: int) -> tuple[Target, str]:
-        """Return a new index that holds the whole store, and the token of the barrier from which to follow.
+    async def fill(self, check: Callable[[], None]) -> Filled:
+        """Return a new index that is complete, and not shown yet.
 
         ``check`` is called before each page; it raises to end the build. Interrupted, it leaves an index that the plan
         names, and that the next build drops.
         """
+        progress, writer = self._context.progress, self._context.writer
         progress.indexed, progress.total = 0, await self._store.size(KIND)
         token = await self._store.barrier()
         target = await self._made()
@@ -53,16 +57,17 @@ class Builder:
 
         async def sink(records: list[Record]) -> None:
             check()
-            await self._writer.put(records, [target])
+            await writer.put(records, [target])
             progress.indexed += sum(not record.tombstone for record in records)
             progress.meter.add(len(records))
             crash_point(CrashPoint.BUILD_PAGE)
 
-        await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes, pause=self._pause)
+        lanes, pause = self._context.options.lanes, self._context.control.pause
+        await scan(self._store, sink, page=lambda: writer.page.next, lanes=lanes, pause=pause)
         await self._refreshed(target.index)
         crash_point(CrashPoint.BUILD_FILLED)
         check()
-        return target, token
+        return Filled(target, token)
 
     async def show(self, target: Target) -> Plan:
         """Put a complete index behind the alias, and write it down."""
@@ -80,7 +85,7 @@ class Builder:
                 return await self._engine.refresh(index)
             except Unavailable as error:
                 attempt += 1
-                await self._pause(backoff(attempt), error.message)
+                await self._context.control.pause(backoff(attempt), error.message)
 
     async def _made(self) -> Target:
         """Return a new, empty index, after the one of an interrupted build is dropped."""
