@@ -140,7 +140,7 @@ def test_dead_letters_are_listed_and_retried(tmp_path: Path, hands: Hands) -> No
         assert (letter["asset_id"], letter["index"], letter["version"]) == ("asset_99", hands.index, 1)
         people = assetry("index", "dead-letters", "list", "--data", data, check=False)
         assert (people.returncode, "asset_99" in people.stdout) == (1, True)
-        assert printed("index", "dead-letters", "retry", "--data", data, code=1) == {"tried": 1, "left": 1}
+        assert printed("index", "dead-letters", "retry", "--data", data, code=1) == {"retried": 1, "remaining": 1}
         known = printed("index", "verify", "--data", data)
         assert (known["clean"], known["dead_letters"]) == (True, 1)
         refused = printed("index", "reindex", "--data", data, code=1)

@@ -74,7 +74,7 @@ class Principal:
     def allow(self, scope: str) -> None:
         """Raise NotAllowed unless the key holds ``scope``."""
         if scope not in self.scopes and not self.is_admin:
-            raise NotAllowed(f"The API key does not have the scope {scope}.", scope=scope)
+            raise NotAllowed(f"The API key lacks the scope {scope}.", scope=scope)
 
 
 def parse_scopes(text: str) -> list[str]:
@@ -147,7 +147,7 @@ class Keys:
         record = await self._keys.first({"hash": digest})
         if record is None or record.body.get("revoked_at"):
             self._cache.pop(digest, None)
-            raise NotAuthenticated("The API key is not known, or it was revoked.")
+            raise NotAuthenticated("Unknown or revoked API key.")
         body = record.body
         return Principal(
             body["org_id"], body["user_id"], frozenset(body["scopes"]), record.key, body.get("tier", "enterprise")
