@@ -15,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -32,10 +33,13 @@ sys.path.insert(0, str(ROOT))
 
 from query.compile import compile_search  # noqa: E402
 from query.dsl.words import BARE_FIELDS  # noqa: E402
+from query.errors import QueryError  # noqa: E402
 from query.language.parse import clear_cache  # noqa: E402
 from query.types import Caller, SearchRequest  # noqa: E402
 from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
 from scripts.enginelib.table import ENGINES  # noqa: E402
+from tests.unit.query.attacks import ATTACKS  # noqa: E402
+from tests.unit.query.strings import strings  # noqa: E402
 
 Json = dict[str, Any]
 
@@ -153,6 +157,30 @@ async def _rounds(calls: list[Callable[[], Awaitable[Any]]], rounds: int) -> lis
             if number >= WARM:
                 times[at].append((time.perf_counter() - started) * 1000)
     return [Timing(found) for found in times]
+
+
+def hostile(count: int) -> None:
+    """Print which hostile and generated texts take the most processor time to compile, in either mode.
+
+    One that seems slow is timed again and the best counts, so that a collection of garbage is not held against it.
+    """
+    texts = (*ATTACKS, *islice(strings(seed=4000), count))
+    times = sorted(((_worst(text), text) for text in texts), reverse=True)
+    print(f"\nThe slowest of {len(texts):,} hostile and generated texts, first compile, processor time\n")
+    rows = ((f"`{text[:50]!r}`", f"{len(text):,}", f"{took * 1000:.1f}") for took, text in times[:5])
+    _table(("text", "characters", "ms"), *rows)
+
+
+def _worst(text: str) -> float:
+    return max(min(_seconds(text, lenient) for _ in range(3)) for lenient in (False, True))
+
+
+def _seconds(text: str, lenient: bool) -> float:
+    clear_cache()
+    started = time.thread_time()
+    with suppress(QueryError):
+        compile_search(SearchRequest(text=text, lenient=lenient), CALLER, _now())
+    return time.thread_time() - started
 
 
 # Searching ------------------------------------------------------------------------------------------------------------
@@ -320,8 +348,12 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=50_000, help="hits before the page fetched by cursor")
     parser.add_argument("--connections", type=int, default=16, help="concurrent searches")
     parser.add_argument("--seconds", type=float, default=8, help="duration of each throughput run, in seconds")
+    parser.add_argument("--texts", type=int, metavar="N", help="time hostile texts and N generated ones; no engine")
     chosen = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    if chosen.texts is not None:
+        hostile(chosen.texts)
+        return
     uvloop.run(measure(chosen))
 
 

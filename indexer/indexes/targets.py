@@ -13,10 +13,10 @@ from service.ports.search import SearchEngine
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An index to write to. ``identity`` tells it from another index of its name, made before or after.
+    """An index to write to. ``identity`` tells it from an earlier or later index of the same name.
 
-    ``root`` is its mapping where today's registry did not make it: a document is cut to what the mapping knows, since
-    a strict one refuses other fields. None: documents go there as they are.
+    ``root`` is its mapping if the current registry did not create it: documents are reduced to what that mapping knows,
+    since a strict mapping rejects other fields. None: documents are written unchanged.
     """
 
     physical: PhysicalIndex
@@ -30,7 +30,7 @@ class Target:
 
 
 class Resolved(NamedTuple):
-    """The targets of a plan, the live one first, and the indexes of it that are not there."""
+    """The targets of a plan, the live one first, and its indexes that do not exist."""
 
     targets: list[Target]
     gone: list[PhysicalIndex]
@@ -50,7 +50,7 @@ async def resolved(engine: SearchEngine, plan: Plan) -> Resolved:
 
 
 async def as_target(engine: SearchEngine, physical: PhysicalIndex) -> Target | None:
-    """Return an index as the engine has it, None if it is gone. Raises Unavailable, Rejected."""
+    """Return an index as the engine has it, None if it does not exist. Raises Unavailable, Rejected."""
     identity = await engine.identity(physical.index)
     if identity is None:
         return None

@@ -22,12 +22,12 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def console() -> Console:
-    """Return a console on standard output."""
-    if sys.stdout.isatty():
-        return Console(highlight=False)
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on standard output, or on standard error."""
+    if (sys.stderr if stderr else sys.stdout).isatty():
+        return Console(stderr=stderr, highlight=False)
     # The height is not used, but without it Rich ignores the width if TERM=dumb and uses 80 columns.
-    return Console(highlight=False, soft_wrap=True, width=_WIDTH, height=25)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=_WIDTH, height=25)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -49,7 +49,7 @@ def progress(*, quiet: bool) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console(stderr=True),
         disable=quiet or not sys.stderr.isatty(),
         transient=True,
     )

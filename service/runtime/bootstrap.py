@@ -12,8 +12,8 @@ from prometheus_client.core import Metric
 
 from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
+from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
 from indexer.status.publication import IndexWatch, Publisher
-from indexer.verify.schedule import ScheduledVerify, VerifySchedule
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.local.data_folder import DataFolder
@@ -276,7 +276,7 @@ def make_follower(
         base.clock,
         engines.follow_options(base.settings),
         candidate=candidate(base, stack, "follower"),
-        measures=times,
+        metrics=times,
         notes=notes,
     )
 

@@ -11,8 +11,10 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from service.adapters.jobs.inprocess_jobs import InprocessJobs
+from service.adapters.jobs.limits import JobLimits
 from service.adapters.local.files import LocalFiles
 from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
@@ -23,7 +25,12 @@ from tests.contracts.limits import LIMITS
 
 StoreFactory = Callable[[Path], AbstractAsyncContextManager[Store]]
 FilesFactory = Callable[[Path], AbstractAsyncContextManager[Files]]
-JobsFactory = Callable[[Store], AbstractAsyncContextManager[Jobs]]
+
+
+class JobsFactory(Protocol):
+    """Opens the jobs of a store."""
+
+    def __call__(self, store: Store, limits: JobLimits = LIMITS) -> AbstractAsyncContextManager[Jobs]: ...
 
 
 @asynccontextmanager
@@ -39,8 +46,8 @@ async def local_files(place: Path) -> AsyncIterator[Files]:
 
 
 @asynccontextmanager
-async def inprocess_jobs(store: Store) -> AsyncIterator[Jobs]:
-    jobs = InprocessJobs(store, SystemClock(), LIMITS)
+async def inprocess_jobs(store: Store, limits: JobLimits = LIMITS) -> AsyncIterator[Jobs]:
+    jobs = InprocessJobs(store, SystemClock(), limits)
     try:
         yield jobs
     finally:

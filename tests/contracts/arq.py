@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 
 from service.adapters.jobs.arq_jobs import ArqJobs
+from service.adapters.jobs.limits import JobLimits
 from service.adapters.redis.client import RedisOptions, connect
 from service.errors import AlreadyExists
 from service.ports.clock import SystemClock
@@ -24,11 +25,11 @@ _open: Counter[str] = Counter()
 
 
 @asynccontextmanager
-async def arq_jobs(store: Store) -> AsyncIterator[Jobs]:
+async def arq_jobs(store: Store, limits: JobLimits = LIMITS) -> AsyncIterator[Jobs]:
     options = RedisOptions(os.environ[GIVEN], prefix=await prefix(store))
     _open[options.prefix] += 1
     try:
-        async with ArqJobs(store, SystemClock(), options, LIMITS) as jobs:
+        async with ArqJobs(store, SystemClock(), options, limits) as jobs:
             yield jobs
     finally:
         _open[options.prefix] -= 1

@@ -19,11 +19,12 @@ from mappings.projection import fold_object
 from query.compile import compile_search
 from query.types import Caller, CompiledSearch, SearchRequest
 from tests.contracts.engines import GIVEN
+from tests.support.workers import own
 
 NOW = datetime(2024, 6, 15, 12, 0, tzinfo=UTC)
 ME = Caller("org_a", "user_1")
 ADMIN = Caller("org_a", "user_1", frozenset({"admin"}))
-INDEX = "contract-queries"
+INDEX = own("queries")
 
 Json = dict[str, Any]
 

@@ -9,8 +9,10 @@ import pytest
 from mappings.index import index_body
 from service.ports.search import BulkItem, Json, SearchEngine
 from tests.contracts.engines import ENGINES
+from tests.support.workers import own
 
-INDEX = "contract-1"
+INDEX, OTHER, GONE = own("1"), own("2"), own("gone")
+ALIAS, PERMIT = own("alias"), own("permit")
 MOMENT = "2024-05-01T10:00:00.000Z"
 ALL: Json = {"match_all": {}}
 
@@ -20,7 +22,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[SearchEngine]:
     async with ENGINES[request.param]() as engine:
         await engine.create_index(INDEX, index_body())
         yield engine
-        for name in (INDEX, "contract-2", "contract-gone"):
+        for name in (INDEX, OTHER, GONE):
             await engine.delete_index(name)
 
 

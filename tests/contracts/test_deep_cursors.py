@@ -15,8 +15,9 @@ from service.core.search.search import Searches
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, SearchEngine
 from tests.contracts.engines import ENGINES
+from tests.support.workers import own
 
-INDEX = "contract-deep"
+INDEX = own("deep")
 COUNT = RESULT_WINDOW + 250
 KEY = b"k" * 32
 WHO = Principal("acme", "user_1", frozenset())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from service.ports.jobs import Jobs, Progress
 from service.ports.store import Body, Record, Store
 from tests.contracts.adapters import JOBS
 from tests.contracts.children import child, said
-from tests.contracts.limits import ATTEMPTS, LIMITS
+from tests.contracts.limits import ATTEMPTS, LEASE_OUTLASTED, LIMITS
 from tests.contracts.operations import answering, operation, submit, until_status
 
 
@@ -89,21 +90,28 @@ async def test_an_operation_that_kills_its_process_each_time_ends(
 
 async def test_several_workers_never_run_one_operation_at_once(store: Store, jobs_name: str) -> None:
     """Also when a run takes longer than a lease and retries come between."""
+    limits = replace(LIMITS, lease=1.5)  # so long that a busy machine keeps it
     running: set[str] = set()
     runs: list[str] = []
+
+    async def outlast_a_lease() -> None:
+        leases: set[str] = set()
+        while len(leases) <= LEASE_OUTLASTED:
+            leases.add((await operation(store, "op0"))["lease_until"])
+            await asyncio.sleep(0.005)
 
     async def handler(record: Record, progress: Progress) -> Body:
         assert record.key not in running
         running.add(record.key)
         runs.append(record.key)
-        await asyncio.sleep(1.0 if record.key == "op0" else 0.001)
+        await (outlast_a_lease() if record.key == "op0" else asyncio.sleep(0))
         running.remove(record.key)
         if record.key == "op1" and runs.count("op1") == 1:
             raise RuntimeError("once")
         return {}
 
     async with AsyncExitStack() as stack:
-        workers = [await stack.enter_async_context(JOBS[jobs_name](store)) for _ in range(3)]
+        workers = [await stack.enter_async_context(JOBS[jobs_name](store, limits)) for _ in range(3)]
         for worker in workers:
             worker.register("test", handler)
             await worker.start()

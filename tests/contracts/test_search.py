@@ -15,7 +15,7 @@ from service.errors import Unavailable
 from service.ports.search import BulkItem, Indexed, Json, PitGone, Rejected, SearchEngine
 from service.ports.store import Record
 from tests.contracts.engines import ENGINES
-from tests.contracts.searching import ALL, INDEX, MOMENT, engine, item
+from tests.contracts.searching import ALIAS, ALL, GONE, INDEX, MOMENT, OTHER, engine, item
 
 __all__ = ["engine"]
 
@@ -102,24 +102,24 @@ async def test_a_closed_index_blames_no_document_and_lacks_none(engine: SearchEn
 
 async def test_an_index_that_is_gone_lacks_no_document(engine: SearchEngine) -> None:
     with pytest.raises(Unavailable):
-        await engine.versions("contract-gone", ["asset_1"])
+        await engine.versions(GONE, ["asset_1"])
     with pytest.raises(Unavailable):
-        await engine.documents("contract-gone", ["asset_1"])
+        await engine.documents(GONE, ["asset_1"])
 
 
 async def test_a_restored_copy_takes_no_writes_away(engine: SearchEngine) -> None:
     """A snapshot that is restored under another name brings all aliases along."""
-    await engine.create_index("contract-2", index_body())
-    await engine.update_aliases([{"add": {"index": "contract-2", "alias": f"{INDEX}-write"}}])
+    await engine.create_index(OTHER, index_body())
+    await engine.update_aliases([{"add": {"index": OTHER, "alias": f"{INDEX}-write"}}])
     assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [404]
     await engine.adopt_index(INDEX)
     assert [outcome.status for outcome in await engine.bulk(INDEX, [item(1)])] == [201]
-    assert await engine.versions("contract-2", ["asset_1"]) == {}
+    assert await engine.versions(OTHER, ["asset_1"]) == {}
 
 
 def raw(engine: SearchEngine) -> Any:
     """Return the client under an engine, for what the port has no words for."""
-    inner = engine._live() if isinstance(engine, EmbeddedSearch) else engine
+    inner = engine._running_engine() if isinstance(engine, EmbeddedSearch) else engine
     assert isinstance(inner, OpenSearchEngine)
     return inner._client
 
@@ -173,24 +173,24 @@ async def test_one_bad_document_stops_none(engine: SearchEngine, fields: Json) -
 
 
 async def test_a_bulk_never_makes_an_index(engine: SearchEngine) -> None:
-    (outcome,) = await engine.bulk("contract-gone", [item(1)])
+    (outcome,) = await engine.bulk(GONE, [item(1)])
     assert outcome.status == 404
-    assert not await engine.index_exists("contract-gone")
+    assert not await engine.index_exists(GONE)
 
 
 async def test_a_bulk_to_an_index_deleted_meanwhile_makes_none(engine: SearchEngine) -> None:
-    await engine.create_index("contract-gone", index_body())
-    await engine.delete_index("contract-gone")
-    (outcome,) = await engine.bulk("contract-gone", [item(1)])
+    await engine.create_index(GONE, index_body())
+    await engine.delete_index(GONE)
+    (outcome,) = await engine.bulk(GONE, [item(1)])
     assert outcome.status == 404
-    assert not await engine.index_exists("contract-gone")
+    assert not await engine.index_exists(GONE)
 
 
 async def test_a_search_of_nothing_is_unavailable(engine: SearchEngine) -> None:
     with pytest.raises(Unavailable):
-        await engine.search("contract-gone", {"query": ALL})
+        await engine.search(GONE, {"query": ALL})
     with pytest.raises(Unavailable):
-        await engine.count("contract-gone", ALL)
+        await engine.count(GONE, ALL)
 
 
 async def test_a_wrong_body_is_rejected(engine: SearchEngine) -> None:
@@ -280,16 +280,16 @@ async def test_a_walk_by_score_sees_equal_scores_once(name: str, order: str) -> 
 
 async def test_a_pit_keeps_the_filter_of_its_alias(engine: SearchEngine) -> None:
     await engine.bulk(INDEX, [item(1, number=1), item(2, number=2, deleted=True)], refresh=True)
-    alias = {"index": INDEX, "alias": "contract", "filter": {"term": {"deleted": False}}}
+    alias = {"index": INDEX, "alias": ALIAS, "filter": {"term": {"deleted": False}}}
     await engine.update_aliases([{"add": alias}])
-    pit = await engine.open_pit("contract", "1m")
+    pit = await engine.open_pit(ALIAS, "1m")
     assert (await numbers(engine, pit))[0] == [1]
     await engine.close_pit(pit)
 
 
 async def test_a_pit_of_nothing_is_unavailable(engine: SearchEngine) -> None:
     with pytest.raises(Unavailable):
-        await engine.open_pit("contract-gone", "1m")
+        await engine.open_pit(GONE, "1m")
 
 
 async def test_a_pit_that_is_closed_is_gone(engine: SearchEngine) -> None:
@@ -301,9 +301,9 @@ async def test_a_pit_that_is_closed_is_gone(engine: SearchEngine) -> None:
 
 
 async def test_a_pit_is_gone_with_its_index(engine: SearchEngine) -> None:
-    await engine.create_index("contract-gone", index_body())
-    pit = await engine.open_pit("contract-gone", "1m")
-    await engine.delete_index("contract-gone")
+    await engine.create_index(GONE, index_body())
+    pit = await engine.open_pit(GONE, "1m")
+    await engine.delete_index(GONE)
     with pytest.raises(PitGone):
         await numbers(engine, pit)
 

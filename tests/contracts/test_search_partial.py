@@ -13,13 +13,14 @@ from service.adapters.opensearch.raw_calls import probing
 from service.errors import Unavailable
 from service.ports.search import Json
 from tests.contracts.engines import GIVEN
+from tests.support.workers import own
 
 pytestmark = [
     pytest.mark.engines,
     pytest.mark.skipif(GIVEN not in os.environ, reason=f"needs an OpenSearch of one node: {GIVEN}"),
 ]
 
-INDEX = "contract-red"
+INDEX = own("red")
 ALL: Json = {"match_all": {}}
 KEYS = [f"asset_{number}" for number in range(20)]
 """Some of these are of the one shard, some of the other."""

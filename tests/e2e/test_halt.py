@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from indexer.follow.follower import Follower
+from indexer.indexes.plan import Plan, Plans
 from indexer.options import FollowOptions
 from indexer.reindex.rebuild import Reindex
 from indexer.status.model import State
@@ -55,11 +58,21 @@ async def test_a_reindex_lifts_a_halt_and_loses_nothing(tmp_path: Path) -> None:
         await until(lambda: follower.status().state is State.FOLLOWING, "the follower goes on")
 
 
-async def test_a_halt_lasts_while_nobody_does_anything(tmp_path: Path) -> None:
+async def test_a_halt_lasts_while_nobody_does_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    load = Plans.load
+
+    async def counted(self: Plans) -> Plan:
+        nonlocal looks
+        looks += 1
+        return await load(self)
+
     engine = Spoilt()
     async with rigged(tmp_path, engine) as rig:
         follower = await halted(rig, engine)
         letters = len(await rig.letters())
         await rig.store.update("asset", "asset_1", Change(set={"title": "again"}))
-        assert not await rig.seen(follower, 1.0)
+        monkeypatch.setattr(Plans, "load", counted)
+        await until(lambda: looks > 5, "the follower looks again and again whether anybody did anything")
+        assert not await rig.seen(follower, 0.0)
         assert (follower.status().state, len(await rig.letters())) == (State.HALTED, letters)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -64,16 +63,17 @@ def test_api_indexer_and_worker_work_together(tmp_path: Path, engines: dict[str,
     data = tmp_path / "data"
     with served(data, everything=False, **engines) as api:
         status, body = readiness(api.url)
-        assert (status, body["engines"]["index"]["reason"]) == (503, "no indexer runs: start `assetry index follow`")
+        assert (status, body["engines"]["index"]["reason"]) == (
+            503,
+            "no indexer is running: start one with `assetry index follow`",
+        )
         with started(data, "index", "follow", "--port", "0", **engines) as indexer, started(data, "work", **engines):
             assert "runs indexer: store sqlite" in indexer.line
             api.until_ready()
             until(lambda: httpx.get(f"{indexer.url}/readyz").status_code == 200, "the indexer is ready")
             with api.client() as client:
-                began = time.monotonic()
                 _, token = create(client, "A zeppelin over the lake")
                 assert found(client, "zeppelin", token) == (1, True)
-                assert time.monotonic() - began < 3
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in engines.items():
                     patch.setenv(name, value)
@@ -286,10 +286,9 @@ def test_a_request_that_takes_too_long_does_not_hold_up_the_end(tmp_path: Path) 
 
 def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
     """One that comes along with the first is the same one."""
-    with served(tmp_path / "data") as api, closing(Upload(api)) as upload:
+    with served(tmp_path / "data", ASSETRY_SHUTDOWN_SECONDS="600") as api, closing(Upload(api)) as upload:
         api.process.send_signal(signal.SIGTERM)
         until(lambda: refused(api.url), "no new connection is taken")
-        began = time.monotonic()
 
         def ended() -> bool:
             api.process.send_signal(signal.SIGTERM)
@@ -297,7 +296,6 @@ def test_a_later_signal_ends_it_at_once(tmp_path: Path) -> None:
 
         until(ended, "a later signal ends it")
         assert api.process.returncode == -signal.SIGTERM
-        assert time.monotonic() - began < 1.5
         assert upload.cut()
 
 

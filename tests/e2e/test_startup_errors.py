@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,8 +20,7 @@ from tests.support.processes import assetry
 
 pytestmark = pytest.mark.processes
 
-PROMISED = 10.0
-SLACK = 5.0  # what a busy machine takes to start Python
+PATIENCE = 60.0  # the clients of the engines would try for longer, or for ever
 SERVE = ("serve", "--port", "0")
 FOLLOW = ("index", "follow")
 WORK = ("work",)
@@ -32,12 +30,10 @@ PASSWORD = "correct-horse"
 
 def fails(tmp_path: Path, command: tuple[str, ...], environment: dict[str, str], *words: str) -> None:
     """Run a command that must not start; check how it says why."""
-    began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        done = assetry(*command, "--data", tmp_path / "data", check=False, timeout=30)
-    assert time.monotonic() - began < PROMISED + SLACK
+        done = assetry(*command, "--data", tmp_path / "data", check=False, timeout=PATIENCE)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]  # JSON lines are the log
     assert (done.returncode, len(lines)) == (3, 1), done.stderr
     for word in words:
@@ -69,7 +65,7 @@ def answering(status: int, body: str) -> Iterator[str]:
     answer = f"{head}Connection: close\r\n\r\n{body}".encode()
 
     class Handler(StreamRequestHandler):
-        timeout = PROMISED
+        timeout = PATIENCE
 
         def handle(self) -> None:
             with suppress(OSError):

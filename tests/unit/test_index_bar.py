@@ -22,9 +22,9 @@ def test_what_is_waited_for_long_is_said_once(capsys: pytest.CaptureFixture[str]
             (FULL, REPORT_WAIT_AFTER / 2, ""),
             (ReindexProgress(Stage.FILLING, 5, 10), 1.0, ""),
             (FULL, REPORT_WAIT_AFTER, ""),
-            (FULL, REPORT_WAIT_AFTER, "filling, waiting for the engine answers 429 cluster_block_exception\n"),
+            (FULL, REPORT_WAIT_AFTER, "filling, waiting: the engine answers 429 cluster_block_exception\n"),
             (FULL, REPORT_WAIT_AFTER, ""),
-            (ReindexProgress(Stage.FILLING, waits="something else"), 1.0, "filling, waiting for something else\n"),
+            (ReindexProgress(Stage.FILLING, waits="something else"), 1.0, "filling, waiting: something else\n"),
         ]:
             clock.move(after)
             say(told)

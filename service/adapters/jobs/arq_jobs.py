@@ -9,11 +9,8 @@ from itertools import groupby
 from types import TracebackType
 from typing import Self
 
-from arq.connections import ArqRedis
-
 from service.adapters.jobs import records as life
-from service.adapters.jobs.arq_messages import dumps, loads, queue, queues, send, wake_up
-from service.adapters.jobs.arq_worker import Listener, QueueWorker
+from service.adapters.jobs.arq_queues import Listener, QueueWorker, connected, queue, queues, send, wake_up
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.store_jobs import StoredJobs
 from service.adapters.redis.client import RedisOptions, check_server, pool, time_limit
@@ -39,15 +36,13 @@ class ArqJobs(StoredJobs):
         super().__init__(store, clock, limits)
         self._options = options
         self._pool = pool(options)
-        self._redis = ArqRedis(self._pool, dumps, loads, queue(options.prefix, self.limits, ""))
+        self._redis = connected(self._pool, queue(options.prefix, self.limits, ""))
         self._alone = False  # whether operations are taken from the store as soon as there is room
         self._unheard = False  # whether the last wake-up could not be sent
         self._next_sweep = float("-inf")
         self._listeners = {name: self._listener(name) for name in queues(options.prefix, self.limits)}
 
     async def __aenter__(self) -> Self:
-        # arq tells of every job as it comes and goes; what matters of an operation is in its record.
-        logging.getLogger("arq").setLevel(logging.WARNING)
         try:
             await check_server(self._redis, self._options)
         except BaseException:

@@ -53,6 +53,8 @@ class Threads:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await asyncio.wait([future])
+            if not future.cancelled():
+                future.exception()  # nobody is there to hear of it: it is no lost error
             raise
 
     async def _wait(self) -> None:

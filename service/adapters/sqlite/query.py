@@ -15,7 +15,7 @@ from service.errors import InvalidInput
 from service.ports.store import KINDS, Condition, Exists, In, Order, Range
 
 COLUMNS = "key, rev, tombstone, updated_at, body"
-"""What every read of records selects, in the order that ``rows.record`` takes."""
+"""The columns that every read of records selects, in the order that ``rows.record`` takes."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -32,7 +32,7 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What comes behind FROM and WHERE, and the name of the key there, by which pages go.
+    """What follows FROM and WHERE, and the name of the key there, by which pages go.
 
     ``scattered`` says that an index has the rows in several places, one for each of several values: not in the order of
     keys.
@@ -125,7 +125,7 @@ def _range(path: str, wanted: Range) -> Sql:
     if len(types) > 1 or ("true", "false") in types:
         raise InvalidInput(f"The bounds of {path} must be two numbers or two texts.", field=path)
     parts = [f"{column(path)} {sign} ?" for sign, _ in given] or [f"{column(path)} IS NOT NULL"]
-    # SQLite orders every number before every text and reads true as 1, so the type is asked for, too.
+    # SQLite sorts every number before every text and reads true as 1, so the type is compared too.
     parts.append(f"json_type(body, '{json_path(path)}') IN {_literals(types.pop())}")
     return Sql(" AND ".join(parts), tuple(value for _, value in given))
 
@@ -139,10 +139,10 @@ def _any_of(path: str, values: Sequence[Any], *, scalar: bool) -> Sql:
 
 def _typed(path: str, types: tuple[str, ...], values: list[Any], *, scalar: bool) -> Sql:
     among = _among(values)
-    if path == "org_id":  # a column of its own, always text; its affinity would make text of a number
+    if path == "org_id":  # a separate column, always text; its affinity would turn a number into text
         return Sql(f"org_id {among}", tuple(values)) if types == ("text",) else Sql("FALSE")
     place = json_path(path)
-    if scalar:  # written so that an expression index serves it
+    if scalar:  # written so that an expression index can be used
         return Sql(f"({column(path)} {among} AND json_type(body, '{place}') IN {_literals(types)})", tuple(values))
     return Sql(
         f"(json_type(body, '{place}') <> 'object' AND EXISTS (SELECT 1 FROM json_each(body, '{place}') AS item"
@@ -189,15 +189,15 @@ def _literals(names: Sequence[str]) -> str:
 
 
 def page_sql(kind: str, where: Where, order: Order | None, cursor: Cursor | None) -> list[Sql]:
-    """Return the statements whose rows, one after the other, are a page; each takes the limit as its last parameter.
+    """Return the statements whose rows, one after the other, make up a page; the last parameter is the limit.
 
-    Ordered by a path there are two: the records that have the value, then those that lack it. So each is a walk along
-    an index from a point (keyset paging), whatever the page's depth. Raises ValueError for an order by many values.
+    Ordered by a path there are two: the records with a value there, then those without. So each statement starts at a
+    point of an index (keyset pagination), however deep the page. Raises ValueError for an order by many values.
     """
     behind = Sql("TRUE") if cursor is None else Sql(f"{where.key} > ?", (cursor.key,))
     if order is None:
-        # SQLite would rather look at every record of an organization in the order of keys than sort the few that an
-        # index finds; the plus tells it that no index has this order.
+        # SQLite prefers reading all records of an organization in the order of keys to sorting the few that an index
+        # finds; the unary plus tells it that no index has this order.
         return [_select(where.key, where, behind, "+key" if where.scattered else where.key)]
     if order.path in many_paths(KINDS[kind]):
         raise ValueError(f"{order.path} has many values: there is no order by it")

@@ -108,7 +108,7 @@ class Bar:
 
     def __call__(self, progress: ReindexProgress) -> None:
         """Show the current progress."""
-        words = f"{progress.stage}, waiting for {progress.waits}" if progress.waits else str(progress.stage)
+        words = f"{progress.stage}, waiting: {progress.waits}" if progress.waits else str(progress.stage)
         if not progress.waits:
             self._waits_since = None
         elif self._waits_since is None:

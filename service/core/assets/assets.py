@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from service.core.access.keys import Principal
 from service.core.assets.records import StoredFile, asset_repository, check_new, new_record, plain, slugify, split_tags
@@ -14,15 +14,12 @@ from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
 from service.core.shared.repository import Repository
 from service.errors import AssetryError, InvalidInput, Unavailable
-from service.model import ASSET_ID, AssetBody, AssetCreate, AssetPatch
+from service.model import ASSET_FIELDS, ASSET_ID, AssetBody, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
 from service.ports.ingest import MetadataExtractor
 from service.ports.store import AnyRecord, Change, Record, Store
 from service.times import timestamp
-
-_NOT_NULL = ("module", "status", "is_public", "is_favorite", "is_deleted")
-_LISTS = ("creator", "people", "colours", "collections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +140,8 @@ class Assets:
     ) -> Record[AssetBody]:
         """Change an asset. Raises InvalidInput, NotFound, NotAllowed, Conflict (``expected_rev``)."""
         data = plain(given)
-        for name in _NOT_NULL:
-            if name in data and data[name] is None:
+        for name, value in data.items():
+            if value is None and ASSET_FIELDS[name].required:
                 raise InvalidInput(f"{name} cannot be null.", field=name, expected="a value, or leave the field out")
         key = check_id(asset_id)
 
@@ -183,6 +180,7 @@ class Assets:
 
     def _merge(self, body: AssetBody, data: dict[str, Any], who: Principal) -> Change | None:
         """Work out what a patch does to an asset; None if nothing."""
+        held = cast("Mapping[str, Any]", body)  # its rows are those of the model, too
         new: dict[str, Any] = {}
         for name, value in data.items():
             match name:
@@ -192,10 +190,8 @@ class Assets:
                     new["deleted_at"] = (body.get("deleted_at") or timestamp(self._clock.now())) if value else None
                 case "tags":
                     new |= _tags(value or [], who)
-                case "metadata" | "custom":
-                    new[name] = merged(body.get(name) or {}, value) if value is not None else {}
                 case _:
-                    new[name] = [] if value is None and name in _LISTS else value
+                    new[name] = _changed(name, held.get(name), value)
         if new.get("title"):
             new["slug"] = slugify(new["title"])
         changed = {name: value for name, value in new.items() if body.get(name) != value}
@@ -217,6 +213,14 @@ class Assets:
         }
         await self._backups.insert(backup_id, body)
         return backup_id
+
+
+def _changed(name: str, held: Any, value: Any) -> Any:
+    """Return what a field is after a patch, None for no field."""
+    kept = ASSET_FIELDS[name]
+    if value is None:
+        return kept.nothing()
+    return merged(held or {}, value) if kept.empty is dict else value
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

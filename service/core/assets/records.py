@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from service.core.access.keys import Principal
 from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed
-from service.model import IMPORT_ONLY, AssetBody, AssetCreate, AssetPatch, normal_time, stored_seed
+from service.model import IMPORT_ONLY, LIST_FIELDS, AssetBody, AssetCreate, AssetPatch, normal_time, stored_seed
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
@@ -31,7 +31,6 @@ _FILE_TYPES: dict[str, frozenset[str]] = {
 }
 """By the type that the content has: the types that the caller may call it. Any file may be called ``other``."""
 
-_LISTS = ("creator", "tags", "people", "colours", "collections")
 _FROM_FILE = {
     "title": 500,
     "description": 100_000,
@@ -111,7 +110,7 @@ def new_record(
     metadata = {name: value for name, value in (data.get("metadata") or {}).items() if value is not None}
     if file:
         tags = _complete(body, metadata, tags, file)
-    for name in _LISTS:
+    for name in LIST_FIELDS:
         body.setdefault(name, [])
     usage = {**NO_USE, **(data.get("usage_stats") or {})}
     if favorite:

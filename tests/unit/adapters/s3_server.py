@@ -57,6 +57,7 @@ class Engine:
     headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"e"'})  # of the answer to a PUT of an object
     busy: float = 0.0  # seconds before a body is read
     hangs: str = ""  # requests whose "METHOD key?query" matches are not answered until ``awake`` is set
+    hung: int = 0  # how many of them there were
     awake: threading.Event = field(default_factory=threading.Event)
     pace: float = 0.0  # seconds after each 64 KiB of an answer
 
@@ -98,6 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         key = unquote(split.path).removeprefix(f"/{BUCKET}").lstrip("/")
         target = f"{key}?{split.query}"
         if self.engine.hangs and re.search(self.engine.hangs, f"{self.command} {target}"):
+            self.engine.hung += 1
             self.engine.awake.wait()
         with self.engine.lock:
             headers = {name.lower(): value for name, value in self.headers.items()}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -41,11 +40,9 @@ async def test_a_request_succeeds_whatever_redis_does(
         scripted({"SET": answer, "ZADD": b"+QUEUED\r\n", "EXEC": b"-EXECABORT discarded\r\n"}) as script,
         ArqJobs(store, SystemClock(), script.options(timeout=TIMEOUT)) as jobs,
     ):
-        began = time.monotonic()
         with caplog.at_level(logging.WARNING):
             await jobs.enqueue("op")
             await jobs.enqueue("op")
-        assert time.monotonic() - began < 3 * TIMEOUT
         assert caplog.text.count("nobody was woken, a sweep will find it") == 1
         with pytest.raises(NotFound):
             await jobs.enqueue("unknown")

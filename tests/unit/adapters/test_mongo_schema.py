@@ -31,7 +31,7 @@ def indexes(kind: str, without: str = "", **changed: Any) -> Document:
     listed: list[Document] = [{"v": 2, "key": {"_id": 1}, "name": "_id_"}]
     for wanted in wanted_indexes(kind):
         if wanted.name != without:
-            listed.append({"v": 2, **wanted.spec(), **(changed if wanted.name == changed.get("name") else {})})
+            listed.append({"v": 2, **wanted.command(), **(changed if wanted.name == changed.get("name") else {})})
     return found(*listed)
 
 
@@ -159,12 +159,12 @@ async def test_a_database_of_the_release_before_lacks_the_indexes_of_many_values
 
 
 def _listed(kind: str) -> list[Document]:
-    return [{"v": 2, **wanted.spec()} for wanted in wanted_indexes(kind)]
+    return [{"v": 2, **wanted.command()} for wanted in wanted_indexes(kind)]
 
 
 def test_a_validator_takes_one_value_or_a_list_where_an_index_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "backup", (Index("group", ("org_id", "places.group"), many=True),))
-    (made,) = [index.spec() for index in wanted_indexes("backup") if index.name == "group"]
+    (made,) = [index.command() for index in wanted_indexes("backup") if index.name == "group"]
     assert list(made["key"]) == ["org", "body.places.group", "key"]
     values = {"bsonType": ["null", "number", "string", "bool", "array"]}
     items = {"items": {"bsonType": ["null", "number", "string", "bool"]}}

@@ -7,7 +7,6 @@ import gc
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -20,7 +19,7 @@ from service.errors import SettingsError, Unavailable
 from service.ports.checks import Check, Health
 from service.ports.clock import SystemClock
 from tests.support.mongo_server import Answer, Document, MongoServer, error, found, note
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.unit.adapters.mongo_stores import SECONDS, opened, options, server
 
 __all__ = ["server"]
@@ -56,8 +55,8 @@ SETS: dict[str, tuple[Document, str, str]] = {
     "a standalone, asked as a set": (ALONE, "?replicaSet=rs0", "--replSet"),
     "a standalone, asked directly": (ALONE, "?replicaSet=rs0&directConnection=true", "with --replSet rs0"),
     "a standalone without sessions": ({**ALONE, "logicalSessionTimeoutMinutes": None}, "", "with --replSet rs0"),
-    "a set of another name": ({}, "?replicaSet=rs1", "fix replicaSet"),
-    "a set of another name, asked directly": ({}, "?replicaSet=rs1&directConnection=true", "fix replicaSet"),
+    "a set of another name": ({}, "?replicaSet=rs1", "correct replicaSet"),
+    "a set of another name, asked directly": ({}, "?replicaSet=rs1&directConnection=true", "correct replicaSet"),
     "not initiated": (GHOST, "", "rs.initiate"),
     "not initiated, asked as a set": (GHOST, "?replicaSet=rs0", "rs.initiate"),
     "members that are not reached": (ELSEWHERE, "?replicaSet=rs0", "directConnection=true"),
@@ -79,7 +78,7 @@ URLS = {
     "mongodb:/nonsense": "URL",
     "mongodb://user:pass:word@host/": "URL",
     "mongodb://127.0.0.1/?w=banana&tls=perhaps": "URL",
-    "mongodb://no-such-host.invalid:27017/": "name is not known",
+    "mongodb://no-such-host.invalid:27017/": "cannot resolve the host name",
 }
 
 
@@ -145,12 +144,10 @@ async def test_no_server(listens: bool) -> None:
         place.bind(("127.0.0.1", 0))
         if listens:
             place.listen()
-        begun = time.monotonic()
-        with pytest.raises(Unavailable):
-            await MongoStore(
-                MongoOptions(f"mongodb://127.0.0.1:{place.getsockname()[1]}/", timeout=0.5), SystemClock()
-            ).open()
-        assert time.monotonic() - begun < 5
+        options = MongoOptions(f"mongodb://127.0.0.1:{place.getsockname()[1]}/", timeout=0.5)
+        async with asyncio.timeout(PATIENCE):  # the driver would wait for longer
+            with pytest.raises(Unavailable):
+                await MongoStore(options, SystemClock()).open()
 
 
 async def test_a_store_that_is_not_open() -> None:

@@ -13,6 +13,7 @@ from service.adapters.opensearch.engine import Connection, OpenSearchEngine
 from service.adapters.opensearch.wire import bulk_body, describe
 from service.errors import Unavailable
 from service.ports.search import BulkItem, PitGone, Rejected
+from tests.support.virtual_time import on_virtual_time
 from tests.unit.adapters.opensearch_servers import Answer, Request, answering, mute, scripted
 
 
@@ -148,6 +149,7 @@ async def test_a_refused_connection_is_unavailable() -> None:
             await engine.ping()
 
 
+@on_virtual_time
 async def test_silence_is_unavailable_in_time() -> None:
     async with mute() as url, connected(url) as engine:
         with pytest.raises(Unavailable, match="in time"):
@@ -163,6 +165,7 @@ async def test_a_second_host_answers_for_a_dead_one() -> None:
         assert len(seen) == 4
 
 
+@on_virtual_time
 async def test_a_host_that_hangs_costs_a_search_a_part_of_its_time_and_then_nobody_any() -> None:
     async with mute() as hung, scripted((200, HITS % ("false", 0))) as (live, seen), connected(hung, live) as engine:
         clock = asyncio.get_running_loop().time
@@ -176,14 +179,16 @@ async def test_a_host_that_hangs_costs_a_search_a_part_of_its_time_and_then_nobo
         assert clock() - began < 0.3, "the host that hangs is left alone"
 
 
+@on_virtual_time
 async def test_no_host_answers_and_the_time_out_holds() -> None:
     async with mute() as first, mute() as second, connected(first, second) as engine:
         began = asyncio.get_running_loop().time()
         with pytest.raises(Unavailable, match="in time"):
             await engine.search("i", {}, timeout=0.3)
-        assert asyncio.get_running_loop().time() - began < 0.6
+        assert asyncio.get_running_loop().time() - began < 0.4
 
 
+@on_virtual_time
 async def test_the_wait_for_a_connection_counts_and_is_bounded_in_number() -> None:
     async with mute() as url, connected(url, connections=2, waiting=20) as engine:
         began = asyncio.get_running_loop().time()
@@ -192,7 +197,7 @@ async def test_the_wait_for_a_connection_counts_and_is_bounded_in_number() -> No
         took = asyncio.get_running_loop().time() - began
     assert all(isinstance(answer, Unavailable) for answer in answers)
     assert sum("are waiting already" in str(answer) for answer in answers) == 80
-    assert took < 1.0
+    assert took < 0.4
 
 
 async def test_those_that_were_refused_leave_no_trace() -> None:

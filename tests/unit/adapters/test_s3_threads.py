@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
+from service.adapters.s3 import threads as s3_threads
 from service.adapters.s3.threads import Threads
 from service.errors import Unavailable
 from tests.support.waiting import until
@@ -13,16 +13,28 @@ from tests.support.waiting import until
 PATIENCE = 0.2
 
 
-async def test_a_turn_comes_however_long_it_takes_while_something_moves() -> None:
-    threads, gate = Threads(1, PATIENCE, "test"), threading.Event()
+class Clock:
+    """A clock that a test moves; it stands in the place of the module ``time``."""
 
-    def long() -> None:
-        while not gate.wait(PATIENCE / 20):
-            threads.note_progress()
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asked = 0
 
-    first, second = asyncio.create_task(threads.run(long)), asyncio.create_task(threads.run(str, 2))
-    begun = time.monotonic()
-    await until(lambda: time.monotonic() > begun + 3 * PATIENCE, "patience is over long since")
+    def monotonic(self) -> float:
+        self.asked += 1
+        return self.now
+
+
+async def test_a_turn_comes_however_long_it_takes_while_something_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, patience = Clock(), 0.01
+    monkeypatch.setattr(s3_threads, "time", clock)
+    threads, gate = Threads(1, patience, "test"), threading.Event()
+    first, second = asyncio.create_task(threads.run(gate.wait)), asyncio.create_task(threads.run(str, 2))
+    for _ in range(20):
+        asked = clock.asked
+        await until(lambda: clock.asked > asked, "the second looks whether to wait on")  # noqa: B023
+        clock.now += 0.9 * patience
+        threads.note_progress()
     assert not second.done()
     gate.set()
     assert await second == "2"

@@ -11,9 +11,9 @@ import pytest
 
 from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
+from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
 from indexer.status.model import UNKNOWN, Role, State
 from indexer.verify import last_result
-from indexer.verify.schedule import ScheduledVerify, VerifySchedule
 from service.ports.clock import SystemClock
 from tests.e2e.rig import ALIAS, Rig, rigged
 from tests.support.waiting import eventually, until
@@ -43,7 +43,7 @@ async def test_drift_is_logged_and_told_by_the_status(rig: Rig, caplog: pytest.L
     await rig.fill(30)
     follower = await rig.follow(OPTIONS)
     await rig.engine.delete_documents(await rig.physical(), [("asset_7", 1)])
-    with caplog.at_level(logging.ERROR, logger="indexer.verify.schedule"):
+    with caplog.at_level(logging.ERROR, logger="indexer.scheduled_verify"):
         schedule(rig, follower)
         await eventually(lambda: has_verified(rig), "the patrol went round")
     assert "assetry index verify --repair" in caplog.text

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -92,9 +91,8 @@ def test_size(tmp_path: Path, root: str, size: tuple[int, int] | None) -> None:
 
 
 def test_a_length_is_matched_in_linear_time() -> None:
-    began = time.perf_counter()
+    """In quadratic time, a million characters are more than any time-out waits for."""
     assert svg.length("1" * 1_000_000 + "!") is None
-    assert time.perf_counter() - began < 1
 
 
 ENTITY = '<!DOCTYPE svg [<!ENTITY ns_svg "http://www.w3.org/2000/svg">]>'

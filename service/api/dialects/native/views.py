@@ -11,6 +11,7 @@ from service.core.access.keys import Principal
 from service.core.files.links import Links
 from service.core.files.renditions import available
 from service.core.search.saved_searches import SavedSearchBody
+from service.model import LIST_FIELDS
 from service.ports.store import AnyRecord, Record
 from service.times import shown
 
@@ -106,14 +107,13 @@ def _list(name: str) -> Rule:
 
 
 _RULES: Mapping[str, Rule] = {
+    **{name: _list(name) for name in LIST_FIELDS},
     "tags": _tags,
     "metadata": lambda body, _: metadata(body),
     "urls": urls,
-    "collections": lambda body, _: body.get("collections") or [],
     "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),
     "is_deleted": lambda body, _: bool(body.get("deleted_at")),
     **{name: _moment(name) for name in ("created_at", "updated_at", "deleted_at", "captured_at", "expires_at")},
-    **{name: _list(name) for name in ("creator", "people", "colours")},
 }
 """How members are made that are not just the record's field of that name."""
 
