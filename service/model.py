@@ -347,3 +347,7 @@ class AssetBody(TypedDict):
     import_key: NotRequired[str]
     source_path: NotRequired[str]
     restored_from: NotRequired[str]
+    given: NotRequired[list[str]]
+    """What people gave of what the file could say: a new reading of the file leaves it alone."""
+    last_operation: NotRequired[str]
+    """The operation that changed it last."""
