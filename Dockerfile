@@ -5,8 +5,8 @@ FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY requirements.lock requirements.image.lock ./
-# Only wheels, only in the locks' versions, and only with the locks' hashes: nothing is compiled here. pip takes hashes
-# from requirements, and from constraints never.
+# Only wheels, with the versions and hashes in the lock files: nothing is compiled here. pip reads hashes from
+# requirements files only, not from constraints.
 RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > build.lock \
  && pip install --quiet --only-binary :all: --require-hashes --requirement build.lock
 RUN python -m venv --without-pip /opt/assetry \
@@ -24,7 +24,8 @@ RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Assetry" org.opencontainers.image.licenses="Apache-2.0"
-# The service installs nothing: what could is taken out. /data is the embedded engines', /scratch for uploads under way.
+# The service installs nothing, so the installers are removed. /data is for the embedded engines, /scratch for uploads in
+# progress.
 RUN pip uninstall --quiet --yes --root-user-action ignore setuptools wheel pip \
  && groupadd --gid 10001 assetry \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /scratch --shell /usr/sbin/nologin assetry \
@@ -43,7 +44,7 @@ WORKDIR /data
 VOLUME ["/data", "/scratch"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Alive, not ready: a service whose engine is away is not fixed by a restart. /readyz says which engine that is.
+# Liveness, not readiness: restarting the service does not fix an unavailable engine. /readyz says which one it is.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-I", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
 ENTRYPOINT ["assetry"]

@@ -1,5 +1,5 @@
-"""The indexer: it follows the store's change feed and keeps the search index equal to it.
+"""The indexer: it follows the store's change feed and keeps the search index in line with it.
 
-Changes are dirty bits: the record behind a key is read again and written with its rev, so order, repetition and lost
-answers do not matter. The index is derived data and can be built again at any time.
+A change only says which record changed: the record is read again and written with its rev, so order, duplicates and
+lost answers do not matter. The index is derived data and can be rebuilt at any time.
 """

@@ -1,4 +1,4 @@
-"""What an operator's process works with, beside the leader's: the same writer and letters, and a view of the leader."""
+"""What an operator's process works with: the leader's writer and dead letters, and a view of the leader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service.ports.search import SearchEngine
 from service.ports.store import Store
 
 POLL_SECONDS = 0.2
-"""How often the leader's record is looked at while it is waited for."""
+"""How often the leader's record is read while waiting for the leader."""
 
 
 def _carry_on() -> None:
@@ -35,7 +35,7 @@ def _never(key: str) -> bool:
 
 
 class PatientControl:
-    """A :class:`indexer.bulk.loop.LoopControl` that waits for an engine for ever; ``waits`` learns for what."""
+    """A :class:`indexer.bulk.loop.LoopControl` that waits for an engine forever; ``waits`` receives the reason."""
 
     def __init__(self, check: Callable[[], None], waits: Callable[[str], None]) -> None:
         self._check = check
@@ -53,7 +53,7 @@ class PatientControl:
 
 
 class Leader:
-    """The leader of an alias, wherever it runs, seen through the record of its lease."""
+    """The leader of an alias, wherever it runs, seen through its lease's record."""
 
     def __init__(self, store: Store, alias: str, *, check: Callable[[], None] = _carry_on) -> None:
         self._store = store
@@ -66,7 +66,7 @@ class Leader:
         return int(body.get("acked_gen", 0)) >= gen
 
     async def settle(self) -> None:
-        """Return when the saved token has passed every write that returned before the call, also by a later leader.
+        """Return when the saved token has passed every write that returned before the call, even under a later leader.
 
         Raises Unavailable, and what ``check`` raises.
         """
@@ -79,15 +79,15 @@ class Leader:
         token = (await checkpoint.load(self._store, self._alias)).get("token")
         try:
             return token is not None and self._store.passed(token, mark)
-        except HistoryLost:  # it is of another database: the leader is about to notice
+        except HistoryLost:  # the token belongs to another database: the leader is about to detect that
             return False
 
 
 class OperatorTools:
     """The tools for one alias.
 
-    ``check`` raises to end what is under way, ``waits`` learns what is waited for; ``worker`` is the fence of the
-    process where only one at a time may do this work.
+    ``check`` raises to end the current work, ``waits`` receives what it waits for; ``worker`` is the fencing token of
+    the process, if only one at a time may do this work.
     """
 
     def __init__(
@@ -117,16 +117,16 @@ class OperatorTools:
     def verify(
         self, target: Target, *, repair: Write | None = None, bodies: bool = True, settling: LeaderWait | None = None
     ) -> Verify:
-        """Return a verify of an index, which knows its dead letters.
+        """Return a verify of an index that knows the index's dead letters.
 
-        ``settling`` is how it waits for the leader where there may be none; without it, it waits as long as it takes.
+        ``settling`` is how it waits for the leader if there may be none; without it, it waits as long as it takes.
         """
         opt = self.options
         settled = self.leader.settle if settling is None else settling.settle
 
         async def settle() -> None:
             await settled()
-            await self.letters.reload(target.index)  # what the leader has passed it may have been refused
+            await self.letters.reload(target.index)  # the leader may have rejected what it has passed
 
         return Verify(
             self.store,
@@ -145,7 +145,7 @@ class OperatorTools:
 
 @dataclass(frozen=True, slots=True)
 class RetryResult:
-    """How many dead letters were tried again, and how many are open still."""
+    """How many dead letters were retried, and how many are still open."""
 
     tried: int
     left: int
@@ -154,9 +154,9 @@ class RetryResult:
 async def retry(
     tools: OperatorTools, *, index: str | None = None, assets: Collection[str] | None = None
 ) -> RetryResult:
-    """Read the records behind open dead letters and write them again now; a good version clears its letter.
+    """Read the records of open dead letters again and write them now; an accepted version clears its dead letter.
 
-    Of one ``index`` or of all that get writes; of these ``assets`` or of all. Raises Unavailable, Rejected, Halted,
+    Of one ``index``, or of all that get writes; of these ``assets``, or of all. Raises Unavailable, Rejected, Halted,
     IndexGone.
     """
     targets, _ = await resolved(tools.engine, await tools.plans.load())
@@ -165,7 +165,7 @@ async def retry(
     tried = left = 0
     for target in chosen:
         keys = [key for key in tools.letters.open(target.index) if assets is None or key in assets]
-        tools.bulk.forgive()  # nobody halts over letters that are known
+        tools.bulk.forgive()  # known dead letters must not halt the loop
         await tools.writer.apply(keys, [target])
         if keys:
             await tools.engine.refresh(target.index)

@@ -1,4 +1,4 @@
-"""What can be chosen of a follower."""
+"""The options of a follower."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import Self
 from indexer.bulk.loop import BatchLimits
 
 MEMORY_RUN = 1000
-"""From this many documents on, a bulk request of the embedded engine makes a run that it never merges again."""
+"""From this many documents on, a bulk request to the embedded engine makes a segment that it never merges again."""
 
 MEMORY_TRICKLE = 10
-"""Documents in one bulk request to the embedded engine where there are fewer than a run."""
+"""Documents in one bulk request to the embedded engine when there are too few for such a segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowOptions:
-    """What can be chosen of a follower.
+    """The options of a follower.
 
     Attributes:
-        alias: What searches call the index; physical indexes are named after it.
-        index_refresh: The engine's own refresh interval, in its time units: a net for what is written while nobody
-            follows. The follower refreshes itself, so an engine that did it as often would do the work twice.
+        alias: The index name that searches use; physical indexes are named after it.
+        index_refresh: The engine's own refresh interval, in its time units: a safety net for what is written without a
+            follower. The follower refreshes itself, so an engine that refreshed as often would do the work twice.
         shards: Primary shards of a new index.
         replicas: Copies of each shard.
         feed_limit: Changes in one batch of the feed.
         page: Records read and projected at once.
-        page_bytes: How heavy the documents of such a page may be: of heavy ones, fewer are read.
-        lanes: Bulk requests under way at once: three keep an engine of two cores busy while the next is projected.
-        batches: Batches of the feed under way at once: while one is written, the next is read. Tokens stay in order.
-        linger_seconds: How long the follower waits for company for what comes next, after a batch that was not full,
-            while nobody waits for their own write.
-        bounds: What one bulk request holds at most.
-        trickle: How many documents one bulk request holds where the feed has fewer than ``bounds.count`` (None: all).
-        refresh_seconds: The shortest time between two refreshes while nobody waits for their own write; 0 refreshes
-            after each batch, which is right where a refresh is free.
-        checkpoint_seconds: How often the token is saved, so also how much is repeated after a crash.
-        check_seconds: How often the follower looks whether the alias still shows its index.
-        plan_seconds: How often it looks whether the plan asks for other indexes.
-        renew_seconds: How often the leader gives a sign of life.
-        ttl_seconds: How long a stand-by waits for one before it takes over.
-        look_seconds: How often a stand-by looks.
-        epoch: Raised when the store is restored from a backup, so that its old revs win over the lost ones.
+        page_bytes: The maximum size of the documents of such a page: of large ones, fewer are read.
+        lanes: Concurrent bulk requests: three keep an engine with two cores busy while the next is projected.
+        batches: Concurrent batches of the feed: while one is written, the next is read. Tokens stay in order.
+        linger_seconds: How long the follower waits for more changes after a batch that was not full, while no caller
+            waits for its own write.
+        bounds: The limits of one bulk request.
+        trickle: Documents in one bulk request when the feed has fewer than ``bounds.count`` (None: all).
+        refresh_seconds: The shortest time between two refreshes while no caller waits for its own write; 0 refreshes
+            after each batch, which is right if a refresh costs nothing.
+        checkpoint_seconds: How often the token is saved, and so how much is repeated after a crash.
+        check_seconds: How often the follower checks that the alias still points to its index.
+        plan_seconds: How often it checks whether the plan asks for other indexes.
+        renew_seconds: How often the leader renews its lease.
+        ttl_seconds: How long a standby sees no renewal before it takes over.
+        look_seconds: How often a standby reads the lease.
+        epoch: Raised when the store is restored from a backup, so that its older revs win over the lost ones.
     """
 
     alias: str = "assets"
@@ -67,11 +67,11 @@ class FollowOptions:
 
     @classmethod
     def embedded(cls, alias: str = "assets") -> Self:
-        """Return what suits the embedded engine, which refreshes for nothing but merges inside a write.
+        """Return the options for the embedded engine, whose refreshes cost nothing, but which merges within a write.
 
-        It indexes ten runs of one size class (1-9, 10-99, 100-999 documents) again as one, and takes no other call
+        It re-indexes ten segments of one size class (1-9, 10-99, 100-999 documents) as one, and accepts no other call
         meanwhile. Requests of a thousand documents are never merged; requests of ten, the smallest of their class,
-        keep the longest pause at the thousand documents of one merge (measured: 1.7 s, against 4.3 s with forty).
+        limit the longest pause to that of merging a thousand documents (measured: 1.7 s, against 4.3 s with forty).
         """
         bounds = BatchLimits(count=MEMORY_RUN, size=50 * 2**20)
         return cls(

@@ -1,8 +1,8 @@
-"""Files through the API beside the raw MinIO client; memory with a large upload; operations of each store a second.
+"""Files through the API compared with the raw MinIO client; memory of a large upload; store operations per second.
 
-The API and the raw client work in turn in one run, with the same concurrency, on the same engine, so whatever else the
-machine does weighs on both. Files: an S3 engine at ASSETRY_TEST_S3_URL (http://ACCESS:SECRET@host:port). Stores: SQLite
-in a temporary folder, and MongoDB at ASSETRY_TEST_MONGODB_URL when that is set. `scripts/engines up` starts both.
+The API and the raw client alternate in one run, with the same concurrency, on the same engine, so other load on the
+machine affects both. Files: an S3 engine at ASSETRY_TEST_S3_URL (http://ACCESS:SECRET@host:port). Stores: SQLite in a
+temporary folder, and MongoDB at ASSETRY_TEST_MONGODB_URL if it is set. `scripts/engines up` starts both.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from scripts.benchstores import stores  # noqa: E402
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(prog="scripts/bench engines", description=__doc__)
-    parser.add_argument("--sections", default="files,stores", help="what to measure, by commas: files, stores")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each, API and raw client in turn")
-    parser.add_argument("--large", type=int, default=8, help="files of 100 MB in a round")
-    parser.add_argument("--small", type=int, default=1000, help="files of 10 kB in a round")
-    parser.add_argument("--upload-mb", type=int, default=2000, help="size of the upload that memory is watched in")
-    parser.add_argument("--records", type=int, default=2000, help="records in a store")
+    parser.add_argument("--sections", default="files,stores", help="comma-separated sections to measure: files, stores")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, alternating API and raw client")
+    parser.add_argument("--large", type=int, default=8, help="files of 100 MB per round")
+    parser.add_argument("--small", type=int, default=1000, help="files of 10 kB per round")
+    parser.add_argument(
+        "--upload-mb", type=int, default=2000, help="size of the upload during which memory is measured"
+    )
+    parser.add_argument("--records", type=int, default=2000, help="number of records in a store")
     chosen = parser.parse_args()
     sections = chosen.sections.split(",")
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -37,7 +39,7 @@ def main() -> None:
         if S3 in os.environ:
             asyncio.run(files(os.environ[S3], chosen.rounds, chosen.large, chosen.small, chosen.upload_mb))
         else:
-            print(f"\nNo files measured: {S3} is not set (scripts/engines up)")
+            print(f"\nSkipped files: {S3} is not set (scripts/engines up)")
     if "stores" in sections:
         asyncio.run(stores(chosen.records))
 

@@ -1,9 +1,9 @@
-"""The indexer beside opensearch-py's own bulk helper, on a real OpenSearch, with the same documents.
+"""The indexer compared with opensearch-py's bulk helper, on a real OpenSearch, with the same documents.
 
-Each part runs in a process of its own, so that its peak memory is its own: the full build of an index, what follows a
-burst of changes, how soon a committed write is searchable, and a verify. Our side reads its records from a store
-(SQLite) and makes documents of them; ``opensearchpy.helpers.parallel_bulk`` is given documents that are made already.
-They take turns on one engine.
+Each part runs in its own process, so that peak memory is measured separately: the full build of an index, following a
+burst of changes, how soon a committed write is searchable, and a verify. Assetry reads its records from a store
+(SQLite) and makes documents of them; ``opensearchpy.helpers.parallel_bulk`` gets finished documents. They alternate on
+one engine.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from service.ports.store import Change, Store  # noqa: E402
 ENGINE = "ASSETRY_TEST_OPENSEARCH_URL"
 PATIENCE = 900.0
 REFRESH = 0.5
-"""The follower's refresh interval in seconds, as production has it."""
+"""The refresh interval of the follower in seconds, as in production."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a part works: the store's folder, the engine's URL, an alias of its own."""
+    """The environment of a part: the folder of the store, the URL of the engine, an alias of its own."""
 
     data: Path
     url: str
@@ -78,7 +78,7 @@ async def following(place: Place, store: Store, engine: SearchEngine) -> AsyncIt
 
 
 async def build(place: Place) -> dict[str, Any]:
-    """Fill an empty index from the store until searches see everything."""
+    """Fill an empty index from the store until everything is searchable."""
     async with opened(place) as (store, engine):
         count = await store.count("asset", {})
         started = time.perf_counter()
@@ -89,7 +89,7 @@ async def build(place: Place) -> dict[str, Any]:
 
 
 async def burst(place: Place) -> dict[str, Any]:
-    """Follow changes to one in five assets, which were written while no follower ran."""
+    """Follow changes to one in five assets that were written while no follower was running."""
     async with opened(place) as (store, engine):
         keys = (await _keys(store))[::5]
         for start in range(0, len(keys), 50):
@@ -111,7 +111,7 @@ async def _keys(store: Store) -> list[str]:
 
 
 async def live(place: Place) -> dict[str, Any]:
-    """Write 200 times a second and see when each write becomes searchable; nobody hurries the follower."""
+    """Write 200 times per second and measure when each write becomes searchable, without waiting for tokens."""
     waiting: list[tuple[float, str]] = []
     times: list[float] = []
     async with opened(place) as (store, engine), following(place, store, engine) as follower:
@@ -141,11 +141,11 @@ async def live(place: Place) -> dict[str, Any]:
 
 
 async def verify(place: Place) -> dict[str, Any]:
-    """Compare every record's content with its document."""
+    """Compare the content of every record with its document."""
     async with opened(place) as (store, engine):
 
         async def settle() -> None:
-            raise AssertionError("nothing was to be looked at again")
+            raise AssertionError("there should be nothing to check again")
 
         (index,) = await engine.resolve_alias(place.alias)
         report = await Verify(store, engine, SystemClock(), index, settle=settle).run()
@@ -154,12 +154,12 @@ async def verify(place: Place) -> dict[str, Any]:
 
 
 async def helper(place: Place) -> dict[str, Any]:
-    """Send the documents of all records by parallel_bulk, as fast as it does."""
+    """Send the documents of all records with parallel_bulk, as fast as possible."""
     return await asyncio.to_thread(_helper, place, [_action(record) for record in await _records(place)])
 
 
 async def helper_burst(place: Place) -> dict[str, Any]:
-    """Send the documents of one record in five by parallel_bulk, into a full index."""
+    """Send the documents of one record in five with parallel_bulk, into a full index."""
     records = await _records(place)
     return await asyncio.to_thread(_helper, place, [_action(record) for record in records[::5]], full=records)
 
@@ -219,7 +219,7 @@ PARTS: dict[str, Callable[[Place], Awaitable[dict[str, Any]]]] = {
 
 
 def part(name: str, place: Place) -> dict[str, Any]:
-    """Run a part in a process of its own; return what it measured and its peak memory in MB."""
+    """Run a part in its own process; return its measurements and its peak memory in MB."""
     command = [sys.executable, __file__, "--part", name, "--data", str(place.data), "--alias", place.alias]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, ENGINE: place.url}, check=False)
     if done.returncode:
@@ -229,7 +229,7 @@ def part(name: str, place: Place) -> dict[str, Any]:
 
 
 async def _clean(place: Place) -> None:
-    """Delete the alias's indexes and forget what the store knows of them."""
+    """Delete the indexes of the alias and their state in the store."""
     engine = OpenSearchEngine(Connection(hosts=(place.url,)))
     try:
         for name in await engine.resolve_alias(place.alias):
@@ -274,15 +274,15 @@ def measure(place: Place) -> None:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000, help="assets in the store")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each part; the median is shown")
+    parser.add_argument("--count", type=int, default=100_000, help="number of assets in the store")
+    parser.add_argument("--rounds", type=int, default=3, help="runs per part; the median is shown")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--alias", default="bench", help=argparse.SUPPRESS)
     given = parser.parse_args()
     url = os.environ.get(ENGINE)
     if not url:
-        raise SystemExit(f"set {ENGINE} to an OpenSearch: export $(./scripts/engines up opensearch)")
+        raise SystemExit(f"set {ENGINE} to the URL of OpenSearch: export $(./scripts/engines up opensearch)")
     if given.part:
         found = asyncio.run(_run(given.part, Place(given.data, url, given.alias)))
         used = resource.getrusage(resource.RUSAGE_SELF)

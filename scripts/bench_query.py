@@ -1,7 +1,7 @@
-"""What the query language costs: compiling beside luqum's parse; the API beside the same DSL sent straight.
+"""The cost of the query language: compiling compared with luqum's parse; the API with the same DSL sent directly.
 
-The engine is a real OpenSearch: that of ASSETRY_TEST_OPENSEARCH_URL, else one that `scripts/engines` starts. Kinds of
-calls run in turn, so whatever else the machine does weighs on all of them.
+The engine is a real OpenSearch: the one at ASSETRY_TEST_OPENSEARCH_URL, or one started by `scripts/engines`. The kinds
+of calls alternate, so other load on the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -55,18 +55,18 @@ COMPLEX = (
     ),
     "cost.amount:[0.01 TO 0.10] AND usage_stats.downloads:>5",
 )
-"""The four complex queries of the API that Assetry speaks."""
+"""The four complex queries in the specification of the API."""
 
 DATES = "created_at:[2024-01-01 TO 2024-06-30]"
 CALLER = Caller("bench", "bench", frozenset({"admin"}))
 ALIAS = "bench-query"
-STEP = 100  # records of a page on the way down
+STEP = 100  # records per page while walking to the depth
 WARM = 20  # rounds that are not counted
 
 
 @dataclass(frozen=True)
 class Case:
-    """One search; `native` is the same in the words of `query_string`, None where that cannot say it."""
+    """One search; `native` is the same query for `query_string`, None if it cannot express it."""
 
     name: str
     text: str
@@ -102,7 +102,7 @@ def _now() -> datetime:
 
 
 def _best(work: Callable[[], object], rounds: int = 400) -> float:
-    """Return the median of the microseconds of one call, warmed up."""
+    """Return the median duration of one call in microseconds, after warming up."""
     times = []
     for _ in range(rounds):
         started = time.perf_counter_ns()
@@ -112,7 +112,7 @@ def _best(work: Callable[[], object], rounds: int = 400) -> float:
 
 
 async def compiling(client: AsyncOpenSearch, records: int) -> None:
-    """Print how long the four complex queries take to compile, beside a bare parse and the engine's answer."""
+    """Print the compile times of the four complex queries, compared with a bare parse and the engine's response."""
     head = ("query", "first compile, µs", "luqum parse alone, µs", "times", "compile again, µs", "engine's answer, ms")
     rows: list[tuple[str, ...]] = [(*head, "share", "answer with empty caches, ms", "share of a first compile")]
     now = _now()
@@ -137,7 +137,7 @@ async def compiling(client: AsyncOpenSearch, records: int) -> None:
 
 
 async def _uncached(client: AsyncOpenSearch, body: Json) -> float:
-    """Return the median of the milliseconds of answers that no cache of the engine helps."""
+    """Return the median response time in milliseconds without the engine's caches."""
     times = []
     for _ in range(30):
         await client.indices.clear_cache(index=ALIAS)
@@ -148,7 +148,7 @@ async def _uncached(client: AsyncOpenSearch, body: Json) -> float:
 
 
 async def _rounds(calls: list[Callable[[], Awaitable[Any]]], rounds: int) -> list[Timing]:
-    """Return the milliseconds of each kind of call; the kinds take turns."""
+    """Return the durations of each kind of call in milliseconds; the kinds alternate."""
     times: list[list[float]] = [[] for _ in calls]
     for number in range(rounds + WARM):
         for at, call in enumerate(calls):
@@ -187,7 +187,7 @@ def _seconds(text: str, lenient: bool) -> float:
 
 
 def _native(case: Case, body: Json) -> Json:
-    """Return the body with the same page, order and facets whose query is a `query_string`."""
+    """Return the body with the same page, order and facets, but with a `query_string` query."""
     said = {"query_string": {"query": case.native, "fields": list(BARE_FIELDS), "default_operator": "AND"}}
     held = {"filter": [{"term": {"org_id": CALLER.org_id}}], "must_not": [{"exists": {"field": "deleted_at"}}]}
     return {**body, "query": {"bool": {"must": [said], **held}}}
@@ -215,7 +215,7 @@ async def searching(session: aiohttp.ClientSession, url: str, client: AsyncOpenS
 async def deep(
     session: aiohttp.ClientSession, url: str, client: AsyncOpenSearch, rounds: int, depth: int
 ) -> list[list[str]]:
-    """Return the rows of pages at a depth that offsets do not reach."""
+    """Return the rows for pages at a depth beyond the reach of offsets."""
     cursor, rows = "*", []
     for _ in range(depth // STEP):
         cursor = (await _get(session, _url(url, query="", limit=STEP, cursor=cursor, facets="")))["next_cursor"]
@@ -267,7 +267,7 @@ async def _get(session: aiohttp.ClientSession, target: str) -> Json:
 async def throughput(
     session: aiohttp.ClientSession, url: str, client: AsyncOpenSearch, connections: int, seconds: float
 ) -> None:
-    """Print searches a second of one API process, and of opensearch-py alone, at so many connections."""
+    """Print searches per second of one API process and of opensearch-py alone, at this number of connections."""
     body = compile_search(SearchRequest(text="mountain"), CALLER, _now()).body
     target = _url(url, query="mountain", facets="")
 
@@ -277,12 +277,12 @@ async def throughput(
             assert answer.status == 200
 
     best = {"api": 0.0, "alone": 0.0}
-    for _ in range(3):  # in turn; the best of three, so that a moment's load of the machine is left out
+    for _ in range(3):  # alternating; the best of three excludes short load on the machine
         best["api"] = max(best["api"], await _rate(through_api, connections, seconds))
         best["alone"] = max(
             best["alone"], await _rate(lambda: client.search(index=ALIAS, body=body), connections, seconds)
         )
-    print(f"\nSearches a second at {connections} connections, best of three runs of {seconds:.0f} s\n")
+    print(f"\nSearches per second at {connections} connections, best of three runs of {seconds:.0f} s\n")
     _table(
         ("one API process", "opensearch-py alone", "ratio"),
         (f"{best['api']:.0f}", f"{best['alone']:.0f}", f"{best['api'] / best['alone']:.2f}"),
@@ -334,8 +334,8 @@ async def measure(chosen: argparse.Namespace) -> None:
                     await compiling(client, chosen.records)
                     rows = await searching(session, url, client, chosen.rounds)
                     rows += await deep(session, url, client, chosen.rounds, chosen.depth)
-                    print(f"\n{chosen.records:,} records, {chosen.rounds} rounds each, in turn; milliseconds\n")
-                    head = ("search", "API p50", "API p95", "same DSL p50", "same DSL p95", "API adds at p50")
+                    print(f"\n{chosen.records:,} records, {chosen.rounds} rounds each, alternating; milliseconds\n")
+                    head = ("search", "API p50", "API p95", "same DSL p50", "same DSL p95", "API overhead at p50")
                     _table((*head, "query_string p50", "query_string p95"), *(tuple(row) for row in rows))
                     await throughput(session, url, client, chosen.connections, chosen.seconds)
 
@@ -343,11 +343,11 @@ async def measure(chosen: argparse.Namespace) -> None:
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(prog="scripts/bench query", description=__doc__)
-    parser.add_argument("--records", type=int, default=100_000, help="records to search in")
-    parser.add_argument("--rounds", type=int, default=200, help="calls of each kind and query")
-    parser.add_argument("--depth", type=int, default=50_000, help="hits before the page by cursor")
-    parser.add_argument("--connections", type=int, default=16, help="searches at the same time")
-    parser.add_argument("--seconds", type=float, default=8, help="of each run that counts searches a second")
+    parser.add_argument("--records", type=int, default=100_000, help="number of records to search")
+    parser.add_argument("--rounds", type=int, default=200, help="calls per kind and query")
+    parser.add_argument("--depth", type=int, default=50_000, help="hits before the page fetched by cursor")
+    parser.add_argument("--connections", type=int, default=16, help="concurrent searches")
+    parser.add_argument("--seconds", type=float, default=8, help="duration of each throughput run, in seconds")
     parser.add_argument("--texts", type=int, metavar="N", help="time hostile texts and N generated ones; no engine")
     chosen = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")

@@ -1,8 +1,8 @@
-"""Search through the API beside the same body sent straight to the engine; import; memory; cold start.
+"""Search through the API compared with the same body sent directly to the engine; import; memory; cold start.
 
-Both kinds of search run in turn, in one process, on one engine with the same records, by the same HTTP client library
-(aiohttp, which opensearch-py uses too), so whatever else the machine does weighs on both. The engine is the embedded
-one, or the one at ASSETRY_OPENSEARCH_URL.
+Both kinds of search alternate in one process, on one engine with the same records, with the same HTTP client library
+(aiohttp, which opensearch-py uses too), so other load on the machine affects both. The engine is the embedded one, or
+the one at ASSETRY_OPENSEARCH_URL.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def _compare(url: str, engine: str, key: str, rounds: int) -> list[tuple[s
                 straight = await client.search(index=INDEX, body=body)
                 ended = time.perf_counter()
                 totals.add((found["total_count"], straight["hits"]["total"]["value"]))
-                if number >= 20:  # the first rounds warm both up
+                if number >= 20:  # the first rounds warm up both
                     api.append((middle - started) * 1000)
                     direct.append((ended - middle) * 1000)
             assert len(totals) == 1, totals
@@ -82,7 +82,7 @@ async def _compare(url: str, engine: str, key: str, rounds: int) -> list[tuple[s
 
 
 async def search(count: int, rounds: int) -> None:
-    """Print the table of searches and the cold start."""
+    """Print the table of searches and the cold start times."""
     with tempfile.TemporaryDirectory() as folder:
         starts = []
         for number in range(5):
@@ -93,8 +93,10 @@ async def search(count: int, rounds: int) -> None:
         async with service(data, ASSETRY_INDEX_PREFIX=INDEX) as (url, filled):
             engine = os.environ.get(ENGINE) or json.loads((data / "run" / "engine.json").read_text())["url"]
             results = await _compare(url, engine, key, rounds)
-    print(f"\n{count:,} assets, {rounds} rounds each, in turn; milliseconds\n")
-    print("| search | API p50 | API p95 | engine alone p50 | engine alone p95 | API adds at p50 | median of pairs |")
+    print(f"\n{count:,} assets, {rounds} rounds each, alternating; milliseconds\n")
+    print(
+        "| search | API p50 | API p95 | engine alone p50 | engine alone p95 | API overhead at p50 | median of pairs |"
+    )
     print("|---|---|---|---|---|---|---|")
     for name, api, direct in results:
         pairs = median(one - other for one, other in zip(api.times, direct.times, strict=True))
@@ -105,8 +107,8 @@ async def search(count: int, rounds: int) -> None:
 
 
 def imports(folder: Path, sizes: Sequence[int]) -> None:
-    """Print the table of imports: each in a process of its own, its peak memory as the kernel counted it."""
-    print("\n| files | seconds | files a second | peak memory of the command, MB |")
+    """Print the table of imports: each runs in its own process, with the peak memory reported by the kernel."""
+    print("\n| files | seconds | files per second | peak memory of the command, MB |")
     print("|---|---|---|---|")
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     for size in sizes:
@@ -119,7 +121,7 @@ def imports(folder: Path, sizes: Sequence[int]) -> None:
 
 
 def _import(library: Path, data: Path, size: int) -> None:
-    """Import in a child of a child, so that the peak of this import alone is counted."""
+    """Import in a child of a child process, so that only the peak memory of this import is counted."""
     code = (
         "import resource, subprocess, sys;"
         "out = subprocess.run(sys.argv[1:], capture_output=True, text=True).stdout;"
@@ -136,11 +138,11 @@ def _import(library: Path, data: Path, size: int) -> None:
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(prog="scripts/bench search", description=__doc__)
-    parser.add_argument("--assets", type=int, default=10_000, help="records to search in")
-    parser.add_argument("--rounds", type=int, default=300, help="calls of each kind and query")
+    parser.add_argument("--assets", type=int, default=10_000, help="number of records to search")
+    parser.add_argument("--rounds", type=int, default=300, help="calls per kind and query")
     parser.add_argument("--drawings", type=Path, default=Path("/usr/share/openclipart/svg"), help="folder to import")
     parser.add_argument("--no-import", action="store_true", help="measure searches only")
-    parser.add_argument("--sizes", default="1000,3000,7458", help="how many of its files, by commas")
+    parser.add_argument("--sizes", default="1000,3000,7458", help="comma-separated numbers of files to import")
     chosen = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     asyncio.run(search(chosen.assets, chosen.rounds))
@@ -149,7 +151,7 @@ def main() -> None:
     if chosen.drawings.is_dir():
         imports(chosen.drawings, [int(size) for size in chosen.sizes.split(",")])
     else:
-        print(f"\nNo import measured: {chosen.drawings} is not there (apt-get install openclipart-svg)")
+        print(f"\nSkipped imports: {chosen.drawings} does not exist (apt-get install openclipart-svg)")
     print(f"\nPeak memory of this benchmark: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 

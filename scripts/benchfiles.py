@@ -1,4 +1,4 @@
-"""Uploads and downloads through the API beside the raw MinIO client, and the memory of a large upload."""
+"""Uploads and downloads through the API compared with the raw MinIO client, and the memory of a large upload."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from service.adapters.s3.options import S3Options
 S3 = "ASSETRY_TEST_S3_URL"
 MB = 1_000_000
 GOAL = 0.7
-"""Of the raw client's throughput, which the API should reach."""
+"""The share of the raw client's throughput that the API should reach."""
 
 Work = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Load:
-    """A kind of file: its size in bytes, how many in a round, and how many at once."""
+    """A workload: file size in bytes, number of files per round, and concurrency."""
 
     name: str
     size: int
@@ -45,14 +45,14 @@ class Load:
 
 @dataclass
 class Rates:
-    """MB a second in each round."""
+    """MB per second in each round."""
 
     raw: list[float] = field(default_factory=list)
     api: list[float] = field(default_factory=list)
 
 
 async def files(url: str, rounds: int, large: int, small: int, upload_mb: int) -> None:
-    """Print the tables of files."""
+    """Print the tables for files."""
     bucket = f"assetry-bench-{secrets.token_hex(4)}"
     await create_bucket(S3Options(url, bucket=bucket))
     raw = _raw(url)
@@ -94,7 +94,7 @@ def _remove(raw: Minio, bucket: str) -> None:
 
 async def _compare(session: aiohttp.ClientSession, raw: Minio, bucket: str, load: Load, rounds: int) -> None:
     up, down = Rates(), Rates()
-    seed = os.urandom(load.size)  # each file differs in its first bytes: equal content is not sent twice
+    seed = os.urandom(load.size)  # files differ in their first bytes, since identical content is not sent twice
     with ThreadPoolExecutor(load.at_once) as pool:
         for number in range(rounds):
             names = [f"raw/{number}/{index}" for index in range(load.count)]
@@ -130,7 +130,7 @@ async def _compare(session: aiohttp.ClientSession, raw: Minio, bucket: str, load
 
 
 def _fresh(seed: bytes) -> bytes:
-    """Return content like no other, which no reader takes for a damaged file of a kind that it knows."""
+    """Return unique content that no reader mistakes for a damaged file of a known format."""
     return b"bench " + os.urandom(16) + seed[22:]
 
 
@@ -152,7 +152,7 @@ def _threaded(pool: ThreadPoolExecutor, work: Callable[[int], None]) -> Work:
 
 
 async def _rate(load: Load, work: Work) -> float:
-    """Return MB a second of one round."""
+    """Return the MB per second of one round."""
     todo: Iterator[int] = iter(range(load.count))
 
     async def worker() -> None:
@@ -179,7 +179,7 @@ def _row(load: Load, way: str, rates: Rates) -> None:
 
 
 async def _watch(session: aiohttp.ClientSession, size: int) -> None:
-    """Upload one large file and print how the service's memory rose."""
+    """Upload one large file and print how the memory of the service grew."""
 
     async def body() -> AsyncIterator[bytes]:
         piece = os.urandom(MB)
@@ -203,7 +203,7 @@ async def _watch(session: aiohttp.ClientSession, size: int) -> None:
 
 @contextmanager
 def _memory() -> Iterator[Callable[[], int]]:
-    """Give the peak memory of the service in MB, as the kernel counted it; reset at the start where that is allowed."""
+    """Yield a function that returns the peak memory of the service in MB; reset at the start where permitted."""
     place = Path("/proc") / str(_served())
 
     def peak() -> int:
@@ -217,7 +217,7 @@ def _memory() -> Iterator[Callable[[], int]]:
 
 
 def _served() -> int:
-    """Return the process id of the service that this process started."""
+    """Return the process id of the service started by this process."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     for child in children:
         if b"\0serve\0" in (Path("/proc") / child / "cmdline").read_bytes():

@@ -1,4 +1,4 @@
-"""What the benchmarks of searches share: records to search in, the service as a process, and timings."""
+"""Shared code of the search benchmarks: records to search, the service as a process, and timings."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ MODULES = ("image_studio", "video_studio", "story_writer", "blog_writer")
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one kind of call."""
+    """The durations of one kind of call, in milliseconds."""
 
     times: list[float]
 
     def at(self, share: float) -> float:
-        """Return the time below which this share of the calls stayed."""
+        """Return the duration that this share of the calls did not exceed (a percentile)."""
         return sorted(self.times)[min(len(self.times) - 1, int(len(self.times) * share))]
 
 
@@ -74,7 +74,7 @@ def asset(rng: random.Random) -> AssetCreate:
 
 
 async def fill(data: Path, count: int) -> str:
-    """Write the records and a key; return the key."""
+    """Write the records and create a key; return the key."""
     rng = random.Random(42)
     who = Principal("bench", "bench", frozenset(SCOPES))
     async with open_base(load(data=data)) as base:
@@ -92,7 +92,7 @@ async def fill(data: Path, count: int) -> str:
 
 @asynccontextmanager
 async def service(data: Path, **settings: str) -> AsyncIterator[tuple[str, float]]:
-    """Run ``assetry serve`` (``settings`` are environment variables); once ready, give its URL and the seconds."""
+    """Run ``assetry serve`` with ``settings`` as environment variables; once ready, yield its URL and the seconds."""
     command = [sys.executable, "-m", "service", "serve", "--data", str(data), "--port", "0"]
     started = time.perf_counter()
     environment = {**os.environ, "ASSETRY_LOG_LEVEL": "error", **settings}

@@ -1,4 +1,4 @@
-"""Operations of each store a second, through the port."""
+"""Operations per second of each store, through the port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.ports.store import Body, Change, Store
 
 MONGODB = "ASSETRY_TEST_MONGODB_URL"
 AT_ONCE = (1, 16)
-"""Callers at the same time."""
+"""Concurrent callers."""
 
 Call = Callable[[Store, int], Awaitable[object]]
 
@@ -51,18 +51,18 @@ async def _mongodb() -> AsyncIterator[Store]:
 
 
 STORES: Mapping[str, Callable[[], AbstractAsyncContextManager[Store]]] = {"SQLite": _sqlite, "MongoDB": _mongodb}
-"""By name; MongoDB is measured when its URL is set. A store joins by one line."""
+"""The stores by name; MongoDB is measured if its URL is set. Add a store with one line."""
 
 
 async def stores(records: int) -> None:
-    """Print a table of operations a second on each store."""
+    """Print a table of operations per second for each store."""
     bodies = _bodies(records)
-    print(f"\n{records:,} records; operations a second\n")
+    print(f"\n{records:,} records; operations per second\n")
     print("| store | callers | insert | get | update | update at a rev | find a page of 50 | insert, 500 in a call |")
     print("|---|---|---|---|---|---|---|---|")
     for name, opened in STORES.items():
         if name == "MongoDB" and MONGODB not in os.environ:
-            print(f"No MongoDB measured: {MONGODB} is not set (scripts/engines up)")
+            print(f"Skipped MongoDB: {MONGODB} is not set (scripts/engines up)")
             continue
         for at_once in AT_ONCE:
             async with opened() as store:
@@ -81,7 +81,7 @@ def _bodies(count: int) -> list[Body]:
 
 def _calls(bodies: list[Body]) -> list[Call]:
     keys = [str(body["id"]) for body in bodies]
-    revs = dict.fromkeys(keys, 2)  # one insert and one update have passed
+    revs = dict.fromkeys(keys, 2)  # after one insert and one update
 
     async def page(store: Store, number: int) -> object:
         return await store.find("asset", {"org_id": "bench", "type": bodies[number]["type"]}, limit=50)
@@ -112,7 +112,7 @@ async def _rate(store: Store, call: Call, count: int, at_once: int) -> float:
 
 
 async def _batches(store: Store, bodies: list[Body]) -> float:
-    """Return records a second, inserted in calls of 500: other records of the same content."""
+    """Return records per second when inserted in calls of 500: different records with the same content."""
     others = [_another(body) for body in bodies]
     started = time.perf_counter()
     for first in range(0, len(others), 500):

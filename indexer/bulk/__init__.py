@@ -1,1 +1,1 @@
-"""Documents to the engine in bulk: items, their outcomes, repetitions and dead letters."""
+"""Writing documents to the engine in bulk: items, their outcomes, retries and dead letters."""

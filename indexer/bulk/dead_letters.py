@@ -1,4 +1,4 @@
-"""Documents that an index refuses for good: kept in the store until a later version of them is accepted."""
+"""Documents that an index rejects permanently: kept in the store until a later version of them is accepted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter: the physical index that refuses the asset, at which version, why, how often and since when."""
+    """One dead letter: the physical index, the rejected asset and version, why, how often and since when."""
 
     index: str
     asset_id: str
@@ -36,7 +36,7 @@ class DeadLetter:
 
     @classmethod
     def read(cls, body: Body) -> Self:
-        """Return what a record holds; earlier releases wrote ``at`` alone, and counted nothing."""
+        """Parse a record; earlier releases wrote only ``at``, and did not count attempts."""
         last: str = body.get("last_at") or body["at"]
         return cls(
             index=body["index"],
@@ -53,8 +53,8 @@ class DeadLetter:
 class DeadLetters:
     """The dead letters of some indexes: records of kind ``dead_letter`` under ``<index>:<asset id>``.
 
-    {index, asset_id, version, error_type, reason, attempts, first_at, last_at, open}. One that is cleared stays as a
-    record with ``open`` false, since a store never uses a key twice. The open ones are known in memory, so an accepted
+    {index, asset_id, version, error_type, reason, attempts, first_at, last_at, open}. A cleared one stays as a record
+    with ``open`` false, because a store never reuses a key. The open ones are cached in memory, so that an accepted
     document costs nothing.
     """
 
@@ -67,11 +67,11 @@ class DeadLetters:
         return sum(map(len, self._open.values()))
 
     def open(self, index: str) -> Mapping[str, int]:
-        """Return the refused version of each asset whose letter is open."""
+        """Return the rejected version of each asset with an open dead letter."""
         return self._open[index]
 
     async def load(self, indexes: Iterable[str]) -> None:
-        """Read the open ones of these indexes from the store, and forget all others. Raises Unavailable."""
+        """Load the open dead letters of these indexes from the store, and drop all others. Raises Unavailable."""
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for index in indexes:
             async for letter in listed(self._store, index):
@@ -79,7 +79,7 @@ class DeadLetters:
         self._open = found
 
     async def reload(self, index: str) -> None:
-        """Read those of one index again: other processes write letters, too. Raises Unavailable."""
+        """Reload those of one index, because other processes write dead letters too. Raises Unavailable."""
         self._open[index] = {letter.asset_id: letter.version async for letter in listed(self._store, index)}
 
     async def add(self, index: str, outcome: BulkOutcome) -> None:
@@ -107,18 +107,18 @@ class DeadLetters:
             self._open[index][outcome.id] = left
 
     async def clear(self, index: str) -> int:
-        """Clear all letters of an index that is no more; return how many were open. Raises Unavailable."""
+        """Clear all dead letters of an index that no longer exists; return how many were open. Raises Unavailable."""
         keys = [letter.asset_id async for letter in listed(self._store, index)]
         for asset_id in keys:
             await upsert(self._store, KIND, _key(index, asset_id), {"open": False})
         self._open.pop(index, None)
         return len(keys)
 
-    # A process that was stopped and wakes up may still write letters. So a letter never goes back to an earlier
-    # version, and what is accepted clears no letter of a later one.
+    # A process that was suspended may still write dead letters when it resumes. So a dead letter never goes back to an
+    # earlier version, and an accepted document does not clear one of a later version.
 
     async def _write(self, index: str, asset_id: str, fields: Body, now: str) -> int:
-        """Write one more attempt and return the refused version; a letter that is opened (again) counts anew."""
+        """Write one more attempt and return the rejected version; a (re)opened dead letter starts counting anew."""
         key = _key(index, asset_id)
         first = {**fields, "index": index, "asset_id": asset_id, "attempts": 1, "first_at": now}
         while True:
@@ -137,7 +137,7 @@ class DeadLetters:
             return int(fields["version"])
 
     async def _close(self, key: str, version: int) -> int | None:
-        """Close a letter of this version or an earlier one; return the version of one that stays open."""
+        """Close a dead letter of this version or an earlier one; return the version of one that stays open."""
         while True:
             held = await self._held(key)
             if held is None or not held.body.get("open"):
@@ -155,7 +155,7 @@ class DeadLetters:
 
 
 async def listed(store: Store, index: str) -> AsyncIterator[DeadLetter]:
-    """Give the open dead letters of an index, by asset id. Raises Unavailable."""
+    """Yield the open dead letters of an index, by asset id. Raises Unavailable."""
     after: str | None = None
     while True:
         where: dict[str, Condition] = {"index": index, "open": True}

@@ -1,4 +1,4 @@
-"""The bulk loop: documents in, each of them acknowledged or a dead letter when it returns."""
+"""The bulk loop: when it returns, every document is either acknowledged or a dead letter."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from service.times import backoff
 
 
 class IndexGone(Exception):
-    """The ``index`` that is written to is not there."""
+    """The ``index`` that is written to does not exist."""
 
     def __init__(self, index: str) -> None:
-        super().__init__(f"the index {index} is gone")
+        super().__init__(f"the index {index} does not exist")
         self.index = index
 
 
 class Halted(Exception):
-    """Too many documents fail for good in one ``index``: going on would only fill the dead letters."""
+    """Too many documents of one ``index`` fail permanently: continuing would only fill the dead letters."""
 
     def __init__(self, index: str) -> None:
         super().__init__(
-            f"more than 20 % of the last 1,000 documents for {index} were refused: look at the dead letters' reasons"
+            f"more than 20 % of the last 1,000 documents for {index} were rejected: check its dead letters"
         )
         self.index = index
 
 
 class LoopControl(Protocol):
-    """How the loop's owner holds it up and learns what it waits for."""
+    """How the owner of the loop can stop or delay it, and learns what it waits for."""
 
     def check(self) -> None:
         """Raise to end the loop before the next request."""
@@ -46,27 +46,27 @@ class LoopControl(Protocol):
 
 
 class DeadLetterSink(Protocol):
-    """Where refusals go: see :class:`indexer.bulk.dead_letters.DeadLetters`."""
+    """Where rejections go: see :class:`indexer.bulk.dead_letters.DeadLetters`."""
 
     async def add(self, index: str, outcome: BulkOutcome) -> None:
-        """Record a refusal durably."""
+        """Record a rejection durably."""
         ...
 
     async def accepted(self, index: str, outcome: BulkOutcome) -> None:
-        """Learn that an index accepted a document."""
+        """Record that an index accepted a document."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one bulk request holds at most: documents, and bytes of documents (OpenSearch advises 5 to 15 MB)."""
+    """The limits of one bulk request: documents, and bytes of documents (OpenSearch recommends 5 to 15 MB)."""
 
     count: int = 500
     size: int = 5 * 2**20
 
 
 def requests(items: Sequence[BulkItem], bounds: BatchLimits) -> Iterator[list[BulkItem]]:
-    """Split items, in order, into requests within the bounds; a document over the size goes alone."""
+    """Split items, in order, into requests within the limits; a document over the size limit is sent alone."""
     batch: list[BulkItem] = []
     size = 0
     for item in items:
@@ -84,11 +84,11 @@ Again = tuple[list[BulkItem], str]
 
 
 class BulkLoop:
-    """Writes documents until each is done, by the table of :mod:`indexer.bulk.outcomes`.
+    """Writes documents until each is settled, by the table of :mod:`indexer.bulk.outcomes`.
 
-    ``lanes`` requests are under way at once. Order does not matter, since every document carries its version.
-    ``spared`` are indexes whose refusals halt nothing, because a reindex is about to replace them. ``items`` counts
-    what became of them by :class:`~indexer.bulk.outcomes.Verdict`.
+    ``lanes`` requests run concurrently. Order does not matter, since every document carries its version. Rejections by
+    the ``spared`` indexes never halt the loop, because a reindex is about to replace them. ``items`` counts the
+    outcomes by :class:`~indexer.bulk.outcomes.Verdict`.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class BulkLoop:
     async def write(self, index: str, items: Sequence[BulkItem], *, bounds: BatchLimits | None = None) -> None:
         """Return when every item is acknowledged by ``index`` or durably a dead letter.
 
-        ``bounds`` overrides the loop's own.
+        ``bounds`` overrides the loop's own limits.
 
-        Raises IndexGone, Halted, and what the flow raises. An engine (or store of dead letters) that does not answer is
-        waited for.
+        Raises IndexGone, Halted, and what the loop control raises. It waits for an engine (or a store of dead letters)
+        that does not answer.
         """
         lanes = [self._lane(index, batch) for batch in requests(items, bounds or self._bounds)]
         for ended in await asyncio.gather(*lanes, return_exceptions=True):
@@ -123,11 +123,11 @@ class BulkLoop:
                 raise ended
 
     def forgive(self) -> None:
-        """Forget the failures so far: somebody has looked, and wants another attempt."""
+        """Reset the count of failures, because an operator has seen them and wants another attempt."""
         self._windows.clear()
 
     async def refuse(self, index: str, outcome: BulkOutcome) -> None:
-        """Take note of a record that could not be projected. Raises Halted, Unavailable."""
+        """Record a record that cannot be projected. Raises Halted, Unavailable."""
         await self._finish(index, outcome, Verdict.DEAD)
 
     async def _lane(self, index: str, items: list[BulkItem]) -> None:
@@ -145,7 +145,7 @@ class BulkLoop:
                     await self._flow.pause(backoff(attempt), reason)
 
     async def _send(self, index: str, items: list[BulkItem]) -> Again:
-        """Send one request and settle what it settles; return what is to be sent again, and why."""
+        """Send one request and settle the items it settles; return those to be sent again, and why."""
         try:
             outcomes = await self._engine.bulk(index, items)
         except Rejected as error:
@@ -161,18 +161,18 @@ class BulkLoop:
             if what is Verdict.RETRY:
                 self.items[what] += 1
                 again.append(item)
-                reason = f"the engine answers {outcome.status} {outcome.error_type}"
+                reason = f"the engine answered {outcome.status} {outcome.error_type}"
             else:
                 await self._finish(index, outcome, what)
         return again, reason
 
     async def _rejected(self, index: str, items: list[BulkItem], error: Rejected) -> Again:
-        """Settle the refusal of a whole request: wait, give up, or halve it until the document at fault is alone."""
+        """Handle a rejected request: wait, give up, or halve it until the document at fault is alone."""
         what = rejected(error.status)
         if what is Verdict.GONE:
             raise IndexGone(index) from error
         if what is Verdict.RETRY:
-            return items, f"the engine answers {error.status} {error.error_type}"
+            return items, f"the engine answered {error.status} {error.error_type}"
         if len(items) == 1:
             (item,) = items
             outcome = BulkOutcome(item.id, item.version, error.status, error.error_type, error.reason)
@@ -184,7 +184,7 @@ class BulkLoop:
         return first + second, reason or other
 
     async def _compare(self, index: str, outcomes: Sequence[BulkOutcome], verdicts: Sequence[Verdict]) -> list[Verdict]:
-        """Settle conflicts: done where the index holds at least our version, else to be sent again."""
+        """Settle version conflicts: done if the index has at least this version, otherwise send again."""
         stale = [outcome.id for outcome, what in zip(outcomes, verdicts, strict=True) if what is Verdict.STALE]
         held = await self._engine.versions(index, stale)
         return [
@@ -193,7 +193,7 @@ class BulkLoop:
         ]
 
     async def _finish(self, index: str, outcome: BulkOutcome, what: Verdict) -> None:
-        """Count an item that is settled, and write or clear its dead letter."""
+        """Count a settled item, and write or clear its dead letter."""
         self.items[what] += 1
         self._windows[index].add(what)
         if what is Verdict.DEAD:

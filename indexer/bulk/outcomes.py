@@ -1,4 +1,4 @@
-"""What to do about each answer to a bulk item: the table of outcomes, pure."""
+"""What to do about each answer to a bulk item: the table of outcomes, without I/O."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from service.ports.search import BulkOutcome
 
 WINDOW = 1000
 MAX_PERMANENT = 200
-"""More permanent failures than this in the last thousand items (20 %): a bad mapping, not a bad document."""
+"""More permanent failures than this in the last thousand items (20 %) mean a bad mapping, not a bad document."""
 
 
 class Verdict(StrEnum):
     """What follows from an item's status."""
 
     DONE = "done"  # acknowledged
-    STALE = "stale"  # the index holds another version: done if that is at least ours
-    RETRY = "retry"  # the engine cannot take it now
-    GONE = "gone"  # there is no such index
-    DEAD = "dead"  # this document is refused for good
+    STALE = "stale"  # the index has another version: done if that is at least the item's
+    RETRY = "retry"  # the engine cannot accept it now
+    GONE = "gone"  # the index does not exist
+    DEAD = "dead"  # this document is rejected permanently
 
 
 _VERDICTS: dict[int, Verdict] = {
-    403: Verdict.RETRY,  # a write block (full disk, read-only index) or a missing permission: the operator's to lift
+    403: Verdict.RETRY,  # a write block (full disk, read-only index) or a missing permission: for an operator to fix
     404: Verdict.GONE,
     408: Verdict.RETRY,
     409: Verdict.STALE,
@@ -41,9 +41,9 @@ def verdict(status: int) -> Verdict:
 
 
 def rejected(status: int) -> Verdict | None:
-    """Return what follows from the refusal of a whole request: RETRY, GONE, or None to look for the item at fault.
+    """Return what follows from the rejection of a whole request: RETRY, GONE, or None to search for the item at fault.
 
-    A 413 and a 400 say that one of its documents, or their sum, is too much: halves of it tell which.
+    A 413 or 400 means that one of its documents, or their sum, is too large: halving the request tells which.
     """
     return {401: Verdict.RETRY, 403: Verdict.RETRY, 404: Verdict.GONE}.get(status)
 
@@ -65,10 +65,10 @@ class FailureWindow:
 
     @property
     def tripped(self) -> bool:
-        """Whether so many documents fail for good that the fault is not theirs."""
+        """Whether so many documents fail permanently that the documents cannot be the cause."""
         return self._failed > MAX_PERMANENT
 
 
 def permanent(item_id: str, version: int, error: Exception) -> BulkOutcome:
-    """Return the outcome of a record that could not even be projected."""
+    """Return the outcome of a record that could not be projected."""
     return BulkOutcome(item_id, version, 400, "projection_error", f"{type(error).__name__}: {error}")

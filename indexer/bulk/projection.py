@@ -1,4 +1,4 @@
-"""Records as bulk items, many at a time, without holding up the event loop."""
+"""Projecting records to bulk items, many at a time, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.ports.store import Record
 log = logging.getLogger(__name__)
 
 SLICE = 50
-"""Records projected in one go: a few milliseconds, then other tasks of the event loop have their turn."""
+"""Records projected at a time: a few milliseconds, after which other tasks of the event loop get a turn."""
 
 
 async def project(
@@ -23,8 +23,8 @@ async def project(
 ) -> tuple[list[BulkItem], list[BulkOutcome]]:
     """Return the bulk items of these keys, and an outcome for each record that cannot be projected.
 
-    A key without a record (and without a tombstone) becomes a removal. ``root`` is the mapping of an index that today's
-    registry did not make.
+    A key without a record (or tombstone) becomes a deletion. ``root`` is the mapping of an index that was not created
+    from the current registry.
     """
     items: list[BulkItem] = []
     refused: list[BulkOutcome] = []
@@ -37,8 +37,8 @@ async def project(
             try:
                 items.append(bulk_item(record, epoch, root))
             except Exception as error:
-                # One bad record, whatever is wrong with it, must not stop the feed for all others.
-                log.exception("the asset %s cannot be projected", key)
+                # One bad record, whatever its fault, must not stop the feed for all others.
+                log.exception("cannot project the asset %s", key)
                 refused.append(permanent(key, version(record, epoch), error))
         await asyncio.sleep(0)
     return items, refused

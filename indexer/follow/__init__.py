@@ -1,1 +1,1 @@
-"""Following the change feed: one leader reads changes, writes documents, and saves how far it is."""
+"""Following the change feed: one leader reads changes, writes documents, and saves its position."""

@@ -1,4 +1,4 @@
-"""What the lease's record says of an alias: how far which indexes have followed the feed."""
+"""The checkpoint of an alias, kept in the lease's record: how far which indexes have followed the feed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lease_key(alias: str) -> str:
 class Checkpoint:
     """Every change up to ``token`` is acknowledged by each of ``indexes`` (name → identity), or a dead letter there.
 
-    ``acked_gen`` is the plan's generation by which the leader works; ``repairs`` is what is left of a reconcile.
+    ``acked_gen`` is the plan generation that the leader works by; ``repairs`` is what is left of a reconcile.
     """
 
     token: str | None
@@ -40,7 +40,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, body: Body) -> Self:
-        """Return what a record says; nothing of a new one."""
+        """Parse a record; a new record gives an empty checkpoint."""
         return cls(
             body.get("token"),
             body.get("indexes", {}),
@@ -50,7 +50,7 @@ class Checkpoint:
 
 
 async def load(store: Store, alias: str) -> Body:
-    """Return the record of an alias's lease, {} if there is none yet: for whoever watches. Raises Unavailable."""
+    """Return the record of an alias's lease, {} if there is none yet; for observers. Raises Unavailable."""
     try:
         return (await store.get(KIND, lease_key(alias))).body
     except NotFound:
@@ -58,10 +58,10 @@ async def load(store: Store, alias: str) -> Body:
 
 
 async def inherited(store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans) -> Body:
-    """Return what a new record begins with: what the record of an earlier release says, {} if there is none.
+    """Return the content of a new record: taken from the record of an earlier release, or {} if there is none.
 
-    That one had the alias as its key and held {index, build, token, building}. Its index and its dead letters are
-    taken over; the token is good if the index is still the one that it speaks of.
+    That release used the alias as key, and held {index, build, token, building}. Its index and dead letters are taken
+    over; its token is valid if the index is still the one that it belongs to.
     """
     try:
         old = (await store.get(KIND, indexes.alias)).body
@@ -83,7 +83,7 @@ async def inherited(store: Store, engine: SearchEngine, indexes: Indexes, plans:
 
 
 async def _take_letters(store: Store, alias: str, index: str) -> None:
-    """Give the open dead letters of an alias to the physical index that refused them."""
+    """Move the open dead letters of an alias to the physical index that rejected the documents."""
     letters = [letter async for letter in listed(store, alias)]
     for letter in letters:
         fields: Body = {

@@ -1,4 +1,4 @@
-"""How far back a store's change feed reaches."""
+"""An open change feed, and how far back a store's feed reaches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.ports.store import Changed, Store
 
 
 class Interrupted(Exception):
-    """The bell rang: the follower is to stop, or to start over."""
+    """The follower was interrupted: it has to stop, or to start over."""
 
 
 class Feed:
@@ -23,7 +23,7 @@ class Feed:
         self._bell = bell
 
     async def next(self) -> list[Changed]:
-        """Return the next batch, perhaps an empty one. Raises Interrupted as soon as the bell rings, HistoryLost."""
+        """Return the next batch, which may be empty. Raises Interrupted as soon as the bell is set, HistoryLost."""
         step = asyncio.ensure_future(anext(self._changes))
         step.add_done_callback(_looked_at)
         ring = asyncio.ensure_future(self._bell.wait())
@@ -40,14 +40,14 @@ class Feed:
 
 
 def _looked_at(step: asyncio.Future[list[Changed]]) -> None:
-    """Look at how a step ended: whoever waited for it may have been cancelled, and asyncio would report it as lost."""
+    """Retrieve a step's result: if its waiter was cancelled, asyncio would report the exception as never retrieved."""
     if not step.cancelled():
         step.exception()
 
 
 @asynccontextmanager
 async def opened(store: Store, token: str, *, kind: str, limit: int, bell: asyncio.Event) -> AsyncIterator[Feed]:
-    """Open the feed behind a token, and close it in the end."""
+    """Open the feed after a token, and close it at the end."""
     changes = store.changes(token, kinds=(kind,), limit=limit)
     try:
         yield Feed(changes, bell)
@@ -62,15 +62,15 @@ class Windowed(Protocol):
     """A store that knows how far back its feed reaches."""
 
     async def window(self) -> float | None:
-        """Return the hours, None if they cannot be known (or have no end)."""
+        """Return the hours; None if they are unknown (or unlimited)."""
         ...
 
 
 async def window(store: Store) -> float | None:
-    """Return the hours of changes that the store's feed still has; None where it does not say."""
+    """Return how many hours of changes the store's feed still has; None if it does not report that."""
     if not isinstance(store, Windowed):
         return None
     try:
         return await store.window()
-    except AssetryError:  # it is only shown: whoever needs the store notices by himself
+    except AssetryError:  # the figure is only displayed; code that needs the store reports the failure itself
         return None

@@ -1,12 +1,12 @@
-"""The follower: change feed → records read again → documents → bulk → checkpoint, for ever.
+"""The follower: change feed → records read again → documents → bulk → checkpoint, forever.
 
 The invariants that it keeps:
 
-- One process at a time follows (:mod:`indexer.leadership.lease`); the others stand by.
+- One process at a time follows (:mod:`indexer.leadership.lease`); the others are on standby.
 - A token is saved only by the holder of the lease, and only when every change up to it is acknowledged by every target
-  of the plan or durably a dead letter there.
-- An index that is missing is built: barrier, scan, alias, then following from the barrier. A feed that lost its history
-  and an index that the checkpoint does not speak of are reconciled. Never "from now on".
+  of the plan, or durably a dead letter there.
+- A missing index is built: barrier, scan, alias, and then following from the barrier. After lost history, and for an
+  index that the checkpoint does not cover, the index is reconciled. It never continues "from now on".
 - Searches see a new index only when it is complete.
 """
 
@@ -46,24 +46,24 @@ __all__ = ["FollowOptions", "Follower"]
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 15.0
-"""How long :meth:`Follower.stop` waits for the batch under way before it is cancelled; it will be repeated."""
+"""How long :meth:`Follower.stop` waits for the current batch before it cancels it; it will be repeated."""
 
 AWAITED_LOOK = 0.2
-"""Seconds between two looks of a stand-by while somebody waits for a write to become searchable."""
+"""Seconds between two checks of a standby while a caller waits for a write to become searchable."""
 
 
 def _unmeasured(value: float) -> None:
-    """Learn nothing."""
+    """Ignore the measurement."""
 
 
 class Follower:
-    """Keeps the index behind one alias equal to the assets of a store.
+    """Keeps the index behind one alias in line with the assets of a store.
 
-    Any number may run on one store and engine: one of them leads, the others stand by and take over when it ends.
-    ``candidate`` names this one among them, and knows which others are dead; ``observe`` learns of each change how many
-    seconds after its commit searches saw it, ``observe_batch`` how many changes each batch of the feed held. ``notes``
-    is where lease, plan and dead letters are kept, where that is not the store that is followed: an engine of one
-    process alone needs no other's.
+    Several may run on one store and engine: one leads, the others are on standby and take over when it ends.
+    ``candidate`` identifies this one, and knows which others are dead. ``observe`` is called for each change with the
+    seconds from its commit until searches saw it, and ``observe_batch`` with the number of changes in each batch of the
+    feed. ``notes`` is where lease, plan and dead letters are kept, if that is not the followed store: an engine that
+    only one process uses does not need the others'.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Follower:
             clock,
             seconds=opt.refresh_seconds,
             observe=observe,
-            moved=lambda: self._renewer.note({}),  # stand-bys wait for it, too
+            moved=lambda: self._renewer.note({}),  # standbys wait for it too
         )
         self._progress = Progress(clock, observe_batch)
         builder = Builder(store, engine, self._indexes, self._plans, self._writer, self.pause)
@@ -131,14 +131,14 @@ class Follower:
     # --- for its owner
 
     def start(self) -> None:
-        """Begin to follow, or to stand by, in a task of its own."""
+        """Start following, or standing by, in a task of its own."""
         if self._task is None:
             self._stopping = False
-            self._progress.state = State.STANDBY  # until it knows better: another one may speak for the index
+            self._progress.state = State.STANDBY  # until it is known: another one may hold the lease
             self._task = asyncio.create_task(self._run(), name="follower")
 
     async def stop(self) -> None:
-        """Finish the batch under way, save the checkpoint, let go of the lease and end. Safe to call twice."""
+        """Finish the current batch, save the checkpoint, release the lease and end. Safe to call twice."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -152,13 +152,13 @@ class Follower:
         self._role = Role.NONE
 
     def reset(self) -> None:
-        """Start over: the engine lost its indexes (or may have). Nothing more is written to the index of before."""
+        """Start over: the engine lost its indexes (or may have). Nothing more is written to the previous index."""
         self._progress.forget()
         self._refresher.forget()
         self._bell.set()
 
     def status(self) -> FollowerStatus:
-        """Return one look at the follower."""
+        """Return the current status of the follower."""
         progress = self._progress
         return FollowerStatus(
             state=progress.state,
@@ -187,7 +187,7 @@ class Follower:
         )
 
     async def wait_for(self, token: str, timeout: float) -> bool:
-        """Return True once searches see every change up to ``token``, False when that takes over ``timeout`` seconds.
+        """Return True once searches see every change up to ``token``, False if that takes over ``timeout`` seconds.
 
         Tokens come from :meth:`service.ports.store.Store.barrier`. Raises HistoryLost for one of another database.
         """
@@ -201,17 +201,17 @@ class Follower:
     # --- for the bulk loop and the session
 
     def check(self) -> None:
-        """Raise Interrupted when what is being written may be in vain; a stop lets the batch finish."""
+        """Raise Interrupted if the current write may be in vain; after a stop, the batch is still finished."""
         if self._bell.is_set() and not self._stopping:
             raise Interrupted
 
     async def pause(self, seconds: float, reason: str) -> None:
-        """Wait before another attempt, and say so. Raises Interrupted, also when there is another plan to work by."""
+        """Wait before another attempt, and report why. Raises Interrupted, also when the plan has changed."""
         self._progress.pause(reason)
         self._progress.behind()
         try:
             await self._rest(seconds)
-            # What is waited for may be an index that an operator has just taken out of the plan.
+            # The missing index may be one that an operator has just removed from the plan.
             if self._session is not None and await self._session.is_overtaken():
                 raise Interrupted
         finally:
@@ -220,7 +220,7 @@ class Follower:
     # --- the work
 
     async def _run(self) -> None:
-        """Run sessions until stopped; whatever ends one, the next begins from what is acknowledged."""
+        """Run sessions until stopped; when one ends, the next starts from what is acknowledged."""
         try:
             while not self._stopping:
                 self._bell.clear()
@@ -234,7 +234,7 @@ class Follower:
             await self._renewer.stop(release=True)
 
     async def _live(self) -> None:
-        """Lead from what is acknowledged, once the lease is held, until interrupted."""
+        """Acquire the lease, then lead from what is acknowledged until interrupted."""
         if not self._lease.held:
             await self._stand_by()
         self._progress.state = State.STARTING
@@ -255,7 +255,7 @@ class Follower:
             self._session = None
 
     async def _stand_by(self) -> None:
-        """Return when the lease is held. Raises Interrupted, Unavailable."""
+        """Return once the lease is held. Raises Interrupted, Unavailable."""
         await self._renewer.stop(release=False)
         while not await self._lease.look():
             self._role = Role.STANDBY
@@ -264,14 +264,14 @@ class Follower:
             awaited = min(AWAITED_LOOK, self._options.look_seconds)
             await self._rest(awaited if self._refresher.awaited else self._options.look_seconds)
         crash_point(CrashPoint.LEASE_TAKEN)
-        log.info("leading the index %s with the fence %d", self._options.alias, self._lease.fence)
+        log.info("leading the index %s with fencing token %d", self._options.alias, self._lease.fence)
         self._role, self._mirrored = Role.LEADER, {}
         self._progress.forget()
         self._refresher.forget()
         self._renewer.start()
 
     def _notice_loss(self) -> None:
-        """After a session ended: drop everything if the lease went to somebody else."""
+        """After the end of a session: drop everything if another process took over the lease."""
         if self._role is Role.LEADER and not self._lease.held:
             self._role = Role.STANDBY
             self._progress.forget()
@@ -279,13 +279,13 @@ class Follower:
             self._progress.state = State.STANDBY
 
     async def _recover(self, error: Exception) -> None:
-        """Do what the end of a session asks for, and rest before the next. Unexpected errors are logged."""
+        """Do what the end of a session requires, and pause before the next. Unexpected errors are logged."""
         try:
             match error:
                 case Halted():
                     await self._halted(error)
                 case HistoryLost():
-                    log.warning("the change feed lost its history (%s): the index is reconciled", error)
+                    log.warning("the change feed lost its history (%s): reconciling the index", error)
                     self._history_lost = "the change feed lost its history"
                     self._progress.forget()
                     self._refresher.forget()
@@ -294,35 +294,35 @@ class Follower:
                 case Unavailable() | Rejected():
                     await self._wait(str(error))
                 case _:
-                    log.error("the follower failed; it starts again", exc_info=error)
+                    log.error("the follower failed; restarting it", exc_info=error)
                     await self._wait(f"{type(error).__name__}: {error}")
         except Interrupted:
             self._notice_loss()
         except Exception as again:
-            log.warning("indexing waits: %s", again, exc_info=not isinstance(again, Unavailable | Rejected))
+            log.warning("indexing is waiting: %s", again, exc_info=not isinstance(again, Unavailable | Rejected))
             await asyncio.sleep(backoff(1))
 
     async def _wait(self, reason: str) -> None:
-        """Pause after a session that failed; longer each time until one makes progress. Raises Interrupted."""
+        """Pause after a failed session; longer each time, until one makes progress. Raises Interrupted."""
         self._failures += 1
-        log.warning("indexing waits: %s", reason)
+        log.warning("indexing is waiting: %s", reason)
         await self.pause(backoff(self._failures), reason)
 
     async def _halted(self, error: Halted) -> None:
-        """Stop writing to an index that refuses too much; wait for an operator where it is the one searches see.
+        """Stop writing to an index that rejects too much; if it is the one that searches use, wait for an operator.
 
-        What he does is to lift the halt, or to begin a reindex.
+        The operator can lift the halt or start a reindex.
         """
         plan = await self._plans.load()
         if error.index in [physical.index for physical in (plan.building, plan.previous) if physical is not None]:
-            log.error("%s: nothing more is written to it", error)
-            await withdraw_permit(self._plans, self._indexes, of=error.index)  # first: a move under way would show it
+            log.error("%s: writing to it has stopped", error)
+            await withdraw_permit(self._plans, self._indexes, of=error.index)  # first, or a late move would expose it
             await self._plans.change(lambda plan: plan.without(error.index, str(error)))
             self._bulk.forgive()
             return
         log.critical("indexing halted: %s", error)
         self._progress.error, self._progress.state = str(error), State.HALTED
-        # A plan that came in between is news, too; but a build that halts knows of no plan that it worked by.
+        # A plan changed in between counts too; but a build that halts has no plan that it worked by.
         live = plan.live is not None and plan.live.index == error.index
         worked_by = self._progress.gen if live else plan.gen
         try:
@@ -332,10 +332,10 @@ class Follower:
             self._bulk.forgive()
 
     async def _gone(self, error: IndexGone) -> None:
-        """Go on without an index that is gone; one that is there all the same was restored, and is made writable."""
+        """Continue without a missing index; if it exists after all, it was restored, and is made writable."""
         if await self._engine.identity(error.index) is not None:
             await self._engine.adopt_index(error.index)
-            await self._wait(f"the index {error.index} was put back by somebody else, and took no writes until now")
+            await self._wait(f"the index {error.index} was restored by another program, and rejected writes until now")
             return
         await self._plans.change(lambda plan: plan.without(error.index, str(error)))
         await self._wait(str(error))
@@ -354,7 +354,7 @@ class Follower:
             await self._session.refresh()
 
     def _check_build(self) -> None:
-        """Raise Interrupted also for a stop: a build is long, and is begun again anyway."""
+        """Raise Interrupted also for a stop: a build takes long, and is started again anyway."""
         if self._bell.is_set():
             raise Interrupted
 
@@ -365,7 +365,7 @@ class Follower:
         return searchable is not None and goal is not None and self._store.passed(searchable, goal)
 
     def _summary(self) -> Body:
-        """Return what the lease's record tells the stand-bys, and whoever else looks."""
+        """Return what the lease's record says to standbys and other observers."""
         progress = self._progress
         status: Body = {
             "state": str(progress.state),
@@ -379,7 +379,7 @@ class Follower:
         return {"status": status}
 
     def _mirror(self, body: Body) -> None:
-        """Show what the leader says."""
+        """Adopt the leader's values."""
         self._mirrored = status = body.get("status") or {}
         self._progress.index = status.get("index")
         self._progress.outdated = bool(status.get("outdated"))

@@ -1,4 +1,4 @@
-"""Batches in a row: the next one begins while earlier ones are under way, and they are settled in order."""
+"""A pipeline of batches: the next one starts while earlier ones are in progress, and they are settled in order."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _Begun:
 class Pipeline:
     """Works on at most ``depth`` batches at once; no key is in two of them.
 
-    A batch is settled when it is done *and* every batch before it is settled: so what is settled has no gaps. One that
-    fails is never settled, nor is any behind it. An async context manager: leaving it cancels what is under way.
+    A batch is settled when it is done *and* every earlier batch is settled, so that there are no gaps. A batch that
+    fails is never settled, nor is any later one. An async context manager: leaving it cancels the batches in progress.
     """
 
     def __init__(self, depth: int) -> None:
@@ -30,13 +30,13 @@ class Pipeline:
         self._begun: deque[_Begun] = deque()
 
     def __len__(self) -> int:
-        """How many batches are not settled."""
+        """The number of batches that are not settled."""
         return len(self._begun)
 
     async def put(self, keys: Collection[str], work: Callable[[], Awaitable[T]], settle: Callable[[T], None]) -> None:
-        """Begin ``work()`` as soon as there is room; ``settle`` gets what it returns.
+        """Start ``work()`` as soon as there is room; its result is passed to ``settle``.
 
-        Raises what a batch under way, or its ``settle``, raised.
+        Raises what a batch in progress, or its ``settle``, raised.
         """
         mine = frozenset(keys)
         while len(self._begun) >= self._depth or not all(mine.isdisjoint(begun.keys) for begun in self._begun):
@@ -45,7 +45,7 @@ class Pipeline:
         self._begun.append(_Begun(asyncio.create_task(self._run(work, settle, before)), mine))
 
     async def beside(self, step: Coroutine[Any, Any, T]) -> T:
-        """Return what ``step`` returns; it is cancelled when a batch under way fails. Raises what either raised."""
+        """Return the result of ``step``, which is cancelled when a batch fails. Raises what either raised."""
         waited = asyncio.ensure_future(step)
         try:
             while not waited.done():
@@ -56,7 +56,7 @@ class Pipeline:
             await asyncio.gather(waited, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Return when all is settled. Raises what a batch raised."""
+        """Return when all batches are settled. Raises what a batch raised."""
         while self._begun:
             await self._step()
 
@@ -80,7 +80,7 @@ class Pipeline:
             await asyncio.wait([before])
             before.result()
         settle(outcome)
-        self._begun.popleft()  # all before it are gone already
+        self._begun.popleft()  # all earlier ones are gone already
 
     async def _step(self, *others: asyncio.Future[Any]) -> None:
         """Wait until a batch ends, or one of the others does. Raises what a batch raised."""

@@ -1,4 +1,4 @@
-"""Where the follower stands: the mutable side of its status."""
+"""The follower's progress: the mutable part of its status."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from indexer.verify.last_result import VerifyResult
 from service.ports.clock import Clock
 
 SECONDS = 10.0
-"""What the rate is taken over."""
+"""The period over which the rate is averaged."""
 
 
 class RateMeter:
-    """Counts what is done, and says how much of it a second over the last :data:`SECONDS`."""
+    """Counts completed work and returns its rate per second over the last :data:`SECONDS`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -23,7 +23,7 @@ class RateMeter:
         self._sum = 0
 
     def add(self, count: int) -> None:
-        """Count what was done just now."""
+        """Count work that was completed just now."""
         if count:
             self._done.append((self._clock.monotonic(), count))
             self._sum += count
@@ -31,7 +31,7 @@ class RateMeter:
 
     @property
     def rate(self) -> float:
-        """How much was done a second; 0 once nothing was for so long."""
+        """The rate per second; 0 if nothing was done in the whole period."""
         self._forget()
         return self._sum / SECONDS
 
@@ -42,15 +42,15 @@ class RateMeter:
 
 
 def _unmeasured(changes: int) -> None:
-    """Learn nothing."""
+    """Ignore the measurement."""
 
 
 class Progress:
     """What the follower knows of its own work; :meth:`indexer.follow.follower.Follower.status` shows it.
 
-    ``acknowledged`` is the token up to which every target has all. ``goal`` is a barrier from the beginning of this
-    life of the index: once searches see all up to it, the index is caught up. ``observe`` learns of each batch of the
-    feed how many changes it held.
+    ``acknowledged`` is the token up to which every target has everything. ``goal`` is a barrier from the start of this
+    session: once searches see everything up to it, the index is caught up. ``observe`` is called with the number of
+    changes in each batch of the feed.
     """
 
     def __init__(self, clock: Clock, observe: Callable[[int], None] = _unmeasured) -> None:
@@ -89,31 +89,31 @@ class Progress:
 
     @property
     def token(self) -> str | None:
-        """The change up to which all is acknowledged."""
+        """The token up to which everything is acknowledged."""
         return self.acknowledged.token
 
     def pause(self, reason: str) -> None:
-        """Note that something waits, and why. Each call needs its :meth:`resume`."""
+        """Record that something is waiting, and why. Each call needs a :meth:`resume`."""
         self._paused += 1
         self.error = reason
 
     def resume(self) -> None:
-        """Note that what waited goes on."""
+        """Record that what was waiting continues."""
         self._paused -= 1
 
     def written(self, changes: int) -> None:
-        """Note that a batch of the feed, of so many changes, is acknowledged."""
+        """Record that a batch of the feed with this many changes is acknowledged."""
         self.batch = changes
         self._observe(changes)
         self.meter.add(changes)
 
     def behind(self) -> None:
-        """Note that there are (or may be) changes which are not acknowledged."""
+        """Record that there are (or may be) changes that are not acknowledged."""
         if self._behind_since is None:
             self._behind_since = self._clock.monotonic()
 
     def even(self) -> None:
-        """Note that nothing waits to be acknowledged."""
+        """Record that no changes are waiting to be acknowledged."""
         self._behind_since = None
 
     @property
@@ -122,7 +122,7 @@ class Progress:
         return 0.0 if self._behind_since is None else self._clock.monotonic() - self._behind_since
 
     def forget(self) -> None:
-        """Note that the index is gone, or somebody else's to follow."""
+        """Record that the index is gone, or followed by another process."""
         self.acknowledged.move(None)
         self.index = self.goal = self.reconciling = self.rebuild = None
         self.even()

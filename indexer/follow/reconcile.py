@@ -1,9 +1,9 @@
-"""Reconcile: after changes were missed, every target is compared with the store and repaired, while following goes on.
+"""Reconcile: after missed changes, every target is compared with the store and repaired while following continues.
 
-Changes are missed when the feed cannot go back to the saved token (the oplog rolled over, another database was put in
-place), and when the alias shows an index that the token does not speak of (a restored snapshot). The leader follows
-from a barrier at once. A write from before it is found by the walk, one from after it comes by the feed. How far the
-walk is stands in the lease's record, so that a crash resumes it.
+Changes are missed when the feed cannot go back to the saved token (the oplog rolled over, the database was replaced),
+and when the alias points to an index that the token does not cover (a restored snapshot). The leader follows from a
+barrier at once: an earlier write is found by the scan, a later one arrives through the feed. The position of the scan
+is kept in the lease's record, so that it resumes after a crash.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Repairs:
-    """What is left of a reconcile: why it began, the indexes to go, and the key up to which the first one is done."""
+    """What is left of a reconcile: why it started, the remaining indexes, and the key up to which the first is done."""
 
     reason: str
     pending: tuple[str, ...]
@@ -42,15 +42,15 @@ class Repairs:
 
     @classmethod
     def read(cls, body: Body | None) -> Self | None:
-        """Return what the lease's record says, None for nothing."""
+        """Parse the entry in the lease's record; None for no entry."""
         return None if body is None else cls(body["reason"], tuple(body["pending"]), body["cursor"])
 
     def as_body(self) -> Body:
-        """Return it as the lease's record holds it."""
+        """Return the entry for the lease's record."""
         return {"reason": self.reason, "pending": list(self.pending), "cursor": self.cursor}
 
     def joined(self, reason: str, indexes: Sequence[str]) -> Repairs:
-        """Return what is left when these indexes are to be repaired from their beginning, too."""
+        """Return what is left when these indexes have to be repaired from their beginning as well."""
         untouched = self.pending and self.pending[0] not in indexes
         pending = (*self.pending, *(name for name in indexes if name not in self.pending))
         return Repairs(reason, pending, self.cursor if untouched else None)
@@ -59,8 +59,8 @@ class Repairs:
 class Reconcile:
     """Repairs the pending targets, one after the other, in both directions: missing, stale and orphaned documents.
 
-    ``save`` is given what is left whenever that is less; ``show`` what the status says; ``settle``, ``write`` and
-    ``refuse`` are as :class:`indexer.verify.verify.Verify` needs them.
+    ``save`` receives what is left whenever that shrinks, and ``show`` the progress for the status; ``settle``,
+    ``write`` and ``refuse`` are those of :class:`indexer.verify.verify.Verify`.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Reconcile:
         self._show = show
 
     async def run(self, repairs: Repairs, targets: Sequence[Target]) -> None:
-        """Return when nothing is left. Raises what the walk, the bulk loop and ``settle`` raise: call it again then."""
+        """Return when nothing is left. Raises what the scan, the bulk loop and ``settle`` raise; then call it again."""
         by_name = {target.index: target for target in targets}
         while repairs.pending:
             first = repairs.pending[0]
@@ -114,9 +114,9 @@ class Reconcile:
             options=VerifyOptions(
                 page=opt.page,
                 recheck=opt.page,
-                bodies=False,  # versions tell what was missed: a body is a function of the record at its rev
+                bodies=False,  # versions show what was missed: a document's content follows from its record and rev
                 epoch=opt.epoch,
-                # A leader that was stopped may have written an asset which is removed by now: it may still arrive.
+                # A suspended leader may have sent a write for an asset that was deleted since: it may still arrive.
                 removed_since=timestamp(self._clock.now() - TOMBSTONES),
             ),
         )
@@ -139,10 +139,10 @@ class Reconcile:
 async def rewrite_outdated(
     store: Store, letters: DeadLetters, writer: Writer, targets: Sequence[Target], epoch: int
 ) -> None:
-    """Write again what was refused at a version that is not its record's any more, and has a letter all the same.
+    """Rewrite documents whose open dead letter is of an older version than their record.
 
-    Such a letter is left when another process wrote it after a good version was accepted (an operator's reindex, a
-    leader that was stopped and woke up), and when the asset was fixed or removed while the feed's history was lost.
+    Such dead letters remain when another process wrote them after a good version was accepted (an operator's reindex, a
+    leader that was suspended and resumed), and when the asset was fixed or deleted while the feed's history was lost.
     Raises what the writer raises.
     """
     for target in targets:

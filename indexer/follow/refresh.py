@@ -1,4 +1,4 @@
-"""When acknowledged writes become searchable, and who waits for it."""
+"""When acknowledged writes become searchable, and who is waiting for that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.times import backoff
 
 
 class WatchedToken:
-    """The token up to which something is done. None: nothing is known."""
+    """The token up to which something is done, which tasks can wait for. None: unknown."""
 
     def __init__(self) -> None:
         self._token: str | None = None
@@ -22,11 +22,11 @@ class WatchedToken:
 
     @property
     def token(self) -> str | None:
-        """Where it stands."""
+        """The current token."""
         return self._token
 
     def move(self, token: str | None) -> None:
-        """Put it somewhere else, and wake those who wait."""
+        """Set the token, and wake the waiting tasks."""
         self._token = token
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
@@ -48,14 +48,14 @@ Passed = Callable[[str], bool]
 Observe = Callable[[float], None]
 
 REST = 0.2
-"""The share of the interval for which the engine is left alone after a refresh that took longer than the interval."""
+"""The pause after a refresh that took longer than the interval, as a share of the interval."""
 
 SAMPLES = 1000
-"""Commits whose way to the searches is measured at once; of more, the first."""
+"""The maximum number of commits for which the time to searchability is measured at once; of more, the first."""
 
 
-def _nobody(seconds: float) -> None:
-    """Learn nothing."""
+def _ignore(seconds: float) -> None:
+    """Ignore the measurement."""
 
 
 def _nothing() -> None:
@@ -63,11 +63,12 @@ def _nothing() -> None:
 
 
 class Refresher:
-    """Refreshes the index after acknowledged writes: at most every ``seconds``, at once where somebody waits for that.
+    """Refreshes the index after acknowledged writes: at most every ``seconds``, but at once when a caller waits for it.
 
-    A refresh costs an engine a new segment, so a stream of small writes shares one; but whoever reads their own write
-    should not wait for the interval once it is acknowledged. ``searchable`` is the token up to which searches see every
-    change; ``observe`` learns of each change how many seconds after its commit that was, ``moved`` that there was one.
+    Each refresh costs the engine a new segment, so a stream of small writes shares one; but a caller that reads its own
+    write should not wait for the interval once it is acknowledged. ``searchable`` is the token up to which searches see
+    every change; ``observe`` receives for each change the seconds from its commit until then, and ``moved`` is called
+    when the token moves.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Refresher:
         clock: Clock,
         *,
         seconds: float,
-        observe: Observe = _nobody,
+        observe: Observe = _ignore,
         moved: Callable[[], None] = _nothing,
     ) -> None:
         self._refresh = refresh
@@ -103,16 +104,16 @@ class Refresher:
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody waits."""
+        """Whether a caller is waiting."""
         return self._searchable.waiting > 0
 
     def acknowledged(self, token: str, *, written: bool, commits: Sequence[float] = ()) -> None:
-        """Note that all changes up to the token are acknowledged, and whether documents were ``written`` for them.
+        """Record that all changes up to the token are acknowledged, and whether documents were ``written`` for them.
 
         ``commits`` are the times of the changes, in seconds since 1970.
         """
         self._acked = token
-        self._see_what_is_urgent()
+        self._check_urgency()
         self._commits += commits[: SAMPLES - len(self._commits)]
         if written or self._pending or self._refreshing:
             self._pending = True
@@ -121,29 +122,29 @@ class Refresher:
             self._move(token)
 
     def touched(self) -> None:
-        """Note that documents were written for no change of the feed, a repair: they are made searchable, too."""
+        """Record that documents were written without a change in the feed (a repair), which need a refresh as well."""
         self._pending = True
         self._wake.set()
 
     def mirror(self, token: str | None) -> None:
-        """Take over what another process says of the same index."""
+        """Adopt the token that another process reports for the same index."""
         if token != self.searchable:
             self._searchable.move(token)
 
     def hold(self) -> None:
-        """Go on refreshing, but claim nothing: earlier changes may be missing from the index."""
+        """Keep refreshing, but stop reporting: earlier changes may be missing from the index."""
         self._held = True
         self._searchable.move(None)
 
     def release(self) -> None:
-        """Claim again what is acknowledged, with the next refresh."""
+        """Resume reporting what is acknowledged, with the next refresh."""
         if self._held:
             self._held, self._pending = False, True
-            self._life += 1  # a refresh that is under way may have come before the last repair
+            self._life += 1  # a refresh in progress may have started before the last repair
             self._wake.set()
 
     def forget(self) -> None:
-        """Note that the index is gone; a refresh of it that is still under way moves nothing."""
+        """Record that the index is gone; a refresh of it that is still in progress moves no token."""
         self._searchable.move(None)
         self._acked = None
         self._held = False
@@ -151,24 +152,24 @@ class Refresher:
         self._life += 1
 
     async def wait(self, passed: Passed) -> None:
-        """Return once ``passed(searchable)``; a refresh is urgent as soon as it would bring that about."""
+        """Return once ``passed(searchable)``; a refresh is urgent as soon as it would achieve that."""
         self._waiters.append(passed)
         self._awaited.set()
         try:
-            self._see_what_is_urgent()
+            self._check_urgency()
             await self._searchable.reach(passed)
         finally:
             self._waiters.remove(passed)
             if not self._waiters:
                 self._awaited.clear()
-            self._see_what_is_urgent()
+            self._check_urgency()
 
     async def rest(self, seconds: float) -> None:
-        """Wait for so long, or until somebody waits for their write."""
+        """Wait for ``seconds``, or until a caller waits for its write."""
         await _within(seconds, self._awaited)
 
     async def run(self) -> None:
-        """Refresh when it is due, for ever; a failure is logged and tried again."""
+        """Refresh whenever it is due, forever; a failure is logged and retried."""
         attempt = 0
         due = self._clock.monotonic()
         while True:
@@ -186,7 +187,7 @@ class Refresher:
                 self._pending = True
                 self._commits = [*commits, *self._commits][:SAMPLES]
                 self._wake.set()
-                log.warning("the index cannot be refreshed: %s", error)
+                log.warning("cannot refresh the index: %s", error)
                 await asyncio.sleep(backoff(attempt))
             else:
                 attempt = 0
@@ -195,11 +196,11 @@ class Refresher:
                     self._move(token)
             finally:
                 self._refreshing = False
-            # From beginning to beginning, or a slow refresh would add its time twice; but never without a rest.
+            # Measured from start to start, or a slow refresh would add its time twice; but never without a pause.
             due = max(began + self._seconds, self._clock.monotonic() + self._seconds * REST)
 
-    def _see_what_is_urgent(self) -> None:
-        """Hurry only where a refresh would end somebody's wait: in a burst, one after each batch would only cost."""
+    def _check_urgency(self) -> None:
+        """Refresh early only if that ends a caller's wait: in a burst, a refresh after each batch would only cost."""
         acked = self._acked
         if acked is not None and any(_passed(passed, acked) for passed in self._waiters):
             self._urgent.set()
@@ -218,7 +219,7 @@ class Refresher:
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:
-    """Wait for so long, or until the event is set."""
+    """Wait for ``seconds``, or until the event is set."""
     if seconds <= 0:
         return
     try:
@@ -229,7 +230,7 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
 
 
 def _passed(passed: Passed, token: str) -> bool:
-    """Whether a waiter's mark is passed; one that cannot be compared hurries nobody, and its waiter is told so."""
+    """Whether a waiter's mark is passed; a mark that cannot be compared is not, and its waiter learns that itself."""
     try:
         return passed(token)
     except HistoryLost:

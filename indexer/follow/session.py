@@ -1,4 +1,4 @@
-"""One session of the leader: it follows the feed, watches the plan, and repairs beside, until something ends it."""
+"""A session of the leader: it follows the feed, watches the plan and repairs in parallel, until something ends it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Follows from one ground. ``moved`` says whether it got anything done."""
+    """Follows from one session start. ``moved`` says whether it made any progress."""
 
     def __init__(
         self,
@@ -83,13 +83,13 @@ class Session:
         progress = self._progress
         goal = progress.goal or await self._store.barrier()
         self._flow.check()
-        # The token is not believed before the feed has taken it; what is searchable moves with the feed's first batch.
+        # The token is trusted only once the feed has accepted it; what is searchable moves with the feed's first batch.
         progress.goal = goal
         progress.acknowledged.move(self._token)
         progress.state = State.FOLLOWING
         progress.window = await window(self._store)
         progress.verified = await last_verified(self._store, self._options.alias)
-        self._work_by(self._plan)
+        self._adopt_plan(self._plan)
         works: list[Coroutine[Any, Any, None]] = [self._follow(), self._refresher.run()]
         if self._repairs is not None:
             self._refresher.hold()
@@ -99,12 +99,12 @@ class Session:
         await _first_failure(works)
 
     async def refresh(self) -> None:
-        """Make what is acknowledged searchable, wherever searches look or may look in a moment."""
+        """Make what is acknowledged searchable, in every index that searches use or may use in a moment."""
         for name in self._plan.refreshed:
             await self._engine.refresh(name)
 
     async def is_overtaken(self) -> bool:
-        """Whether the plan is another one by now; False while the store cannot say."""
+        """Whether the plan has changed; False while the store does not answer."""
         if not self._is_time_for_the_plan():
             return False
         try:
@@ -115,7 +115,7 @@ class Session:
     # --- following
 
     async def _follow(self) -> None:
-        """Apply the feed's batches behind the token, for ever."""
+        """Apply the feed's batches after the token, forever."""
         opt = self._options
         async with (
             opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._bell) as feed,
@@ -131,16 +131,16 @@ class Session:
                         self._done(line, all_read=True)
                     if self._is_time_to_look():
                         await line.drain()
-                        await self._look_around()
+                        await self._check_periodically()
                     if batch and len(batch) < opt.feed_limit:
-                        # More is on its way: a few writes together cost little more than one alone.
+                        # More is on its way: writing a few changes together costs little more than writing one.
                         await line.beside(self._refresher.rest(opt.linger_seconds))
             except Interrupted:
-                await line.drain()  # what is under way is finished, unless the flow says that it is in vain
+                await line.drain()  # batches in progress are finished, unless the loop control says that it is in vain
                 raise
 
     async def _begin(self, line: Pipeline, batch: Sequence[Changed]) -> None:
-        """Begin to write the records behind a batch of changes to every target; its last token is noted after that."""
+        """Start writing the records of a batch of changes to every target; its last token is recorded after that."""
         self._progress.behind()
         keys = list(dict.fromkeys(change.key for change in batch if change.kind == KIND))
         targets = self._targets
@@ -160,17 +160,17 @@ class Session:
         await line.put(keys, lambda: self._writer.apply(keys, targets), settle)
 
     def _done(self, line: Pipeline, *, all_read: bool) -> None:
-        """Note that a batch is done; ``all_read`` says that the feed had no more behind it then."""
+        """Record that a batch is done; ``all_read`` says that no more changes were waiting in the feed then."""
         self._progress.error, self.moved = None, True
         if all_read:
             self._progress.even()
-        if len(line) > 1:  # others are behind it
+        if len(line) > 1:  # others follow it
             self._progress.behind()
 
-    # --- what else there is to see to
+    # --- periodic checks
 
-    async def _look_around(self) -> None:
-        """See, when it is time, whether the plan has changed and whether the alias shows the live index."""
+    async def _check_periodically(self) -> None:
+        """Check, when it is time, whether the plan has changed and whether the alias points to the live index."""
         if self._is_time_for_the_plan():
             plan = await self._plans.load()
             self._progress.rebuild = _rebuilding(plan)
@@ -193,7 +193,7 @@ class Session:
         return self._since(self._checked_at) >= self._options.check_seconds
 
     def _is_time_for_the_plan(self) -> bool:
-        """Whether to look at the plan; asked again, it is not before its time has passed once more."""
+        """Whether to check the plan; asked again, it is False until the interval has passed once more."""
         if self._since(self._planned_at) < self._options.plan_seconds:
             return False
         self._planned_at = self._clock.monotonic()
@@ -209,36 +209,36 @@ class Session:
             raise IndexGone(gone[0].index if gone else self._targets[0].index)
         known = {target.index: target.identity for target in self._targets}
         for target in targets:
-            # What became another index under its name, or was moved to without having been fed, is to be reconciled.
+            # An index that was replaced under its name, or became live without having been fed, has to be reconciled.
             if known.get(target.index, None if target is targets[0] else target.identity) != target.identity:
                 raise IndexGone(target.index)
         self._targets = tuple(targets)
-        self._work_by(plan)
+        self._adopt_plan(plan)
         await self._letters.load([target.index for target in targets])
         crash_point(CrashPoint.PLAN_SEEN)
         await self._renewer.write(acknowledgement(plan, self._targets))
         crash_point(CrashPoint.PLAN_ACKNOWLEDGED)
-        log.info("writing to %s by the plan's generation %d", [target.index for target in targets], plan.gen)
+        log.info("writing to %s by generation %d of the plan", [target.index for target in targets], plan.gen)
 
-    def _work_by(self, plan: Plan) -> None:
+    def _adopt_plan(self, plan: Plan) -> None:
         self._plan = plan
         self._progress.rebuild = _rebuilding(plan)
         self._progress.gen = plan.gen
-        # A mapping that refuses everything is what a reindex fixes; it could not while the feed stands still.
+        # A mapping that rejects everything can be fixed by a reindex, which needs the feed to go on.
         self._writer.spare([self._targets[0].index] if plan.building is not None else ())
         live = self._targets[0].physical
         self._progress.index = live.index
         outdated = live.hash != mapping_hash()
         if outdated and not self._progress.outdated:
             log.warning(
-                "the index %s was made by another mapping or projection: run `assetry index reindex`", live.index
+                "the index %s was created with another mapping or projection: run `assetry index reindex`", live.index
             )
         self._progress.outdated = outdated
 
     async def _check_indexes(self) -> None:
-        """See that searches look at what is followed, and that each target is the index that it was.
+        """Check that searches use the index that is followed, and that each target is still the same index.
 
-        Raises IndexGone, so that the next session settles it.
+        Raises IndexGone, so that the next session deals with it.
         """
         for target in self._targets:
             if await self._engine.identity(target.index) != target.identity:
@@ -246,13 +246,13 @@ class Session:
         live = self._targets[0].index
         if [physical.index for physical in await self._indexes.shown()] == [live]:
             return
-        if (await self._plans.load()).gen == self._plan.gen:  # else somebody is about to move the alias
+        if (await self._plans.load()).gen == self._plan.gen:  # otherwise a reindex is about to move the alias
             raise IndexGone(live)
 
     # --- reconciling
 
     async def _reconcile(self, repairs: Repairs) -> None:
-        """Repair what is pending, however often an engine is away; then claim again what searches see."""
+        """Repair what is pending, however often an engine is unavailable; then resume reporting what is searchable."""
         left = repairs
 
         def save(repairs: Repairs) -> None:
@@ -282,13 +282,13 @@ class Session:
         self._refresher.touched()
 
     async def _settle(self) -> None:
-        """Return when this session has passed all that was written so far."""
+        """Return when this session has passed everything written so far."""
         mark = await self._store.barrier()
         await self._progress.acknowledged.reach(lambda token: self._store.passed(token, mark))
 
 
 def _rebuilding(plan: Plan) -> Rebuilding | None:
-    """Return how far a reindex is, None where the last one is done."""
+    """Return how far a reindex has come, None if the last one is complete."""
     rebuild = plan.rebuild
     if rebuild is None or rebuild.stage in DONE:
         return None
@@ -296,7 +296,7 @@ def _rebuilding(plan: Plan) -> Rebuilding | None:
 
 
 async def _first_failure(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all until one fails; raise what it raised, after the others are cancelled."""
+    """Run all until one fails; raise its error after the others are cancelled."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

@@ -1,4 +1,4 @@
-"""The opening of a leader's session: what the plan, the alias, the engine and the checkpoint say, made to agree."""
+"""The start of a leader's session: bringing the plan, the alias, the engine and the checkpoint into agreement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
-    """What a session works on: the plan, its targets (the live one first), the token to follow from, and repairs."""
+    """What a session works with: the plan, its targets (the live one first), the token to follow from, and repairs."""
 
     plan: Plan
     targets: tuple[Target, ...]
@@ -36,20 +36,19 @@ class SessionStart:
 
     @property
     def index(self) -> str:
-        """The physical index that searches see."""
+        """The physical index that searches use."""
         return self.targets[0].index
 
 
 def acknowledgement(plan: Plan, targets: tuple[Target, ...]) -> Body:
-    """Return the fields by which the leader says that it works by a plan."""
+    """Return the fields by which the leader acknowledges a plan."""
     return {"acked_gen": plan.gen, "indexes": {target.index: target.identity for target in targets}}
 
 
 class SessionStarter:
-    """Finds the ground for a session, or makes it. Only the holder of the lease may.
+    """Finds the start of a session, or creates it. Only the holder of the lease may use it.
 
-    ``doubt`` is called before a ground is written down that is to be repaired: what was said to be searchable may not
-    be.
+    ``doubt`` is called before a start that needs repairs is saved: what was reported as searchable may not be.
     """
 
     def __init__(
@@ -80,10 +79,10 @@ class SessionStarter:
     async def open(
         self, saved: Checkpoint, token: str | None, lost: str | None, check: Callable[[], None]
     ) -> SessionStart:
-        """Return the ground to work on; it is written down, and acknowledged, when this returns.
+        """Return the start of the session; it is saved and acknowledged when this returns.
 
-        ``token`` is what is known to be acknowledged (``saved`` may lag behind it), ``lost`` why no token is any good.
-        ``check`` raises to end a build. Raises also what the ports raise, and LeaseLost.
+        ``token`` is what is known to be acknowledged (``saved`` may lag behind it); ``lost`` is why no token is valid.
+        ``check`` raises to end a build. Also raises what the ports raise, and LeaseLost.
         """
         plan = await self._agreed()
         if lost is not None:
@@ -93,7 +92,7 @@ class SessionStarter:
         plan, targets = await self._present(plan, saved)
         plan = await self._swept(plan)
         if [target.physical for target in targets] != list(plan.targets) or plan.live is None:
-            # It was changed in between, by an operator's process too: what is acknowledged must be what is written to.
+            # The plan was changed in between, perhaps by an operator: what is acknowledged must be what is written to.
             return await self.open(saved, token, lost, check)
         repairs = self._to_repair(saved, token, targets, lost)
         if repairs is not None:
@@ -109,32 +108,32 @@ class SessionStarter:
         return SessionStart(plan, targets, token, repairs)
 
     async def _agreed(self) -> Plan:
-        """Return the plan after it was made to agree with the alias; its ``live`` is None if a build is due."""
+        """Return the plan after bringing it into agreement with the alias; its ``live`` is None if a build is due."""
         return await self._plans.agree(self._agreement)
 
     async def _agreement(self, plan: Plan) -> Plan:
-        """Return the plan as the alias says that it is."""
+        """Return the plan that agrees with the alias."""
         shown = await self._indexes.shown()
-        # A leader that was stopped here has seen an alias of long ago: it must not write down what that showed.
+        # A leader that was suspended here has read an old state of the alias, which it must not save.
         await self._renewer.write({})
         if len(shown) == 1 and shown[0].build is not None:
             return plan.settled(shown[0])
         if plan.live is not None and await self._is_there(plan.live):
             others = ", ".join(physical.index for physical in shown) or "no index"
-            log.warning("the alias %s was at %s: it shows %s again", self._indexes.alias, others, plan.live.index)
+            log.warning("the alias %s pointed to %s: moved it back to %s", self._indexes.alias, others, plan.live.index)
             await self._indexes.promote(plan.live.index)
             return plan
         return plan.without_live()
 
     async def _is_there(self, physical: PhysicalIndex) -> bool:
-        """Whether an index is still the one that the plan means."""
+        """Whether an index is still the one in the plan."""
         return (await self._indexes.described(physical.index)).build == physical.build and physical.build is not None
 
     async def _build(
         self, saved: Checkpoint, token: str | None, check: Callable[[], None]
     ) -> tuple[Plan, Checkpoint, str]:
-        """Build a new index and show it."""
-        log.info("the alias %s shows no index: one is built", self._indexes.alias)
+        """Build a new index and point the alias to it."""
+        log.info("the alias %s points to no index: building one", self._indexes.alias)
         self._progress.state, self._progress.goal = State.REINDEXING, None
         target, barrier = await self._builder.fill(check, self._progress, lanes=self._options.lanes)
         others = {name: identity for name, identity in saved.indexes.items() if name != target.index}
@@ -150,10 +149,10 @@ class SessionStarter:
         return await self._builder.show(target), built, token
 
     async def _present(self, plan: Plan, saved: Checkpoint) -> tuple[Plan, tuple[Target, ...]]:
-        """Return the targets that are there, and the plan without those that are not (any more)."""
+        """Return the existing targets, and the plan without those that no longer exist."""
         targets, gone = await resolved(self._engine, plan)
         lost = [physical.index for physical in gone]
-        # Another index of the same name: what it lacks is not known. The live one is reconciled, the others are let go.
+        # Another index of the same name may lack anything. The live one is reconciled, the others are abandoned.
         lost += [
             target.index
             for target in targets
@@ -167,7 +166,7 @@ class SessionStarter:
         return plan, tuple(target for target in targets if target.index not in lost)
 
     async def _swept(self, plan: Plan) -> Plan:
-        """Forget indexes that are no more, and their dead letters."""
+        """Forget indexes that no longer exist, and their dead letters."""
         gone = [name for name in plan.abandoned if await self._engine.identity(name) is None]
         if not gone:
             return plan
@@ -180,20 +179,20 @@ class SessionStarter:
     def _to_repair(
         self, saved: Checkpoint, token: str | None, targets: tuple[Target, ...], lost: str | None
     ) -> Repairs | None:
-        """Return what is to be reconciled: what the token does not speak of, and what an earlier session left."""
+        """Return what has to be reconciled: what the token does not cover, and what an earlier session left."""
         left = saved.repairs or Repairs("", ())
         if token is None:
             reason = lost or "there is no checkpoint"
             left = left.joined(reason, [target.index for target in targets])
         elif saved.indexes.get(targets[0].index) != targets[0].identity:
-            left = left.joined("the checkpoint is of another index", [targets[0].index])
+            left = left.joined("the checkpoint belongs to another index", [targets[0].index])
         return left if left.pending else None
 
 
 def _without(plan: Plan, names: list[str]) -> Plan:
-    """Return the plan without targets that are gone."""
+    """Return the plan without targets that no longer exist."""
     for name in names:
         if plan.live is not None and plan.live.index == name:
             plan = plan.without_live()
-        plan = plan.without(name, f"the index {name} is gone")
+        plan = plan.without(name, f"the index {name} no longer exists")
     return plan

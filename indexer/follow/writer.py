@@ -1,4 +1,4 @@
-"""The writer: keys or records in, every target's acknowledgement out."""
+"""The writer: takes keys or records, and returns once every target has acknowledged them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ KIND = "asset"
 class Writer:
     """Projects records and writes them to indexes.
 
-    Whatever it is given is acknowledged by each index, or durably a dead letter there, when a call returns. It raises
-    what the bulk loop raises.
+    When a call returns, each item is acknowledged by each index, or durably a dead letter there. Raises what the bulk
+    loop raises.
     """
 
     def __init__(self, store: Store, bulk: BulkLoop, options: FollowOptions) -> None:
@@ -30,18 +30,19 @@ class Writer:
         self._options = options
         self._trickle = options.bounds if options.trickle is None else BatchLimits(options.trickle, options.bounds.size)
         self.page = PageSize(options.page, options.page_bytes)
-        # One more than can be written at once: it is read and projected meanwhile. Memory holds no more of them.
+        # One more than can be written concurrently: it is read and projected meanwhile. Memory holds no more of them.
         self._pages = asyncio.Semaphore(options.lanes + 1)
 
     async def apply(self, keys: Sequence[str], targets: Sequence[Target]) -> list[str]:
-        """Read the records of these keys, each named once, and write them; a few pages of them at once.
+        """Read the records of these distinct keys and write them, a few pages concurrently.
 
-        A key without a record becomes a removal. Returns when the records were written (their ``updated_at``).
+        A key without a record becomes a deletion. Returns when the records were written (their ``updated_at``).
         """
         start = 0
         written: list[str] = []
         while start < len(keys):
-            # A page is a lane: no key is in two of them, so the writes to one record never cross within a batch.
+            # Pages run concurrently: no key is in two of them, so writes to one record never overtake each other in a
+            # batch.
             lanes: list[Awaitable[None]] = []
             while start < len(keys) and len(lanes) < self._options.lanes:
                 lanes.append(self._page(keys[start : start + self.page.next], targets, written))
@@ -54,15 +55,15 @@ class Writer:
         await self._put([record.key for record in records], {record.key: record for record in records}, targets)
 
     async def write(self, index: str, items: Sequence[BulkItem]) -> None:
-        """Write documents that are projected already."""
+        """Write documents that have been projected already."""
         await self._bulk.write(index, items)
 
     def spare(self, indexes: Iterable[str]) -> None:
-        """Have refusals by these indexes halt nothing: a reindex is about to replace them."""
+        """Do not halt for rejections by these indexes, because a reindex is about to replace them."""
         self._bulk.spared = frozenset(indexes)
 
     async def refuse(self, index: str, outcome: BulkOutcome) -> None:
-        """Take note of a record that cannot be projected."""
+        """Record a record that cannot be projected."""
         await self._bulk.refuse(index, outcome)
 
     async def _page(self, keys: Sequence[str], targets: Sequence[Target], written: list[str]) -> None:
@@ -80,7 +81,7 @@ class Writer:
         bounds: BatchLimits | None = None,
     ) -> None:
         today = [target for target in targets if target.root is None]
-        # Targets of one mapping share the work of projecting.
+        # Targets with the same mapping share the projection.
         groups = ([today] if today else []) + [[target] for target in targets if target.root is not None]
         await together([self._group(keys, records, group, bounds) for group in groups])
 
@@ -100,7 +101,7 @@ class Writer:
 
 
 async def together(works: Iterable[Awaitable[None]]) -> None:
-    """Wait for all, then raise the first failure: none is left behind, and none goes on unseen."""
+    """Wait for all, then raise the first failure, so that none is left running and no error is lost."""
     for ended in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(ended, BaseException):
             raise ended

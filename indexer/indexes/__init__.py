@@ -1,1 +1,1 @@
-"""The physical indexes behind the alias: names, the plan, swap permits, building and purging."""
+"""The physical indexes behind the alias: names, the plan, swap permits, builds and purges."""

@@ -1,4 +1,4 @@
-"""A full build by the leader, where the alias shows no index: a new one, filled from the whole store, then shown."""
+"""A full build by the leader, when the alias points to no index: a new index, filled from the store, then shown."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class Builder:
-    """Builds an index. The order of its steps is what makes it lossless.
+    """Builds an index. The order of its steps ensures that no write is lost.
 
-    A write from before the barrier is seen by the scan, one from after it comes by the feed behind the barrier's token.
-    Searches see the new index when it is complete; until then they see none. A build takes hours where there are
-    millions of assets, so it waits for a store or an engine that is away for a while: ``pause`` is how.
+    A write before the barrier is seen by the scan, a later one arrives through the feed from the barrier's token on.
+    Searches see the new index only when it is complete. A build takes hours with millions of assets, so it waits (with
+    ``pause``) for a store or an engine that is unavailable for a while.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Builder:
         self._writer = writer
 
     async def fill(self, check: Callable[[], None], progress: Progress, *, lanes: int) -> tuple[Target, str]:
-        """Return a new index that holds the whole store, and the token of the barrier from which to follow.
+        """Return a new index with the content of the whole store, and the token of the barrier from which to follow.
 
-        ``check`` is called before each page; it raises to end the build. Interrupted, it leaves an index that the plan
-        names, and that the next build drops.
+        ``check`` is called before each page; it raises to end the build. An interrupted build leaves an index that the
+        plan names, and that the next build deletes.
         """
         progress.indexed, progress.total = 0, await self._store.size(KIND)
         token = await self._store.barrier()
@@ -65,7 +65,7 @@ class Builder:
         return target, token
 
     async def show(self, target: Target) -> Plan:
-        """Put a complete index behind the alias, and write it down."""
+        """Point the alias to a complete index, and save that in the plan."""
         await self._indexes.promote(target.index)
         crash_point(CrashPoint.BUILD_PROMOTED)
         plan = await self._plans.change(lambda plan: plan.built(target.physical))
@@ -83,7 +83,7 @@ class Builder:
                 await self._pause(backoff(attempt), error.message)
 
     async def _made(self) -> Target:
-        """Return a new, empty index, after the one of an interrupted build is dropped."""
+        """Return a new, empty index, after deleting that of an interrupted build."""
         while True:
             left = (await self._plans.load()).making
             if left is not None and (await self._indexes.described(left.index)).build == left.build:
@@ -98,11 +98,11 @@ class Builder:
 
     async def _identity(self, physical: PhysicalIndex) -> str:
         identity = await self._engine.identity(physical.index)
-        # One that vanished right after it was made is noticed by the first write to it.
+        # An index that vanished right after it was created is detected by the first write to it.
         return identity or ""
 
 
 def _making(wanted: PhysicalIndex, plan: Plan) -> Plan:
-    """Return the plan with another index that is being made; the one before is to be forgotten."""
+    """Return the plan with another index being built; the previous one is abandoned."""
     left = () if plan.making is None else (plan.making.index,)
     return replace(plan, making=wanted, abandoned=(*plan.abandoned, *left))

@@ -10,7 +10,7 @@ from service.ports.search import Json, Rejected, SearchEngine
 from service.ports.store import Store
 
 ALIVE: Json = {"term": {"deleted": False}}
-"""The alias's filter: tombstones are in the index, but no search sees them."""
+"""The alias's filter: the index contains tombstones, but no search sees them."""
 
 _TAKEN = "resource_already_exists_exception"
 _ABSENT = 404  # no such alias, or no such index
@@ -18,9 +18,9 @@ _FLOODED = "read_only_allow_delete"
 
 
 class Indexes:
-    """Names, makes and swaps the indexes behind one alias.
+    """Names, creates and swaps the indexes behind one alias.
 
-    A physical index is called ``<alias>-<mapping hash>-<n>``; its mapping's ``_meta`` holds the hash and the build.
+    A physical index is called ``<alias>-<mapping hash>-<n>``; the ``_meta`` of its mapping has the hash and the build.
     """
 
     def __init__(
@@ -43,32 +43,32 @@ class Indexes:
         self._refresh = refresh
 
     async def shown(self) -> list[PhysicalIndex]:
-        """Return the indexes behind the alias: one, if all is well. One without a build is not of Assetry's making.
+        """Return the indexes behind the alias, normally one. An index without a build was not created by Assetry.
 
-        Raises Unavailable also when an index is called as the alias should be: by a write of somebody else's, where the
-        engine makes indexes by itself. No alias can be made then, so nothing is to be built for it.
+        Also raises Unavailable when an index has the name of the alias, because another program wrote to that name and
+        the engine creates indexes automatically. Then no alias can be created, so nothing should be built for it.
         """
         held = await self._engine.resolve_alias(self.alias)
         if not held and await self._engine.index_exists(self.alias):
-            fix = "delete it (its documents are somebody else's), or set another ASSETRY_INDEX_PREFIX"
-            raise Unavailable("search", f"an index is called {self.alias}, as the alias of Assetry's is to be: {fix}")
+            fix = "delete it (another program wrote its documents), or set another ASSETRY_INDEX_PREFIX"
+            raise Unavailable("search", f"an index has the name {self.alias}, which Assetry needs for its alias: {fix}")
         return [await self.described(name) for name in held]
 
     async def described(self, name: str) -> PhysicalIndex:
-        """Return what an index says of itself."""
+        """Return what an index's mapping says about it."""
         meta = await self._engine.mapping_meta(name)
         return PhysicalIndex(name, meta.get("build"), meta.get("hash"))
 
     async def named(self) -> PhysicalIndex:
-        """Return a new index by today's mapping that is not made yet: a name and a build that nobody else has."""
+        """Return a new index by the current mapping, not created yet: a name and a build that are unique."""
         number = await self._store.counter(f"index-{self.alias}")
         return PhysicalIndex(f"{self.alias}-{mapping_hash()}-{number}", self._clock.guid(), mapping_hash())
 
     async def create(self, physical: PhysicalIndex, *, filling: bool = False) -> bool:
-        """Make an index, empty and not behind the alias; False if its name is taken by another one.
+        """Create an index, empty and not behind the alias; return False if another index has its name.
 
-        One that was made by an earlier call of this is fine. ``filling``: without replicas and refreshes, for a scan
-        that fills it; :meth:`restore` brings them back.
+        It is no error if an earlier call created it. ``filling``: without replicas and refreshes, for a scan that fills
+        it; :meth:`restore` restores them.
         """
         body = index_body(shards=self._shards, replicas=self._replicas, refresh=self._refresh)
         body["mappings"] = {**body["mappings"], "_meta": {"hash": physical.hash, "build": physical.build}}
@@ -83,12 +83,12 @@ class Indexes:
         return True
 
     async def restore(self, name: str) -> None:
-        """Give an index the replicas and the refresh interval that searches need."""
+        """Restore the replicas and the refresh interval that searches need."""
         settings = {"index": {"number_of_replicas": self._replicas, "refresh_interval": self._refresh}}
         await self._engine.put_settings(name, settings)
 
     async def promote(self, name: str) -> list[str]:
-        """Point the alias to this index alone, in one atomic step; return the indexes it pointed to before."""
+        """Point the alias to this index alone, atomically; return the indexes it pointed to before."""
         replaced = [other for other in await self._engine.resolve_alias(self.alias) if other != name]
         actions: list[Json] = [{"remove": {"index": other, "alias": self.alias}} for other in replaced]
         actions.append({"add": {"index": name, "alias": self.alias, "filter": ALIVE}})
@@ -96,14 +96,14 @@ class Indexes:
         return replaced
 
     async def allow(self, permit: SwapPermit) -> None:
-        """Give an index the permit by which :meth:`swap` moves the alias to it."""
+        """Create a permit on an index, with which :meth:`swap` can move the alias to it."""
         await self._engine.update_aliases([{"add": {"index": permit.index, "alias": permit.alias}}])
 
     async def revoke(self, permit: SwapPermit) -> None:
-        """Take a permit back: once this returns, no request that shows it moves the alias. One that is gone is fine.
+        """Revoke a permit: once this returns, no request with it can move the alias. No error if it does not exist.
 
-        Where a full disk blocks the index the block is lifted for that (the engine sets it again): what makes room is a
-        purge, and it begins here.
+        If a full disk blocks the index, the block is removed for that (the engine sets it again): a purge, which frees
+        space, starts with this.
         """
         action: Json = {"remove": {"index": permit.index, "alias": permit.alias}}
         try:
@@ -117,9 +117,9 @@ class Indexes:
                 raise
 
     async def swap(self, old: str, permit: SwapPermit) -> bool:
-        """Move the alias from one index to the permit's in one atomic step, which uses the permit up.
+        """Move the alias from one index to the permit's, atomically; this uses up the permit.
 
-        False if the alias is not at ``old`` (any more), or the permit was taken back: then nothing has moved.
+        False, with nothing moved, if the alias does not (or no longer) point to ``old`` or the permit was revoked.
         """
         actions: list[Json] = [
             {"remove": {"index": old, "alias": self.alias, "must_exist": True}},
@@ -135,5 +135,5 @@ class Indexes:
         return True
 
     async def drop(self, name: str) -> None:
-        """Delete a physical index; one that is absent is fine."""
+        """Delete a physical index; it is no error if it does not exist."""
         await self._engine.delete_index(name)

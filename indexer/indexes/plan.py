@@ -21,7 +21,7 @@ def plan_key(alias: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PhysicalIndex:
-    """A physical index: its name, the id of its build, and the hash of the mapping and projection that made it."""
+    """A physical index: its name, the id of its build, and the hash of the mapping and projection that created it."""
 
     index: str
     build: str | None
@@ -29,26 +29,26 @@ class PhysicalIndex:
 
     @classmethod
     def read(cls, body: Body | None) -> Self | None:
-        """Return what a record says, None for nothing."""
+        """Parse a record's entry; None for no entry."""
         return None if body is None else cls(body["index"], body["build"], body["hash"])
 
 
 class Stage(StrEnum):
-    """How far a reindex has come. Each stage names what has been done."""
+    """How far a reindex has come. Each stage names what has been completed."""
 
     NOTED = "noted"  # the new index has a name
     CREATED = "created"  # it exists, empty
-    JOINED = "joined"  # the plan asks for every write to go there, too
-    FILLING = "filling"  # the follower writes to it; the scan goes on behind the cursor
+    JOINED = "joined"  # the plan asks for every write to go there as well
+    FILLING = "filling"  # the follower writes to it; the scan continues after the cursor
     FILLED = "filled"  # the scan is complete
     DRAINED = "drained"  # the follower has passed the end of the scan
-    RESTORED = "restored"  # replicas and refresh are as searches need them
+    RESTORED = "restored"  # replicas and refresh interval are as searches need them
     VERIFIED = "verified"  # no difference, no dead letter
     SWAPPING = "swapping"  # the alias may move at any moment
-    SWAPPED = "swapped"  # the index before is fed until it is purged
+    SWAPPED = "swapped"  # the previous index still gets every write, until it is purged
     ROLLING_BACK = "rolling back"  # the alias may move back at any moment
     ROLLED_BACK = "rolled back"
-    FAILED = "failed"  # see the reason; the next run begins anew
+    FAILED = "failed"  # see the reason; the next run starts over
 
 
 DONE = frozenset({Stage.SWAPPED, Stage.ROLLED_BACK})
@@ -57,10 +57,10 @@ ENDED = DONE | {Stage.FAILED}
 
 @dataclass(frozen=True, slots=True)
 class SwapPermit:
-    """What a request to move the alias to an index must show: an alias of that index, used up by the move.
+    """What a request to move the alias to an index must present: an alias on that index, which the move removes.
 
-    Its name is no other permit's, ever. A request that arrives late, when another process is at work or the index is
-    given up, finds it taken back, and moves nothing.
+    Its name is unique. If a request arrives late, when another process is at work or the index was abandoned, the
+    permit has been revoked, and nothing moves.
     """
 
     index: str
@@ -69,7 +69,7 @@ class SwapPermit:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """One reindex: its index, stage, and the scan's cursor with live records ``done`` of ``total``."""
+    """A reindex: its index, its stage, and the scan's cursor with live records ``done`` of ``total``."""
 
     target: PhysicalIndex
     stage: Stage = Stage.NOTED
@@ -81,7 +81,7 @@ class Rebuild:
 
     @classmethod
     def read(cls, body: Body | None) -> Self | None:
-        """Return what a record says, None for nothing."""
+        """Parse a record's entry; None for no entry."""
         if body is None:
             return None
         target = PhysicalIndex(**body["target"])
@@ -92,12 +92,12 @@ class Rebuild:
 class Plan:
     """Which indexes there are, and what each is for.
 
-    ``live`` is behind the alias; ``building`` is being filled by a reindex; ``previous`` was live and is fed for a
-    rollback: all three get every write. ``making`` is being built by the leader and gets none. ``abandoned`` are names
-    that nothing is written to any more, to be deleted. ``gen`` rises whenever what the leader has to do changes; it
-    holds once the leader has acknowledged it. ``resumes`` counts how often an operator lifted a halt. ``worker`` is the
-    fence of the last operator's process: an earlier one, which was stopped and woke up, changes nothing any more.
-    ``permit`` is by which the alias may move, now or by a request that is under way.
+    ``live`` is behind the alias; ``building`` is being filled by a reindex; ``previous`` was live and is kept up to
+    date for a rollback: all three get every write. ``making`` is being built by the leader and gets none. ``abandoned``
+    are indexes that get no more writes and are to be deleted. ``gen`` rises whenever the leader has to do something
+    else; it is in force once the leader has acknowledged it. ``resumes`` counts how often an operator lifted a halt.
+    ``worker`` is the fencing token of the last operator's process: an earlier one, which was suspended and resumed, can
+    no longer change anything. ``permit`` is the one with which the alias may move, now or by a request in progress.
     """
 
     gen: int = 0
@@ -113,7 +113,7 @@ class Plan:
 
     @classmethod
     def read(cls, body: Body) -> Self:
-        """Return the plan that a record holds."""
+        """Parse a record."""
         permit = body.get("permit")
         return cls(
             gen=body["gen"],
@@ -129,7 +129,7 @@ class Plan:
         )
 
     def as_body(self) -> Body:
-        """Return the plan as a record's body."""
+        """Return the body of the plan's record."""
         body: dict[str, Any] = asdict(self)
         body["abandoned"] = list(self.abandoned)
         if self.rebuild is not None:
@@ -143,7 +143,7 @@ class Plan:
 
     @property
     def refreshed(self) -> tuple[str, ...]:
-        """The indexes that searches see, or may see in a moment: what is acknowledged is made searchable there."""
+        """The indexes that searches use, or may use in a moment: acknowledged writes are made searchable there."""
         names = [] if self.live is None else [self.live.index]
         stage = self.rebuild.stage if self.rebuild else None
         if stage is Stage.SWAPPING and self.building is not None:
@@ -153,7 +153,7 @@ class Plan:
         return tuple(names)
 
     def without(self, index: str, reason: str) -> Plan:
-        """Return the plan in which an index that is not the live one gets no more writes."""
+        """Return the plan in which an index other than the live one gets no more writes."""
         plan = self
         if plan.building is not None and plan.building.index == index:
             rebuild = plan.rebuild and replace(plan.rebuild, stage=Stage.FAILED, reason=reason)
@@ -163,7 +163,7 @@ class Plan:
         return plan if plan == self else plan._unpermitted(index)
 
     def _unpermitted(self, index: str) -> Plan:
-        """Return the plan without a permit for an index: it is used up, or taken back."""
+        """Return the plan without a permit for an index: it was used or revoked."""
         return self if self.permit is None or self.permit.index != index else replace(self, permit=None)
 
     def without_live(self) -> Plan:
@@ -173,9 +173,9 @@ class Plan:
         )
 
     def settled(self, shown: PhysicalIndex | None) -> Plan:
-        """Return the plan that agrees with the alias, which shows this index (None: no index of ours).
+        """Return the plan that agrees with the alias, which points to this index (None: to none of Assetry's).
 
-        Whoever moves the alias writes it down afterwards; when they died in between, the alias is right.
+        The process that moves the alias saves that afterwards; if it died in between, the alias is right.
         """
         if shown is None or (self.live is not None and self.live.index == shown.index):
             return self
@@ -187,15 +187,15 @@ class Plan:
         return replace(self, live=shown, abandoned=_added(self.abandoned, *gone))
 
     def built(self, made: PhysicalIndex) -> Plan:
-        """Return the plan after the alias moved to what was being built.
+        """Return the plan after the alias moved to the index that was being built.
 
-        It stays as it is when that is no longer being made: the builder has slept, and others have gone on.
+        It is unchanged if that index is no longer being built: the builder was suspended, and others have continued.
         """
         return self.settled(made) if self.making == made else self
 
     def _shown(self, name: str, held: PhysicalIndex, stage: Stage | None) -> Plan:
-        """Return the plan after the alias moved to what was ``building``, ``making`` or ``previous``."""
-        if name == "making":  # a build replaces an index that was lost, or that is not fed
+        """Return the plan after the alias moved to the ``building``, ``making`` or ``previous`` index."""
+        if name == "making":  # a build replaces an index that was lost, or that gets no writes
             gone = () if self.live is None else (self.live.index,)
             return replace(self, live=held, making=None, abandoned=_added(self.abandoned, *gone))
         rebuild = self.rebuild and replace(self.rebuild, stage=stage or self.rebuild.stage)
@@ -213,7 +213,7 @@ class _Held:
 
 
 class Plans:
-    """The plan of one alias, in the store. ``worker`` is the fence of an operator's process that changes it."""
+    """The plan of one alias, in the store. ``worker`` is the fencing token of an operator's process that changes it."""
 
     def __init__(self, store: Store, alias: str, *, worker: Callable[[], int] | None = None) -> None:
         self._worker = worker
@@ -225,10 +225,10 @@ class Plans:
         return (await self._load()).plan
 
     async def change(self, how: Callable[[Plan], Plan]) -> Plan:
-        """Change the plan by a pure function, which may be called again; return the plan after it.
+        """Change the plan with a pure function, which may be called repeatedly; return the new plan.
 
-        The generation rises if the leader has to do something else. Raises Unavailable (it may be changed), LeaseLost
-        for a process whose work another one took over, and what the function raises.
+        The generation rises if the leader has to do something else. Raises Unavailable (the change may be saved),
+        LeaseLost if another process took over this work, and what the function raises.
         """
         while True:
             held = await self._load()
@@ -244,13 +244,13 @@ class Plans:
                     change = Change(set=plan.as_body())
                     await self._store.update(KIND, self._key, change, expected_rev=held.record.rev)
             except (Conflict, AlreadyExists, NotFound):
-                continue  # somebody was faster: look again at what is there now
+                continue  # another process was faster: read the plan again
             return plan
 
     async def agree(self, look: Callable[[Plan], Awaitable[Plan]]) -> Plan:
-        """Change the plan to what ``look(plan)`` makes of it, and of what it sees elsewhere; return the plan after it.
+        """Change the plan to what ``look(plan)`` derives from it and from other sources; return the new plan.
 
-        It looks again when the plan was changed meanwhile: what it saw may be from before that. Raises as
+        It calls ``look`` again if the plan was changed meanwhile, as what it saw may be outdated. Raises as
         :meth:`change`.
         """
         while True:
@@ -264,7 +264,7 @@ class Plans:
         if self._worker is None:
             return after
         if before.worker > self._worker():
-            raise LeaseLost("another process does this work")
+            raise LeaseLost("another process has taken over this work")
         return replace(after, worker=self._worker())
 
     async def _load(self) -> _Held:
@@ -276,7 +276,7 @@ class Plans:
 
 
 def _duties(plan: Plan) -> tuple[object, ...]:
-    """Return what the leader takes notice of; before a swap it looks once more whether the indexes are the same."""
+    """Return what the leader acts on; before a swap it checks once more whether the indexes are the same."""
     swapping = plan.rebuild is not None and plan.rebuild.stage is Stage.SWAPPING
     return plan.targets, plan.live, plan.refreshed, plan.resumes, swapping
 

@@ -1,4 +1,4 @@
-"""The purge: indexes that nothing needs any more are deleted, and the documents of assets that are long gone."""
+"""The purge: deletes indexes that are no longer needed, and the documents of assets deleted long ago."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GONE: Json = {"term": {"deleted": True}}
 
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
-    """What a purge took out: indexes by name, dead letters of them, and tombstone documents."""
+    """What a purge deleted: indexes by name, their dead letters, and documents of tombstones."""
 
     indexes: tuple[str, ...]
     dead_letters: int
@@ -36,23 +36,23 @@ async def purge(
     tombstones: timedelta | None = TOMBSTONES,
     unfinished: bool = False,
 ) -> PurgeResult:
-    """Delete the previous index and abandoned ones, and tombstone documents that are older than ``tombstones``.
+    """Delete the previous index and abandoned ones, and documents of tombstones older than ``tombstones``.
 
-    ``unfinished``: the index of a reindex that was interrupted, too. ``acknowledged(plan)`` returns when the leader
-    works by a plan: an index is deleted only when nothing is written to it. Interrupted, it goes on with the next call.
+    ``unfinished``: also the index of an interrupted reindex. ``acknowledged(plan)`` returns when the leader works by a
+    plan: an index is deleted only when nothing is written to it any more. After an interruption, call it again.
     """
-    plan = await tools.plans.change(lambda plan: _let_go(plan, unfinished=unfinished))
+    plan = await tools.plans.change(lambda plan: _without_unneeded(plan, unfinished=unfinished))
     crash_point(CrashPoint.PURGE_NOTED)
     await acknowledged(plan)
-    plan = await tools.plans.load()  # the leader may have given up an index while it was waited for
+    plan = await tools.plans.load()  # the leader may have abandoned an index meanwhile
     dropped, letters = await _drop(tools, plan)
-    count = 0 if tombstones is None else await _bury(tools, plan, tombstones)
+    count = 0 if tombstones is None else await _delete_tombstones(tools, plan, tombstones)
     crash_point(CrashPoint.PURGED)
     return PurgeResult(dropped, letters, count)
 
 
-def _let_go(plan: Plan, *, unfinished: bool) -> Plan:
-    """Return the plan that keeps the live index alone, and a reindex that is under way unless it is let go."""
+def _without_unneeded(plan: Plan, *, unfinished: bool) -> Plan:
+    """Return the plan that keeps only the live index and, unless it is to be abandoned, an unfinished reindex."""
     stage = plan.rebuild.stage if plan.rebuild else None
     if plan.previous is not None and stage is not Stage.ROLLING_BACK:
         plan = plan.without(plan.previous.index, "purged")
@@ -65,7 +65,7 @@ def _let_go(plan: Plan, *, unfinished: bool) -> Plan:
 
 
 async def _drop(tools: OperatorTools, plan: Plan) -> tuple[tuple[str, ...], int]:
-    """Delete what is abandoned, unless it is of use again."""
+    """Delete the abandoned indexes, except those in use again."""
     used = {physical.index for physical in (*plan.targets, plan.making) if physical is not None}
     used |= {physical.index for physical in await tools.indexes.shown()}
     dropped: list[str] = []
@@ -82,13 +82,13 @@ async def _drop(tools: OperatorTools, plan: Plan) -> tuple[tuple[str, ...], int]
     return tuple(dropped), letters
 
 
-async def _bury(tools: OperatorTools, plan: Plan, age: timedelta) -> int:
-    """Take the documents of old tombstones out of every target; return how many."""
+async def _delete_tombstones(tools: OperatorTools, plan: Plan, age: timedelta) -> int:
+    """Delete the documents of old tombstones from every target; return how many."""
     before = timestamp(tools.clock.now() - age)
     count = 0
     for physical in plan.targets:
         if await tools.engine.identity(physical.index) is None:
-            continue  # it was deleted by somebody else: the leader is about to notice
+            continue  # another program deleted it: the leader is about to detect that
         await tools.engine.refresh(physical.index)
         after: str | None = None
         while page := await _hidden(tools, physical.index, after):
@@ -106,7 +106,7 @@ async def _bury(tools: OperatorTools, plan: Plan, age: timedelta) -> int:
 
 
 async def _hidden(tools: OperatorTools, index: str, after: str | None) -> list[tuple[str, int]]:
-    """Return the next (id, version) of documents that say that their asset is gone."""
+    """Return the next (id, version) of documents whose asset is deleted."""
     body: Json = {
         "query": _GONE,
         "sort": [{"asset_id": "asc"}],

@@ -1,4 +1,4 @@
-"""Permits to move the alias, taken back: :class:`indexer.indexes.plan.SwapPermit` says what they are for."""
+"""Revoking permits to move the alias; :class:`indexer.indexes.plan.SwapPermit` explains what they are for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from indexer.indexes.plan import Plans
 
 
 async def withdraw_permit(plans: Plans, indexes: Indexes, *, of: str | None = None) -> None:
-    """Take back the permit that the plan names, if there is one; ``of``: only one for this index.
+    """Revoke the permit in the plan, if there is one; ``of``: only if it is for this index.
 
-    Once this returns, no request to move the alias that was sent by then will. Raises what the ports raise.
+    Once this returns, no request to move the alias that was sent before can succeed. Raises what the ports raise.
     """
     permit = (await plans.load()).permit
     if permit is None or (of is not None and permit.index != of):

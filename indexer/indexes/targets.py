@@ -13,10 +13,10 @@ from service.ports.search import SearchEngine
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An index to write to. ``identity`` tells it from another index of its name, made before or after.
+    """An index to write to. ``identity`` tells it from an earlier or later index of the same name.
 
-    ``root`` is its mapping where today's registry did not make it: a document is cut to what the mapping knows, since
-    a strict one refuses other fields. None: documents go there as they are.
+    ``root`` is its mapping if the current registry did not create it: documents are reduced to what that mapping knows,
+    since a strict mapping rejects other fields. None: documents are written unchanged.
     """
 
     physical: PhysicalIndex
@@ -30,7 +30,7 @@ class Target:
 
 
 async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list[PhysicalIndex]]:
-    """Return the targets of a plan, the live one first, and those that are not there. Raises Unavailable, Rejected."""
+    """Return the targets of a plan, the live one first, and those that do not exist. Raises Unavailable, Rejected."""
     there: list[Target] = []
     gone: list[PhysicalIndex] = []
     for physical in plan.targets:
@@ -43,7 +43,7 @@ async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list
 
 
 async def as_target(engine: SearchEngine, physical: PhysicalIndex) -> Target | None:
-    """Return an index as the engine has it, None if it is gone. Raises Unavailable, Rejected."""
+    """Return an index as the engine has it, None if it does not exist. Raises Unavailable, Rejected."""
     identity = await engine.identity(physical.index)
     if identity is None:
         return None

@@ -1,1 +1,1 @@
-"""Who may write: leases with fences, their renewal, and tasks that one process at a time may do."""
+"""Who may write: leases with fencing tokens, their renewal, and tasks for one process at a time."""

@@ -1,4 +1,4 @@
-"""Work that only one process at a time may do, by a lease of its own."""
+"""Work that only one process at a time may do, protected by a lease of its own."""
 
 from __future__ import annotations
 
@@ -46,38 +46,38 @@ class ExclusiveTask:
             renew=options.renew_seconds,
             save=options.checkpoint_seconds,
             summary=_nothing,
-            lost=lambda: log.warning("another process took the %s over", work),
+            lost=lambda: log.warning("another process has taken over the %s", work),
         )
 
     @property
     def fence(self) -> int:
-        """The number of this process among those that have done the work."""
+        """The fencing token of this process for the work."""
         return self._lease.fence
 
     def check(self) -> None:
-        """Raise LeaseLost when another process took the work over."""
+        """Raise LeaseLost when another process has taken over the work."""
         if not self._lease.held:
             raise LeaseLost(self._work)
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Hold the right until the block ends. Raises Unavailable if another process has it, or took it over."""
+        """Hold the right until the block ends. Raises Unavailable if another process has it, or takes it over."""
         await self._take()
         self._renewer.start()
         try:
             yield
         except LeaseLost as error:
-            raise Unavailable("index", f"another process took the {self._work} over") from error
+            raise Unavailable("index", f"another process has taken over the {self._work}") from error
         finally:
             await self._renewer.stop(release=True)
 
     async def _take(self) -> None:
-        """Take the lease; one whose holder gives no sign of life is waited for."""
+        """Take the lease; wait for one whose holder shows no sign of life to expire."""
         beat: int | None = None
         while not await self._lease.look():
             now = self._lease.body.get("beat")
             if beat is not None and now != beat:
-                raise Unavailable("index", f"another process does a {self._work} ({self._lease.holder})")
+                raise Unavailable("index", f"another process is running a {self._work} ({self._lease.holder})")
             beat = now
-            self._waits(f"{self._lease.holder}, which does a {self._work} or has died")
+            self._waits(f"{self._lease.holder} is running a {self._work}, or has died")
             await asyncio.sleep(self._options.look_seconds)

@@ -1,4 +1,4 @@
-"""Waiting for the leader of an alias where there may be none: what only waits for an indexer is no drift."""
+"""Waiting for the leader of an alias, if there is one: changes that only wait for an indexer are not drift."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _BUSY = frozenset({State.FOLLOWING, State.RECONCILING, State.STARTING, State.REI
 
 
 class LeaderWait:
-    """Waits for the leader to pass what was written, wherever it runs; where none does, reads what waits for it.
+    """Waits for the leader, wherever it runs, to pass what was written; without a leader, reads which changes wait.
 
-    ``dead`` is whether the process behind a holder's name certainly runs no more; a holder that is silent, or that is
-    halted or waits, is given ``patience`` seconds. ``led`` says whether the last :meth:`settle` was by a leader.
+    ``dead`` tells whether the process behind a holder's name is certainly dead; a holder that is silent, halted or
+    waiting is given ``patience`` seconds. ``led`` says whether a leader passed the mark in the last :meth:`settle`.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class LeaderWait:
         return key in self._waiting
 
     async def settle(self) -> None:
-        """Return when each write from before the call is passed by a leader, or known to wait. Raises Unavailable."""
+        """Return when each write before the call was passed by a leader, or is known to wait. Raises Unavailable."""
         mark = await self._store.barrier()
         self.led = await self._is_passed(mark)
         if not self.led:
             await self._read(mark)
 
     async def _is_passed(self, mark: str) -> bool:
-        """Wait for the leader to pass a mark; False when there is none that will."""
+        """Wait for the leader to pass a mark; False if there is no leader that will."""
         beat: int | None = None
         since = self._clock.monotonic()
         while True:
@@ -76,13 +76,13 @@ class LeaderWait:
         token = body.get("token")
         try:
             return token is not None and self._store.passed(token, mark)
-        except HistoryLost:  # it is of another database: the next leader reconciles
+        except HistoryLost:  # the token belongs to another database: the next leader reconciles
             return False
 
     async def _read(self, mark: str) -> None:
-        """Note the assets with changes between the saved token and a mark; none where the feed cannot say.
+        """Record the assets with changes between the saved token and a mark; none if the feed cannot tell.
 
-        What was read before is not read again, unless somebody has followed meanwhile: an import that no indexer has
+        What was read before is not read again, unless a leader has followed meanwhile: an import that no indexer has
         seen may be the whole library.
         """
         token = (await checkpoint.load(self._store, self._alias)).get("token")
@@ -98,6 +98,6 @@ class LeaderWait:
                     self._waiting.update(change.key for change in batch if change.kind == KIND)
                     self._read_to = batch[-1].token if batch else self._read_to
         except HistoryLost:
-            log.warning("the change feed cannot go back to the saved token: the next indexer reconciles")
+            log.warning("the change feed cannot go back to the saved token: the next indexer will reconcile")
             self._saved = self._read_to = None
             self._waiting = set()

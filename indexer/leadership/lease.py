@@ -1,8 +1,8 @@
-"""The lease: one active holder of a name, proved by its fence, with what it knows in the same record.
+"""The lease: one active holder of a name, proved by its fencing token, whose state is kept in the same record.
 
-No clock is compared. The holder writes the record again and again; a candidate that has seen it unchanged for the time
-to live *on its own monotonic clock* takes over. Every write is a compare-and-set on the record's rev, so a holder that
-was stopped and wakes up after somebody took over can save nothing: it learns that it holds the lease no more.
+No clocks are compared. The holder keeps rewriting the record; a candidate that has seen it unchanged for the time to
+live *on its own monotonic clock* takes over. Every write is a compare-and-set on the record's rev, so a holder that was
+suspended and resumes after another process took over cannot save anything: it learns that it lost the lease.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 KIND = "checkpoint"
 TTL = 10.0
-"""Seconds without a sign of life after which a lease is taken over."""
+"""Seconds without a renewal after which a lease is taken over."""
 
 
 class LeaseLost(Exception):
@@ -37,10 +37,10 @@ async def _nothing() -> Body:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Who wants the lease: a name that no other life of any process ever has, and what it knows of others' deaths.
+    """A candidate for the lease: a name that no other run of any process ever has, and a way to detect dead holders.
 
-    ``dead(holder)`` is whether the process behind a name certainly runs no more; without it a holder that was killed is
-    waited for.
+    ``dead(holder)`` tells whether the process behind a name is certainly dead; without it, the lease of a killed
+    holder has to expire.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Candidate:
 
 
 class Lease:
-    """One candidate's view of one lease: a record ``{holder, fence, beat, released, …}`` of kind ``checkpoint``.
+    """One candidate's view of a lease: a record ``{holder, fence, beat, released, …}`` of kind ``checkpoint``.
 
-    ``body`` is the record's content as last written or read by this candidate; ``fence`` rises with every change of the
-    holder. ``first`` gives what a record that is made now begins with.
+    ``body`` is the record's content as last written or read by this candidate; ``fence`` is the fencing token, which
+    rises with every change of the holder. ``first`` returns the initial content of a new record.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class Lease:
 
     @property
     def holder(self) -> str | None:
-        """Whoever held the lease when it was last looked at."""
+        """The holder of the lease when it was last read."""
         return None if self.body.get("released", True) else self.body["holder"]
 
     async def look(self) -> bool:
-        """Look at the lease and take it if it is free; whether it is held now. Raises Unavailable."""
+        """Read the lease and take it if it is free; return whether it is held now. Raises Unavailable."""
         record = await self._read()
         if record is None:
             await self._found()
-        elif self._is_mine(record):  # an earlier attempt did succeed, only its answer was lost
+        elif self._is_mine(record):  # an earlier attempt succeeded, but its answer was lost
             self._take(record)
         elif self._is_free(record):
             await self._take_over(record)
@@ -96,7 +96,7 @@ class Lease:
         return self.held
 
     async def write(self, fields: Body) -> None:
-        """Write fields into the record: the sign of life, too. Raises LeaseLost, Unavailable (it may be written)."""
+        """Write fields to the record and renew the lease. Raises LeaseLost, Unavailable (it may be written)."""
         async with self._writing:
             while True:
                 if not self.held:
@@ -111,12 +111,12 @@ class Lease:
                     return
 
     async def release(self, fields: Body) -> None:
-        """Write fields and let go of the lease, so that the next candidate need not wait. Raises as :meth:`write`."""
+        """Write fields and release the lease, so that the next candidate need not wait. Raises as :meth:`write`."""
         await self.write({**fields, "released": True})
         self.held = False
 
     def drop(self) -> None:
-        """Hold the lease no more, without a word: somebody else will find out."""
+        """Stop holding the lease without releasing it: it will expire."""
         self.held = False
 
     async def _read(self) -> Record | None:
@@ -126,7 +126,7 @@ class Lease:
             return None
 
     async def _reread(self) -> None:
-        """After a conflict: a write of ours whose answer was lost, or somebody else's. Raises LeaseLost."""
+        """After a conflict: this candidate's own write, whose answer was lost, or another's. Raises LeaseLost."""
         record = await self._read()
         if record is not None and self._is_mine(record) and record.body["fence"] == self.fence:
             self._take(record)
@@ -136,12 +136,12 @@ class Lease:
         raise LeaseLost(f"{self._key} is held by {self.holder}")
 
     async def _found(self) -> None:
-        """Make the record."""
+        """Create the record."""
         body = {**await self._first(), "holder": self._candidate.name, "fence": 1, "beat": 1, "released": False}
         try:
             self._take(await self._store.insert(KIND, self._key, body))
         except AlreadyExists:
-            log.debug("the lease %s was made by another candidate", self._key)
+            log.debug("another candidate created the lease %s", self._key)
 
     async def _take_over(self, record: Record) -> None:
         fields = {
@@ -153,7 +153,7 @@ class Lease:
         try:
             self._take(await self._store.update(KIND, self._key, Change(set=fields), expected_rev=record.rev))
         except (Conflict, NotFound):
-            log.debug("the lease %s went to another candidate", self._key)
+            log.debug("another candidate took the lease %s", self._key)
 
     def _take(self, record: Record) -> None:
         self.held = not record.body["released"]
@@ -163,9 +163,9 @@ class Lease:
         return record.body["holder"] == self._candidate.name and not record.body["released"]
 
     def _is_free(self, record: Record) -> bool:
-        """Whether its holder let go, is dead, or gave no sign of life for the whole time to live."""
+        """Whether its holder released it, is dead, or did not renew it for the whole time to live."""
         now = self._clock.monotonic()
-        # A candidate that was itself stopped between two looks has not seen the record unchanged: it was not there.
+        # A candidate that was itself suspended between two reads has not seen the record unchanged for that time.
         if record.rev != self._rev or now - self._looked > self._ttl / 2:
             self._rev, self._since = record.rev, now
         self._looked = now

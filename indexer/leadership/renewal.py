@@ -1,4 +1,4 @@
-"""The keeper: the one task that writes the lease's record while it is held."""
+"""The lease renewer: the only task that writes the lease's record while the lease is held."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RELEASE_SECONDS = 5.0
 
 
 class LeaseRenewer:
-    """Renews a lease and saves in it what its owner notes, soon but not at once: one writer, so nothing overtakes.
+    """Renews a lease and saves its owner's fields with it, soon but not at once: one writer keeps them in order.
 
-    What is noted is saved at most every ``save`` seconds; the lease is renewed every ``renew`` seconds. ``summary``
-    gives what is written along each time. ``lost`` is called once, when the lease is held no more.
+    Fields are saved at most every ``save`` seconds; the lease is renewed every ``renew`` seconds. ``summary`` returns
+    what is written each time as well. ``lost`` is called once, when the lease is no longer held.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LeaseRenewer:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to renew the lease, which was just taken."""
+        """Start renewing the lease, which was just taken."""
         self._noted = {}
         self._news.clear()
         self._written = self._clock.monotonic()
@@ -56,7 +56,7 @@ class LeaseRenewer:
         self._task.add_done_callback(self._ended)
 
     async def stop(self, *, release: bool) -> None:
-        """End; save what is noted and let go of the lease if asked to. Safe to call twice."""
+        """Stop; if asked to, save the fields and release the lease. Safe to call twice."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -68,7 +68,7 @@ class LeaseRenewer:
                 await self._lease.release({**self._noted, **self._summary()})
             crash_point(CrashPoint.LEASE_RELEASED)
         except (AssetryError, LeaseLost, TimeoutError) as error:
-            log.warning("the lease was not released, others must wait for its end: %s", error)
+            log.warning("the lease was not released, so others must wait for it to expire: %s", error)
 
     def note(self, fields: Body) -> None:
         """Have fields saved soon. A later note or :meth:`write` of the same field replaces this one."""
@@ -91,23 +91,23 @@ class LeaseRenewer:
                 await self._write_noted()
                 attempt = 0
             except LeaseLost as error:
-                log.warning("the lease is lost: %s", error)
+                log.warning("lost the lease: %s", error)
                 self._lost()
                 return
             except AssetryError as error:
                 attempt += 1
-                log.warning("the checkpoint is not saved: %s", error)
+                log.warning("cannot save the checkpoint: %s", error)
                 await asyncio.sleep(min(backoff(attempt), self._renew))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Lead no more when the renewal failed for a reason that nobody thought of."""
+        """Stop leading when the renewal failed unexpectedly."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the lease cannot be kept", exc_info=error)
+            log.error("cannot renew the lease", exc_info=error)
             self._lease.drop()
             self._lost()
 
     async def _due(self) -> None:
-        """Wait until there is something to save and it is time, or until the lease is to be renewed."""
+        """Wait until there is something to save and it is time, or until the lease has to be renewed."""
         if not await self._within(self._renew):
             return
         rest = self._written + self._save - self._clock.monotonic()
@@ -115,7 +115,7 @@ class LeaseRenewer:
             await asyncio.sleep(rest)
 
     async def _within(self, seconds: float) -> bool:
-        """Wait for news for so long at most after the last write; whether there are any."""
+        """Wait for new fields for at most ``seconds`` after the last write; return whether there are any."""
         rest = self._written + seconds - self._clock.monotonic()
         try:
             async with asyncio.timeout(max(rest, 0.0)):

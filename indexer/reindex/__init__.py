@@ -1,1 +1,1 @@
-"""A reindex: a new index filled while writes go on, verified, then swapped in."""
+"""A reindex: a new index is filled while writes go on, verified, and then swapped in."""

@@ -1,10 +1,9 @@
-"""The reindex: a new index by today's mapping and projection, filled while writes go on, then swapped in at once.
+"""The reindex: a new index by the current mapping and projection, filled while writes go on, then swapped in.
 
-Each stage of :class:`indexer.indexes.plan.Stage` has one work that leads to the next
-(:mod:`indexer.reindex.stages`), and the plan says
-which one it is at: a reindex that was killed anywhere goes on from there, in any process. Which index is live is what
-the alias says. From the moment that the leader has acknowledged the new index every write goes there, too; so the scan
-may take any time, and the index before is fed until the purge.
+Each stage of :class:`indexer.indexes.plan.Stage` has one action that leads to the next (:mod:`indexer.reindex.stages`),
+and the plan has the current stage: a reindex that was killed at any point continues from there, in any process. The
+alias decides which index is live. Once the leader has acknowledged the new index, every write goes there as well; so
+the scan may take any time, and the previous index is kept up to date until the purge.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ from service.times import timestamp
 __all__ = ["PurgeResult", "Reindex", "ReindexProgress", "ReindexResult"]
 
 
-def _untold(told: ReindexProgress) -> None:
-    """Learn nothing."""
+def _ignore_progress(progress: ReindexProgress) -> None:
+    """Ignore the progress."""
 
 
 class Reindex:
     """The operator's reindex of one alias, for commands and schedulers.
 
-    One at a time, in one process, which the lease ``reindex-<alias>`` sees to. ``follower`` is a follower of the same
-    store and engine that is not started: it stands by while this works, so that there is a leader also where no other
-    process runs one. All methods raise Unavailable and Rejected; interrupted at any point, call them again.
+    Only one process at a time may run one, by the lease ``reindex-<alias>``. ``follower`` is a follower of the same
+    store and engine that has not been started: it stands by meanwhile, so that there is a leader even if no other
+    process runs one. All methods raise Unavailable and Rejected; after an interruption at any point, call them again.
     """
 
     def __init__(
@@ -58,12 +57,12 @@ class Reindex:
         *,
         follower: Follower | None = None,
         candidate: Candidate | None = None,
-        on_progress: OnProgress = _untold,
+        on_progress: OnProgress = _ignore_progress,
         shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._clock = clock
         self._follower = follower
-        self._tell = on_progress
+        self._report_progress = on_progress
         self._shards_seconds = shards_seconds
         self._stage = Stage.NOTED
         self._alone = ExclusiveTask(store, clock, options, "reindex", candidate=candidate, waits=self._waits)
@@ -75,9 +74,9 @@ class Reindex:
         self._plans = self._tools.plans
 
     async def run(self, *, accept_dead_letters: bool = False) -> ReindexResult:
-        """Reindex, or go on with what was interrupted, and swap if nothing differs and nothing is refused.
+        """Start or continue a reindex, and swap if there are no differences and no dead letters.
 
-        ``accept_dead_letters``: swap all the same when documents are refused, as when they always were.
+        ``accept_dead_letters``: swap even if documents are rejected, for example because they always were.
         """
         works = self._works(accept_dead_letters=accept_dead_letters)
         async with self._working():
@@ -85,7 +84,7 @@ class Reindex:
                 rebuild = await self._begin(works)
                 while rebuild.stage not in ENDED:
                     self._stage = rebuild.stage
-                    self._tell(ReindexProgress(rebuild.stage, rebuild.done, rebuild.total))
+                    self._report_progress(ReindexProgress(rebuild.stage, rebuild.done, rebuild.total))
                     await works[rebuild.stage](await self._plans.load(), rebuild)
                     self._alone.check()
                     rebuild = (await self._plans.load()).rebuild or rebuild
@@ -97,18 +96,18 @@ class Reindex:
         return ReindexResult(swapped, rebuild.target.index, "" if swapped else rebuild.reason or str(rebuild.stage))
 
     async def _given_up(self, error: IndexGone | Halted) -> ReindexResult:
-        """Write down that the new index cannot be filled: it is gone, or refuses too much."""
+        """Record that the new index cannot be filled: it is gone, or rejects too much."""
         await self._plans.change(lambda plan: plan.without(error.index, str(error)))
         return ReindexResult(False, error.index, str(error))
 
     async def status(self) -> Plan:
-        """Return the plan: the indexes, and how far a reindex is."""
+        """Return the plan: the indexes, and how far a reindex has come."""
         return await self._plans.load()
 
     async def rollback(self, *, verify: bool = True) -> ReindexResult:
-        """Move the alias back to the index before, which is fed still; the new one is fed from then on.
+        """Move the alias back to the previous index, which is still up to date; the new one then gets every write too.
 
-        It is refused when there is none, and when that one differs from the store.
+        Refused if there is no previous index, or if it differs from the store.
         """
         async with self._working():
             try:
@@ -119,7 +118,7 @@ class Reindex:
     async def purge(self, *, tombstones: timedelta | None = TOMBSTONES, unfinished: bool = False) -> PurgeResult:
         """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.indexes.purge`.
 
-        ``unfinished``: give up a reindex that was interrupted, too.
+        ``unfinished``: also abandon an interrupted reindex.
         """
         works = self._works()
         async with self._working():
@@ -131,7 +130,7 @@ class Reindex:
             )
 
     async def _begin(self, works: StageActions) -> Rebuild:
-        """Return the reindex to work on: the one that was interrupted, or a new one."""
+        """Return the reindex to work on: the interrupted one, or a new one."""
         plan = await self._with_live()
         rebuild = plan.rebuild
         if rebuild is not None and rebuild.stage is Stage.ROLLING_BACK:
@@ -147,12 +146,12 @@ class Reindex:
     async def _roll_back(self, works: StageActions, *, verify: bool) -> ReindexResult:
         plan = await self._settled()
         rebuild, previous = plan.rebuild, plan.previous
-        if rebuild is not None and rebuild.stage is Stage.ROLLED_BACK:  # twice is once
-            return ReindexResult(True, None if plan.live is None else plan.live.index, "it is rolled back already")
+        if rebuild is not None and rebuild.stage is Stage.ROLLED_BACK:  # idempotent
+            return ReindexResult(True, None if plan.live is None else plan.live.index, "already rolled back")
         if previous is None:
-            return ReindexResult(False, None, "there is no index before this one: it was purged, or never was")
+            return ReindexResult(False, None, "there is no previous index: it was purged, or there never was one")
         if plan.building is not None:
-            return ReindexResult(False, None, "a reindex is under way: finish it, or purge it with what is unfinished")
+            return ReindexResult(False, None, "a reindex is in progress: finish it, or purge it as unfinished")
         if verify:
             target = await works.target(previous)
             await self._tools.letters.load([target.index])
@@ -171,15 +170,15 @@ class Reindex:
         return ReindexResult(True, previous.index)
 
     async def _with_live(self) -> Plan:
-        """Return the plan once there is a live index, which the leader builds where there is none."""
+        """Return the plan once there is a live index; if there is none, the leader builds it."""
         while (plan := await self._settled()).live is None:
-            self._waits("the indexer to build the first index")
+            self._waits("the indexer has not built the first index yet")
             self._alone.check()
             await asyncio.sleep(POLL_SECONDS)
         return plan
 
     async def _settled(self) -> Plan:
-        """Return the plan as it agrees with the alias."""
+        """Return the plan after bringing it into agreement with the alias."""
 
         async def agreement(plan: Plan) -> Plan:
             shown = await self._indexes.shown()
@@ -193,20 +192,20 @@ class Reindex:
         return StageActions(
             self._tools,
             check=self._alone.check,
-            tell=self._tell,
+            report_progress=self._report_progress,
             accept_dead_letters=accept_dead_letters,
             shards_seconds=self._shards_seconds,
         )
 
     def _waits(self, reason: str) -> None:
-        self._tell(ReindexProgress(self._stage, waits=reason))
+        self._report_progress(ReindexProgress(self._stage, waits=reason))
 
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[None]:
-        """Be the only one at it, with the follower standing by."""
+        """Hold the right to work, with the follower on standby."""
         async with self._alone.held():
-            await self._plans.change(lambda plan: plan)  # from now on no process before this one changes it
-            await withdraw_permit(self._plans, self._indexes)  # and none moves the alias
+            await self._plans.change(lambda plan: plan)  # from now on, no earlier process can change it
+            await withdraw_permit(self._plans, self._indexes)  # nor move the alias
             if self._follower is not None:
                 self._follower.start()
             try:
@@ -217,7 +216,7 @@ class Reindex:
 
 
 def _begun(plan: Plan, new: Rebuild) -> Plan:
-    """Return the plan with a new reindex; what an earlier one left unfinished is given up."""
+    """Return the plan with a new reindex; what an earlier one left unfinished is abandoned."""
     left = () if plan.building is None else (plan.building.index,)
     old = plan.rebuild
     if old is not None and old.stage not in ENDED:

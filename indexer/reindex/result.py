@@ -1,4 +1,4 @@
-"""What a reindex says: how it ended, and how far it is."""
+"""The result of a reindex, and its progress."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from indexer.verify.drift import VerifyReport
 class ReindexResult:
     """How a reindex or a rollback ended: whether the alias moved, and if not, why.
 
-    ``index`` is the one that it was about, ``report`` what the verify found, ``dead_letters`` how many documents that
-    index refuses.
+    ``index`` is the index that it was about, ``report`` the result of the verify, ``dead_letters`` the number of
+    documents that the index rejects.
     """
 
     swapped: bool
@@ -26,7 +26,7 @@ class ReindexResult:
 
 @dataclass(frozen=True, slots=True)
 class ReindexProgress:
-    """One word on how far it is: the stage, records ``done`` of ``total`` where it counts them, what it waits for."""
+    """The progress: the stage, records ``done`` of ``total`` where they are counted, and what it waits for."""
 
     stage: Stage
     done: int = 0
@@ -38,7 +38,7 @@ OnProgress = Callable[[ReindexProgress], None]
 
 
 class ReindexRefused(Exception):
-    """The work ends here, with an outcome."""
+    """The reindex ends here, with a result."""
 
     def __init__(self, outcome: ReindexResult) -> None:
         super().__init__(outcome.reason)

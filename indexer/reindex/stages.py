@@ -1,4 +1,4 @@
-"""The works of a reindex: each leads from one stage to the next, and may be done twice."""
+"""The actions of a reindex: each leads from one stage to the next, and can be repeated."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ log = logging.getLogger(__name__)
 CURSOR_SECONDS = 1.0
 """How often the scan's cursor is saved."""
 SHARDS_SECONDS = 60.0
-"""How long replicas are waited for before the swap; a cluster of one node never has them."""
+"""How long to wait for replicas before the swap; a cluster of one node never has them."""
 
 Work = Callable[[Plan, Rebuild], Awaitable[None]]
 
 
 class StageActions:
-    """One work for each stage that has a next one: ``await works[stage](plan, rebuild)`` writes the next one down.
+    """One action per stage that has a next one: ``await actions[stage](plan, rebuild)`` saves the next stage.
 
-    ``check`` raises when another process took the reindex over. A work raises Refused to end it, and what the ports
-    raise.
+    ``check`` raises when another process took over the reindex. An action raises ReindexRefused to end it, and what the
+    ports raise.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class StageActions:
         tools: OperatorTools,
         *,
         check: Callable[[], None],
-        tell: OnProgress,
+        report_progress: OnProgress,
         accept_dead_letters: bool = False,
         shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._tools = tools
         self._check = check
-        self._tell = tell
+        self._report_progress = report_progress
         self._accept_dead = accept_dead_letters
         self._shards_seconds = shards_seconds
         self._table: dict[Stage, Work] = {
@@ -63,14 +63,14 @@ class StageActions:
     def __getitem__(self, stage: Stage) -> Work:
         return self._table[stage]
 
-    # --- the works
+    # --- the actions
 
     async def _create(self, plan: Plan, rebuild: Rebuild) -> None:
         if await self._tools.indexes.create(rebuild.target, filling=True):
             crash_point(CrashPoint.REINDEX_CREATED)
             await self._advance(rebuild, Stage.CREATED)
             return
-        target = await self._tools.indexes.named()  # the name is taken by an index of somebody else's
+        target = await self._tools.indexes.named()  # the name is taken by another program's index
         await self._tools.plans.change(lambda plan: replace(plan, rebuild=replace(rebuild, target=target)))
 
     async def _join(self, plan: Plan, rebuild: Rebuild) -> None:
@@ -80,7 +80,7 @@ class StageActions:
     async def _wait_for_leader(self, plan: Plan, rebuild: Rebuild) -> None:
         await self.acknowledged(plan, rebuild.stage, rebuild)
         crash_point(CrashPoint.REINDEX_ACKNOWLEDGED)
-        # A write from before this point is in the store for the scan to see, one from after it reaches both indexes.
+        # An earlier write is in the store for the scan to see, a later one goes to both indexes.
         await self._tools.store.barrier()
         await self._advance(replace(rebuild, total=await self._tools.store.size(KIND)), Stage.FILLING)
 
@@ -97,7 +97,7 @@ class StageActions:
         async def progressed(key: str, live: int) -> None:
             nonlocal saved_at, done
             done += live
-            self._tell(ReindexProgress(rebuild.stage, done, rebuild.total))
+            self._report_progress(ReindexProgress(rebuild.stage, done, rebuild.total))
             if self._tools.clock.monotonic() - saved_at >= CURSOR_SECONDS:
                 saved_at = self._tools.clock.monotonic()
                 await self._advance(replace(rebuild, cursor=key, done=done), Stage.FILLING)
@@ -128,9 +128,11 @@ class StageActions:
         while (health := await self._tools.engine.index_health(name)) != "green":
             waited = self._tools.clock.monotonic() - began
             if health == "yellow" and waited >= self._shards_seconds:
-                log.warning("the index %s has not all its replicas: it is swapped in without them", name)
+                log.warning("the index %s is missing replicas: it is swapped in without them", name)
                 break
-            self._tell(ReindexProgress(rebuild.stage, waits=f"the copies of {name}: {health}"))
+            self._report_progress(
+                ReindexProgress(rebuild.stage, waits=f"the replicas of {name} are not assigned yet ({health})")
+            )
             await self._still(rebuild)
             await asyncio.sleep(POLL_SECONDS)
         await self._advance(rebuild, Stage.RESTORED)
@@ -140,7 +142,7 @@ class StageActions:
         target = await self.target(rebuild.target)
         retried = await retry(self._tools, index=target.index)
         if retried.left and not self._accept_dead:
-            reason = f"{retried.left} documents are refused: see the dead letters of {target.index}"
+            reason = f"{retried.left} documents are rejected: check the dead letters of {target.index}"
             raise ReindexRefused(ReindexResult(False, target.index, reason, dead_letters=retried.left))
         report = await self.compared(target, rebuild.stage)
         if not report.clean:
@@ -155,28 +157,28 @@ class StageActions:
         crash_point(CrashPoint.SWAP_BEGINS)
 
     async def _swap(self, plan: Plan, rebuild: Rebuild) -> None:
-        # From now on whatever is said to be searchable is searchable in both.
+        # From now on, what is reported as searchable is searchable in both indexes.
         await self.acknowledged(plan, rebuild.stage, rebuild)
         await self.move(plan.live, rebuild.target, (await self._still(rebuild)).permit)
         crash_point(CrashPoint.SWAPPED)
         await self._tools.plans.change(lambda plan: plan.settled(rebuild.target))
         crash_point(CrashPoint.SWAP_SETTLED)
-        log.info("searches see the index %s", rebuild.target.index)
+        log.info("searches now use the index %s", rebuild.target.index)
 
-    # --- what they share, with the way back
+    # --- shared with the rollback
 
     async def resumed(self, rebuild: Rebuild) -> Rebuild:
-        """Return an interrupted reindex as it is to go on: what an earlier process verified counts no more."""
+        """Return an interrupted reindex as it continues: what an earlier process verified no longer counts."""
         if rebuild.stage not in (Stage.VERIFIED, Stage.SWAPPING):
             return rebuild
         plan = await self._advance(rebuild, Stage.RESTORED)
         return plan.rebuild or rebuild
 
     async def permit(self, physical: PhysicalIndex) -> None:
-        """Make that this process, and no earlier one, may move the alias to an index until the permit is taken back.
+        """Let this process, and no earlier one, move the alias to an index until the permit is revoked.
 
-        It is asked for before the leader is told that the alias may move; and who gives the index up takes it back
-        first. So a move that comes after that moves nothing, however late its request arrives.
+        The permit is requested before the leader is told that the alias may move; whoever abandons the index revokes it
+        first. So a later request moves nothing, however long it was delayed.
         """
         permit = SwapPermit(physical.index, f"{self._tools.indexes.alias}-swap-{self._tools.clock.guid()}")
         await self._tools.plans.change(lambda plan: replace(plan, permit=permit))
@@ -184,43 +186,43 @@ class StageActions:
         crash_point(CrashPoint.SWAP_PERMITTED)
 
     async def move(self, old: PhysicalIndex | None, new: PhysicalIndex, permit: SwapPermit | None) -> None:
-        """Move the alias in one step, unless it has moved already. Raises Refused when it cannot."""
+        """Move the alias atomically, unless it has moved already. Raises ReindexRefused if it cannot."""
         await self._tools.engine.refresh(new.index)
         if old is not None and permit is not None and await self._tools.indexes.swap(old.index, permit):
             return
         shown = [physical.index for physical in await self._tools.indexes.shown()]
         if shown != [new.index]:
-            reason = f"the alias is at {', '.join(shown) or 'no index'}, and may not move to {new.index}: run it again"
+            reason = f"the alias points to {', '.join(shown) or 'no index'}, and cannot move to {new.index}: run again"
             raise ReindexRefused(ReindexResult(False, new.index, reason))
 
     async def compared(self, target: Target, stage: Stage) -> VerifyReport:
-        """Return what a verify of an index finds.
+        """Return the report of a verify of an index.
 
-        Contents are compared only where today's mapping made it: what an earlier projection wrote is not what today's
-        would, and going back to that index must be possible.
+        Contents are compared only if the current mapping created it: what an earlier projection wrote differs from what
+        today's would write, and a rollback to that index must be possible.
         """
         assets = await self._tools.store.size(KIND)
 
         async def progressed(report: VerifyReport, key: str | None) -> None:
             self._check()
-            self._tell(ReindexProgress(stage, report.checked, assets))
+            self._report_progress(ReindexProgress(stage, report.checked, assets))
 
         return await self._tools.verify(target, bodies=target.root is None).run(on_progress=progressed)
 
     async def target(self, physical: PhysicalIndex) -> Target:
-        """Return an index of the plan as it is. Raises Refused when it is gone."""
+        """Return an index of the plan as a target. Raises ReindexRefused if it no longer exists."""
         target = await as_target(self._tools.engine, physical)
         if target is None:
-            raise await self._failed(physical, f"the index {physical.index} is gone")
+            raise await self._failed(physical, f"the index {physical.index} no longer exists")
         return target
 
     async def _failed(self, physical: PhysicalIndex, reason: str) -> ReindexRefused:
-        """Write down that the reindex ends here; return what to raise."""
+        """Record that the reindex ends here; return what to raise."""
         await self._tools.plans.change(lambda plan: plan.without(physical.index, reason))
         return ReindexRefused(ReindexResult(False, physical.index, reason))
 
     async def _advance(self, rebuild: Rebuild, stage: Stage, *, building: PhysicalIndex | None = None) -> Plan:
-        """Write down that a stage is reached. Raises Refused when the plan is another one meanwhile."""
+        """Record that a stage is reached. Raises ReindexRefused if the plan was changed meanwhile."""
 
         def change(plan: Plan) -> Plan:
             _check_plan(plan, rebuild)
@@ -231,16 +233,16 @@ class StageActions:
         return await self._tools.plans.change(change)
 
     async def _still(self, rebuild: Rebuild) -> Plan:
-        """Return the plan. Raises Refused when it is another one: the leader gave the index up, somebody purged it."""
+        """Return the plan. Raises ReindexRefused if the leader abandoned the index, or it was purged."""
         self._check()
         plan = await self._tools.plans.load()
         _check_plan(plan, rebuild)
         return plan
 
     async def acknowledged(self, plan: Plan, stage: Stage, rebuild: Rebuild | None = None) -> None:
-        """Return when the leader works by this plan. Raises Refused when it gave up ``rebuild`` instead."""
+        """Return when the leader works by this plan. Raises ReindexRefused if it abandoned ``rebuild`` instead."""
         while not await self._tools.leader.works_by(plan.gen):
-            self._tell(ReindexProgress(stage, waits="the indexer to take notice"))
+            self._report_progress(ReindexProgress(stage, waits="the indexer has not acknowledged the plan yet"))
             if rebuild is not None:
                 await self._still(rebuild)
             self._check()
@@ -248,11 +250,11 @@ class StageActions:
 
 
 def _check_plan(plan: Plan, rebuild: Rebuild) -> None:
-    """Raise Refused unless a plan still has this reindex under way."""
+    """Raise ReindexRefused unless this reindex is still in progress in the plan."""
     now = plan.rebuild
     if now is None or now.target != rebuild.target:
-        raise ReindexRefused(ReindexResult(False, rebuild.target.index, "another reindex was begun"))
-    if now.stage is Stage.SWAPPED:  # the leader has seen the alias move, and written it down
+        raise ReindexRefused(ReindexResult(False, rebuild.target.index, "another reindex was started"))
+    if now.stage is Stage.SWAPPED:  # the leader saw the alias move, and has recorded it
         raise ReindexRefused(ReindexResult(True, rebuild.target.index))
     if now.stage is Stage.FAILED:
         raise ReindexRefused(ReindexResult(False, rebuild.target.index, now.reason or "it failed"))

@@ -1,1 +1,1 @@
-"""The indexer's status: what it says of itself, in its own process and to others."""
+"""The indexer's status, for its own process and for others."""

@@ -1,4 +1,4 @@
-"""The status that an indexer leaves in the store for processes that run none, and how it is read."""
+"""The status that an indexer leaves in the store for processes without an indexer, and how to read it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from service.ports.store import Body
 class State(StrEnum):
     """What the follower is doing."""
 
-    STARTING = "starting"  # looking for an index and a checkpoint to go on from
+    STARTING = "starting"  # looking for an index and a checkpoint to continue from
     STANDBY = "standby"  # another process follows; this one takes over when that ends
-    REINDEXING = "reindexing"  # filling an index from the whole store; the alias does not show it yet
+    REINDEXING = "reindexing"  # filling an index from the whole store; the alias does not point to it yet
     RECONCILING = "reconciling"  # following, and repairing what was missed while the history was lost
     FOLLOWING = "following"
-    WAITING = "waiting"  # the engine or the store does not answer; tried again with growing pauses
-    HALTED = "halted"  # too many documents are refused; an operator must look
+    WAITING = "waiting"  # the engine or the store does not answer; retried with back-off
+    HALTED = "halted"  # too many documents are rejected; an operator has to act
     STOPPED = "stopped"
 
 
 class Role(StrEnum):
-    """What a follower is to its index."""
+    """The role of a follower."""
 
     NONE = "none"
     STANDBY = "stand-by"
@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reconciling:
-    """How far a reconcile is: why it began, the index at hand, the key up to which it is done, what it found so far."""
+    """The progress of a reconcile: its reason, the current index, the last key that is done, and the drift so far."""
 
     reason: str
     index: str
@@ -45,7 +45,7 @@ class Reconciling:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilding:
-    """How far a reindex is that is under way or failed: its index, its stage, live records ``done`` of ``total``."""
+    """The progress of an unfinished or failed reindex: its index, its stage, live records ``done`` of ``total``."""
 
     index: str
     stage: str
@@ -55,33 +55,34 @@ class Rebuilding:
 
 @dataclass(frozen=True, slots=True)
 class FollowerStatus:
-    """One look at the follower.
+    """The status of the follower at one moment.
 
     Attributes:
         state: What it is doing.
-        index: The physical index that searches see.
+        index: The physical index that searches use.
         indexed: Live records written by the last full build.
         total: Live records that it had to write.
         lag_seconds: How long changes have been waiting to be acknowledged (0: none wait).
-        token: The change up to which every target has all.
-        searchable: The change up to which searches see all; None while that is not known, as during a reconcile.
+        token: The token of the last change that every target has acknowledged, with all before it.
+        searchable: The token of the last change that searches see, with all before it; None while unknown, as during a
+            reconcile.
         caught_up: Searches see every write from before the follower's start (or the engine's loss); it stays true until
-            the index is lost, or is to be reconciled.
+            the index is lost or has to be reconciled.
         dead_letters: How many are open.
         items: Bulk items by :class:`indexer.bulk.outcomes.Verdict`.
-        last_error: Why it waits or halted.
-        role: Leader, stand-by or none. A stand-by shows the leader's token, searchable and caught_up.
-        holder: Who holds the lease, as far as is known.
-        fence: The number of the lease's present holder; it rises with every change.
+        last_error: Why it is waiting or halted.
+        role: Leader, standby or none. A standby shows the leader's token, searchable and caught_up.
+        holder: The holder of the lease, as far as known.
+        fence: The fencing token of the lease's current holder; it rises with every change.
         gen: The generation of the plan that the leader works by.
         targets: The physical indexes that get every write.
-        outdated: The index was made by another mapping or projection; ``assetry index reindex`` brings it up to date.
-        reconciling: How far a reconcile is, None if there is none.
+        outdated: The index was created with another mapping or projection; ``assetry index reindex`` updates it.
+        reconciling: The progress of a reconcile, None if there is none.
         last_batch: Changes in the last batch of the feed.
-        window_hours: How far the change feed reaches back, None if the store cannot say.
-        rate: Records a second that were acknowledged over the last ten seconds.
-        rebuild: How far an operator's reindex is, None if there is none.
-        verified: What the last verify found, None if there was none.
+        window_hours: How far back the change feed reaches, None if the store does not report it.
+        rate: Records acknowledged per second over the last ten seconds.
+        rebuild: The progress of an operator's reindex, None if there is none.
+        verified: The result of the last verify, None if there was none.
     """
 
     state: State
@@ -111,13 +112,13 @@ class FollowerStatus:
 
 KIND = "checkpoint"
 
-NOBODY = "no indexer runs: start `assetry index follow`"
+NOBODY = "no indexer is running: start one with `assetry index follow`"
 
 HEARTBEAT_SECONDS = 5.0
-"""How often a status is written when nothing changes."""
+"""How often a status is written even if nothing changes."""
 
 STALE_SECONDS = 15.0
-"""A status that was not written again for so long is of an indexer that is gone or hangs."""
+"""The age at which a status counts as that of an indexer that has ended or hangs."""
 
 UNKNOWN = FollowerStatus(
     state=State.STOPPED,
@@ -132,7 +133,7 @@ UNKNOWN = FollowerStatus(
     items={},
     last_error=NOBODY,
 )
-"""What is known where no indexer ever was."""
+"""The status where no indexer has ever run."""
 
 _NESTED: Mapping[str, type[Any]] = {"reconciling": Reconciling, "rebuild": Rebuilding, "verified": VerifyResult}
 _NAMES = {field.name for field in fields(FollowerStatus)}
@@ -144,15 +145,15 @@ def key_of(alias: str) -> str:
 
 
 def encode(status: FollowerStatus) -> dict[str, Any]:
-    """Return a status as the record holds it."""
+    """Return a status as stored in the record."""
     return {name: _plain(getattr(status, name)) for name in sorted(_NAMES)}
 
 
 def decode(body: Body) -> FollowerStatus:
-    """Read a status, also one that an older or newer release wrote: what it lacks is unknown, the rest is left out."""
+    """Parse a status, even of an older or newer release: missing fields are unknown, additional ones are ignored."""
     known = {name: value for name, value in body.items() if name in _NAMES}
     state = str(body.get("state"))
-    # A state that only a newer release knows is some way of working.
+    # A state that only a newer release knows is treated as working.
     known["state"] = State(state) if state in set(State) else State.FOLLOWING
     role = str(body.get("role"))
     known["role"] = Role(role) if role in set(Role) else Role.NONE
@@ -164,7 +165,7 @@ def decode(body: Body) -> FollowerStatus:
 
 
 def _read(kind: type[Any], body: Mapping[str, Any]) -> Any:
-    """Return a part of a status, None where it lacks something; what only a newer release knows of it is left out."""
+    """Return a part of a status, None if a field is missing; fields that only a newer release knows are ignored."""
     try:
         return kind(**{field.name: body[field.name] for field in fields(kind) if field.name in body})
     except TypeError:
@@ -172,7 +173,7 @@ def _read(kind: type[Any], body: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: words of an enumeration as texts, also as keys."""
+    """Return a value as JSON: enumeration members as text, also as keys."""
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):

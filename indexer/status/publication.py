@@ -1,4 +1,4 @@
-"""What an indexer in another process says of itself: for processes that serve the API alone."""
+"""Publishing an indexer's status for processes that only serve the API, and watching it there."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from service.times import timestamp
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
-"""How often the status is looked at: what is looked at is in memory."""
+"""How often the follower's status, which is in memory, is checked for changes."""
 
 WRITE_SECONDS = 0.25
 """The shortest time between two writes."""
 
 
 class Publisher:
-    """Writes what a follower says of itself: soon after it changed, and every few seconds as a sign of life.
+    """Writes a follower's status: soon after it changed, and every few seconds as a heartbeat.
 
-    It writes by compare-and-set. Whoever finds that another one wrote meanwhile looks at its own status again first: a
-    process that was frozen and lost its lease then knows, and keeps silent.
+    It writes by compare-and-set. If another process wrote meanwhile, it checks its own status again first: a process
+    that was suspended and lost its lease then finds out, and stops writing.
     """
 
     def __init__(self, store: Store, clock: Clock, alias: str, status: Callable[[], FollowerStatus]) -> None:
@@ -55,12 +55,12 @@ class Publisher:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to publish, in a task of its own."""
+        """Start publishing, in a task of its own."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="index-publisher")
 
     async def stop(self) -> None:
-        """Publish once more, if this one was speaking, that it has stopped; then end. After the follower's stop."""
+        """Publish that this follower has stopped, if it was the publishing one. Call it after the follower's stop."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -70,28 +70,28 @@ class Publisher:
             try:
                 await self._write(replace(self._status(), state=State.STOPPED))
             except (Unavailable, Conflict) as error:
-                log.info("the indexer's end was not published: %s", error.message)
+                log.info("cannot publish that the indexer has stopped: %s", error.message)
 
     async def _run(self) -> None:
         while True:
             status = self._status()
             try:
                 if status.role is not Role.LEADER:
-                    await self._fall_silent(status)  # another one speaks
+                    await self._fall_silent(status)  # another process publishes
                 elif status.state is not State.STOPPED and self._is_due(status):
                     await self._write(status)
             except Conflict:
                 self._rev = None
             except Unavailable as error:
-                self._written_at = self._clock.monotonic()  # try again after a while, not at once
-                log.debug("the indexer's status was not published: %s", error.message)
-            except Exception:  # whatever it is, the indexer must not seem dead because of it
+                self._written_at = self._clock.monotonic()  # retry after a while, not at once
+                log.debug("cannot publish the indexer's status: %s", error.message)
+            except Exception:  # whatever it is, it must not make the indexer look dead
                 self._written_at = self._clock.monotonic()
-                log.exception("the indexer's status was not published")
+                log.exception("cannot publish the indexer's status")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _fall_silent(self, status: FollowerStatus) -> None:
-        """Say no more; but that this one has stopped, if it was speaking."""
+        """Stop publishing, after reporting the stop if this follower was the publishing one."""
         spoke, self._written = self._written is not None, None
         if spoke and status.state is State.STOPPED:
             await self._write(status)
@@ -106,7 +106,7 @@ class Publisher:
         return waited >= WRITE_SECONDS and _still(status) != _still(self._written)
 
     async def _write(self, status: FollowerStatus) -> None:
-        """Write the status. Raises Conflict when another one wrote since the last look."""
+        """Write the status. Raises Conflict if another process wrote since the last read."""
         fields: dict[str, Any] = encode(status) | {"publisher": self._publisher, "at": timestamp(self._clock.now())}
         if self._rev is None:
             self._rev = await self._find()
@@ -114,7 +114,7 @@ class Publisher:
             try:
                 record = await self._store.insert(KIND, self._key, fields)
             except AlreadyExists:
-                return  # the next look finds it
+                return  # the next read finds it
         else:
             record = await self._store.update(KIND, self._key, Change(set=fields), expected_rev=self._rev)
         self._rev, self._written, self._written_at = record.rev, status, self._clock.monotonic()
@@ -127,22 +127,22 @@ class Publisher:
 
 
 def _still(status: FollowerStatus) -> FollowerStatus:
-    """Return a status without what moves with every look, which comes with the heartbeat."""
+    """Return a status without what changes all the time, which is published with the heartbeat."""
     return replace(status, lag_seconds=0.0, rate=0.0)
 
 
 URGENT_SECONDS = 0.03
-"""How often the store is asked while somebody waits for the index; one question for all who wait."""
+"""How often the store is read while callers wait for the index; one read serves all of them."""
 
 CALM_SECONDS = 2.0
-"""How often it is asked while nobody does."""
+"""How often it is read while no caller waits."""
 
 
 class IndexWatch:
-    """Follows the status that a :class:`Publisher` writes; used like :class:`indexer.follow.follower.Follower`.
+    """Watches the status that a :class:`Publisher` writes; used like :class:`indexer.follow.follower.Follower`.
 
-    Whether an indexer lives is told by its record's rev, which rises every few seconds: no two clocks are compared, but
-    for the first look of a process.
+    The record's rev, which rises every few seconds, shows whether an indexer is alive: the clocks of two machines are
+    compared only at a process's first read.
     """
 
     def __init__(self, store: Store, clock: Clock, alias: str) -> None:
@@ -158,31 +158,31 @@ class IndexWatch:
         self._looked = asyncio.Event()
 
     def start(self) -> None:
-        """Begin to watch, in a task of its own."""
+        """Start watching, in a task of its own."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="index-watch")
 
     async def stop(self) -> None:
-        """End the watch. Safe to call twice."""
+        """Stop watching. Safe to call twice."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
 
     def status(self) -> FollowerStatus:
-        """Return what the indexer said last, as stopped where none does."""
+        """Return the indexer's last status; it is shown as stopped if no indexer is alive."""
         if self.alive():
             return self._said
         return replace(self._said, state=State.STOPPED, last_error=NOBODY, rate=0.0)
 
     def alive(self) -> bool:
-        """Whether an indexer has given a sign of life lately."""
+        """Whether an indexer has published recently."""
         if self._heard_at is None or self._said.state is State.STOPPED:
             return False
         return self._clock.monotonic() - self._heard_at <= STALE_SECONDS
 
     async def wait_for(self, token: str, timeout: float) -> bool:
-        """Return True once searches see every change up to ``token``, False when that takes over ``timeout`` seconds.
+        """Return True once searches see every change up to ``token``, False if that takes over ``timeout`` seconds.
 
         Raises HistoryLost for a token of another database.
         """
@@ -221,9 +221,9 @@ class IndexWatch:
         return searchable is not None and self._store.passed(searchable, token)
 
     def _age(self, at: str) -> float:
-        """Return how long ago the first status that was read was written, in seconds.
+        """Return the age of the first status that was read, in seconds.
 
-        By the wall clocks of two machines: where they differ it is wrong until the next heartbeat.
+        It compares the wall clocks of two machines: if they differ, it is wrong until the next heartbeat.
         """
         try:
             return max(0.0, (self._clock.now() - datetime.fromisoformat(at)).total_seconds())
@@ -235,9 +235,9 @@ class IndexWatch:
             try:
                 await self.look()
             except Unavailable as error:
-                log.debug("the indexer's status cannot be read: %s", error.message)
-            except Exception:  # searches would wait for ever
-                log.exception("the indexer's status cannot be read")
+                log.debug("cannot read the indexer's status: %s", error.message)
+            except Exception:  # otherwise searches would wait forever
+                log.exception("cannot read the indexer's status")
             if self._urgent.is_set():
                 await asyncio.sleep(URGENT_SECONDS)
                 continue

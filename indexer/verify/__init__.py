@@ -1,1 +1,1 @@
-"""Verify and repair: a store and an index compared record by record."""
+"""Verify and repair: comparing a store and an index record by record."""

@@ -1,4 +1,4 @@
-"""How an index can differ from its store: the classes of drift, and what a verify reports."""
+"""How an index can differ from its store: the classes of drift, and a verify's report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from service.ports.search import BulkItem, Indexed
 
 EXAMPLES = 100
-"""Differences that a report names; all are counted."""
+"""The number of differences that a report lists; all are counted."""
 
 
 class Drift(StrEnum):
@@ -21,8 +21,8 @@ class Drift(StrEnum):
     MISSING = "missing"  # a live record without a document
     STALE = "stale"  # the document's version is behind the record's
     AHEAD = "ahead"  # the document's version is one that the record has not reached
-    ORPHAN = "orphan"  # a document, shown to searches, without a record
-    BODY = "body"  # the version agrees, the content does not
+    ORPHAN = "orphan"  # a document that searches can find, without a record
+    BODY = "body"  # the versions are equal, the contents differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Difference:
 
 @dataclass(slots=True)
 class VerifyReport:
-    """What a verify found.
+    """The result of a verify.
 
     ``checked`` counts keys of either side. ``found`` counts differences by class, ``repaired`` those that were gone
-    when they were looked at again, ``examples`` names the first :data:`EXAMPLES` of them. ``dead_letters`` counts
-    records that are absent or behind because the engine refuses them, which is known; ``pending`` those whose change
-    waits for an indexer where none follows. ``seconds`` is how long it took.
+    when they were checked again, and ``examples`` lists the first :data:`EXAMPLES`. ``dead_letters`` counts records
+    that are absent or stale because the engine rejects them, which is known; ``pending`` those whose change waits for
+    an indexer while none follows. ``seconds`` is how long it took.
     """
 
     index: str
@@ -65,7 +65,7 @@ class VerifyReport:
 
     @property
     def left(self) -> int:
-        """How many of them are there still."""
+        """How many of them remain."""
         return self.differences - self.repaired
 
     @property
@@ -96,11 +96,11 @@ class VerifyReport:
 
 
 def drift_of(expected: BulkItem | None, held: Indexed | None, *, removed: bool) -> Drift | None:
-    """Return how a document differs from what its record makes of it; None when it does not.
+    """Return how a document differs from the projection of its record; None if it does not.
 
-    ``expected`` is what the record's projection would write, None when there is no record at all; ``removed`` says that
-    it is a tombstone, which need not be in the index (a purge takes it out). A document that searches do not see may be
-    there without a record. A ``held`` without a source is compared by version alone.
+    ``expected`` is what the record's projection would write, None if there is no record at all; ``removed`` says that
+    the record is a tombstone, which need not be in the index (a purge deletes it). A document that searches cannot see
+    may exist without a record. A ``held`` document without a source is compared by version alone.
     """
     if expected is None:
         return None if held is None or held.deleted else Drift.ORPHAN
@@ -114,6 +114,6 @@ def drift_of(expected: BulkItem | None, held: Indexed | None, *, removed: bool) 
 
 
 def same_content(document: Mapping[str, Any] | bytes, source: Mapping[str, Any]) -> bool:
-    """Whether a document as it is written and one as the engine gives it back are the same JSON."""
-    # An engine may give whole floats without their point: 2.0 and 2 are equal here, as they are in JSON.
+    """Whether a document as written and one as returned by the engine are the same JSON."""
+    # An engine may return whole floats without a decimal point: 2.0 and 2 are equal here, as they are in JSON.
     return bool((orjson.loads(document) if isinstance(document, bytes) else document) == source)

@@ -1,4 +1,4 @@
-"""What the last verify of an alias found, in the store: for ``/metrics``, ``assetry index status`` and the schedule."""
+"""The result of an alias's last verify, in the store: for ``/metrics``, ``assetry index status`` and the schedule."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ KIND = "checkpoint"
 
 
 def verified_key(alias: str) -> str:
-    """Return the key of the record, one of kind ``checkpoint``."""
+    """Return the key of the record, which is of kind ``checkpoint``."""
     return f"verified-{alias}"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The last verify: its index, when it ended, and of :class:`indexer.verify.drift.VerifyReport` what is counted.
+    """The last verify: its index, when it ended, and the counts of :class:`indexer.verify.drift.VerifyReport`.
 
-    ``left`` counts differences that were there still when it ended.
+    ``left`` counts differences that remained when it ended.
     """
 
     index: str
@@ -37,7 +37,7 @@ class VerifyResult:
 
     @classmethod
     def read(cls, body: Mapping[str, Any] | None) -> Self | None:
-        """Return what a record holds, None for nothing."""
+        """Parse a record; None for no record."""
         if not body:
             return None
         return cls(**{name: body[name] for name in cls.__slots__})
@@ -52,7 +52,7 @@ async def load(store: Store, alias: str) -> VerifyResult | None:
 
 
 async def save(store: Store, clock: Clock, alias: str, report: VerifyReport) -> VerifyResult:
-    """Write down what a whole verify found. Raises Unavailable."""
+    """Save the result of a complete verify. Raises Unavailable."""
     verified = VerifyResult(
         index=report.index,
         at=timestamp(clock.now()),

@@ -1,4 +1,4 @@
-"""Two sorted streams of pages joined by key: how a verify walks over a store and an index side by side."""
+"""Joining two sorted streams of pages by key: how a verify reads a store and an index side by side."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 Fetch = Callable[[str | None], Awaitable[Sequence[T]]]
-"""``await fetch(after)`` returns the next page behind a key, in order of keys; an empty one at the end."""
+"""``await fetch(after)`` returns the next page after a key, in order of keys; an empty one at the end."""
 
 SLICE = 50
-"""Pairs given in one go; then other tasks of the event loop have their turn."""
+"""Pairs yielded at a time, after which other tasks of the event loop get a turn."""
 
 
 class _Side(Generic[T]):
-    """One stream, whose next page is fetched while the present one is used: two pages are in memory at most."""
+    """One stream, whose next page is fetched while the current one is used: at most two pages are in memory."""
 
     def __init__(self, fetch: Fetch[T], key: Callable[[T], str], after: str | None) -> None:
         self._fetch = fetch
@@ -31,7 +31,7 @@ class _Side(Generic[T]):
         return await self._fetch(after)
 
     async def head(self) -> str | None:
-        """Return the key that comes next, None at the end."""
+        """Return the next key, None at the end."""
         if not self._page and self._coming is not None:
             page = await self._coming
             self._page.extend(page)
@@ -44,15 +44,15 @@ class _Side(Generic[T]):
         return bool(self._page) or self._coming is None
 
     def peek(self) -> str | None:
-        """Return the key that comes next of a side that is ready."""
+        """Return the next key of a side that is ready."""
         return self._key(self._page[0]) if self._page else None
 
     def take(self) -> T:
-        """Return what comes next and go past it."""
+        """Return the next item and move past it."""
         return self._page.popleft()
 
     async def close(self) -> None:
-        """End the fetch under way."""
+        """Cancel the fetch in progress."""
         if self._coming is not None:
             self._coming.cancel()
             await asyncio.gather(self._coming, return_exceptions=True)
@@ -66,10 +66,10 @@ async def merged(
     *,
     after: str | None = None,
 ) -> AsyncGenerator[list[tuple[str, L | None, R | None]], None]:
-    """Yield slices of (key, left, right) in order of keys behind ``after``; a side that lacks the key is None.
+    """Yield slices of (key, left, right) in order of keys, after ``after``; a side without the key is None.
 
-    Keys are compared by code point, which is the order of UTF-8 bytes, and unique on each side. Memory holds two pages
-    a side. Raises what a fetch raises.
+    Keys are compared by code point, which is the order of UTF-8 bytes, and must be unique on each side. Memory holds
+    two pages per side. Raises what a fetch raises.
     """
     one, other = _Side(left, left_key, after), _Side(right, right_key, after)
     try:

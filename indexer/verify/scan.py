@@ -1,4 +1,4 @@
-"""A walk over every record of the store, pages in parallel."""
+"""Scanning every record of the store, in pages processed in parallel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from service.ports.store import Record, Store
 from service.times import backoff
 
 FIRST = 50
-"""Records in the first page at most: how heavy they are is not known before."""
+"""The maximum number of records in the first page, before their size is known."""
 
 
 class PageSize:
-    """A count for the next page: at most ``count``, and fewer where the records seen last were heavy.
+    """The length of the next page: at most ``count``, and fewer if the last records were large.
 
-    A store pages by count alone. The average of the last page decides, and a page at most doubles the one before, so
-    that a few light records among heavy ones do not open the flood.
+    A store pages by count alone. The average size in the last page decides, and a page is at most twice as long as the
+    previous one, so that a few small records among large ones do not lead to a huge page.
     """
 
     def __init__(self, count: int, size: int) -> None:
@@ -29,11 +29,11 @@ class PageSize:
 
     @property
     def next(self) -> int:
-        """Records to read with the next page."""
+        """The number of records to read in the next page."""
         return self._next
 
     def seen(self, records: int, size: int) -> None:
-        """Note that a page of so many records made so many bytes of documents."""
+        """Record the number of records in a page, and the total size of their documents in bytes."""
         if records == 0:
             return
         fitting = max(1, self._size * records // max(size, 1))
@@ -43,13 +43,13 @@ class PageSize:
 Sink = Callable[[list[Record]], Awaitable[None]]
 Page = Callable[[], int]
 Done = Callable[[str, int], Awaitable[None]]
-"""``await done(key, live)``: all records up to the key are taken; so many of the last page are no tombstones."""
+"""``await done(key, live)``: all records up to the key are processed; ``live`` of the last page are no tombstones."""
 
 Pause = Callable[[float, str], Awaitable[None]]
 """``await pause(seconds, reason)`` before another attempt; it may raise to end the scan."""
 
 AHEAD = 4
-"""Pages that may be taken, in pages for each lane, while an earlier one is still under way."""
+"""Pages that may be processed ahead of an earlier, unfinished one, as a multiple of the lanes."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Taken:
 
 
 async def _ignored(key: str, live: int) -> None:
-    """Learn nothing."""
+    """Ignore the progress."""
 
 
 async def scan(
@@ -73,11 +73,12 @@ async def scan(
     done: Done = _ignored,
     pause: Pause | None = None,
 ) -> None:
-    """Give every asset record behind ``after``, tombstones included, to the sink in pages by key.
+    """Pass every asset record after ``after``, including tombstones, to the sink, in pages by key.
 
-    ``page()`` is the next page's length. At most ``lanes`` pages are in the sink's hands at once, so memory stays flat.
-    Records that change meanwhile may be given in either state. With ``pause`` a store that is away is waited for.
-    Returns when all are taken. Raises what the store or the sink raises, after the other pages under way are cancelled.
+    ``page()`` returns the next page's length. The sink processes at most ``lanes`` pages at once, so memory stays
+    constant. Records that change meanwhile may be passed in either state. With ``pause``, it waits for a store that is
+    unavailable. Returns when all are processed. Raises what the store or the sink raises, after cancelling the pages in
+    progress.
     """
     pages: deque[_Taken] = deque()
 
@@ -108,7 +109,7 @@ async def scan(
 
 
 async def _settle(pages: deque[_Taken], done: Done) -> None:
-    """Wait until one more page is taken; let go of those that are, in order. Raises what a sink raised."""
+    """Wait until one more page is processed; release the processed ones, in order. Raises what a sink raised."""
     waiting = [taken.task for taken in pages if not taken.task.done()]
     if waiting:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

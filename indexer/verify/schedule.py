@@ -1,7 +1,7 @@
-"""The patrol: a verify that the leader runs from time to time, slowly, so that drift is found before people find it.
+"""The scheduled verify: the leader runs it from time to time, slowly, so that drift is found before users notice it.
 
-No engine is beyond losing an acknowledged write, and a hand in the wrong index loses more. What is found goes to the
-log, and through the status to ``/metrics``; repairing it is an operator's decision.
+Any engine may lose an acknowledged write, and anyone may modify the wrong index. The result goes to the log and,
+through the status, to ``/metrics``; repairing is an operator's decision.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from service.ports.store import Store
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
-"""How often it is asked whether a verify is due, and how long one that failed is let be."""
+"""How often to check whether a verify is due, and the pause after a failed one."""
 RATE = 2000.0
-"""Records and documents compared a second at most: a tenth of what an engine and a store can do."""
+"""Records and documents compared per second at most: a tenth of what an engine and a store can deliver."""
 
 
 class ScheduledVerify:
-    """Verifies the live index every ``hours``, while this process leads; ``status`` is its follower's.
+    """Verifies the live index every ``hours`` while this process leads; ``status`` returns its follower's status.
 
-    When the last verify was, of whichever process, is written in the store: a restart begins none.
+    The time of the last verify, by any process, is in the store, so that a restart does not start one.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class ScheduledVerify:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin, in a task of its own."""
+        """Start, in a task of its own."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="index-patrol")
 
     async def stop(self) -> None:
-        """End; a verify under way is begun again by the next leader. Safe to call twice."""
+        """Stop; a verify in progress is started again by the next leader. Safe to call twice."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -79,10 +79,10 @@ class ScheduledVerify:
                 if self._follows() and await self._is_due():
                     await self._verify()
             except LeaseLost:
-                log.info("the verify of %s is left to another process", self._alias)
+                log.info("another process continues the verify of %s", self._alias)
             except (AssetryError, Rejected) as error:
-                log.warning("the verify of %s did not end: %s", self._alias, error)
-            except Exception:  # whatever it is, the next one is due all the same
+                log.warning("the verify of %s was aborted: %s", self._alias, error)
+            except Exception:  # whatever it is, the next verify is still due
                 log.exception("the verify of %s failed", self._alias)
             await asyncio.sleep(self._look_seconds)
 
@@ -105,7 +105,7 @@ class ScheduledVerify:
         report = await self._tools.verify(target, bodies=bodies).run(on_progress=self._pace)
         await last_result.save(self._store, self._clock, self._alias, report)
         if report.clean:
-            log.info("verified the index %s: %d compared, nothing differs", target.index, report.checked)
+            log.info("verified the index %s: %d compared, no differences", target.index, report.checked)
         else:
             log.error("the index %s differs: run `assetry index verify --repair`: %s", target.index, report.as_json())
 
@@ -114,11 +114,11 @@ class ScheduledVerify:
         return None if plan.live is None else await as_target(self._engine, plan.live)
 
     async def _pace(self, report: VerifyReport, key: str | None) -> None:
-        """Wait until the rate allows to go on."""
+        """Wait until the rate limit allows more."""
         self._check()
         await asyncio.sleep(max(report.checked / self._rate - report.seconds, 0.0))
 
     def _check(self) -> None:
-        """Raise LeaseLost when this process leads no more."""
+        """Raise LeaseLost when this process no longer leads."""
         if self._status().role is not Role.LEADER:
             raise LeaseLost(self._alias)

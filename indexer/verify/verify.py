@@ -1,15 +1,15 @@
-"""Verify: a store and an index compared record by record, beside whatever else writes to both; and repair.
+"""Verify: comparing a store and an index record by record, while both are being written to; and repair.
 
-A walk joins both by key and notes what differs. While writes go on, most of that is only late: the store was read
-before the index, or the indexer has not come by yet. So nothing is believed before it was looked at again, in an order
-that leaves no room for a false alarm:
+A scan joins both by key and collects differences. While writes go on, most of these are only delays: the store was read
+before the index, or the indexer has not got there yet. So each difference is checked again, in an order that rules out
+false alarms:
 
 1. the record is read: its version is one that the index must reach;
-2. everything written so far is waited for (``settle``: a barrier that the indexer has passed);
+2. it waits for everything written so far (``settle``: the indexer has passed a barrier);
 3. the document is read by id, which does not wait for a refresh;
 4. the record is read again: its version is one that the document cannot be ahead of.
 
-A document behind (1) is stale, one before (4) is ahead, and contents are compared when (3) and (4) are of one version.
+A document behind (1) is stale, one beyond (4) is ahead, and contents are compared if (3) and (4) have the same version.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 
 KIND = "asset"
 MAX_RAISES = 1000
-"""Empty writes to one record at most, to bring it past a document that is ahead of it."""
+"""The maximum number of empty writes to a record, to bring it past a document that is ahead of it."""
 
 SAMPLE = 20
-"""Records of a page that are weighed: it costs as much as to send them."""
+"""Records of a page whose size is measured, which costs as much as sending them."""
 
 _WITHOUT_ASSET_ID = {
     "bool": {"must_not": [{"exists": {"field": "asset_id"}}, {"term": {"deleted": True}}]},
@@ -52,34 +52,34 @@ Write = Callable[[str, Sequence[BulkItem]], Awaitable[None]]
 """``await write(index, items)`` returns when each item is acknowledged by the index or a dead letter."""
 
 Refuse = Callable[[str, BulkOutcome], Awaitable[None]]
-"""``await refuse(index, outcome)`` notes durably that a record cannot be projected."""
+"""``await refuse(index, outcome)`` durably records that a record cannot be projected."""
 
 Project = Callable[[Record], BulkItem]
-"""Makes of a record what this index is given for it; raises for a record that cannot be projected."""
+"""Returns what this index gets for a record; raises for a record that cannot be projected."""
 
 Dead = Callable[[str], int | None]
 """The version of a key's open dead letter, None if it has none."""
 
 Late = Callable[[str], bool]
-"""Whether a change of a key waits for an indexer where none follows; known after ``settle``."""
+"""Whether a change of a key waits for an indexer while none follows; known after ``settle``."""
 
 OnProgress = Callable[[VerifyReport, str | None], Awaitable[None]]
-"""Learns how far a verify is: everything up to the key is checked, and repaired if that was asked for."""
+"""Receives the progress: everything up to the key is checked and, if requested, repaired."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """How a verify goes on.
+    """How a verify works.
 
     Attributes:
         page: Records and documents read at once, at most.
-        page_bytes: How heavy a page of either may be, about: of heavy ones, fewer are read. Four are in memory.
-        recheck: Suspects looked at again at once, at most.
-        suspects: Keys kept until the next look again; each look waits once for the indexer.
-        bodies: Compare contents too; else versions alone, which is several times as fast.
-        epoch: The store's epoch, as :class:`indexer.options.FollowOptions` has it.
-        removed_since: Also miss the tombstones' documents of assets removed since this timestamp: they keep out older
-            writes that may still be under way. None: nothing shows the asset, so nothing is missed.
+        page_bytes: The approximate maximum size of a page of either: of large ones, fewer are read. Four are in memory.
+        recheck: Suspects checked again at once, at most.
+        suspects: Keys collected before they are checked again, which waits once for the indexer.
+        bodies: Compare contents too; otherwise only versions, which is several times as fast.
+        epoch: The store's epoch, as in :class:`indexer.options.FollowOptions`.
+        removed_since: Also report missing documents of tombstones newer than this timestamp: they keep out older writes
+            that may still be in progress. None: they are not required, as searches do not show them.
     """
 
     page: int = 1000
@@ -91,7 +91,7 @@ class VerifyOptions:
     removed_since: str | None = None
 
 
-async def _unwatched(report: VerifyReport, key: str | None) -> None:
+async def _ignore_progress(report: VerifyReport, key: str | None) -> None:
     """Learn nothing."""
 
 
@@ -104,7 +104,7 @@ def _none_late(key: str) -> bool:
 
 
 class Verify:
-    """One verify of one index. It only reads, unless it is given ``repair``."""
+    """A verify of one index. It only reads, unless ``repair`` is given."""
 
     def __init__(
         self,
@@ -136,11 +136,11 @@ class Verify:
         self._report = VerifyReport(index)
         self._strays: dict[str, Indexed] = {}
 
-    async def run(self, *, after: str | None = None, on_progress: OnProgress = _unwatched) -> VerifyReport:
-        """Compare every key behind ``after`` and return what was found.
+    async def run(self, *, after: str | None = None, on_progress: OnProgress = _ignore_progress) -> VerifyReport:
+        """Compare every key after ``after`` and return the report.
 
-        ``on_progress`` is called after each look again with the key up to which all is done: who gives it back as
-        ``after`` goes on from there. Raises Unavailable, Rejected, and what ``settle`` and ``repair`` raise.
+        ``on_progress`` is called after each recheck with the key up to which everything is done; pass it as ``after``
+        to continue from there. Raises Unavailable, Rejected, and what ``settle`` and ``repair`` raise.
         """
         began = self._clock.monotonic()
         report = self._report
@@ -157,31 +157,31 @@ class Verify:
                 last = pairs[-1][0] if pairs else last
                 report.seconds = self._clock.monotonic() - began
                 if len(suspects) >= self._options.suspects:
-                    await self._look_again(suspects)
+                    await self._recheck(suspects)
                     suspects = []
                 if not suspects:
                     await on_progress(report, last)
-        await self._look_again(suspects)
+        await self._recheck(suspects)
         await self._hide_strays()
         report.seconds = self._clock.monotonic() - began
         await on_progress(report, last)
         return report
 
-    # --- the walk
+    # --- the scan
 
     async def _records(self, after: str | None) -> Sequence[Record]:
         records = await self._store.scan(KIND, after=after, limit=self._page.next)
-        self._page.seen(len(records), _weight([record.body for record in records]))
+        self._page.seen(len(records), _page_bytes([record.body for record in records]))
         return records
 
     async def _documents(self, after: str | None) -> Sequence[Indexed]:
-        """Return the next page of documents of ours; those of somebody else are put aside."""
+        """Return the next page of Assetry's documents; those of other programs are set aside."""
         bodies = self._options.bodies
         while page := await self._engine.scan_documents(
             self._index, after=after, limit=self._page.next if bodies else self._options.page, sources=bodies
         ):
             if bodies:
-                self._page.seen(len(page), _weight([document.source for document in page]))
+                self._page.seen(len(page), _page_bytes([document.source for document in page]))
             self._strays.update({d.id: d for d in page if d.id != d.asset_id and not d.deleted})
             ours = [d for d in page if d.id == d.asset_id]
             if ours:
@@ -191,7 +191,7 @@ class Verify:
 
     def _suspect(self, record: Record | None, held: Indexed | None) -> bool:
         if held is not None and record is not None and held.version != version(record, self._options.epoch):
-            return True  # known without the work of projecting it
+            return True  # known without projecting it
         return self._drift(record, held) is not None
 
     def _drift(self, record: Record | None, held: Indexed | None) -> Drift | None:
@@ -205,16 +205,16 @@ class Verify:
             try:
                 expected = self._project(record)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, the verify goes on
-                log.debug("the asset %s cannot be projected: %s", record.key, error)
+                log.debug("cannot project the asset %s: %s", record.key, error)
                 expected = BulkItem(record.key, version(record, self._options.epoch), b"null")
         if record.tombstone and held is not None and held.deleted and held.version > expected.version:
-            return None  # it shows nothing, and no later version of the record will ever have to
+            return None  # it shows nothing, and no later version of the record has to either
         since = self._options.removed_since
         due = since is not None and record.updated_at >= since
         return drift_of(expected, held, removed=record.tombstone and not due)
 
     async def _hide_strays(self) -> None:
-        """Count, and hide if asked to, documents whose id is not their ``asset_id``: no indexer wrote them."""
+        """Count and, if requested, hide documents whose id differs from their ``asset_id``: no indexer wrote them."""
         body = {"query": _WITHOUT_ASSET_ID, "size": self._options.page, "version": True, "_source": False}
         seen: set[str] = set()
         while True:
@@ -233,10 +233,10 @@ class Verify:
             more = await self._engine.count(self._index, _WITHOUT_ASSET_ID) - len(hits)
             self._report.found[Drift.ORPHAN] += max(more, 0)
 
-    # --- the second look
+    # --- the recheck
 
-    async def _look_again(self, suspects: Sequence[str]) -> None:
-        """Count, and repair if asked to, those of the suspects that differ still when nothing is late any more."""
+    async def _recheck(self, suspects: Sequence[str]) -> None:
+        """Count and, if requested, repair the suspects that still differ when nothing is delayed any more."""
         if not suspects:
             return
         size = min(self._options.recheck, self._page.next)
@@ -253,11 +253,11 @@ class Verify:
             for difference, _, _ in found:
                 self._report.add(difference)
             if found and self._repair is not None:
-                await self._mend(found, self._repair)
+                await self._repair_found(found, self._repair)
                 keys = [difference.key for difference, _, _ in found]
                 repaired.append((keys, await self._versions(keys)))
         if repaired:
-            await self._settle()  # what was ahead comes by the feed
+            await self._settle()  # what was ahead arrives through the feed
             for fixed, least in repaired:
                 self._report.repaired += len(fixed) - len(await self._differing(fixed, least))
             await self._engine.refresh(self._index)
@@ -270,7 +270,7 @@ class Verify:
     async def _differing(
         self, keys: Sequence[str], least: Mapping[str, int | None]
     ) -> list[tuple[Difference, Record | None, Indexed | None]]:
-        """Return what differs of these keys, whose documents must have reached the versions of ``least``."""
+        """Return the differences of these keys, whose documents must have reached the versions in ``least``."""
         documents = await self._engine.documents(self._index, keys)
         records = await self._store.get_many(KIND, keys, tombstones=True)
         differing: list[tuple[Difference, Record | None, Indexed | None]] = []
@@ -278,47 +278,49 @@ class Verify:
             record, held, due = records.get(key), documents.get(key), least[key]
             drift = self._drift(record, held)
             expected = None if record is None else version(record, self._options.epoch)
-            if drift is None or (drift in (Drift.STALE, Drift.MISSING) and not _overdue(due, held)):
+            if drift is None or (drift in (Drift.STALE, Drift.MISSING) and not _is_behind(due, held)):
                 continue
             difference = Difference(key, drift, expected, None if held is None else held.version)
             differing.append((difference, record, held))
         return differing
 
     def _is_dead(self, difference: Difference, least: Mapping[str, int | None]) -> bool:
-        """Whether it is there because the engine refused the version that it had to reach, which is known."""
+        """Whether it differs because the engine rejected the version that it had to reach, which is known."""
         refused, due = self._dead(difference.key), least[difference.key]
         late = difference.drift in (Drift.MISSING, Drift.STALE)
         return late and refused is not None and due is not None and refused >= due
 
     def _is_late(self, difference: Difference) -> bool:
-        """Whether the indexer is about to fix it by itself, as soon as there is one."""
+        """Whether an indexer would fix it, as soon as there is one."""
         return difference.drift in (Drift.MISSING, Drift.STALE) and self._late(difference.key)
 
     # --- repair
 
-    async def _mend(self, found: Sequence[tuple[Difference, Record | None, Indexed | None]], write: Write) -> None:
-        """Write what the index lacks, hide what it should not show, and bring records past what is ahead of them."""
+    async def _repair_found(
+        self, found: Sequence[tuple[Difference, Record | None, Indexed | None]], write: Write
+    ) -> None:
+        """Write what the index lacks, hide what it should not show, and bring records past documents that are ahead."""
         items: list[BulkItem] = []
         for difference, record, held in found:
             if held is not None and (record is None or (record.tombstone and difference.drift is Drift.AHEAD)):
                 items.append(_hidden(held))
             elif difference.drift is Drift.AHEAD and record is not None and held is not None:
-                await self._overtake(record, held)
+                await self._raise_version(record, held)
             elif record is not None:
                 try:
                     items.append(encoded(self._project(record)))
                 except Exception as error:  # one record must not stop the repair of the others; it is counted as left
-                    log.exception("the asset %s cannot be projected", record.key)
+                    log.exception("cannot project the asset %s", record.key)
                     if self._refuse is not None:
                         refused = permanent(record.key, version(record, self._options.epoch), error)
                         await self._refuse(self._index, refused)
         if items:
             await write(self._index, items)
 
-    async def _overtake(self, record: Record, held: Indexed) -> None:
-        """Write a record, unchanged, until its version is past the document's; the indexer then brings it there.
+    async def _raise_version(self, record: Record, held: Indexed) -> None:
+        """Write a record, unchanged, until its version is past the document's; the indexer then writes it.
 
-        A version in the index cannot fall, so the record's must rise.
+        The version in the index cannot fall, so the record's must rise.
         """
         gap = held.version - version(record, self._options.epoch)
         if gap >= MAX_RAISES:
@@ -329,29 +331,29 @@ class Verify:
             try:
                 rev = (await self._store.update(KIND, record.key, Change(), expected_rev=rev)).rev
             except (Conflict, NotFound):
-                return  # somebody else writes to it: the next verify sees what became of it
+                return  # another process is writing to it: the next verify will see the result
 
 
-def _overdue(due: int | None, held: Indexed | None) -> bool:
-    """Whether a document is behind a version that its record had before the indexer was waited for."""
+def _is_behind(due: int | None, held: Indexed | None) -> bool:
+    """Whether a document is behind a version that its record had before the wait for the indexer."""
     return due is not None and (held is None or held.version < due)
 
 
 def _hidden(held: Indexed) -> BulkItem:
-    """Return what hides a document whose record is gone, at its own version: one that comes back is not kept out."""
+    """Return the item that hides a document without a record, at its own version, so that a later record still wins."""
     return BulkItem(held.id, held.version, {"asset_id": held.id, "deleted": True})
 
 
-def _weight(bodies: Sequence[Mapping[str, Any] | None]) -> int:
-    """Return how many bytes of JSON a page holds, told by some of it."""
+def _page_bytes(bodies: Sequence[Mapping[str, Any] | None]) -> int:
+    """Return the approximate size of a page as JSON, in bytes, measured on some of it."""
     some = bodies[:: max(1, len(bodies) // SAMPLE)]
-    return sum(map(_length, some)) * len(bodies) // max(len(some), 1)
+    return sum(map(_json_bytes, some)) * len(bodies) // max(len(some), 1)
 
 
-def _length(body: Mapping[str, Any] | None) -> int:
+def _json_bytes(body: Mapping[str, Any] | None) -> int:
     try:
         return len(orjson.dumps(body))
-    except TypeError:  # a record that somebody else wrote holds what is no JSON: it must not stop the walk
+    except TypeError:  # a record that another program wrote contains something that is not JSON: skip it
         return len(repr(body))
 
 

@@ -198,7 +198,7 @@ class _Resolver:
         message = f"Unknown field {name[:60]}.{more}"
         if near:
             message += f" Did you mean {' or '.join(near)}?"
-        message += f" To search for it as text, write {name[:60]}\\:"
+        message += f" Write {name[:60]}\\: to search for it as text."
         return QueryError(
             QueryProblem("unknown_field", message, offset, token.end - token.start - 1, near[0] if near else None)
         )

@@ -1,1 +1,1 @@
-"""Engines started and ended by `scripts/engines`: standard library only."""
+"""Engines started and stopped by `scripts/engines`: standard library only."""

@@ -1,4 +1,4 @@
-"""The same engines in containers, by testcontainers. Images are pinned: the ones that compose.yaml starts."""
+"""The same engines in containers, with testcontainers. Images are pinned to those in compose.yaml."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 180.0
 _POLL = 0.3
-_SAID = 2000  # characters of the log that an error shows
+_LOG_TAIL = 2000  # characters of the log that are shown in an error
 _ENDED = ("exited", "dead")
 
 
@@ -30,8 +30,8 @@ _ENDED = ("exited", "dead")
 class Image:
     """One engine in a container.
 
-    `address` is its URL, with `{host}` as where the container's port was published and `{user}`, `{password}` as what
-    was put into `environment` in their place.
+    `address` is its URL, where `{host}` is the published host and port, and `{user}` and `{password}` are the values
+    put into `environment`.
     """
 
     name: str
@@ -49,7 +49,7 @@ IMAGES: Mapping[str, Image] = {
             "mongodb",
             "mongo:8.0.15",
             27017,
-            # Direct, since the member knows itself by a name and port that hold inside the container only.
+            # A direct connection, since the member's own name and port are valid only inside the container.
             "mongodb://{host}/?directConnection=true",
             command=f"--replSet {SET} --bind_ip_all --oplogSize 990",
         ),
@@ -82,7 +82,7 @@ IMAGES: Mapping[str, Image] = {
 
 @contextmanager
 def contained(names: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Start engines in containers; give {name: URL} once all answer, and remove them after. Raises Missing, Failed."""
+    """Start engines in containers; yield {name: URL} once all respond, then remove them. Raises Missing, Failed."""
     _docker()
     with ExitStack() as stack:
         running = [(image, *_started(image, stack)) for image in (IMAGES[name] for name in names)]
@@ -90,11 +90,11 @@ def contained(names: Iterable[str]) -> Iterator[dict[str, str]]:
 
 
 def _started(image: Image, stack: ExitStack) -> tuple[DockerContainer, Mapping[str, str]]:
-    """Start a container that ends with the stack; return it and the words of its URL. Raises Failed."""
+    """Start a container that is removed with the stack; return it and the values for its URL. Raises Failed."""
     from docker.errors import DockerException  # type: ignore[import-untyped]
     from testcontainers.core.container import DockerContainer
 
-    print(f"{image.name}: starting {image.image}, after a download if it is not here", file=sys.stderr, flush=True)
+    print(f"{image.name}: starting {image.image} (downloading it if necessary)", file=sys.stderr, flush=True)
     words = {"user": f"user{secrets.token_hex(6)}", "password": secrets.token_hex(20)}
     try:
         container = DockerContainer(image.image).with_exposed_ports(image.port)
@@ -103,12 +103,12 @@ def _started(image: Image, stack: ExitStack) -> tuple[DockerContainer, Mapping[s
         if image.command:
             container.with_command(image.command)
         return stack.enter_context(container), words
-    except (DockerException, OSError, RuntimeError) as error:  # the last are testcontainers' own
+    except (DockerException, OSError, RuntimeError) as error:  # RuntimeError is testcontainers' own
         raise Failed(f"{image.image} could not be started: {_why(error)}") from error
 
 
 def _answering(image: Image, container: DockerContainer, words: Mapping[str, str]) -> str:
-    """Return the URL of a container's engine once it answers. Raises Failed."""
+    """Return the URL of a container's engine once it responds. Raises Failed."""
     from docker.errors import DockerException
 
     late = time.monotonic() + _START_SECONDS
@@ -118,12 +118,12 @@ def _answering(image: Image, container: DockerContainer, words: Mapping[str, str
         while not _usable(image, url):
             container.reload()
             if container.status in _ENDED:
-                raise Failed(f"{image.image} ended while it started: {_said(container)}")
+                raise Failed(f"{image.image} exited while starting: {_log_tail(container)}")
             if time.monotonic() > late:
-                raise Failed(f"{image.image} was not ready after {_START_SECONDS:.0f} s: {_said(container)}")
+                raise Failed(f"{image.image} was not ready after {_START_SECONDS:.0f} s: {_log_tail(container)}")
             time.sleep(_POLL)
     except (DockerException, OSError, RuntimeError) as error:
-        raise Failed(f"{image.image} is not reached ({_why(error)}): {_said(container)}") from error
+        raise Failed(f"{image.image} cannot be reached ({_why(error)}): {_log_tail(container)}") from error
     return url
 
 
@@ -150,31 +150,31 @@ _CHECKS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def _said(container: DockerContainer) -> str:
-    """Return the end of what a container wrote."""
+def _log_tail(container: DockerContainer) -> str:
+    """Return the end of a container's log."""
     from docker.errors import DockerException
 
     try:
         written = b"\n".join(part.strip() for part in container.get_logs())
     except (DockerException, OSError, RuntimeError) as error:
-        return f"what it said cannot be read ({_why(error)})"
-    return written.decode(errors="replace").strip()[-_SAID:] or "it said nothing"
+        return f"its log cannot be read ({_why(error)})"
+    return written.decode(errors="replace").strip()[-_LOG_TAIL:] or "no output"
 
 
 def _why(error: Exception) -> str:
-    """Return what an engine of containers refused something for, on one line."""
+    """Return the reason for a Docker error on one line."""
     return " ".join(str(getattr(error, "explanation", None) or error).split())
 
 
 def _docker() -> None:
-    """Return if there is a Docker engine to talk to. Raises Missing."""
+    """Check that a Docker engine is available. Raises Missing."""
     try:
         from docker.errors import DockerException
         from testcontainers.core.docker_client import DockerClient
     except ImportError as error:
-        raise Missing("needs the Python package testcontainers: run ./scripts/setup") from error
+        raise Missing("requires the Python package testcontainers: run ./scripts/setup") from error
     try:
-        # Asked by testcontainers' client: it looks in more places than Docker's does (~/.testcontainers.properties).
+        # Use testcontainers' client, which looks in more places than Docker's (~/.testcontainers.properties).
         client = DockerClient(timeout=10).client
         try:
             client.ping()
@@ -182,6 +182,6 @@ def _docker() -> None:
             client.close()
     except (DockerException, OSError) as error:
         raise Missing(
-            "no Docker engine answers (start it, or set DOCKER_HOST); without one: ./scripts/test --engines native"
+            "no Docker engine responds (start it, or set DOCKER_HOST); or use: ./scripts/test --engines native"
             f" [{_why(error)}]"
         ) from error

@@ -1,4 +1,4 @@
-"""A process that outlives the command which started it."""
+"""A process that outlives the command that started it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 _PROC = Path("/proc")
 _END_SECONDS = 20.0
 _POLL = 0.05
-_SAID = 2000  # characters of the log that an error shows
+_LOG_TAIL = 2000  # characters of the log that are shown in an error
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A process by its id and by when it started (`mark`, empty where that cannot be known); `log` has its output."""
+    """A process, identified by its id and start time (`mark`, empty if unknown); `log` has its output."""
 
     pid: int
     mark: str
@@ -30,14 +30,14 @@ class Daemon:
     def start(
         cls, command: Sequence[str], folder: Path, environment: Mapping[str, str], user: int | None = None
     ) -> Daemon:
-        """Start a command in a session of its own, in `folder`, its output at the end of `folder/log`.
+        """Start a command in its own session, in `folder`, with its output appended to `folder/log`.
 
-        `user` is the id of the one to run it as, who is made the owner of the folder; None for the present one.
+        `user` is the id of the user to run it as, who becomes the owner of the folder; None for the current user.
         """
         log = folder / "log"
         with log.open("ab") as output:
             if user is not None:
-                give(folder, user)
+                change_owner(folder, user)
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -50,25 +50,25 @@ class Daemon:
                 group=pwd.getpwuid(user).pw_gid if user is not None else None,
                 extra_groups=[] if user is not None else None,
             )
-        process.returncode = 0  # nobody waits for it here: without this, Popen warns of a child that outlives it
+        process.returncode = 0  # nothing waits for it here, and Popen would warn about a child that outlives it
         return cls(process.pid, (_stat(process.pid) or ("", ""))[1], log)
 
     @classmethod
     def this(cls, log: Path) -> Daemon:
-        """Return the present process."""
+        """Return the current process."""
         return cls(os.getpid(), (_stat(os.getpid()) or ("", ""))[1], log)
 
     def alive(self) -> bool:
-        """Return whether the process runs: this one, and not another that was given its id."""
+        """Return whether this process is running, and not another one with the same id."""
         with contextlib.suppress(ChildProcessError):  # started by an earlier command
-            os.waitpid(self.pid, os.WNOHANG)  # one of ours that has ended is a zombie until then
+            os.waitpid(self.pid, os.WNOHANG)  # a child that has exited stays a zombie until then
         if not _PROC.is_dir():
             return _signalled(self.pid)
         stat = _stat(self.pid)
         return stat is not None and stat[0] != "Z" and stat[1] == self.mark
 
     def end(self) -> None:
-        """End the process: politely, after 20 seconds by a kill. Nothing happens when it has ended."""
+        """Stop the process with SIGTERM, and after 20 seconds with SIGKILL. Does nothing if it has exited."""
         late = time.monotonic() + _END_SECONDS
         number = signal.SIGTERM
         while self.alive():
@@ -78,24 +78,24 @@ class Daemon:
             time.sleep(_POLL)
 
     def kill(self) -> None:
-        """End the process at once, also one that is stopped; return when it is gone."""
+        """Kill the process, even if it is suspended; return when it is gone."""
         while self.alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             time.sleep(_POLL)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """Return the end of the log."""
-        return self.log.read_text(errors="replace").strip()[-_SAID:] or "it said nothing"
+        return self.log.read_text(errors="replace").strip()[-_LOG_TAIL:] or "no output"
 
 
 def not_root() -> int | None:
-    """Return whom an engine that refuses root runs as: None for the present user, `nobody` for root."""
+    """Return the user for engines that refuse to run as root: None for the current user, `nobody` if root."""
     return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
 
 
-def give(folder: Path, user: int) -> None:
-    """Make a user the owner of a folder and all in it."""
+def change_owner(folder: Path, user: int) -> None:
+    """Make a user the owner of a folder and everything in it."""
     group = pwd.getpwuid(user).pw_gid
     os.chown(folder, user, group)
     for path in folder.rglob("*"):
@@ -103,16 +103,16 @@ def give(folder: Path, user: int) -> None:
 
 
 def _stat(pid: int) -> tuple[str, str] | None:
-    """Return the state of a process and when it started (ticks since the machine did); None when there is none."""
+    """Return the state and start time (ticks since boot) of a process; None if it does not exist."""
     try:
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return fields[0], fields[19]  # the 3rd and the 22nd of proc(5)
+    return fields[0], fields[19]  # fields 3 and 22 in proc(5)
 
 
 def _signalled(pid: int) -> bool:
-    """Return whether a process of this id takes signals: all that can be known where there is no /proc."""
+    """Return whether a process with this id accepts signals: all that can be known without /proc."""
     try:
         os.kill(pid, 0)
     except OSError:

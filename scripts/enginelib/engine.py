@@ -1,4 +1,4 @@
-"""One engine: started once, found again by a state file, ended by its process id."""
+"""One engine: started once, found again through a state file, stopped by its process id."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ _PLACE = "instance"
 
 
 class Kind(Protocol):
-    """What differs from engine to engine."""
+    """The interface that each kind of engine implements."""
 
     start_seconds: float
 
     def obtain(self) -> str:
-        """Get the program onto this machine if need be; return where it is from, for people. Raises Missing, Failed."""
+        """Install the program if necessary; return its source, for display. Raises Missing, Failed."""
 
     def launch(self, folder: Path) -> Daemon:
-        """Start the engine with its data, its log and all else that it writes in `folder`.
+        """Start the engine with its data, its log and all other files in `folder`.
 
-        In a folder where it ran before it listens on the same port and has the same data. Raises Missing, Failed.
+        In a folder where it ran before, it uses the same port and data. Raises Missing, Failed.
         """
 
     def ready(self, folder: Path) -> str | None:
-        """Return the engine's URL once it answers, None before."""
+        """Return the URL of the engine once it responds, None before."""
 
     def describe(self, url: str) -> str:
-        """Return the name and version of what answers at a URL. Raises OSError, ValueError."""
+        """Return the name and version of the server at a URL. Raises OSError, ValueError."""
 
 
 STOPPING = threading.Event()
-"""Set when this process was told to end: a start that others wait for is given up."""
+"""Set when this process was asked to exit: pending starts are abandoned."""
 
 
 def started(kind: Kind, place: Path) -> tuple[Daemon, str]:
-    """Start an engine in a folder; return it and its URL once it answers. Raises Missing, Failed: then it has ended."""
+    """Start an engine in a folder; return it and its URL once it responds. Raises Missing, Failed (it is stopped)."""
     daemon = kind.launch(place)
     late = time.monotonic() + kind.start_seconds
     while daemon.alive() and time.monotonic() < late and not STOPPING.wait(_POLL):
         url = kind.ready(place)
         if url is not None:
             return daemon, url
-    said = daemon.last_words()
+    said = daemon.log_tail()
     if STOPPING.is_set():
         daemon.end()
-        raise Failed("its start was given up")
-    why = f"was not ready after {kind.start_seconds:.0f} s" if daemon.alive() else "ended while it started"
+        raise Failed("the start was cancelled")
+    why = f"was not ready after {kind.start_seconds:.0f} s" if daemon.alive() else "exited while starting"
     daemon.end()
     raise Failed(f"{why}: {said}")
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine by its name, the environment variable that tests read its URL from, and its kind."""
+    """An engine: its name, the environment variable from which tests read its URL, and its kind."""
 
     name: str
     variable: str
@@ -76,13 +76,13 @@ class Engine:
     def obtain(self) -> None:
         """Fetch or build what the engine needs, if it is to be started here. Raises Missing, Failed."""
         if not os.environ.get(self.variable):
-            with self._lock():  # two at once would build it twice
+            with self._lock():  # prevents concurrent builds
                 self.kind.obtain()
 
     def up(self, user: Daemon | None = None) -> str:
-        """Return the URL of the engine, started if it does not run. Raises Missing, Failed.
+        """Return the URL of the engine, which is started if it is not running. Raises Missing, Failed.
 
-        With a `user` it is started for that one, and ends when that and all others have left; else it stays.
+        With a `user`, the engine is stopped once this and all other users have left; otherwise it keeps running.
         """
         given = os.environ.get(self.variable)
         if given:
@@ -110,7 +110,7 @@ class Engine:
             return url
 
     def url(self) -> str | None:
-        """Return the URL of the engine, None when it does not run."""
+        """Return the URL of the engine, None if it is not running."""
         given = os.environ.get(self.variable)
         if given:
             return given
@@ -118,22 +118,22 @@ class Engine:
             return self._running(folder)
 
     def about(self, url: str, source: str | None = None) -> str:
-        """Say what answers at the engine's URL, in which version, and where it is from."""
+        """Describe the server at the engine's URL: name, version and source."""
         if source is None:
             state = read_state(instance_folder(self.name))
-            source = state["source"] if state.get("url") == url else f"given by {self.variable}"
+            source = state["source"] if state.get("url") == url else f"set by {self.variable}"
         try:
             return f"{self.kind.describe(url)} ({source})"
         except (OSError, ValueError):
-            return f"does not say what it is ({source})"
+            return f"unknown server ({source})"
 
     def down(self) -> bool:
-        """End the engine and drop its data; return whether it ran."""
+        """Stop the engine and delete its data; return whether it was running."""
         with self._lock() as folder:
             return self._end(folder)
 
     def leave(self, user: Daemon) -> bool:
-        """Take a user's leave of the engine, which ends if it was the last of those it was started for; return that."""
+        """Remove a user of the engine, and stop it if that was its last user; return whether it was stopped."""
         if os.environ.get(self.variable):
             return False
         with self._lock() as folder:
@@ -155,7 +155,7 @@ class Engine:
 
     @contextmanager
     def _lock(self) -> Iterator[Path]:
-        """Give the engine's folder while nobody else starts or ends it."""
+        """Yield the engine's folder while holding the lock for starting and stopping it."""
         folder = instance_folder(self.name)
         with (folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -166,14 +166,14 @@ _STATE = "pid.json"
 
 
 def write_state(folder: Path, daemon: Daemon, **facts: str) -> None:
-    """Write down which process an engine is, and what else is to be found again; for the present user's eyes only."""
+    """Save which process an engine is, and other facts; readable only by the current user."""
     file = folder / _STATE
     file.touch(mode=0o600)
     file.write_text(json.dumps({"pid": daemon.pid, "mark": daemon.mark, **facts}))
 
 
 def read_state(folder: Path) -> dict[str, str]:
-    """Return what `write_state` wrote; nothing when there is none."""
+    """Return what `write_state` saved; empty if there is nothing."""
     try:
         found = json.loads((folder / _STATE).read_text())
     except (OSError, ValueError):
@@ -182,7 +182,7 @@ def read_state(folder: Path) -> dict[str, str]:
 
 
 def daemon_of(folder: Path) -> Daemon | None:
-    """Return the process that `write_state` wrote down."""
+    """Return the process saved by `write_state`."""
     state = read_state(folder)
     if "pid" not in state or "mark" not in state:
         return None

@@ -1,11 +1,11 @@
-"""What can stop an engine from being started."""
+"""Errors that prevent an engine from starting."""
 
 from __future__ import annotations
 
 
 class Missing(Exception):
-    """The machine lacks something that the engine needs; the message says what, and how to get it."""
+    """A requirement of the engine is missing on this machine; the message says what, and how to get it."""
 
 
 class Failed(Exception):
-    """The engine did not start; the message ends with what it said last."""
+    """The engine did not start; the message ends with the last lines of its log."""

@@ -1,4 +1,4 @@
-"""Programs that are built by Go, once into the cache."""
+"""Programs built with Go, once, into the cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUILD_SECONDS = 1800
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program by its Go package and version; `minutes` is what the first build takes on two cores, about."""
+    """A program: its Go package and version; `minutes` is about how long the first build takes on two cores."""
 
     name: str
     package: str
@@ -27,18 +27,18 @@ class Program:
 
     @property
     def source(self) -> str:
-        """Where it is from, for people."""
+        """The source of the program, for display."""
         return f"built by Go from {self.package}@{self.version}"
 
 
 def built(program: Program) -> Path:
-    """Return the program, built if need be. Raises Missing, Failed."""
+    """Return the program, built if necessary. Raises Missing, Failed."""
     file = cache_folder() / f"{program.name}-{program.version}"
     if not file.is_file():
         go = shutil.which("go")
         if go is None:
             raise Missing(
-                f"needs `{program.name}` on PATH, or Go to build it (on Debian: apt-get install golang-go; "
+                f"requires `{program.name}` on PATH, or Go to build it (on Debian: apt-get install golang-go; "
                 f"from {program.package})"
             )
         _install(go, program, file)
@@ -50,7 +50,7 @@ def _install(go: str, program: Program, file: Path) -> None:
     print(said, file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=writable(file.parent)) as folder:
         environment = {**os.environ, "GOBIN": folder}
-        if "HOME" not in environment:  # without one Go does not know where to keep what it fetched
+        if "HOME" not in environment:  # without HOME, Go does not know where to store downloads
             environment |= {"GOPATH": f"{folder}/path", "GOCACHE": f"{folder}/cache", "GOFLAGS": "-modcacherw"}
         command = [go, "install", f"{program.package}@{program.version}"]
         try:
@@ -69,4 +69,4 @@ def _install(go: str, program: Program, file: Path) -> None:
         if done.returncode or not made.is_file():
             raise Missing(f"Go could not build {program.package}: {done.stderr.strip()[-800:]}")
         made.chmod(0o755)
-        made.rename(file)  # at once: a file of this name is always whole
+        made.rename(file)  # atomic: a file with this name is always complete

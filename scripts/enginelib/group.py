@@ -1,4 +1,4 @@
-"""Several engines at once: what one lacks does not keep the others from starting."""
+"""Several engines at once: one that cannot start does not prevent the others from starting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one engine: its URL, or the fault that stood in the way; neither when it just does not run."""
+    """The outcome for one engine: its URL, or the error that prevented its start; neither if it is just not running."""
 
     engine: Engine
     url: str | None = None
@@ -24,9 +24,9 @@ class Outcome:
 
 
 def started(engines: Iterable[Engine], user: Daemon | None = None) -> list[Outcome]:
-    """Start what does not run yet, all at the same time; for a `user`, or to stay."""
+    """Start engines that are not running, concurrently; for a `user`, or to keep running."""
     asked = list(engines)
-    # First what has to be fetched or built, so that a build of minutes does not slow a start which has its time.
+    # Fetch and build first, so that a long build does not slow down a start, which has a time limit.
     faults = {out.engine.name: out for out in _each(asked, _obtained) if out.fault is not None}
     able = [engine for engine in asked if engine.name not in faults]
     outcomes = {out.engine.name: out for out in _each(able, lambda engine: _up(engine, user))} | faults
@@ -34,17 +34,17 @@ def started(engines: Iterable[Engine], user: Daemon | None = None) -> list[Outco
 
 
 def running(engines: Iterable[Engine]) -> list[Outcome]:
-    """Find what runs."""
+    """Find running engines."""
     return _each(list(engines), lambda engine: Outcome(engine, engine.url()))
 
 
 def ended(engines: Iterable[Engine]) -> list[tuple[Engine, bool]]:
-    """End what runs, all at the same time; say of each whether it ran."""
+    """Stop running engines concurrently; return for each whether it was running."""
     return _each(list(engines), lambda engine: (engine, engine.down()))
 
 
 def left(engines: Iterable[Engine], user: Daemon) -> None:
-    """Take a user's leave of engines; those that were started for users, and have none any more, end."""
+    """Remove a user of engines; engines started for users stop when they have none left."""
     _each(list(engines), lambda engine: engine.leave(user))
 
 
@@ -67,6 +67,6 @@ def _each(engines: list[Engine], ask: Callable[[Engine], T]) -> list[T]:
     with ThreadPoolExecutor(max_workers=max(1, len(engines))) as pool:
         try:
             return list(pool.map(ask, engines))
-        except (KeyboardInterrupt, SystemExit):  # the pool waits for what it does
+        except (KeyboardInterrupt, SystemExit):  # the pool waits for running tasks
             STOPPING.set()
             raise

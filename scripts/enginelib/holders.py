@@ -1,7 +1,7 @@
-"""Who uses an engine that was started for a command: the last of several at once ends it.
+"""Reference counting for engines started for a command: the last of several concurrent users stops the engine.
 
-In the engine's folder: `for-runs` is there when it is to end with those who use it, `users` has a file for each of them
-by the process id, with when that started.
+In the engine's folder, `for-runs` exists if the engine stops with its last user; `users` has a file per user, named by
+process id and containing the start time of the process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FLAG, _USERS = "for-runs", "users"
 
 
 def hold(folder: Path, user: Daemon, *, made: bool) -> None:
-    """Note a user of the engine; `made`: it was started for this one, and ends with the last."""
+    """Add a user of the engine; `made` means that the engine was started for it and stops with the last user."""
     if made:
         (folder / _FLAG).touch()
     (folder / _USERS).mkdir(exist_ok=True)
@@ -23,7 +23,7 @@ def hold(folder: Path, user: Daemon, *, made: bool) -> None:
 
 
 def release(folder: Path, user: Daemon) -> bool:
-    """Forget a user of the engine; return whether the engine is to end."""
+    """Remove a user of the engine; return whether the engine should stop."""
     (folder / _USERS / str(user.pid)).unlink(missing_ok=True)
     if not (folder / _FLAG).exists():
         return False
@@ -32,11 +32,11 @@ def release(folder: Path, user: Daemon) -> bool:
 
 
 def keep(folder: Path) -> None:
-    """Let the engine stay whoever uses it: somebody has asked for it."""
+    """Keep the engine running regardless of users, because it was started explicitly."""
     (folder / _FLAG).unlink(missing_ok=True)
 
 
 def forget(folder: Path) -> None:
-    """Forget everybody: the engine has ended."""
+    """Remove all users: the engine has stopped."""
     keep(folder)
     shutil.rmtree(folder / _USERS, ignore_errors=True)

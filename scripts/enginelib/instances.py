@@ -1,10 +1,10 @@
-"""Engines of one test: its own processes, which it may stop, kill and start again.
+"""Engines of a single test: its own processes, which it can stop, kill and restart.
 
     with fresh("redis") as redis:
         redis.kill()
         redis.restart()     # the same port, the same data
 
-What a killed test run left behind is ended by the next `fresh` and by `scripts/engines down`.
+Processes left behind by a killed test run are stopped by the next `fresh` and by `scripts/engines down`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _PREFIX = "fresh-"
 
 @dataclass(slots=True)
 class Instance:
-    """A running engine. `url` stays the same for its whole life; `pid` is of the process that runs now or ran last."""
+    """A running engine. `url` stays the same for its lifetime; `pid` is that of the current or last process."""
 
     name: str
     url: str
     folder: Path
-    """Where it keeps its data and its `log`."""
+    """The folder of its data and its `log`."""
     _kind: Kind
     _daemon: Daemon
 
@@ -44,23 +44,23 @@ class Instance:
 
     @property
     def alive(self) -> bool:
-        """Whether the process exists (also when it is paused)."""
+        """Whether the process exists (even if paused)."""
         return self._daemon.alive()
 
     def kill(self) -> None:
-        """End it at once (SIGKILL), as a crash of the machine's memory would."""
+        """Kill it immediately (SIGKILL), like a crash."""
         self._daemon.kill()
 
     def pause(self) -> None:
-        """Let it hang (SIGSTOP): its connections stay open, and nothing answers."""
+        """Suspend it (SIGSTOP): connections stay open, but nothing responds."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after a pause (SIGCONT)."""
+        """Continue after a pause (SIGCONT)."""
         os.kill(self.pid, signal.SIGCONT)
 
     def restart(self) -> None:
-        """Start it on the same port and data, and return once it answers; one that still runs is ended politely first.
+        """Start it with the same port and data, and return once it responds; a running process is stopped first.
 
         Raises Failed.
         """
@@ -73,9 +73,9 @@ class Instance:
 
 @contextmanager
 def fresh(name: str) -> Iterator[Instance]:
-    """Start an engine by its name in `scripts/engines`, empty and on a port of its own; end it and drop its data after.
+    """Start an empty engine, by its name in `scripts/engines`, on its own port; stop it and delete its data afterwards.
 
-    Raises Missing (what the machine lacks: a reason to skip), Failed.
+    Raises Missing (a requirement is missing on this machine: skip the test), Failed.
     """
     sweep()
     engine = ENGINES[name]
@@ -97,12 +97,12 @@ def fresh(name: str) -> Iterator[Instance]:
 
 
 def sweep() -> int:
-    """End what tests that were killed themselves left running; return how many that were."""
+    """Stop processes left running by killed tests; return how many there were."""
     left = 0
     for folder in engines_folder().glob(f"{_PREFIX}*"):
         state = read_state(folder)
         if not state or Daemon(int(state["owner"]), state["owner_mark"], folder).alive():
-            continue  # in use, or its owner is just starting it
+            continue  # in use, or just being started by its owner
         daemon = daemon_of(folder)
         if daemon is not None:
             daemon.kill()
@@ -112,6 +112,6 @@ def sweep() -> int:
 
 
 def _note(instance: Instance) -> None:
-    """Write down the process and the one that it belongs to."""
+    """Record the process and its owner."""
     owner = Daemon.this(instance.folder / "log")
     write_state(instance.folder.parent, instance._daemon, owner=str(owner.pid), owner_mark=owner.mark)

@@ -1,4 +1,4 @@
-"""Which Java to run: the first that is new enough."""
+"""Finds the first Java installation that is recent enough."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)', re.MULTILINE)
 def java_home(least: int) -> Path:
     """Return the home of a Java of at least this version.
 
-    Looked for in OPENSEARCH_JAVA_HOME, JAVA_HOME, then /usr/lib/jvm (the newest first). Raises Missing.
+    Searches OPENSEARCH_JAVA_HOME, JAVA_HOME, then /usr/lib/jvm (newest first). Raises Missing.
     """
     seen: list[str] = []
     for home in _homes():
@@ -24,7 +24,7 @@ def java_home(least: int) -> Path:
             return home
         seen.append(f"{home} ({version or 'no Java'})")
     raise Missing(
-        f"needs Java {least} or later; found {', '.join(seen) or 'none'}. "
+        f"requires Java {least} or later; found {', '.join(seen) or 'none'}. "
         f"Install one (on Debian: apt-get install openjdk-{least}-jre-headless, or Temurin) or set JAVA_HOME to it"
     )
 
@@ -39,7 +39,7 @@ def _homes() -> Iterator[Path]:
 
 
 def _version(home: Path) -> int:
-    """Return the major version that a Java's own `release` file states; 0 when there is none."""
+    """Return the major version in a Java's `release` file; 0 if there is none."""
     try:
         match = _VERSION.search((home / "release").read_text())
     except OSError:

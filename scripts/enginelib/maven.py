@@ -30,13 +30,13 @@ class Artifact:
 
     @property
     def local(self) -> Path:
-        """Where Maven keeps it once it was fetched. Raises Missing."""
+        """The path in Maven's local repository. Raises Missing."""
         folder = home_folder() / ".m2" / "repository" / self.group.replace(".", "/") / self.name / self.version
         return folder / f"{self.name}-{self.version}.zip"
 
 
 def unpacked(artifact: Artifact) -> Path:
-    """Return the one folder that the artifact holds, fetched and unpacked if need be. Raises Missing, Failed."""
+    """Return the single folder in the artifact, fetched and unpacked if necessary. Raises Missing, Failed."""
     home = cache_folder() / f"{artifact.name}-{artifact.version}"
     if home.is_dir():
         return home
@@ -49,7 +49,7 @@ def unpacked(artifact: Artifact) -> Path:
                 if mode and path.is_file():
                     path.chmod(mode & 0o777 | 0o644)
         (found,) = (Path(folder) / "content").iterdir()
-        found.rename(home)  # at once: a folder of this name is always whole
+        found.rename(home)  # atomic: a folder with this name is always complete
     return home
 
 
@@ -57,8 +57,8 @@ def _fetch(artifact: Artifact, folder: Path) -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         raise Missing(
-            f"needs Maven to fetch {artifact.coordinates} (on Debian: apt-get install maven), "
-            f"or that file at {artifact.local}"
+            f"requires Maven to fetch {artifact.coordinates} (on Debian: apt-get install maven), "
+            f"or the file {artifact.local}"
         )
     command = [
         maven,

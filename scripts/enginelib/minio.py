@@ -1,4 +1,4 @@
-"""MinIO: any S3 would do for the service; this one runs anywhere."""
+"""MinIO: any S3 works for the service; this one runs anywhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scripts.enginelib.golang import Program, built
 from scripts.enginelib.places import LOOPBACK, kept_port
 from scripts.enginelib.web import SECONDS, fetch
 
-# The server's repository is archived: this commit is its last.
+# The repository of the server is archived: this is its last commit.
 PROGRAM = Program("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", minutes=3)
 
 
 class Minio:
-    """A server on a free port of the loopback interface, with a random user and password."""
+    """A server on a free loopback port, with a random user and password."""
 
     start_seconds = 60.0
 
@@ -49,7 +49,7 @@ class Minio:
         return Daemon.start(command, folder, environment)
 
     def ready(self, folder: Path) -> str | None:
-        """Return the server's URL, credentials included, once it takes requests."""
+        """Return the URL of the server, including credentials, once it accepts requests."""
         user, password = _credentials(folder)
         url = f"http://{user}:{password}@{LOOPBACK}:{kept_port(folder)}"
         try:
@@ -59,29 +59,31 @@ class Minio:
 
     @staticmethod
     def usable(url: str) -> bool:
-        """Return whether the server at a URL takes requests; it answers some before. Raises OSError."""
-        fetch(f"{_public(url)}/minio/health/cluster")  # 503 until then; `ready` is 200 before it knows its drives
+        """Return whether the server at a URL accepts all requests; it answers some earlier. Raises OSError."""
+        fetch(
+            f"{_public(url)}/minio/health/cluster"
+        )  # 503 until then; `ready` is 200 before the drives are initialized
         return True
 
     def describe(self, url: str) -> str:
-        """Return what the server calls itself; S3 has no version."""
+        """Return the name of the server; S3 has no version."""
         try:
             with urllib.request.urlopen(_public(url), timeout=SECONDS) as answer:
                 server = answer.headers.get("Server")
-        except urllib.error.HTTPError as refused:  # nobody may list the buckets: all we want is who says so
+        except urllib.error.HTTPError as refused:  # listing buckets is forbidden, but the response names the server
             server = refused.headers.get("Server")
             refused.close()
         return server or "an S3"
 
 
 def _public(url: str) -> str:
-    """Return a URL without its credentials: they are for signing, and the server refuses them as a password."""
+    """Return a URL without credentials: they are for signing, and the server rejects them as basic authentication."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _credentials(folder: Path) -> tuple[str, str]:
-    """Return the user and password of an instance, made up when it first starts."""
+    """Return the user and password of an instance, generated on its first start."""
     file = folder / "credentials.json"
     if not file.exists():
         file.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""Asks a MongoDB who it is, and makes one that waits for it a replica set of one. Needs PyMongo in its environment.
+"""Asks a MongoDB server for its version, and initiates a single-member replica set if needed. Requires PyMongo.
 
 `python mongoask.py URL [HOST:PORT]` prints {"ready": true, "version": "7.0.14", "process": "mongod", "set": "assetry"}.
 """
@@ -15,15 +15,15 @@ _NOT_INITIATED = 94
 
 
 def ask(url: str, member: str | None = None) -> dict[str, Any]:
-    """Return what a server says of itself. Raises pymongo.errors.PyMongoError.
+    """Return what a server reports about itself. Raises pymongo.errors.PyMongoError.
 
-    One that was started for a replica set and is in none yet becomes its only member, by `member`.
+    A server started for a replica set that is not initiated yet becomes its only member, as `member`.
     """
     from pymongo import MongoClient
     from pymongo.errors import OperationFailure
 
-    # One server is asked, not its set: a set that is being made has no primary to be found yet. Otherwise the URL says
-    # whom to ask, and an option here would win over it.
+    # With a member, ask that server directly: a replica set that is being initiated has no primary yet. Otherwise the
+    # URL decides, which an option here would override.
     direct: dict[str, Any] = {} if member is None else {"directConnection": True}
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=int(SECONDS * 1000), **direct) as client:
         hello = client.admin.command("hello")

@@ -1,4 +1,4 @@
-"""MongoDB: a `mongod` on PATH as a replica set of one, else a stand-in from the Python environment."""
+"""MongoDB: a `mongod` on PATH as a single-member replica set, or a stand-in from the Python environment."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ASK_SECONDS = 15.0
 
 
 class Mongodb:
-    """A server on a free port of the loopback interface.
+    """A server on a free loopback port.
 
-    The stand-in speaks enough of the wire protocol for tests, change streams and durability included; it is in no
-    replica set, keeps its data in SQLite and is slow, so it is named wherever it is used.
+    The stand-in implements enough of the wire protocol for tests, including change streams and durability. It has no
+    replica set, stores its data in SQLite and is slow, so it is named wherever it is used.
     """
 
     start_seconds = 60.0
@@ -41,16 +41,16 @@ class Mongodb:
         mongod = shutil.which("mongod")
         if mongod is not None:
             command = [mongod, "--dbpath", str(folder / "data"), "--port", port, "--bind_ip", LOOPBACK]
-            # The least that it takes of each.
+            # The minimum it accepts for each.
             command += ["--replSet", mongoask.SET, "--oplogSize", "990", "--wiredTigerCacheSizeGB", "0.25"]
             return Daemon.start(command, folder, {})
-        (folder / "pid").unlink(missing_ok=True)  # one of a killed server keeps the next from starting
+        (folder / "pid").unlink(missing_ok=True)  # a stale pid file would prevent the start
         command = [str(_stand_in()), "--data-dir", str(folder / "data"), "--host", LOOPBACK, "--port", port]
-        command += ["--pid-file", str(folder / "pid"), "--log-file", os.devnull]  # its output has all of it too
+        command += ["--pid-file", str(folder / "pid"), "--log-file", os.devnull]  # the log is also on standard output
         return Daemon.start(command, folder, {})
 
     def ready(self, folder: Path) -> str | None:
-        """Return the server's URL once it takes writes."""
+        """Return the URL of the server once it accepts writes."""
         member = f"{LOOPBACK}:{kept_port(folder)}"
         try:
             facts = _ask(f"mongodb://{member}/", member)
@@ -61,14 +61,14 @@ class Mongodb:
 
     @staticmethod
     def joined(url: str, member: str) -> bool:
-        """Make a server that waits for it a replica set of one; return whether it takes writes yet.
+        """Initiate a single-member replica set if needed; return whether the server accepts writes.
 
         Raises OSError, ValueError.
         """
         return bool(_ask(url, member)["ready"])
 
     def describe(self, url: str) -> str:
-        """Return what the server says of itself."""
+        """Return the name and version that the server reports."""
         facts = _ask(url)
         if facts["process"] == "nx_27017":
             return f"{STAND_IN}, a stand-in for MongoDB {facts['version']}"
@@ -76,12 +76,12 @@ class Mongodb:
 
 
 def _ask(url: str, *member: str) -> dict[str, Any]:
-    """Ask in a process of the environment that has the driver. Raises OSError, ValueError."""
+    """Run mongoask.py in a Python environment that has the driver. Raises OSError, ValueError."""
     command = [str(_python()), "-P", mongoask.__file__, url, *member]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_SECONDS, check=True)
     except subprocess.SubprocessError as error:
-        raise OSError("the server does not answer") from error
+        raise OSError("the server does not respond") from error
     facts: dict[str, Any] = json.loads(done.stdout)
     return facts
 
@@ -91,22 +91,22 @@ def _stand_in() -> Path:
         if (folder / STAND_IN).is_file():
             return folder / STAND_IN
     raise Missing(
-        f"needs a server's URL in ASSETRY_TEST_MONGODB_URL, a `mongod` on PATH, or {STAND_IN} (./scripts/setup)"
+        f"requires a server URL in ASSETRY_TEST_MONGODB_URL, a `mongod` on PATH, or {STAND_IN} (./scripts/setup)"
     )
 
 
 def _python() -> Path:
-    """Return a Python that has the driver."""
+    """Return a Python interpreter that has the driver."""
     for folder in environment_programs():
         if any((folder.parent / "lib").glob("python3*/site-packages/pymongo")):
             return folder / "python"
-    raise Missing("needs PyMongo to ask the server: run ./scripts/setup")
+    raise Missing("requires PyMongo: run ./scripts/setup")
 
 
 def _version(program: Path) -> str:
-    """Return the version of the wheel that a program is from."""
+    """Return the version of the wheel that contains a program."""
     folders = [str(folder) for folder in (program.parent.parent / "lib").glob("python3*/site-packages")]
     try:
         return next(iter(distributions(name=STAND_IN, path=folders))).version
     except (StopIteration, PackageNotFoundError):
-        return "of an unknown version"
+        return "(unknown version)"

@@ -1,4 +1,4 @@
-"""OpenSearch: the whole distribution that its project publishes to Maven Central for integration tests."""
+"""OpenSearch: the complete distribution that the project publishes to Maven Central for integration tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAP = "1g"
 
 DISTRIBUTION = Artifact("org.opensearch.distribution.integ-test-zip", "opensearch", VERSION)
 
-# The distribution has no security plugin, so there is nothing to switch off.
+# The distribution has no security plugin, so there is nothing to disable.
 SETTINGS = """\
 cluster.name: assetry-test
 discovery.type: single-node
@@ -33,15 +33,15 @@ path.logs: {folder}/logs
 
 
 class OpenSearch:
-    """A single node on a free port of the loopback interface, its heap 1 GB."""
+    """A single node on a free loopback port, with a heap of 1 GB."""
 
     start_seconds = 180.0
 
     def obtain(self) -> str:
-        """Find a Java, fetch the distribution. Raises Missing, Failed."""
+        """Find Java and fetch the distribution. Raises Missing, Failed."""
         java = java_home(JAVA)
         unpacked(DISTRIBUTION)
-        return f"Maven's {DISTRIBUTION.coordinates}, on {java}"
+        return f"{DISTRIBUTION.coordinates} from Maven, on {java}"
 
     def launch(self, folder: Path) -> Daemon:
         """Start the node. Raises Missing, Failed."""
@@ -68,11 +68,11 @@ class OpenSearch:
 
     @staticmethod
     def usable(url: str) -> bool:
-        """Return whether the node at a URL is in a cluster that works. Raises OSError, ValueError."""
+        """Return whether the node at a URL is in a working cluster. Raises OSError, ValueError."""
         return json.loads(fetch(f"{url}/_cluster/health")).get("status") in {"green", "yellow"}
 
     def describe(self, url: str) -> str:
-        """Return what the node says of itself."""
+        """Return the name and version that the node reports."""
         version = json.loads(fetch(url))["version"]
         return f"{'OpenSearch' if version.get('distribution') == 'opensearch' else 'a server'} {version['number']}"
 
@@ -82,6 +82,6 @@ def _configure(home: Path, folder: Path, config: Path) -> None:
     ports = {"http": kept_port(folder), "transport": kept_port(folder, "transport-port")}
     (config / "opensearch.yml").write_text(SETTINGS.format(folder=folder, host=LOOPBACK, **ports))
     options = (config / "jvm.options").read_text().splitlines()
-    # Those that write logs do so in the distribution's own folder, which is not the engine's.
+    # Settings that write logs use the distribution's own folder, which does not belong to the engine.
     (config / "jvm.options").write_text("\n".join(line for line in options if "logs/" not in line))
     (folder / "tmp").mkdir()

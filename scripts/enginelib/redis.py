@@ -17,7 +17,7 @@ _NAMES = ("redis-server", "valkey-server")
 
 
 class Redis:
-    """A server on a free port of the loopback interface that writes every command to its log before it is forgotten."""
+    """A server on a free loopback port that writes every command to its append-only file immediately."""
 
     start_seconds = 30.0
 
@@ -33,7 +33,7 @@ class Redis:
         return Daemon.start(command, folder, {})
 
     def ready(self, folder: Path) -> str | None:
-        """Return the server's URL once it has read its data and answers."""
+        """Return the URL of the server once it has loaded its data and responds."""
         url = f"redis://{LOOPBACK}:{kept_port(folder)}"
         try:
             return url if _ask(url, "PING").startswith("+PONG") else None
@@ -41,11 +41,11 @@ class Redis:
             return None
 
     def describe(self, url: str) -> str:
-        """Return the version that the server states."""
+        """Return the version that the server reports."""
         facts = dict(line.split(":", 1) for line in _ask(url, "INFO server").splitlines() if ":" in line)
         name, version = ("Valkey", "valkey_version") if "valkey_version" in facts else ("Redis", "redis_version")
         if version not in facts:
-            raise ValueError("the server does not say its version")
+            raise ValueError("the server does not report its version")
         return f"{name} {facts[version]}"
 
 
@@ -54,11 +54,11 @@ def _program() -> str:
         found = shutil.which(name)
         if found is not None:
             return found
-    raise Missing("needs `redis-server` on PATH (on Debian: apt-get install redis-server)")
+    raise Missing("requires `redis-server` on PATH (on Debian: apt-get install redis-server)")
 
 
 def _ask(url: str, command: str) -> str:
-    """Send one command, after the password if the URL has one; return the answer to it. Raises OSError."""
+    """Send one command, after AUTH if the URL has a password; return its reply. Raises OSError."""
     parts = urlsplit(url)
     host, port = parts.hostname or LOOPBACK, parts.port or 6379
     with socket.create_connection((host, port), timeout=_SECONDS) as plain:
@@ -72,7 +72,7 @@ def _ask(url: str, command: str) -> str:
             stream.write(f"{command}\r\n".encode())
             stream.flush()
             first = stream.readline().decode()
-            if first.startswith("$"):  # so many bytes follow
+            if first.startswith("$"):  # the length of the bytes that follow
                 return stream.read(int(first[1:])).decode()
             return first
 

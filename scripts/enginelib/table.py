@@ -1,4 +1,4 @@
-"""The engines that `scripts/engines` knows. Another joins by one line."""
+"""The engines known to `scripts/engines`. Add one with one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Toxiproxy: faults on the wire between the service and an engine, driven over HTTP."""
+"""Toxiproxy: network faults between the service and an engine, controlled over HTTP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROGRAM = Program("toxiproxy-server", "github.com/Shopify/toxiproxy/v2/cmd/serve
 
 
 class Toxiproxy:
-    """The proxy's control server on a free port of the loopback interface; a test makes its proxies there."""
+    """The control server of the proxy on a free loopback port; tests create their proxies through it."""
 
     start_seconds = 30.0
 
@@ -33,7 +33,7 @@ class Toxiproxy:
         return Daemon.start([program, "-host", LOOPBACK, "-port", str(kept_port(folder))], folder, {})
 
     def ready(self, folder: Path) -> str | None:
-        """Return the URL of the control server once it answers."""
+        """Return the URL of the control server once it responds."""
         url = f"http://{LOOPBACK}:{kept_port(folder)}"
         try:
             fetch(f"{url}/version")
@@ -42,7 +42,7 @@ class Toxiproxy:
         return url
 
     def describe(self, url: str) -> str:
-        """Return the version that the proxy states, if any: one built by Go alone does not know its own."""
+        """Return the version that the proxy reports, if any: one built with `go install` does not know its version."""
         said = fetch(f"{url}/version").decode().strip()
         version = json.loads(said)["version"] if said.startswith("{") else said
         return "Toxiproxy" if version in {"", "git"} else f"Toxiproxy {version}"

@@ -1,4 +1,4 @@
-"""Asking an engine over HTTP."""
+"""HTTP requests to an engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SECONDS = 5.0
 
 
 def fetch(url: str, seconds: float = SECONDS) -> bytes:
-    """Return what a URL answers; credentials in it become basic authentication. Raises OSError."""
+    """Return the response body of a URL; credentials in it are sent as basic authentication. Raises OSError."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     request = urllib.request.Request(urlunsplit((parts.scheme, host, parts.path, parts.query, "")))

@@ -65,7 +65,10 @@ VIEWER = (
     Endpoint(
         f"{PAGE}/{{file}}",
         "Return a file of that page.",
-        {200: Answer(str, "The file.", "*/*", ("ETag",)), 304: Answer(None, "The browser has it.", headers=("ETag",))},
+        {
+            200: Answer(str, "The file.", "*/*", ("ETag",)),
+            304: Answer(None, "Not modified: the browser has it.", headers=("ETag",)),
+        },
         errors=("VALIDATION_ERROR", "NOT_FOUND"),
         path_parameters={"file": ("Its name.", {"enum": list(FILES)})},
     ),

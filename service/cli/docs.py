@@ -1,4 +1,4 @@
-"""The generated pages about the API, its errors and the command line."""
+"""The generated reference pages of the API, its errors and the command line."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.api.app import DOCUMENTS
-from service.api.kernel.dialect import Dialect
 from service.api.kernel.errors import CODES
 from service.api.kernel.openapi import OPENAPI
 from service.api.kernel.route import INDEX_TOKEN, Route
-from service.cli.exit_codes import EXITS, INDEX_EXITS
+from service.cli.exit_codes import EXIT_CODES, INDEX_EXIT_CODES
 from service.cli.main import app
 from service.core.access.keys import SCOPES
 
@@ -22,17 +21,17 @@ def render_errors() -> str:
     """Return ``docs/ref-errors.md``: error codes and exit codes."""
     codes = "\n".join(f"| `{code}` | {status} | {doc} |" for code, (status, doc) in CODES.items())
     exits, of_the_index = (
-        "\n".join(f"| {code} | {doc} |" for code, doc in table.items()) for table in (EXITS, INDEX_EXITS)
+        "\n".join(f"| {code} | {doc} |" for code, doc in table.items()) for table in (EXIT_CODES, INDEX_EXIT_CODES)
     )
     return f"""# Errors
 
 {_NOTE}
 ## HTTP
 
-Every error is `{{"error": {{"code", "message", "details", "request_id", "timestamp"}}}}`. `details.field` names the
-input that is wrong and `details.expected_format` how to fix it; problems of a query also have `reason`, `offset` and
-`length` in characters of the text as sent, and often a `suggestion`. A request with `Accept: application/problem+json`
-gets the same as problem details (RFC 9457).
+Every error has the form `{{"error": {{"code", "message", "details", "request_id", "timestamp"}}}}`. `details.field`
+names the invalid input and `details.expected_format` says how to fix it; query problems also have `reason`, `offset`
+and `length` in characters of the text as sent, and often a `suggestion`. Requests with
+`Accept: application/problem+json` get the same information as problem details (RFC 9457).
 
 | code | status | meaning |
 |---|---|---|
@@ -44,8 +43,8 @@ gets the same as problem details (RFC 9457).
 |---|---|
 {exits}
 
-Of `assetry index status | verify | reindex | rollback | purge | dead-letters | resume`, so that a scheduler can tell a
-finding from an outage:
+`assetry index status | verify | reindex | rollback | purge | dead-letters | resume` have their own exit codes, so that
+a scheduler can tell a problem in the index from an outage:
 
 | code | meaning |
 |---|---|
@@ -54,34 +53,38 @@ finding from an outage:
 
 
 def render_api() -> str:
-    """Return ``docs/ref-api.md``: every route of the native API with its parameters and body."""
-    native: Dialect = DOCUMENTS[OPENAPI.path].dialects[0]
+    """Return ``docs/ref-api.md``: every route of the native API and of files, with parameters and body."""
+    native, *others = DOCUMENTS[OPENAPI.path].dialects
     scopes = "\n".join(f"| `{scope}` | {doc} |" for scope, doc in SCOPES.items())
     head = f"""# The native API
 
 {_NOTE}
-All paths are below `{native.prefix}`. Every call needs `Authorization: Bearer <API key>`; `assetry keys create` makes
-keys.
+All paths are relative to `{native.prefix}`, except those of files at the end. Every call needs the header
+`Authorization: Bearer YOUR_API_KEY`; create keys with `assetry keys create`.
 
-A write answers `{INDEX_TOKEN}`, which `wait_for` of a search takes: the search then sees that write. The same as
-OpenAPI 3.1 is at `/openapi.json`; examples are in [how to search](how-to-search.md). What takes `Idempotency-Key`
-can be sent again without a second effect: [how to retry](how-to-retry.md).
+A running service shows the same with every answer at `/docs`, and as OpenAPI 3.1 at `{OPENAPI.path}`. Examples are in
+[how to search](how-to-search.md). Writes return the header `{INDEX_TOKEN}`. Pass its value to a search as `wait_for`,
+and the search sees the write. Requests that accept `Idempotency-Key` can be repeated safely:
+[how to retry](how-to-retry.md). An answer with an `ETag` is one version of a record: a read with `If-None-Match`
+answers 304 while that version is the newest, and a change with `If-Match` fails unless it still is.
 
 ## Scopes
 
-| scope | allows to |
+| scope | permission |
 |---|---|
 {scopes}
 """
-    return "\n".join([head, *(_route(route) for route in native.routes)])
+    routes = [_route(route, route.path) for route in native.routes]
+    routes += [_route(route, dialect.prefix + route.path) for dialect in others for route in dialect.routes]
+    return "\n".join([head, *routes])
 
 
-def _route(route: Route) -> str:
+def _route(route: Route, path: str) -> str:
     scope = f" Scope: `{route.scope}`." if route.scope else ""
-    takes = " Takes `Idempotency-Key`." if route.idempotent_by_key else ""
+    takes = " Accepts `Idempotency-Key`." if route.idempotent_by_key else ""
     lines = [
-        f"## {route.method} {route.path}\n",
-        f"{(route.handler.__doc__ or '').strip()}{scope} Answers {route.status}.{takes}\n",
+        f"## {route.method} {path}\n",
+        f"{(route.handler.__doc__ or '').strip()}{scope} Status: {route.status}.{takes}\n",
     ]
     if route.params.model_fields:
         lines.append(_fields("parameter", route.params))
@@ -102,7 +105,7 @@ def _fields(what: str, model: type[BaseModel]) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Return a JSON schema's type in words, with its limits."""
+    """Return the type of a JSON schema in words, with its limits."""
     if "anyOf" in schema:
         kinds = [_type(option) for option in schema["anyOf"] if option.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))

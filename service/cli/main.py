@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from query.errors import QueryError
-from service.cli.exit_codes import EXITS, INTERRUPTED, exit_code
+from service.cli.exit_codes import EXIT_CODES, INTERRUPTED, exit_code
 from service.cli.index import index_app
 from service.cli.options import Data, Host, Json, OpsPort, run, run_interruptible
 from service.errors import AssetryError
 
-_EPILOG = "Exit codes: " + "; ".join(f"{code} {doc}" for code, doc in EXITS.items()) + "."
+_EPILOG = "Exit codes: " + "; ".join(f"{code} {doc}" for code, doc in EXIT_CODES.items()) + "."
 
 app = typer.Typer(
     help="Assetry: search your files like a search engine. Start with: assetry demo",
@@ -24,14 +24,14 @@ app = typer.Typer(
     add_completion=False,
 )
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-db_app = typer.Typer(help="The engines that keep data: init.", no_args_is_help=True)
-backups_app = typer.Typer(help="What permanent deletes kept: list, restore.", no_args_is_help=True)
+db_app = typer.Typer(help="Persistent engines: init.", no_args_is_help=True)
+backups_app = typer.Typer(help="Backups of permanently deleted assets: list, restore.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(index_app, name="index")
 app.add_typer(db_app, name="db")
 app.add_typer(backups_app, name="backups")
 
-Org = Annotated[str, typer.Option(help="Organization that the assets belong to.")]
+Org = Annotated[str, typer.Option(help="Organization of the assets.")]
 
 
 @app.command()
@@ -39,17 +39,17 @@ def serve(
     data: Data = None,
     host: Host = None,
     port: Annotated[
-        int | None, typer.Option(help="Port; 0 takes a free one. [env: ASSETRY_PORT; default: 8080]")
+        int | None, typer.Option(help="Port to listen on; 0 picks a free one. [env: ASSETRY_PORT; default: 8080]")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Run the indexer and the worker in this process, too, whatever the engines.")
+        bool, typer.Option("--all", help="Also run the indexer and the worker in this process.")
     ] = False,
 ) -> None:
-    """Run the API, and in the same process what has no engine of its own to meet it at.
+    """Run the API, together with the indexer and the worker if they need no processes of their own.
 
-    That is the indexer where the search engine is embedded (no ASSETRY_OPENSEARCH_URL) and the worker where there is no
-    ASSETRY_REDIS_URL; with --all both are. Settings are environment variables, see docs/ref-settings.md. SIGTERM and
-    Ctrl-C let requests, the batch and the jobs under way finish; a second one ends it at once.
+    The indexer is included if the search engine is embedded (ASSETRY_OPENSEARCH_URL is not set), the worker if
+    ASSETRY_REDIS_URL is not set; --all includes both. Settings are environment variables, see docs/ref-settings.md.
+    SIGTERM or Ctrl-C lets running requests, batches and jobs finish; a second one stops the process immediately.
     """
     from service import settings
     from service.cli.commands import serving
@@ -59,7 +59,7 @@ def serve(
 
 @app.command()
 def work(data: Data = None, host: Host = None, port: OpsPort = None) -> None:
-    """Run jobs: from Redis, or where there is no ASSETRY_REDIS_URL from the store. Start as many as you like."""
+    """Run jobs from Redis, or from the store if ASSETRY_REDIS_URL is not set. Start as many workers as you like."""
     from service import settings
     from service.cli.commands import serving
 
@@ -69,12 +69,12 @@ def work(data: Data = None, host: Host = None, port: OpsPort = None) -> None:
 @db_app.command("init")
 def db_init(
     data: Data = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     json: Json = False,
 ) -> None:
-    """Set up MongoDB (collections, indexes, validators) and the S3 bucket; what is there already is left alone.
+    """Set up MongoDB (collections, indexes, validators) and the S3 bucket; existing objects are left unchanged.
 
-    Run it before the first start and after each upgrade; running it again does nothing. The embedded engines need none.
+    Run it before the first start and after each upgrade; running it again is harmless. Embedded engines need no setup.
     """
     from service import settings
     from service.cli.commands import database
@@ -84,9 +84,9 @@ def db_init(
 
 @app.command()
 def doctor(data: Data = None, json: Json = False) -> None:
-    """Examine every configured engine and this machine, and say how to fix what is not well.
+    """Check every configured engine and this machine, and suggest fixes for any problems.
 
-    Exit code 1 when something failed; warnings are fine.
+    Exit code 1 if a check failed; warnings do not count.
     """
     from service import settings
     from service.cli.commands import doctor as examination
@@ -96,18 +96,18 @@ def doctor(data: Data = None, json: Json = False) -> None:
 
 @keys_app.command("create")
 def keys_create(
-    org: Annotated[str, typer.Option(help="Organization that the key opens.")],
-    user: Annotated[str, typer.Option(help="User that the key speaks for.")],
+    org: Annotated[str, typer.Option(help="Organization that the key gives access to.")],
+    user: Annotated[str, typer.Option(help="User on whose behalf the key acts.")],
     scopes: Annotated[
-        str, typer.Option(help="Scopes, by commas: assets:read, assets:write, assets:import, admin; or * for all.")
+        str, typer.Option(help="Comma-separated scopes: assets:read, assets:write, assets:import, admin; or * for all.")
     ] = "assets:read,assets:write",
     tier: Annotated[
-        str, typer.Option(help="Requests an hour: free 1,000, pro 10,000, enterprise 100,000, unlimited.")
+        str, typer.Option(help="Requests per hour: free 1,000, pro 10,000, enterprise 100,000, unlimited.")
     ] = "enterprise",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make an API key and print it. It is shown this once: only its hash is stored."""
+    """Create an API key and print it. The key is shown only once: only its hash is stored."""
     from service.cli.commands import keys
 
     run_interruptible(keys.create(data, org, user, scopes, tier, as_json=json))
@@ -115,11 +115,11 @@ def keys_create(
 
 @keys_app.command("list")
 def keys_list(
-    org: Annotated[str | None, typer.Option(help="Only this organization's.")] = None,
+    org: Annotated[str | None, typer.Option(help="List only the keys of this organization.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """List API keys: ids, organizations, scopes. The keys themselves are not known."""
+    """List API keys: ids, organizations, scopes. The keys themselves are not stored."""
     from service.cli.commands import keys
 
     run_interruptible(keys.show(data, org, as_json=json))
@@ -127,9 +127,11 @@ def keys_list(
 
 @keys_app.command("revoke")
 def keys_revoke(
-    key_id: Annotated[str, typer.Argument(help="Id from: assetry keys list")], data: Data = None, json: Json = False
+    key_id: Annotated[str, typer.Argument(help="Key id, from: assetry keys list")],
+    data: Data = None,
+    json: Json = False,
 ) -> None:
-    """Make a key worthless, within five seconds also in a running service."""
+    """Revoke an API key. Running services reject it within five seconds."""
     from service.cli.commands import keys
 
     run_interruptible(keys.revoke(data, key_id, as_json=json))
@@ -137,18 +139,18 @@ def keys_revoke(
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders; folders are read recursively.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders; folders are imported recursively.")],
     data: Data = None,
     org: Org = "default",
-    user: Annotated[str, typer.Option(help="User that the assets belong to.")] = "import",
+    user: Annotated[str, typer.Option(help="Owner of the assets.")] = "import",
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show a progress bar.")] = False,
 ) -> None:
-    """Import files: pictures with size, EXIF and GPS, SVG with its RDF, text, PDF, audio.
+    """Import files: images with dimensions, EXIF and GPS, SVG with its RDF, text, PDF, audio and video.
 
-    Equal files are imported once, and importing again adds only what is new; so an interrupted import is simply run
-    again. It works beside a running service, which makes the new assets searchable within a second or two. Files that
-    cannot be read are reported one by one, stop nothing, and make the exit code 1.
+    Identical files are imported once, and a repeated import adds only new files, so simply rerun an interrupted import.
+    The service can be running; it makes new assets searchable within a second or two. Files that cannot be read are
+    reported individually and do not stop the import, but the exit code is then 1.
     """
     from service.cli.commands import importing
 
@@ -158,20 +160,22 @@ def import_(
 @app.command()
 def search(
     query: Annotated[str, typer.Argument(help="Query text, such as: mountain type:image width:>1000")] = "",
-    facets: Annotated[
-        str, typer.Option(help='Fields to count values of: type,tags or JSON: [{"field": "tags", "size": 5}]')
+    facets: Annotated[str, typer.Option(help='Facets: type,tags or JSON: [{"field": "tags", "size": 5}]')] = "",
+    filters: Annotated[
+        str, typer.Option(help='Filters as JSON, such as: {"type": "image", "width": {"gte": 800}}')
     ] = "",
-    filters: Annotated[str, typer.Option(help='JSON, such as: {"type": "image", "width": {"gte": 800}}')] = "",
-    sort: Annotated[str, typer.Option(help="Sort keys: -created_at,title")] = "",
+    sort: Annotated[str, typer.Option(help="Sort keys, such as: -created_at,title")] = "",
     limit: Annotated[int, typer.Option(help="Results to show, at most 100.", min=0, max=100)] = 20,
     offset: Annotated[int, typer.Option(help="Results to skip.", min=0, max=10_000)] = 0,
-    lenient: Annotated[bool, typer.Option("--lenient", help="Take what cannot be read as plain words.")] = False,
-    highlight: Annotated[bool, typer.Option("--highlight", help="Show where the words were found.")] = False,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Search invalid parts of the query as plain words.")
+    ] = False,
+    highlight: Annotated[bool, typer.Option("--highlight", help="Show where words were found.")] = False,
     org: Org = "default",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Search from the command line: by the running service's engine, or by one started for this search alone."""
+    """Search from the command line, with the running service's engine or a temporary one."""
     from service.cli.commands import searching
 
     options = searching.Options(query, facets, filters, sort, limit, offset, lenient, highlight)
@@ -180,7 +184,7 @@ def search(
 
 @backups_app.command("list")
 def backups_list(org: Org = "default", data: Data = None, json: Json = False) -> None:
-    """List what permanent deletes kept."""
+    """List backups of permanently deleted assets."""
     from service.cli.commands import backups
 
     run_interruptible(backups.show(data, org, as_json=json))
@@ -188,12 +192,12 @@ def backups_list(org: Org = "default", data: Data = None, json: Json = False) ->
 
 @backups_app.command("restore")
 def backups_restore(
-    backup_id: Annotated[str, typer.Argument(help="Id from: assetry backups list")],
+    backup_id: Annotated[str, typer.Argument(help="Backup id, from: assetry backups list")],
     org: Org = "default",
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make a new asset of a backup; it gets a new id, since ids are never used twice."""
+    """Restore a backup as a new asset. It gets a new id, since ids are never reused."""
     from service.cli.commands import backups
 
     run_interruptible(backups.restore(data, org, backup_id, as_json=json))
@@ -201,20 +205,20 @@ def backups_restore(
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Folder for the sample library and its data.")] = Path("demo-library"),
-    count: Annotated[int, typer.Option(help="Files to make.", min=20, max=5000)] = 300,
+    folder: Annotated[Path, typer.Option(help="Folder for the sample library and the data.")] = Path("demo-library"),
+    count: Annotated[int, typer.Option(help="Number of files to create.", min=20, max=5000)] = 300,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
-    once: Annotated[bool, typer.Option("--once", help="End after the queries instead of serving on.")] = False,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the queries instead of serving.")] = False,
 ) -> None:
-    """Make a sample library, import it, run five queries, and keep serving until Ctrl-C."""
+    """Create a sample library, import it, run five queries, and serve until Ctrl-C."""
     from service.cli.commands import demo as demonstration
 
     run(demonstration.demo(folder, count, host, port, once=once))
 
 
 def main() -> None:
-    """Run the command line; every error of ours is one line on standard error and an exit code with a meaning."""
+    """Run the command line; expected errors become one line on standard error and a defined exit code."""
     try:
         app()
     except KeyboardInterrupt:

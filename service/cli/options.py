@@ -1,4 +1,4 @@
-"""What the commands share: options, and how their work is run."""
+"""Options shared by the commands, and how commands are run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OpsPort = Annotated[
     int | None,
     typer.Option(
         "--port",
-        help="Port for /healthz, /readyz and /metrics; 0 takes a free one. [env: ASSETRY_OPS_PORT; default: none]",
+        help="Port for /healthz, /readyz and /metrics; 0 picks a free one. [env: ASSETRY_OPS_PORT; default: none]",
     ),
 ]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command on uvloop where there is one."""
+    """Run a command on uvloop if it is available."""
     try:
         import uvloop
     except ImportError:  # Windows, PyPy
@@ -36,25 +36,27 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command that Ctrl-C and a scheduler's SIGTERM end in order: raises KeyboardInterrupt then."""
+    """Run a command that Ctrl-C or SIGTERM cancels cleanly. Raises KeyboardInterrupt if it was cancelled."""
     before = {number: signal.getsignal(number) for number in HANDLED}
-    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # a shell's background job
+    signals = [
+        number for number, handler in before.items() if handler is not signal.SIG_IGN
+    ]  # ignored in background jobs of a shell
     try:
-        return run(_interruptible(work, heard))
+        return run(_interruptible(work, signals))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        for number in heard:
+        for number in signals:
             signal.signal(number, before[number])
 
 
-async def _interruptible(work: Coroutine[Any, Any, T], heard: Sequence[signal.Signals]) -> T:
-    """Cancel the work at the first signal; a later one ends the process at once.
+async def _interruptible(work: Coroutine[Any, Any, T], signals: Sequence[signal.Signals]) -> T:
+    """Cancel the work on the first signal; a later signal ends the process immediately.
 
-    Without handlers of the loop's own, the second would raise KeyboardInterrupt in whatever runs at that moment: where
-    that is the bookkeeping of tasks, those wait for ever for one that ended.
+    Without signal handlers of the event loop, a second signal would raise KeyboardInterrupt in whatever code is
+    running: in the bookkeeping of tasks, it would leave tasks waiting forever for one that has ended.
     """
     task = asyncio.current_task()
     assert task is not None
-    listen(task.cancel, heard)
+    listen(task.cancel, signals)
     return await work

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDTH = 160
-"""Columns of a table that goes into a file or a pipe."""
+"""Width of tables written to a file or a pipe, in characters."""
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value and a line feed on standard output."""
+    """Print one JSON value and a newline to standard output."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
     sys.stdout.flush()
 
@@ -26,7 +26,7 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console on standard output, or on standard error."""
     if (sys.stderr if stderr else sys.stdout).isatty():
         return Console(stderr=stderr, highlight=False)
-    # The height is of no use, but without it a terminal that is said to be dumb has 80 columns whatever the width.
+    # The height is not used, but without it Rich ignores the width if TERM=dumb and uses 80 columns.
     return Console(stderr=stderr, highlight=False, soft_wrap=True, width=_WIDTH, height=25)
 
 
@@ -34,15 +34,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     """Print a table."""
     table = Table(title=title, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")  # an id that is cut short is of no use
+        table.add_column(column, overflow="fold")  # a truncated id would be useless
     for row in rows:
-        # What comes from files is text, never markup.
+        # Text from files must not be interpreted as markup.
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console().print(table)
 
 
 def progress(*, quiet: bool) -> Progress:
-    """Return a progress bar on standard error; none when quiet or when nobody looks."""
+    """Return a progress bar on standard error; hidden if quiet or if standard error is not a terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

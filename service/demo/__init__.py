@@ -1,1 +1,1 @@
-"""A sample library to try Assetry with: real files, drawn and written here."""
+"""A sample library for trying Assetry: real files, generated here."""

@@ -1,4 +1,4 @@
-"""People, posters and diagrams, flat and bold."""
+"""People, posters and diagrams in flat, bold shapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.demo.paint import RGB, Size, accents, glow, gradient, label, mixed
 
 
 def portrait(size: Size, mood: str, rng: Random) -> Image.Image:
-    """A flat bust before discs of light."""
+    """Draw a flat bust in front of discs of light."""
     back, dress, hair_colour = accents(rng, 3)
     picture = gradient(size, mixed(back, (255, 255, 255), 0.55), mixed(back, (20, 20, 40), 0.2))
     width, height = size
@@ -54,7 +54,7 @@ def portrait(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def brand(size: Size, mood: str, rng: Random) -> Image.Image:
-    """A poster of simple shapes around one word."""
+    """Draw a poster of simple shapes around one word."""
     ground, *inks = accents(rng, 4)
     width, height = size
     picture = Image.new("RGB", size, mixed(ground, (255, 255, 255), 0.82))
@@ -79,7 +79,7 @@ def brand(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def bars(size: Size, mood: str, rng: Random) -> Image.Image:
-    """A bar chart on a grid."""
+    """Draw a bar chart on a grid."""
     width, height = size
     picture = Image.new("RGB", size, (250, 250, 247))
     pen = ImageDraw.Draw(picture)
@@ -99,7 +99,7 @@ def bars(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def atom(size: Size, mood: str, rng: Random) -> Image.Image:
-    """A nucleus in its electron shells."""
+    """Draw a nucleus in its electron shells."""
     width, height = size
     picture = gradient(size, (22, 28, 56), mixed((46, 60, 104), accents(rng, 1)[0], 0.35))
     centre = (width // 2, height // 2)
@@ -123,7 +123,7 @@ def atom(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def cycle(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Four stations of a cycle on a ring."""
+    """Draw four stages of a cycle on a ring."""
     width, height = size
     picture = gradient(size, (196, 226, 246), (238, 246, 232))
     pen = ImageDraw.Draw(picture)
@@ -142,7 +142,7 @@ def cycle(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def flow(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Four steps, one below the other."""
+    """Draw four steps, one below the other."""
     width, height = size
     picture = Image.new("RGB", size, (246, 247, 250))
     pen = ImageDraw.Draw(picture)

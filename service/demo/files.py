@@ -1,4 +1,4 @@
-"""Writers of the sample library's files: each puts facts into a file the way cameras and programs do."""
+"""Writers for the files of the sample library: each embeds metadata the way cameras and programs do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LINE_CHARS = 88
 
 
 def exif(camera: Camera, taken: datetime, place: Place | None, shot: dict[str, Any]) -> Image.Exif:
-    """Return an EXIF block; ``shot`` has iso, f_number, exposure_time (s), focal_length (mm); ``taken`` is aware."""
+    """Return an EXIF block; ``shot`` has iso, f_number, exposure_time (s), focal_length (mm); ``taken`` has a zone."""
     block = Image.Exif()
     base, detail = ExifTags.Base, block.get_ifd(ExifTags.IFD.Exif)
     moment = taken.strftime("%Y:%m:%d %H:%M:%S")
@@ -54,7 +54,7 @@ def exif(camera: Camera, taken: datetime, place: Place | None, shot: dict[str, A
 
 
 def xmp(title: str, description: str, creator: str, tags: tuple[str, ...], rating: int, license_url: str) -> bytes:
-    """Return an XMP packet with Dublin Core, a rating and the licence's address."""
+    """Return an XMP packet with Dublin Core, a rating and the URL of the licence."""
     words = "".join(f"<rdf:li>{escape(tag)}</rdf:li>" for tag in tags)
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -71,7 +71,7 @@ def xmp(title: str, description: str, creator: str, tags: tuple[str, ...], ratin
 
 
 def parameters(made: dict[str, Any]) -> str:
-    """Return generation parameters as Automatic1111 writes them."""
+    """Return generation parameters in Automatic1111's format."""
     return (
         f"{made['prompt']}\nNegative prompt: {made['negative_prompt']}\n"
         f"Steps: {made['steps']}, Sampler: {made['sampler']}, CFG scale: {made['guidance_scale']}, "
@@ -107,13 +107,13 @@ def save_tiff(picture: Image.Image, path: Path, packet: bytes) -> None:
 
 
 def save_gif(frames: list[Image.Image], path: Path) -> None:
-    """Write a GIF that cycles through its frames."""
+    """Write an animated GIF that loops."""
     still = [frame.quantize(64) for frame in frames]
     still[0].save(path, "GIF", save_all=True, append_images=still[1:], duration=400, loop=0)
 
 
 def save_svg(path: Path, size: tuple[int, int], colours: list[RGB], facts: dict[str, Any], rng: Random) -> None:
-    """Write a drawing of coloured shapes with Creative Commons' RDF."""
+    """Write a drawing of coloured shapes with Creative Commons RDF."""
     width, height = size
     shapes = "".join(_shape(width, height, colour, rng) for colour in colours for _ in range(4))
     words = "".join(f"<rdf:li>{escape(tag)}</rdf:li>" for tag in facts["tags"])
@@ -133,7 +133,7 @@ def save_svg(path: Path, size: tuple[int, int], colours: list[RGB], facts: dict[
 
 
 def save_pdf(path: Path, pages: list[str], facts: dict[str, Any], made: datetime) -> None:
-    """Write a PDF with one text a page, set in Helvetica, and an information dictionary."""
+    """Write a PDF with one text per page, set in Helvetica, and an information dictionary."""
     writer = PdfWriter()
     name = NameObject
     font = DictionaryObject(
@@ -163,7 +163,7 @@ def save_markdown(path: Path, facts: dict[str, Any], body: str) -> None:
 
 
 def save_wav(path: Path, seconds: int, rate: int, pitches: list[int], facts: dict[str, Any]) -> None:
-    """Write 16-bit mono tones of whole hertz (so that a second repeats without a click) with ID3 tags."""
+    """Write 16-bit mono tones at whole hertz (so that each second repeats without a click) with ID3 tags."""
     second = array.array(
         "h",
         [
@@ -176,7 +176,7 @@ def save_wav(path: Path, seconds: int, rate: int, pitches: list[int], facts: dic
         sound.setsampwidth(2)
         sound.setframerate(rate)
         sound.writeframes(second.tobytes() * seconds)
-    reader: Any = WAVE  # Mutagen's annotations stop at its classes
+    reader: Any = WAVE  # Mutagen's annotations do not cover its methods
     frames: Any = id3
     tagged = reader(path)
     tagged.add_tags()
@@ -192,7 +192,7 @@ def save_wav(path: Path, seconds: int, rate: int, pitches: list[int], facts: dic
 
 
 def _sexagesimal(degrees: float) -> tuple[IFDRational, IFDRational, IFDRational]:
-    """Degrees, minutes and seconds; the seconds to a thousandth."""
+    """Return degrees, minutes and seconds; seconds to a thousandth."""
     whole = round(abs(degrees) * 3_600_000)
     return IFDRational(whole // 3_600_000, 1), IFDRational(whole // 60_000 % 60, 1), IFDRational(whole % 60_000, 1000)
 
@@ -206,7 +206,7 @@ def _shape(width: int, height: int, colour: RGB, rng: Random) -> str:
 
 
 def _typeset(title: str, text: str) -> bytes:
-    """Text operators for one page (ISO 32000-1 §9.4): a heading and lines broken at words. Latin-1 only."""
+    """Return the text operators of a page (ISO 32000-1 §9.4): a heading and word-wrapped lines. Latin-1 only."""
     lines, line = [], ""
     for word in text.split():
         if line and len(line) + len(word) >= _LINE_CHARS:

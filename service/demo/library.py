@@ -1,4 +1,4 @@
-"""A sample library to try Assetry with: real files, drawn and written here, the same for the same seed."""
+"""Generates the sample library: real files, identical for the same seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DAYS = 3 * 365
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One file, by its path below the library, and the facts that an import must find in it."""
+    """One file: its path in the library, and the facts that an import must find in it."""
 
     path: str
     type: str
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What was written, in the order of the paths, and where."""
+    """The files written, in the order of their paths, and the folder."""
 
     root: Path
     samples: tuple[Sample, ...]
@@ -53,15 +53,15 @@ class Manifest:
 
 
 def make_library(target: Path, count: int = 300, seed: int = 7, progress: Progress | None = None) -> Manifest:
-    """Write ``count`` files below ``target`` (made if missing) and return what is in them.
+    """Write ``count`` files below ``target`` (created if missing) and return their facts.
 
-    Kinds come in fixed shares, so that any ``count`` of some dozens has all of them. ``progress`` hears (done, of).
-    The same arguments give the same bytes with the same versions of the libraries.
+    Kinds of files have fixed shares, so that any ``count`` of a few dozen includes all of them. ``progress`` is called
+    with (done, total). The same arguments give the same bytes with the same versions of the libraries.
     """
     target.mkdir(parents=True, exist_ok=True)
     samples = []
     for number in range(count):
-        # a generator per file: one more kind does not change all files after it
+        # one random generator per file, so that adding a kind does not change all files after it
         rng = Random(f"{seed}/{number}")  # noqa: S311
         samples.append(_KINDS[_SEQUENCE[number % len(_SEQUENCE)]](target, number, rng))
         if progress is not None:
@@ -70,7 +70,7 @@ def make_library(target: Path, count: int = 300, seed: int = 7, progress: Progre
 
 
 def _photograph(target: Path, number: int, rng: Random) -> Sample:
-    """A JPEG (at times a WebP) from a camera, with EXIF, mostly a place, and XMP from a cataloguing program."""
+    """Write a JPEG (sometimes a WebP) from a camera, with EXIF, usually a place, and XMP from cataloguing software."""
     subject = rng.choice(tables.LANDSCAPES * 3 + tables.PORTRAITS * 6)
     outdoors = subject.scene != "portrait"
     mood, camera = rng.choice(tuple(tables.MOODS)), rng.choice(tables.CAMERAS)
@@ -111,7 +111,7 @@ def _photograph(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _generated(target: Path, number: int, rng: Random) -> Sample:
-    """A PNG out of a diffusion model, with Automatic1111's parameters."""
+    """Write a PNG from a diffusion model, with Automatic1111's parameters."""
     subject = rng.choice(tables.LANDSCAPES * 2 + tables.PORTRAITS * 4 + tables.BRANDS * 5)
     mood, size, noun = rng.choice(tuple(tables.MOODS)), rng.choice(_SQUARES), rng.choice(subject.nouns)
     style = rng.choice(tables.STYLES)
@@ -133,7 +133,7 @@ def _generated(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _poster(target: Path, number: int, rng: Random) -> Sample:
-    """A TIFF for print with XMP."""
+    """Write a TIFF for print with XMP."""
     subject, size = rng.choice(tables.BRANDS + tables.LESSONS), rng.choice(((1200, 900), (900, 1200)))
     noun, creator, rating = rng.choice(subject.nouns), rng.choice(tables.CREATORS), rng.randint(1, 5)
     title, description = f"Print of the {noun}", f"The {noun}, ready for print."
@@ -147,7 +147,7 @@ def _poster(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _animation(target: Path, number: int, rng: Random) -> Sample:
-    """A GIF of three frames; it carries no facts, so its name is its title."""
+    """Write a GIF of three frames; it contains no metadata, so its name is its title."""
     subject, size = rng.choice(tables.BRANDS + tables.LESSONS), rng.choice(((640, 480), (640, 640)))
     noun = rng.choice(subject.nouns)
     name = f"marketing/social/{_slug(noun)}-{number:04d}.gif"
@@ -156,7 +156,7 @@ def _animation(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _drawing(target: Path, number: int, rng: Random) -> Sample:
-    """An SVG diagram with RDF."""
+    """Write an SVG diagram with RDF."""
     subject, size = rng.choice(tables.LESSONS + tables.BRANDS), rng.choice(((800, 600), (640, 640), (600, 900)))
     noun, day = rng.choice(subject.nouns), _moment(rng)
     facts = {
@@ -173,7 +173,7 @@ def _drawing(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _paper(target: Path, number: int, rng: Random) -> Sample:
-    """A PDF of one to nine pages."""
+    """Write a PDF of one to nine pages."""
     facts, pages = _topic(number, rng), [_prose(rng, rng.randint(6, 30)) for _ in range(rng.randint(1, 9))]
     name = f"documents/{_slug(facts['title'])}-{number:04d}.pdf"
     day = datetime.fromisoformat(f"{facts['date']}T09:30:00+00:00")
@@ -184,7 +184,7 @@ def _paper(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _article(target: Path, number: int, rng: Random) -> Sample:
-    """A Markdown page with front matter, or at times a plain text."""
+    """Write a Markdown page with front matter, or sometimes a plain text."""
     facts = _topic(number, rng)
     body = "\n\n".join(_prose(rng, rng.randint(3, 7)) for _ in range(rng.randint(3, 12)))
     if number % 4 == 0:
@@ -199,7 +199,7 @@ def _article(target: Path, number: int, rng: Random) -> Sample:
 
 
 def _sound(target: Path, number: int, rng: Random) -> Sample:
-    """A WAV of a chord, between four seconds and two minutes."""
+    """Write a WAV of a chord, between four seconds and two minutes long."""
     title, seconds, rate = (
         f"{rng.choice(tables.SOUNDS)} {number}",
         rng.choice((4, 8, 15, 30, 45, 60, 90, 120)),
@@ -267,7 +267,7 @@ _KINDS: dict[str, Callable[[Path, int, Random], Sample]] = {
     "photograph": _photograph, "generated": _generated, "poster": _poster, "animation": _animation, "drawing": _drawing,
     "paper": _paper, "article": _article, "sound": _sound,
 }  # fmt: skip
-# The shares of thirty files, spread so that the first dozen has every kind.
+# The kinds of thirty files, ordered so that the first dozen includes every kind.
 _SEQUENCE = (
     "photograph",
     "generated",

@@ -1,4 +1,4 @@
-"""Skies, ridges, water, woods and cities, in layers from the far to the near."""
+"""Skies, ridges, water, forests and cities, drawn in layers from far to near."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _sky(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def _ridge(size: Size, base: float, rise: float, roughness: float, rng: Random) -> list[tuple[float, float]]:
-    """A horizon of summed waves: ``base``, ``rise`` are shares of the height, ``roughness`` weighs the short waves."""
+    """Return a horizon of summed waves; ``base``, ``rise`` are shares of the height, ``roughness`` of short waves."""
     width, height = size
     waves = [(rng.uniform(0.6, 1.4) * 2**octave, rng.uniform(0, math.tau), roughness**octave) for octave in range(6)]
     total = sum(weight for _, _, weight in waves)
@@ -42,7 +42,7 @@ def _ridge(size: Size, base: float, rise: float, roughness: float, rng: Random) 
 def _land(
     picture: Image.Image, mood: str, rng: Random, *, layers: int, rise: float, roughness: float, foot: float = 1.0
 ) -> None:
-    """Draw ridges from the far to the near, paler with distance, down to the share ``foot`` of the height."""
+    """Draw ridges from far to near, paler with distance, down to the share ``foot`` of the height."""
     _, _, _, far, near = PALETTES[mood]
     pen = ImageDraw.Draw(picture)
     for layer in range(layers):
@@ -52,21 +52,21 @@ def _land(
 
 
 def mountain(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Rough ridges behind each other."""
+    """Draw rough ridges, one behind the other."""
     picture = _sky(size, mood, rng)
     _land(picture, mood, rng, layers=rng.randint(4, 6), rise=0.24, roughness=0.62)
     return picture
 
 
 def sunset(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Soft hills under an evening sky."""
+    """Draw soft hills under an evening sky."""
     picture = _sky(size, "dusk" if mood == "noon" else mood, rng)
     _land(picture, "dusk" if mood == "noon" else mood, rng, layers=3, rise=0.08, roughness=0.35)
     return picture
 
 
 def lake(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Mountains and their darker, rippled image in the water."""
+    """Draw mountains and their darker, rippled reflection in the water."""
     picture = _sky(size, mood, rng)
     _land(picture, mood, rng, layers=4, rise=0.22, roughness=0.6, foot=0.62)
     width, height = size
@@ -82,7 +82,7 @@ def lake(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def forest(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Rows of pines before a ridge."""
+    """Draw rows of pines in front of a ridge."""
     picture = _sky(size, mood, rng)
     _land(picture, mood, rng, layers=1, rise=0.12, roughness=0.5)
     width, height = size
@@ -109,7 +109,7 @@ def forest(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def desert(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Dunes with a lit and a shaded side."""
+    """Draw dunes with a lit and a shaded side."""
     picture = _sky(size, mood, rng)
     pen = ImageDraw.Draw(picture)
     light, dark = (240, 196, 130), mixed((150, 84, 44), PALETTES[mood][4], 0.4)
@@ -123,7 +123,7 @@ def desert(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def ocean(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Short waves up to the horizon."""
+    """Draw short waves up to the horizon."""
     picture = _sky(size, mood, rng)
     width, height = size
     horizon = int(height * rng.uniform(0.5, 0.62))
@@ -150,7 +150,7 @@ def ocean(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def night(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Stars, the band of the milky way and dark hills."""
+    """Draw stars, the band of the Milky Way and dark hills."""
     picture = _sky(size, "night", rng)
     band = Image.new("L", size, 0)
     ImageDraw.Draw(band).line(
@@ -162,7 +162,7 @@ def night(size: Size, mood: str, rng: Random) -> Image.Image:
 
 
 def city(size: Size, mood: str, rng: Random) -> Image.Image:
-    """Rows of towers with lit windows."""
+    """Draw rows of towers with lit windows."""
     picture = _sky(size, mood, rng)
     width, height = size
     _, _, _, far, near = PALETTES[mood]

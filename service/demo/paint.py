@@ -1,4 +1,4 @@
-"""Brushes of the sample library's pictures: colours, gradients, light and letters."""
+"""Drawing helpers for the images of the sample library: colours, gradients, light and letters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 RGB = tuple[int, int, int]
 Size = tuple[int, int]
 
-# Mood → sky above, sky at the horizon, sun, far land, near land
+# Mood → upper sky, sky at the horizon, sun, far land, near land
 PALETTES: dict[str, tuple[RGB, RGB, RGB, RGB, RGB]] = {
     "dawn": ((122, 142, 190), (250, 214, 196), (255, 244, 222), (168, 160, 186), (58, 66, 88)),
     "noon": ((64, 132, 206), (206, 230, 244), (255, 253, 236), (150, 178, 190), (44, 92, 62)),
@@ -38,24 +38,24 @@ def mixed(first: RGB, second: RGB, share: float) -> RGB:
 
 
 def accents(rng: Random, count: int) -> list[RGB]:
-    """Return different bold colours."""
+    """Return distinct bold colours."""
     return rng.sample(_ACCENTS, count)
 
 
 def gradient(size: Size, top: RGB, bottom: RGB) -> Image.Image:
-    """Return a picture that runs from one colour at the top to another at the bottom."""
+    """Return a vertical gradient from one colour at the top to another at the bottom."""
     return ImageOps.colorize(Image.linear_gradient("L").resize(size), top, bottom)
 
 
 def glow(picture: Image.Image, centre: Size, radius: int, colour: RGB) -> None:
-    """Lay a soft disc of light over the picture."""
+    """Draw a soft disc of light over the picture."""
     mask = ImageOps.invert(Image.radial_gradient("L")).resize((radius * 2, radius * 2))
     mask = mask.point(lambda value: int(value * value / 270))
     picture.paste(colour, (centre[0] - radius, centre[1] - radius), mask)
 
 
 def label(picture: Image.Image, centre: Size, text: str, height: int, colour: RGB, box: RGB | None = None) -> None:
-    """Write a word around its centre, ``height`` pixels high, on a box if one is given."""
+    """Draw a word centred at a point, ``height`` pixels high, on a box if one is given."""
     font = ImageFont.load_default(max(10, height))
     pen = ImageDraw.Draw(picture)
     if box is not None:

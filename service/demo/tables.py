@@ -1,4 +1,4 @@
-"""What the sample library is about: subjects, places, cameras, models and people. Data only."""
+"""The content of the sample library: subjects, places, cameras, models and people. Data only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A motif: the scene that draws it, the words of its title, and its keywords."""
+    """A subject: the scene that draws it, the words for its title, and its keywords."""
 
     scene: str
     nouns: tuple[str, ...]
@@ -16,7 +16,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a photograph was taken: its name, degrees north and east, and metres above the sea."""
+    """Where a photograph was taken: its name, degrees north and east, and metres above sea level."""
 
     name: str
     lat: float
@@ -26,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera as EXIF names it, with a lens and its shortest and longest focal length in millimetres."""
+    """A camera as named in EXIF, with a lens and its shortest and longest focal length in millimetres."""
 
     make: str
     model: str

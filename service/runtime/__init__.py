@@ -1,1 +1,1 @@
-"""Processes: the composition root, what each process runs, and what operators ask of it."""
+"""Processes: the composition root, the roles that processes run, and the tools for operating them."""

@@ -1,4 +1,4 @@
-"""The composition root: settings in, use cases on their adapters out."""
+"""The composition root: builds the use cases on the adapters chosen by the settings."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ from service.ports.store import Store
 from service.runtime import engines
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
-from service.runtime.probes import dispensable, index_probe
+from service.runtime.probes import index_probe, optional
 from service.settings import Settings
 
 AT_ONCE: Mapping[str, int] = {OPERATION: 1}
-"""How many operations of a type one worker runs at once, so that a slow type keeps no other waiting; else any number.
+"""How many operations of a type a worker runs at once, so that a slow type cannot block others; default: no limit.
 
-Files that no asset needs are few, and nobody waits for their end.
+Unreferenced files are few, and nobody waits for their removal.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What every command needs: the store, the files and the keys."""
+    """What every command needs: the store, the files and the API keys."""
 
     settings: Settings
     clock: Clock
@@ -75,8 +75,8 @@ class Base:
 class Service:
     """The API, with the indexer and the worker in the same process or in others.
 
-    ``runs`` names what is in this one; ``follower`` is its indexer, or the view of another process's; ``times``
-    are that indexer's measures, None where it is another's.
+    ``runs`` names the roles in this process; ``follower`` is its indexer, or a view of another process's indexer;
+    ``times`` are the histograms of its own indexer, None if the indexer is in another process.
     """
 
     base: Base
@@ -87,11 +87,11 @@ class Service:
 
     @property
     def probes(self) -> Mapping[str, Probe]:
-        """The engines' probes by port."""
+        """The probes of the engines by port."""
         return self.context.probes
 
     def gauges(self) -> list[Metric]:
-        """Return what ``/metrics`` shows of the index."""
+        """Return the metrics of the index."""
         return index_metrics(self.follower.status(), self.times)
 
 
@@ -112,7 +112,7 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
 
 @asynccontextmanager
 async def open_importer(base: Base) -> AsyncIterator[Imports]:
-    """Give an importer with worker processes of its own."""
+    """Open an importer with its own worker processes."""
     workers = _workers(base.settings)
     try:
         concurrency = (base.settings.ingest_workers or cpu_count()) * 2
@@ -123,7 +123,7 @@ async def open_importer(base: Base) -> AsyncIterator[Imports]:
 
 @asynccontextmanager
 async def open_search(base: Base) -> AsyncIterator[Searches]:
-    """Give a search for commands: by the configured engine, the running service's, or one made just for this."""
+    """Open a search for commands, on the configured engine, the running service's engine, or a temporary one."""
     async with AsyncExitStack() as stack:
         if base.settings.opensearch_url is not None:
             engine = await engines.open_engine(base.settings, base.folder, stack, writes=False)
@@ -131,17 +131,17 @@ async def open_search(base: Base) -> AsyncIterator[Searches]:
             engine = OsmemEngine(Connection(hosts=(url,)))
             stack.push_async_callback(engine.close)
         else:
-            engine = await _filled(base, stack)
+            engine = await _open_private_engine(base, stack)
         yield _searches(base, engine)
 
 
-async def _filled(base: Base, stack: AsyncExitStack) -> SearchEngine:
-    """Start an embedded engine that nobody else sees, and return it with everything in it."""
+async def _open_private_engine(base: Base, stack: AsyncExitStack) -> SearchEngine:
+    """Start a private embedded engine and return it with all records indexed."""
     embedded = EmbeddedSearch()
     stack.push_async_callback(embedded.close)
     await embedded.start()
-    # The engine is this process's alone: what is known of its index is nobody else's business.
-    notes = await stack.enter_async_context(_notes(base.clock))
+    # The engine is private to this process, so the state of its index must not be in the shared store.
+    notes = await stack.enter_async_context(_temporary_store(base.clock))
     follower = make_follower(base, embedded, stack, notes=notes)
     stack.push_async_callback(follower.stop)
     follower.start()
@@ -155,8 +155,8 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Open what ``assetry serve`` runs, and close it in order.
 
-    The indexer is in it where the search engine is embedded, the worker where there is no Redis; with ``everything``
-    both are. Raises SettingsError, Unavailable.
+    It includes the indexer if the search engine is embedded, and the worker if there is no Redis; with ``everything``
+    it includes both. Raises SettingsError, Unavailable.
     """
     indexes = everything or settings.opensearch_url is None
     works = everything or settings.redis_url is None
@@ -176,7 +176,7 @@ async def open_service(
             run_maintenance(base.files, stack)
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
-        queue = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
+        queue = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
             keys=base.keys,
@@ -195,7 +195,7 @@ async def open_service(
 
 @asynccontextmanager
 async def open_backups(base: Base) -> AsyncIterator[Backups]:
-    """Give the backups; what a restore leaves to jobs is run by the service."""
+    """Open the backups; jobs queued by a restore are run by the service."""
     workers = _workers(base.settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(workers.close)
@@ -206,7 +206,7 @@ async def open_backups(base: Base) -> AsyncIterator[Backups]:
 
 
 async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
-    """Open the queue with every kind of work known to it; it works from its ``start`` on. Raises SettingsError."""
+    """Open the job queue with all handlers registered; it does no work before ``start``. Raises SettingsError."""
     jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=AT_ONCE)
     garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
     jobs.register(OPERATION, garbage.run)
@@ -214,7 +214,7 @@ async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
 
 
 async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, times: IndexTimes) -> Follower:
-    """Start the indexer and its patrol; where other processes search its engine, they are told how far it is."""
+    """Start the indexer and its scheduled verify; if other processes search its engine, publish its progress."""
     follower = make_follower(base, engine, stack, times=times)
     if isinstance(engine, EmbeddedSearch):
         engine.on_reset = follower.reset
@@ -231,20 +231,20 @@ async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack,
 
 
 def publish(base: Base, follower: Follower, stack: AsyncExitStack) -> None:
-    """Tell other processes how far a follower is, until the stack is closed."""
+    """Publish the progress of a follower to other processes, until the stack is closed."""
     publisher = Publisher(base.store, base.clock, base.settings.index_prefix, follower.status)
     stack.push_async_callback(publisher.stop)
     publisher.start()
 
 
 def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
-    """Return the probes of the engines that a process cannot do without."""
+    """Return the probes of the engines that a process requires."""
     found: dict[str, Probe] = {"store": base.store.ping, "files": base.files.ping}
     return found if engine is None else {**found, "search": engine.ping}
 
 
 async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:
-    """Start to watch the indexer of another process."""
+    """Start watching the indexer of another process."""
     watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
     await watch.look()
     watch.start()
@@ -253,8 +253,8 @@ async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:
 
 
 @asynccontextmanager
-async def _notes(clock: Clock) -> AsyncIterator[Store]:
-    """Give a store that is gone when the block ends."""
+async def _temporary_store(clock: Clock) -> AsyncIterator[Store]:
+    """Open a temporary store that is deleted when the block ends."""
     with TemporaryDirectory(prefix="assetry-") as folder:
         async with SqliteStore(Path(folder) / "notes.sqlite", clock) as store:
             yield store
@@ -268,7 +268,7 @@ def make_follower(
     notes: Store | None = None,
     times: IndexTimes | None = None,
 ) -> Follower:
-    """Return an indexer that is not started, known to this machine until the stack is closed."""
+    """Return an indexer that is not started, registered on this machine until the stack is closed."""
     times = times or IndexTimes()
     return Follower(
         base.store,
@@ -283,7 +283,7 @@ def make_follower(
 
 
 def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
-    """Return who this process is among those that want a lease, until the stack is closed."""
+    """Return this process as a candidate for a lease, until the stack is closed."""
     name = enlist(f"{work}-{base.clock.sid()}")
     stack.callback(dismiss, name)
     return Candidate(name, known_dead)

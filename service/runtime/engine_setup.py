@@ -1,4 +1,4 @@
-"""What ``assetry db init`` does: the set-up of engines that keep data, planned and applied."""
+"""The setup of persistent engines, for ``assetry db init``: planned and applied."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.settings import Settings, variable
 
 @dataclass(frozen=True, slots=True)
 class SetupTask:
-    """One thing to set up: the engine's port, what is made or changed, what is done with it, and how."""
+    """One setup step: the port of the engine, the object to create or change, the action, and details."""
 
     engine: str
     target: str
@@ -19,20 +19,20 @@ class SetupTask:
     detail: str = ""
 
 
-async def planned(settings: Settings) -> list[SetupTask]:
-    """Return what :func:`applied` would do; nothing when all is set up. Raises SettingsError, Unavailable."""
+async def plan(settings: Settings) -> list[SetupTask]:
+    """Return what :func:`apply` would do; empty if everything is set up. Raises SettingsError, Unavailable."""
     return await _documents(settings, dry_run=True) + await _bucket(settings, dry_run=True)
 
 
-async def applied(settings: Settings) -> list[SetupTask]:
-    """Set up what is missing and return it; doing so again does nothing. Raises SettingsError, Unavailable."""
+async def apply(settings: Settings) -> list[SetupTask]:
+    """Set up what is missing and return it; idempotent. Raises SettingsError, Unavailable."""
     return await _documents(settings, dry_run=False) + await _bucket(settings, dry_run=False)
 
 
 def names(settings: Settings) -> list[str]:
-    """Return the places that are to be set up, as they may be shown."""
+    """Return the URLs of the databases and buckets to set up, for display."""
     held = {"mongodb_url": f"/{settings.mongodb_database}", "s3_url": f"/{settings.s3_bucket}"}
-    return [engines.place(settings, name) + tail for name, tail in held.items() if getattr(settings, name)]
+    return [engines.display_url(settings, name) + tail for name, tail in held.items() if getattr(settings, name)]
 
 
 async def _documents(settings: Settings, *, dry_run: bool) -> list[SetupTask]:
@@ -41,14 +41,14 @@ async def _documents(settings: Settings, *, dry_run: bool) -> list[SetupTask]:
     from service.adapters.mongo import schema
 
     act = schema.plan if dry_run else schema.apply
-    steps = await engines.answered(settings, "mongodb_url", act(engines.mongo_options(settings)), seconds=None)
+    steps = await engines.wait_for_engine(settings, "mongodb_url", act(engines.mongo_options(settings)), seconds=None)
     return [SetupTask("store", step.collection, step.action, step.detail) for step in steps]
 
 
 async def _bucket(settings: Settings, *, dry_run: bool) -> list[SetupTask]:
     if settings.s3_url is None:
         return []
-    task = SetupTask("files", settings.s3_bucket, "create bucket", engines.place(settings, "s3_url"))
+    task = SetupTask("files", settings.s3_bucket, "create bucket", engines.display_url(settings, "s3_url"))
     options = engines.s3_options(settings)
     if dry_run:
         from service.adapters.s3.files import S3Files
@@ -62,4 +62,4 @@ async def _bucket(settings: Settings, *, dry_run: bool) -> list[SetupTask]:
             return [task]
     from service.adapters.s3.bucket import create_bucket
 
-    return [task] if await engines.answered(settings, "s3_url", create_bucket(options)) else []
+    return [task] if await engines.wait_for_engine(settings, "s3_url", create_bucket(options)) else []

@@ -1,8 +1,8 @@
-"""Which engine each port gets: settings in, adapters out. Beside ``service.runtime.bootstrap`` nothing builds adapters.
+"""Builds the adapters chosen by the settings. Only this module and ``service.runtime.bootstrap`` build adapters.
 
-Each engine is chosen by its URL, on its own, so mixed set-ups work. The adapters of engines that are not chosen are not
-even imported. An engine that does not answer while its adapter is opened is a fault of the set-up: the error names the
-setting. One that goes away later is Unavailable, and comes back by itself.
+Each engine is chosen independently by its URL, so mixed setups work. Adapters of engines that are not chosen are not
+even imported. If an engine does not respond while its adapter is opened, the setup is wrong and the error names the
+setting. If it fails later, calls raise Unavailable until it recovers.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OWN_REFRESH = 10
-"""How many times the setting an index's own refresh interval is: the indexer refreshes, the engine need not, too."""
+"""Factor of an index's own refresh interval to the setting: the indexer refreshes, so the engine need not as well."""
 
 START_SECONDS = 6.0
-"""How long an engine may take to answer when the service starts; longer means that it is not there."""
+"""How long an engine may take to respond when the service starts."""
 
 
 def needs_folder(settings: Settings) -> bool:
-    """Whether any engine keeps something in the data folder."""
+    """Return whether any engine keeps data in the data folder."""
     return not (settings.mongodb_url and settings.s3_url and settings.opensearch_url)
 
 
 def is_exclusive(settings: Settings) -> bool:
-    """Whether one ``assetry serve`` at a time may use the data folder: it holds the store or the engine's beacon."""
+    """Return whether only one ``assetry serve`` may use the data folder: it has the store or the engine's beacon."""
     return not (settings.mongodb_url and settings.opensearch_url)
 
 
 async def open_store(settings: Settings, folder: DataFolder, clock: Clock, stack: AsyncExitStack) -> Store:
-    """Open MongoDB, or the SQLite file. Raises SettingsError, Unavailable (SQLite)."""
+    """Open MongoDB or the SQLite file. Raises SettingsError, Unavailable (SQLite)."""
     if settings.mongodb_url is None:
         return await stack.enter_async_context(SqliteStore(folder.database, clock))
     from service.adapters.mongo.store import MongoStore
@@ -70,7 +70,7 @@ async def open_store(settings: Settings, folder: DataFolder, clock: Clock, stack
 
 
 async def open_files(settings: Settings, folder: DataFolder, stack: AsyncExitStack) -> Files:
-    """Open the bucket, or the folder. Raises SettingsError, Unavailable (the folder)."""
+    """Open the bucket or the folder. Raises SettingsError, Unavailable (folder)."""
     if settings.s3_url is None:
         return await stack.enter_async_context(LocalFiles(folder.files))
     from service.adapters.s3.files import S3Files
@@ -93,17 +93,17 @@ async def open_engine(settings: Settings, folder: DataFolder, stack: AsyncExitSt
     stack.push_async_callback(engine.close)
     from service.adapters.opensearch.startup import verify
 
-    await answered(settings, "opensearch_url", verify(chosen, prefix=settings.index_prefix, writes=writes))
+    await wait_for_engine(settings, "opensearch_url", verify(chosen, prefix=settings.index_prefix, writes=writes))
     return engine
 
 
 async def open_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
-    """Connect to Redis where there is one. Raises SettingsError."""
+    """Connect to Redis if it is configured. Raises SettingsError."""
     if settings.redis_url is None:
         return None
     from service.adapters.redis.client import connect
 
-    client = await answered(settings, "redis_url", connect(redis_options(settings)))
+    client = await wait_for_engine(settings, "redis_url", connect(redis_options(settings)))
     stack.push_async_callback(client.aclose)
     return client
 
@@ -111,9 +111,9 @@ async def open_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
 async def open_jobs(
     settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack, *, at_once: Mapping[str, int]
 ) -> Jobs:
-    """Open the queue on Redis, or the one of the store itself. It does not work before its ``start``.
+    """Open the job queue in Redis or in the store. It runs no jobs before ``start``.
 
-    ``at_once`` says of which types of operations how many a process runs at once. Raises SettingsError.
+    ``at_once`` limits how many operations of a type a process runs at once. Raises SettingsError.
     """
     limits = JobLimits(concurrency=settings.jobs_concurrency, kinds=at_once, grace=settings.shutdown_seconds)
     if settings.redis_url is None:
@@ -126,7 +126,7 @@ async def open_jobs(
 
 
 def quotas(redis: Redis | None, settings: Settings, clock: Clock) -> Quotas:
-    """Return the counts of requests: shared by Redis, or of this process."""
+    """Return the request quotas: shared through Redis, or of this process only."""
     if redis is None:
         return MemoryQuotas(clock)
     from service.adapters.redis.quotas import RedisQuotas
@@ -137,7 +137,7 @@ def quotas(redis: Redis | None, settings: Settings, clock: Clock) -> Quotas:
 async def open_replies(
     redis: Redis | None, settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack
 ) -> Replies:
-    """Return the kept replies, in Redis or in the store."""
+    """Open the stored replies, in Redis or in the store."""
     if redis is None:
         return await stack.enter_async_context(StoreReplies(store, clock))
     from service.adapters.redis.replies import RedisReplies
@@ -148,7 +148,7 @@ async def open_replies(
 
 
 def follow_options(settings: Settings) -> FollowOptions:
-    """Return what the settings choose of the indexer."""
+    """Return the options of the indexer."""
     if settings.opensearch_url is None:
         return replace(FollowOptions.embedded(settings.index_prefix), epoch=settings.index_epoch)
     refresh = _seconds(settings.index_refresh)
@@ -164,12 +164,12 @@ def follow_options(settings: Settings) -> FollowOptions:
 
 
 def _seconds(interval: str) -> float:
-    """Return ``500ms`` or ``2s`` in seconds."""
+    """Convert ``500ms`` or ``2s`` to seconds."""
     return int(interval[:-2]) / 1000 if interval.endswith("ms") else float(interval[:-1])
 
 
 def connection(settings: Settings) -> Connection:
-    """Return how OpenSearch is reached. Raises SettingsError."""
+    """Return the connection options of OpenSearch. Raises SettingsError."""
     hosts = split_hosts(settings.opensearch_url or "")
     return Connection(
         hosts=hosts.urls,
@@ -184,7 +184,7 @@ def connection(settings: Settings) -> Connection:
 
 
 def mongo_options(settings: Settings) -> MongoOptions:
-    """Return how MongoDB is reached."""
+    """Return the connection options of MongoDB."""
     from service.adapters.mongo.options import MongoOptions
 
     return MongoOptions(
@@ -196,7 +196,7 @@ def mongo_options(settings: Settings) -> MongoOptions:
 
 
 def s3_options(settings: Settings) -> S3Options:
-    """Return how the bucket is reached."""
+    """Return the connection options of the bucket."""
     from service.adapters.s3.options import S3Options
 
     return S3Options(
@@ -212,16 +212,16 @@ def s3_options(settings: Settings) -> S3Options:
 
 
 def redis_options(settings: Settings) -> RedisOptions:
-    """Return how Redis is reached."""
+    """Return the connection options of Redis."""
     from service.adapters.redis.client import RedisOptions
 
     return RedisOptions(settings.redis_url or "", settings.redis_prefix)
 
 
 def redis_probe(client: Redis, settings: Settings) -> Callable[[], Awaitable[Mapping[str, Any]]]:
-    """Return the probe of Redis: {"engine", "version"} after a real write, or Unavailable.
+    """Return the probe of Redis: {"engine", "version"} after an actual write, or Unavailable.
 
-    One that is full, or a replica by now, answers a PING; and whoever needs it is refused.
+    A Redis that is full, or has become a replica, still answers PING but rejects writes.
     """
 
     async def probe() -> Mapping[str, Any]:
@@ -232,7 +232,7 @@ def redis_probe(client: Redis, settings: Settings) -> Callable[[], Awaitable[Map
         try:
             with translated():
                 facts = await client.info("server")
-        except Unavailable:  # its user may not ask
+        except Unavailable:  # the user lacks permission for INFO
             facts = {}
         return {"engine": "redis", "version": str(facts.get("redis_version", ""))}
 
@@ -240,24 +240,26 @@ def redis_probe(client: Redis, settings: Settings) -> Callable[[], Awaitable[Map
 
 
 async def _entered(stack: AsyncExitStack, settings: Settings, name: str, adapter: AbstractAsyncContextManager[T]) -> T:
-    return await answered(settings, name, stack.enter_async_context(adapter))
+    return await wait_for_engine(settings, name, stack.enter_async_context(adapter))
 
 
-async def answered(settings: Settings, name: str, opening: Awaitable[T], seconds: float | None = START_SECONDS) -> T:
-    """Wait for an engine at the start; that it does not answer is a fault of the setting ``name``: Unreachable."""
+async def wait_for_engine(
+    settings: Settings, name: str, opening: Awaitable[T], seconds: float | None = START_SECONDS
+) -> T:
+    """Wait for an engine at startup. Raises Unreachable, naming the setting ``name``, if it does not respond."""
     try:
         async with asyncio.timeout(seconds):
             return await opening
     except (Unavailable, TimeoutError) as error:
-        fix = "see that it runs and can be reached from here, or correct the URL"
-        why = f"no answer within {seconds} s"
+        fix = "Check that it is running and reachable from here, or correct the URL"
+        why = f"no response within {seconds} s"
         if isinstance(error, Unavailable):
             why = error.message.removeprefix(f"{error.engine}: ")
-        raise Unreachable(variable(name), f"{place(settings, name)} cannot be used ({why}): {fix}.") from error
+        raise Unreachable(variable(name), f"{display_url(settings, name)} cannot be used ({why}). {fix}.") from error
 
 
-def place(settings: Settings, name: str) -> str:
-    """Return an engine's URL as it may be shown."""
+def display_url(settings: Settings, name: str) -> str:
+    """Return an engine's URL for display, without credentials."""
     url = str(getattr(settings, name))
     return ", ".join(split_hosts(url).urls) if name == "opensearch_url" else shown(url)
 

@@ -1,7 +1,6 @@
-"""The desk: what an operator can do about the index, for commands and for schedulers.
+"""Index administration for operators, from commands or schedulers.
 
-Everything here works beside running processes and without any, may be interrupted at any point, and goes on when it is
-called again.
+All of it works with or without other processes running, can be interrupted at any point, and resumes when called again.
 """
 
 from __future__ import annotations
@@ -40,20 +39,20 @@ from service.settings import Settings, variable
 
 log = logging.getLogger(__name__)
 
-_RETRIED = 100
-"""Dead letters written again at once: fewer than a halt takes."""
+_RETRY_BATCH = 100
+"""Dead letters retried in one batch: fewer than would halt the indexer."""
 
 
-def _untold(told: object) -> None:
-    """Learn nothing."""
+def _ignore_progress(progress: object) -> None:
+    """Ignore the progress of a reindex."""
 
 
-async def _unwatched(report: VerifyReport, key: str | None) -> None:
-    """Learn nothing."""
+async def _ignore_verify_progress(report: VerifyReport, key: str | None) -> None:
+    """Ignore the progress of a verify."""
 
 
 class IndexAdmin:
-    """The operator's view of one index. All methods raise Unavailable where an engine does not answer."""
+    """Administration of one index. All methods raise Unavailable if an engine does not respond."""
 
     def __init__(self, base: Base, engine: SearchEngine) -> None:
         self.base = base
@@ -67,24 +66,23 @@ class IndexAdmin:
         index: str | None = None,
         repair: bool = False,
         bodies: bool = True,
-        on_progress: OnVerified = _unwatched,
+        on_progress: OnVerified = _ignore_verify_progress,
     ) -> VerifyReport:
-        """Compare the index that searches see, or another one, with the store; ``repair`` fixes what differs.
+        """Compare the live index, or another one, with the store; ``repair`` fixes the differences.
 
-        ``bodies`` compares contents too, which is left out where another mapping made the index. What only waits for an
-        indexer is no difference: :attr:`~indexer.verify.drift.VerifyReport.pending` counts it where none follows. With
-        ``repair``
-        one follows meanwhile.
+        ``bodies`` also compares contents, unless the index was built with another mapping. Changes that are waiting for
+        an indexer are not differences: :attr:`~indexer.verify.drift.VerifyReport.pending` counts them if no indexer is
+        running. With ``repair`` an indexer runs during the verify.
         """
         target = await self._target(index)
         await self.tools.letters.load([target.index])
         base, opt = self.base, self.options
         async with AsyncExitStack() as stack:
             patience = opt.ttl_seconds
-            if repair and (follower := self._stand_by(stack)) is not None:
+            if repair and (follower := self._standby_follower(stack)) is not None:
                 stack.push_async_callback(follower.stop)
                 follower.start()
-                patience *= 3  # it may have to wait for the lease of one that died
+                patience *= 3  # it may have to wait for the lease of a dead indexer to expire
             report = await self.tools.verify(
                 target,
                 repair=self.tools.writer.write if repair else None,
@@ -95,13 +93,15 @@ class IndexAdmin:
             await last_result.save(base.store, base.clock, opt.alias, report)
         return report
 
-    async def reindex(self, *, accept_dead_letters: bool = False, on_progress: OnProgress = _untold) -> ReindexResult:
-        """Make a new index by today's mapping, or go on with what was interrupted, and swap if nothing differs."""
+    async def reindex(
+        self, *, accept_dead_letters: bool = False, on_progress: OnProgress = _ignore_progress
+    ) -> ReindexResult:
+        """Build a new index with the current mapping, or resume an interrupted reindex, and swap if nothing differs."""
         async with self._rebuilding(on_progress) as work:
             return await work.run(accept_dead_letters=accept_dead_letters)
 
-    async def rollback(self, *, verify: bool = True, on_progress: OnProgress = _untold) -> ReindexResult:
-        """Move the alias back to the index before the last reindex."""
+    async def rollback(self, *, verify: bool = True, on_progress: OnProgress = _ignore_progress) -> ReindexResult:
+        """Move the alias back to the previous index."""
         async with self._rebuilding(on_progress) as work:
             return await work.rollback(verify=verify)
 
@@ -110,24 +110,24 @@ class IndexAdmin:
         *,
         tombstones: timedelta | None = TOMBSTONES,
         unfinished: bool = False,
-        on_progress: OnProgress = _untold,
+        on_progress: OnProgress = _ignore_progress,
     ) -> PurgeResult:
-        """Delete what only a rollback needs, what was abandoned, and documents of assets that are long gone."""
+        """Delete the previous index, abandoned indexes, and the tombstones of assets deleted long ago."""
         async with self._rebuilding(on_progress) as work:
             return await work.purge(tombstones=tombstones, unfinished=unfinished)
 
     async def retry(self, *, index: str | None = None, assets: Collection[str] | None = None) -> RetryResult:
-        """Write refused documents again now, of one index and of some assets, or all."""
-        held = await letters(self.base, index)
+        """Retry dead letters now: those of one index or all, and of some assets or all."""
+        held = await open_dead_letters(self.base, index)
         keys = sorted({letter.asset_id for letter in held if assets is None or letter.asset_id in assets})
         tried = left = 0
-        for start in range(0, len(keys), _RETRIED):
-            done = await retry(self.tools, index=index, assets=keys[start : start + _RETRIED])
+        for start in range(0, len(keys), _RETRY_BATCH):
+            done = await retry(self.tools, index=index, assets=keys[start : start + _RETRY_BATCH])
             tried, left = tried + done.tried, left + done.left
         return RetryResult(tried, left)
 
     async def _target(self, index: str | None) -> Target:
-        """Return an index as the engine has it. Raises Unavailable, InvalidInput (no index of that name)."""
+        """Return an index as it is in the engine. Raises Unavailable, InvalidInput (no index with that name)."""
         if index is not None:
             target = await as_target(self.engine, await self.tools.indexes.described(index))
             if target is None:
@@ -137,17 +137,19 @@ class IndexAdmin:
         if len(shown) != 1:
             alias = self.options.alias
             found = "no index" if not shown else f"{len(shown)} indexes"
-            raise Unavailable("search", f"{found} behind the alias {alias}: start the indexer, which builds it")
+            raise Unavailable("search", f"{found} behind the alias {alias}. Start the indexer, which builds it")
         target = await as_target(self.engine, shown[0])
         if target is None:
-            raise Unavailable("search", f"the index {shown[0].index} is gone: start the indexer, which builds it")
+            raise Unavailable(
+                "search", f"the index {shown[0].index} does not exist. Start the indexer, which builds it"
+            )
         return target
 
     @asynccontextmanager
     async def _rebuilding(self, on_progress: OnProgress) -> AsyncIterator[Reindex]:
         base = self.base
         async with AsyncExitStack() as stack:
-            follower = self._stand_by(stack)
+            follower = self._standby_follower(stack)
             who = candidate(base, stack, "reindex")
             yield Reindex(
                 base.store,
@@ -159,8 +161,8 @@ class IndexAdmin:
                 on_progress=on_progress,
             )
 
-    def _stand_by(self, stack: AsyncExitStack) -> Follower | None:
-        """Return an indexer that leads where no other process does, not started; the embedded engine has its own."""
+    def _standby_follower(self, stack: AsyncExitStack) -> Follower | None:
+        """Return a standby indexer, not started, that leads if no other does; None for the embedded engine."""
         if self.base.settings.opensearch_url is None:
             return None
         follower = make_follower(self.base, self.engine, stack)
@@ -169,15 +171,14 @@ class IndexAdmin:
 
 
 @asynccontextmanager
-async def open_library(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
-    """Open a store that is there already. Raises SettingsError, Unavailable, InvalidInput (nothing is in the folder).
+async def open_existing(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
+    """Open an existing store. Raises SettingsError, Unavailable, InvalidInput (the folder has no store).
 
-    A mistyped ``--data`` would make an empty store, to which the whole index is a difference; and a repair would empty
-    the index.
+    A mistyped ``--data`` would otherwise create an empty store, and a repair would then empty the index.
     """
     folder = DataFolder(settings.data)
     if settings.mongodb_url is None and not await asyncio.to_thread(folder.database.is_file):
-        raise InvalidInput(f"There is no library in {folder.root}.", field="--data", provided=str(settings.data))
+        raise InvalidInput(f"There is no Assetry store in {folder.root}.", field="--data", provided=str(settings.data))
     async with open_base(settings, clock) as base:
         yield base
 
@@ -186,39 +187,40 @@ async def open_library(settings: Settings, clock: Clock | None = None) -> AsyncI
 async def open_index_admin(
     settings: Settings, clock: Clock | None = None, *, writes: bool = True
 ) -> AsyncIterator[IndexAdmin]:
-    """Open the store and the engine of an index; ``writes`` says whether the index will be written to.
+    """Open the store and the search engine for administration; ``writes`` says whether the index will be changed.
 
     Raises:
-        SettingsError: a setting is wrong, or the engine that it names cannot be used.
-        Unavailable: the index is in the memory of a service that does not run.
-        InvalidInput: the data folder holds no store.
+        SettingsError: a setting is wrong, or its engine cannot be used.
+        Unavailable: the index is in the memory of a service that is not running.
+        InvalidInput: the data folder has no store.
     """
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(open_library(settings, clock))
+        base = await stack.enter_async_context(open_existing(settings, clock))
         yield IndexAdmin(base, await open_engine(base, stack, writes=writes))
 
 
-async def letters(base: Base, index: str | None = None) -> list[DeadLetter]:
-    """Return the open dead letters of one index, or of all that get writes. Raises Unavailable."""
+async def open_dead_letters(base: Base, index: str | None = None) -> list[DeadLetter]:
+    """Return the open dead letters of one index, or of all indexes that are written to. Raises Unavailable."""
     plan = await Plans(base.store, base.settings.index_prefix).load()
     names = [physical.index for physical in plan.targets] if index is None else [index]
     return [letter for name in names async for letter in listed(base.store, name)]
 
 
-async def lift_halt(base: Base) -> None:
-    """Have a halted indexer try again, within a second or two. Raises Unavailable."""
+async def clear_halt(base: Base) -> None:
+    """Resume a halted indexer, which continues within a second or two. Raises Unavailable."""
     await resume(base.store, base.settings.index_prefix)
 
 
 async def open_engine(base: Base, stack: AsyncExitStack, *, writes: bool) -> SearchEngine:
-    """Open the engine that holds the index. Raises SettingsError, Unavailable."""
+    """Open the engine that contains the index. Raises SettingsError, Unavailable."""
     if base.settings.opensearch_url is not None:
         return await engines.open_engine(base.settings, base.folder, stack, writes=writes)
     url = await asyncio.to_thread(running_engine, base.folder.engine_beacon)
     if url is None:
-        fix = f"start it, or set {variable('opensearch_url')}"
+        fix = f"Start it, or set {variable('opensearch_url')}"
         raise Unavailable(
-            "search", f"the index is in the memory of `assetry serve`, and none runs on {base.folder.root}: {fix}"
+            "search",
+            f"the index is in the memory of `assetry serve`, which is not running on {base.folder.root}. {fix}",
         )
     engine = OsmemEngine(Connection(hosts=(url,)))
     stack.push_async_callback(engine.close)

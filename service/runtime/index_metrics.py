@@ -1,4 +1,4 @@
-"""What ``/metrics`` shows of the index, made of the status at the moment of the scrape."""
+"""The metrics of the index, computed from its status at the time of the scrape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = Mapping[Labels, float]
 
 
 class IndexTimes:
-    """The histograms of one indexer: filled by it as it works, read by a scrape."""
+    """The histograms of one indexer: filled while it works, read by a scrape."""
 
     def __init__(self) -> None:
         self._histograms = {
@@ -26,21 +26,21 @@ class IndexTimes:
         }
 
     def searchable(self, seconds: float) -> None:
-        """Count a change by the seconds from its commit until searches saw it."""
+        """Record the seconds from the commit of a change until it was searchable."""
         self._histograms["index_commit_to_searchable_seconds"].observe(seconds)
 
     def batch(self, changes: int) -> None:
-        """Count a batch of the feed by its changes."""
+        """Record the number of changes in a batch of the feed."""
         self._histograms["index_batch_changes"].observe(changes)
 
     def collected(self) -> Iterable[Metric]:
-        """Return the histograms as they are now."""
+        """Return the current histograms."""
         for histogram in self._histograms.values():
             yield from histogram.collect()
 
 
 def index_metrics(status: FollowerStatus, times: IndexTimes | None) -> list[Metric]:
-    """Return the metrics of an index; ``times`` are those of an indexer in this process, None where there is none."""
+    """Return the metrics of an index; ``times`` belong to an indexer in this process, None if there is none."""
     found = [_metric(name, values) for name, values in _index(status).items() if values]
     if times is not None:
         found += [_metric(name, values) for name, values in _indexer(status).items() if values]
@@ -49,7 +49,7 @@ def index_metrics(status: FollowerStatus, times: IndexTimes | None) -> list[Metr
 
 
 def _index(status: FollowerStatus) -> dict[str, Values]:
-    """Return what every process knows: {name: {labels: value}}."""
+    """Return the values that every process knows: {name: {labels: value}}."""
     rebuild, reconciling, verified = status.rebuild, status.reconciling, status.verified
     window = status.window_hours
     stage: Labels = () if rebuild is None else (rebuild.index, rebuild.stage)
@@ -77,7 +77,7 @@ def _index(status: FollowerStatus) -> dict[str, Values]:
 
 
 def _indexer(status: FollowerStatus) -> dict[str, Values]:
-    """Return what an indexer knows of its own work."""
+    """Return the values that only the indexer itself knows."""
     return {
         "index_leader": {(): float(status.role is Role.LEADER)},
         "index_records_per_second": {(): status.rate},
@@ -98,6 +98,6 @@ def _metric(name: str, values: Values) -> Metric:
     return family
 
 
-def shown(status: Callable[[], FollowerStatus], times: IndexTimes | None) -> Callable[[], list[Metric]]:
-    """Return what a scrape calls."""
+def collector(status: Callable[[], FollowerStatus], times: IndexTimes | None) -> Callable[[], list[Metric]]:
+    """Return the function that a scrape calls."""
     return lambda: index_metrics(status(), times)

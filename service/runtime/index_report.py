@@ -1,4 +1,4 @@
-"""How the index is: what the store, the engine and the indexer say, put together for ``assetry index status``."""
+"""The status of the index for ``assetry index status``, from the store, the engine and the indexer."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from service.runtime.bootstrap import Base
 from service.runtime.index_admin import IndexAdmin, open_engine
 from service.runtime.probes import index_probe
 
-_PATIENCE = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 Json = dict[str, Any]
 
 
 async def index_report(base: Base) -> Json:
-    """Return how the index is. Raises Unavailable where the store does not answer; an engine that does not is told."""
+    """Return the status of the index. Raises Unavailable if the store is down; an engine that is down is reported."""
     alias = base.settings.index_prefix
     plan = await Plans(base.store, alias).load()
     running = base.folder.service() if base.settings.opensearch_url is None else None
@@ -46,7 +46,7 @@ async def index_report(base: Base) -> Json:
         "alias": alias,
         "assets": await base.store.size("asset"),
     }
-    facts |= await _said(base, running)
+    facts |= await _indexer_state(base, running)
     last, lease = await last_result.load(base.store, alias), await _lease(base)
     remote = base.settings.opensearch_url is not None
     if remote and lease is not None and (lease["dead"] or lease["holder"] is None):
@@ -54,47 +54,47 @@ async def index_report(base: Base) -> Json:
     engine = await _indexes(base, plan)
     facts["ready"] = facts["ready"] and engine["engine"] is not None
     return facts | {
-        "window_hours": await _window(base, float(facts.get("lag_seconds") or 0.0)),
+        "feed_window_hours": await _feed_window(base, float(facts.get("lag_seconds") or 0.0)),
         "lease": lease,
         "reindex": _reindex(plan),
-        "verified": None if last is None else asdict(last),
+        "last_verify": None if last is None else asdict(last),
         **engine,
     }
 
 
-async def _said(base: Base, running: Mapping[str, Any] | None) -> Json:
-    """Return what the indexer says of itself: through the store, or the service whose embedded engine it feeds."""
+async def _indexer_state(base: Base, running: Mapping[str, Any] | None) -> Json:
+    """Return the state that the indexer reports, through the store or through the service with the embedded engine."""
     if base.settings.opensearch_url is not None:
         watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
         await watch.look()
-        said = dict(await index_probe(watch.status)())
-        # Where nobody follows, nobody knows how long changes have been waiting.
-        return said if watch.alive() else said | {"lag_seconds": None}
+        state = dict(await index_probe(watch.status)())
+        # Without a running indexer, the lag is unknown.
+        return state if watch.alive() else state | {"lag_seconds": None}
     if running is None:
-        return {"state": "no service runs on this data folder"}
-    return await asyncio.to_thread(_asked, str(running["url"]))
+        return {"state": "no service is running on this data folder"}
+    return await asyncio.to_thread(_ask_service, str(running["url"]))
 
 
-def _asked(url: str) -> Json:
-    """Ask a service on this machine how its index is."""
-    direct = build_opener(ProxyHandler({}))  # no proxy of the environment's leads to this machine
+def _ask_service(url: str) -> Json:
+    """Ask a service on this machine for the state of its index."""
+    direct = build_opener(ProxyHandler({}))  # proxies from the environment do not apply to this machine
     try:
         try:
-            with direct.open(f"{url}/readyz", timeout=_PATIENCE) as answer:
-                said = answer.read()
-        except HTTPError as error:  # it is not ready, and says why
-            said = error.read()
+            with direct.open(f"{url}/readyz", timeout=_TIMEOUT_SECONDS) as answer:
+                body = answer.read()
+        except HTTPError as error:  # not ready, with the reason in the body
+            body = error.read()
     except (OSError, HTTPException) as error:
-        return {"state": f"the service does not answer: {error}"}
+        return {"state": f"the service does not respond: {error}"}
     try:
-        index: Json = dict(orjson.loads(said)["engines"]["index"])
-    except (ValueError, KeyError, TypeError):  # it has ended, and somebody else has its port
-        return {"state": f"what answers at {url} is not the service"}
+        index: Json = dict(orjson.loads(body)["engines"]["index"])
+    except (ValueError, KeyError, TypeError):  # the service has stopped and another program uses its port
+        return {"state": f"the server at {url} is not the service"}
     return index
 
 
-async def _window(base: Base, lag: float) -> float | None:
-    """Return for how many hours the indexer may stand from now on, None where the store does not say."""
+async def _feed_window(base: Base, lag: float) -> float | None:
+    """Return for how many more hours the indexer can be stopped without losing history, None if unknown."""
     hours = await window(base.store)
     if hours is None:
         return None
@@ -135,7 +135,7 @@ def _reindex(plan: Plan) -> Json | None:
 
 
 async def _indexes(base: Base, plan: Plan) -> Json:
-    """Return what the engine says: its name and version, what the alias shows, and each index of the plan."""
+    """Return the engine's name and version, the indexes behind the alias, and each index of the plan."""
     async with AsyncExitStack() as stack:
         try:
             admin = IndexAdmin(base, await open_engine(base, stack, writes=False))
@@ -143,20 +143,24 @@ async def _indexes(base: Base, plan: Plan) -> Json:
             shown = await admin.tools.indexes.shown()
             rows = [await _row(admin, physical, role) for physical, role in _roles(plan, shown)]
         except (AssetryError, Rejected) as error:
-            message = error.message if isinstance(error, AssetryError) else f"it refuses: {error.error_type}"
+            message = (
+                error.message
+                if isinstance(error, AssetryError)
+                else f"the engine rejected the request: {error.error_type}"
+            )
             return {"engine": None, "engine_error": message, "indexes": []}
     return {
         "engine": about["engine"],
         "engine_version": about["version"],
-        "shown": [physical.index for physical in shown],
+        "alias_indexes": [physical.index for physical in shown],
         "indexes": [row for row in rows if row is not None],
     }
 
 
 def _roles(plan: Plan, shown: list[PhysicalIndex]) -> list[tuple[PhysicalIndex, str]]:
-    """Return each index with its role: what searches see first."""
+    """Return each index with its role; the live index comes first."""
     found = {physical.index: (physical, "live") for physical in shown}
-    named = [(plan.live, "live"), (plan.building, "building"), (plan.previous, "previous"), (plan.making, "making")]
+    named = [(plan.live, "live"), (plan.building, "building"), (plan.previous, "previous"), (plan.making, "creating")]
     for physical, role in named:
         if physical is not None:
             found.setdefault(physical.index, (physical, role))
@@ -166,7 +170,7 @@ def _roles(plan: Plan, shown: list[PhysicalIndex]) -> list[tuple[PhysicalIndex, 
 
 
 async def _row(admin: IndexAdmin, physical: PhysicalIndex, role: str) -> Json | None:
-    """Return the facts of one index, None for one that was abandoned and is gone."""
+    """Return the facts of one index, None if it was abandoned and no longer exists."""
     name, engine = physical.index, admin.engine
     letters = sum([1 async for _ in listed(admin.base.store, name)])
     row: Json = {"index": name, "role": role, "health": await engine.index_health(name)}

@@ -1,4 +1,4 @@
-"""Logs: JSON objects, one a line, on standard error; or text for people's eyes."""
+"""Logs on standard error: one JSON object per line, or human-readable text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _dumps(event: Any, **_: Any) -> str:
 
 
 def configure(settings: Settings) -> None:
-    """Send structlog's and the standard library's events to standard error in one form."""
+    """Send the events of structlog and of the standard library to standard error in one format."""
     level = getattr(logging, settings.log_level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -47,7 +47,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Uvicorn's access log would say again, without the request id, what ours says.
+    # Uvicorn's access log would repeat ours without the request id.
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("uvicorn").handlers.clear()
     logging.getLogger("uvicorn").propagate = True

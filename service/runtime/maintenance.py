@@ -1,4 +1,4 @@
-"""What has to be done from time to time, by any process that works: leftovers of broken uploads are removed."""
+"""Periodic maintenance in any process that runs jobs: removes leftovers of interrupted uploads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from service.ports.files import Files
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 4 * 3600.0
-"""How often the files are swept; several processes may do so at once."""
+"""The interval of sweeps; several processes may sweep at the same time."""
 
 
 def run_maintenance(files: Files, stack: AsyncExitStack, every: float = SWEEP_SECONDS) -> None:
-    """Sweep the files now and every so many seconds, until the stack is closed."""
-    task = asyncio.create_task(_sweep(files, every), name="housekeeping")
+    """Sweep the files now and every ``every`` seconds, until the stack is closed."""
+    task = asyncio.create_task(_sweep(files, every), name="maintenance")
     stack.push_async_callback(_end, task)
 
 
@@ -25,11 +25,11 @@ async def _sweep(files: Files, every: float) -> None:
     while True:
         try:
             if removed := await files.sweep():
-                log.info("%s leftovers of broken uploads were removed", removed)
+                log.info("removed %s leftovers of interrupted uploads", removed)
         except Unavailable as error:
-            log.info("the files cannot be swept now: %s", error.message)
-        except Exception:  # what is left behind is a nuisance, never a reason to stop
-            log.exception("the files cannot be swept")
+            log.info("cannot sweep the files now: %s", error.message)
+        except Exception:  # leftovers only cost space, so a failed sweep must not stop the process
+            log.exception("cannot sweep the files")
         await asyncio.sleep(every)
 
 

@@ -1,4 +1,4 @@
-"""What a process says of its engines and of its index, for ``/readyz`` and ``/metrics``."""
+"""Probes of the engines and of the index, for ``/readyz`` and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from indexer.status.model import NOBODY, FollowerStatus, State
 from service.api.kernel.context import Probe
 from service.errors import Unavailable
 
-HALTED = "indexing halted: the engine refuses too many documents, and an operator must look"
+HALTED = "indexing halted: the engine rejects too many documents; operator action required"
 
-_PATIENCE = 1.5
-"""Seconds that an engine has which the service can do without."""
+_OPTIONAL_TIMEOUT = 1.5
+"""Time limit of the probe of an optional engine, in seconds."""
 
 
 def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
-    """Return the probe of an index: ready when it was caught up with once, and is not halted.
+    """Return the probe of an index: ready once the indexer has caught up, unless it is halted.
 
-    An index that nobody feeds at the moment is degraded, not unready: searches answer from what it holds and writes go
-    on, while taking all processes out of a load balancer would end both.
+    An index without a running indexer is degraded, not unready: searches and writes still work, and taking all
+    processes out of a load balancer would stop both.
     """
 
     async def probe() -> Mapping[str, Any]:
@@ -53,16 +53,16 @@ def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
     return probe
 
 
-def dispensable(probe: Probe) -> Probe:
-    """Return the probe of an engine without which the service goes on, if less well: degraded when it is away."""
+def optional(probe: Probe) -> Probe:
+    """Return the probe of an engine that the service can do without: degraded, not unready, when it is down."""
 
     async def tried() -> Mapping[str, Any]:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_OPTIONAL_TIMEOUT):
                 return await probe()
         except Unavailable as error:
             return {"ready": True, "degraded": True, "reason": error.message}
         except TimeoutError:
-            return {"ready": True, "degraded": True, "reason": f"no answer within {_PATIENCE:g} s"}
+            return {"ready": True, "degraded": True, "reason": f"no response within {_OPTIONAL_TIMEOUT:g} s"}
 
     return tried

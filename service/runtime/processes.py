@@ -1,4 +1,4 @@
-"""Processes that serve no API: the indexer alone, the worker alone. Any number of each may run."""
+"""Processes without the API: the indexer alone, or the worker alone. Any number of each may run."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from service.api.ops.metrics import Gauges
 from service.errors import SettingsError
 from service.runtime import engines
 from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, probes
-from service.runtime.index_metrics import IndexTimes, shown
+from service.runtime.index_metrics import IndexTimes, collector
 from service.runtime.maintenance import run_maintenance
-from service.runtime.probes import dispensable, index_probe
+from service.runtime.probes import index_probe, optional
 from service.settings import Settings, variable
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A process at its work: what it runs, and what is asked about it."""
+    """A running process: its roles, probes and metrics."""
 
     base: Base
     runs: tuple[str, ...]
@@ -31,20 +31,22 @@ class Role:
 async def open_indexer(settings: Settings) -> AsyncIterator[Role]:
     """Run the indexer until the block ends. Raises SettingsError, Unavailable."""
     if settings.opensearch_url is None:
-        message = "is unset: the embedded engine is fed by its own `assetry serve`; set the URL of an OpenSearch."
+        message = (
+            "is not set. Set it to the URL of OpenSearch; the embedded engine is indexed by `assetry serve` itself."
+        )
         raise SettingsError(variable("opensearch_url"), message)
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings))
         engine = await engines.open_engine(settings, base.folder, stack, writes=True)
         times = IndexTimes()
         follower = await open_follower(base, engine, stack, times)
-        looked_at = {**probes(base, engine), "index": index_probe(follower.status)}
-        yield Role(base, ("indexer",), looked_at, shown(follower.status, times))
+        probes_by_port = {**probes(base, engine), "index": index_probe(follower.status)}
+        yield Role(base, ("indexer",), probes_by_port, collector(follower.status, times))
 
 
 @asynccontextmanager
 async def open_worker(settings: Settings) -> AsyncIterator[Role]:
-    """Run jobs until the block ends: from Redis, or where there is none from the store itself.
+    """Run jobs until the block ends: from Redis, or from the store if there is no Redis.
 
     Raises SettingsError, Unavailable.
     """
@@ -52,7 +54,7 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
         base = await stack.enter_async_context(open_base(settings))
         jobs, _ = await open_jobs(base, stack)
         redis = await engines.open_redis(settings, stack)
-        queue: dict[str, Probe] = {} if redis is None else {"jobs": dispensable(engines.redis_probe(redis, settings))}
+        queue: dict[str, Probe] = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         await jobs.start()
         run_maintenance(base.files, stack)
         yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)

@@ -1,4 +1,4 @@
-"""The HTTP server: binds, announces itself, serves until it is told to stop, and lets requests finish."""
+"""The HTTP server: binds, reports that it is up, serves until it is stopped, and lets requests finish."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from service.errors import SettingsError
 
 _BACKLOG = 1024
 _KEEP_ALIVE = 120
-"""Seconds that an idle connection is kept: longer than clients and proxies do (15 to 90), so that they close it.
+"""Seconds that idle connections are kept open: longer than clients and proxies do (15 to 90), so that they close first.
 
-Who sends a request on a connection that the server is just closing loses it, and a POST is not sent again by itself.
+A request sent on a connection that the server is just closing is lost, and clients do not retry a POST.
 """
 
 _UNWINDING = 5.0
-"""Seconds that requests whose time was over have to give back what they hold."""
+"""Seconds that cancelled requests have to release their resources."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -40,7 +40,7 @@ def address(listener: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, telling when it accepts connections. ``grace`` is how long requests have to finish, in seconds."""
+    """Uvicorn with a callback when it accepts connections. ``grace`` is the time to finish requests, in seconds."""
 
     def __init__(self, app: ASGIApp, on_started: Callable[[], None], grace: float) -> None:
         config = uvicorn.Config(
@@ -50,33 +50,33 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # it is waited for, not counted
+            timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # a float works: it is only used as a timeout
             h11_max_incomplete_event_size=64 * 1024,
         )
         super().__init__(config)
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept, then tell."""
+        """Start accepting connections, then call the callback."""
         await super().startup(sockets)
         self._on_started()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to :func:`service.runtime.signals.stoppable`: not only the server has to end in order."""
+        """Leave signals to :func:`service.runtime.signals.stoppable`, since more than the server must shut down."""
         yield
 
     async def run_on(self, listener: socket.socket, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set and the requests under way are answered; no new ones come in meanwhile."""
+        """Serve until ``stop`` is set, then finish running requests without accepting new ones."""
         serving = asyncio.create_task(self.serve([listener]), name="server")
-        told = asyncio.create_task(stop.wait())
+        stopped = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            told.cancel()
+            stopped.cancel()
             self.should_exit = True
             await serving
-            # Those whose time was over are cancelled and not waited for: they let go of what they hold by the engines
-            # that are closed next.
-            if cut := set(self.server_state.tasks):
-                await asyncio.wait(cut, timeout=_UNWINDING)
+            # Requests that ran out of time were cancelled but not awaited: let them release their resources before
+            # the engines are closed.
+            if cancelled := set(self.server_state.tasks):
+                await asyncio.wait(cancelled, timeout=_UNWINDING)

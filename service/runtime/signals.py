@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks a process to finish, a later one ends it."""
+"""SIGINT and SIGTERM: the first asks a process to finish, a later one ends it immediately."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _FIRST = 1
-"""The process of a container's command: the kernel lets no signal without a handler reach it."""
+"""The process id of a container's command, to which the kernel delivers only signals that have a handler."""
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 SAME_SECONDS = 0.5
-"""Signals that come so soon after the first are the same one.
+"""Signals that arrive this soon after the first are treated as duplicates.
 
-Many senders (``timeout``, a terminal and what runs in it) give one signal twice: to a process and to its group.
+Many senders (``timeout``, a terminal) deliver one signal twice: to a process and to its process group.
 """
 
 
 @contextmanager
 def stoppable() -> Iterator[asyncio.Event]:
-    """Give an event that the first signal sets. A later one does what it does to a process without handlers.
+    """Yield an event that the first signal sets. A later signal ends the process immediately.
 
-    So whoever will not wait for requests and jobs under way sends it again; what is half done is taken up by others, as
-    after a crash. On the main thread's event loop only.
+    So a second signal skips waiting for running requests and jobs; other processes take over unfinished work, as after
+    a crash. Only for the event loop of the main thread.
     """
     asked = asyncio.Event()
     before = {number: signal.getsignal(number) for number in HANDLED}
@@ -39,20 +39,20 @@ def stoppable() -> Iterator[asyncio.Event]:
             signal.signal(number, handler)
 
 
-def listen(told: Callable[[], object], numbers: Collection[signal.Signals]) -> Callable[[], None]:
-    """Call ``told()`` at the first of these signals, until what is returned is called, or the running loop is closed.
+def listen(callback: Callable[[], object], numbers: Collection[signal.Signals]) -> Callable[[], None]:
+    """Call ``callback()`` on the first of these signals; return a function that stops listening.
 
-    What comes within :data:`SAME_SECONDS` of it is nothing; from then on a signal ends the process at once.
+    Signals within :data:`SAME_SECONDS` of the first are ignored; later ones end the process immediately.
     """
     loop = asyncio.get_running_loop()
     timers: list[asyncio.TimerHandle] = []
 
     def first() -> None:
         if not timers:
-            timers.append(loop.call_later(SAME_SECONDS, give_back))
-            told()
+            timers.append(loop.call_later(SAME_SECONDS, restore_default))
+            callback()
 
-    def give_back() -> None:
+    def restore_default() -> None:
         for number in numbers:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL if os.getpid() != _FIRST else _end)
@@ -64,11 +64,11 @@ def listen(told: Callable[[], object], numbers: Collection[signal.Signals]) -> C
             for number in numbers:
                 loop.remove_signal_handler(number)
 
-    with suppress(NotImplementedError):  # Windows has none
+    with suppress(NotImplementedError):  # not available on Windows
         for number in numbers:
             loop.add_signal_handler(number, first)
     return end
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    os._exit(128 + number)  # as a shell says that a signal ended a process
+    os._exit(128 + number)  # the exit status by which shells report a signal

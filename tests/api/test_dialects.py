@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -222,7 +223,7 @@ async def test_each_dialect_has_its_credentials(api: Api, toys: httpx.AsyncClien
     both: dict[str, Any] = {"params": {"api_key": api.key}, "headers": {"Authorization": "Basic eDp5"}}
     assert (await toys.request("GET", "/toy/v2/things", **both)).status_code == 200
     wrong = await toys.get("/toy/v2/things", params={"api_key": "wrong"}, headers=bearer)
-    assert refused(wrong, 403) == "The API key is not known, or it was revoked."
+    assert refused(wrong, 403) == "Unknown or revoked API key."
     assert "Missing API key" in refused(await toys.get("/toy/v2/things"), 403)
     assert wrong.headers["www-authenticate"] == 'Bearer realm="assetry"'
     native = await toys.get("/v1/asset-library/assets/search", params={"api_key": api.key})
@@ -295,6 +296,21 @@ async def test_keys_of_requests_hold_in_every_dialect(api: Api, toys: httpx.Asyn
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
     assert "another request" in refused(await post("/toy/v2/things", json={"name": "twice"}), 422)
     assert "another request" in refused(await post("/toy/v2/things/later", content=b"anything"), 422)
+
+
+async def test_a_reply_is_encoded_once(api: Api, toys: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Any] = []
+
+    def dumps(value: Any, *options: Any) -> bytes:
+        encoded.append(value)
+        return orjson.dumps(value, *options)
+
+    monkeypatch.setattr("service.api.kernel.idempotency.orjson", SimpleNamespace(dumps=dumps))
+    for headers, times in (({}, 1), ({KEY: "encoded once"}, 1), ({KEY: "encoded once"}, 0)):
+        encoded.clear()
+        answer = await toys.post("/toy/v2/things", params={"api_key": api.key}, json={"name": "x"}, headers=headers)
+        assert answer.json() == {"name": "x", "size": 0}
+        assert len(encoded) == times
 
 
 async def test_a_stream_is_no_reply_and_passes(api: Api, toys: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ async def test_each_description_can_be_chosen(api: Api) -> None:
     for path, document in DOCUMENTS.items():
         page = await api.http.get("/docs", params={"document": path})
         assert f"<title>{document.title}</title>" in page.text
+
+
+async def test_its_files_are_in_the_package() -> None:
+    project = tomllib.loads((STATIC.parents[2] / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["service"]
+    packed = {path for pattern in patterns for path in (STATIC.parents[1]).glob(pattern)}
+    assert {path for path in STATIC.rglob("*") if path.is_file()} <= packed
 
 
 async def test_the_viewer_is_the_pinned_one() -> None:

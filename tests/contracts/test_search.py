@@ -119,7 +119,7 @@ async def test_a_restored_copy_takes_no_writes_away(engine: SearchEngine) -> Non
 
 def raw(engine: SearchEngine) -> Any:
     """Return the client under an engine, for what the port has no words for."""
-    inner = engine._live() if isinstance(engine, EmbeddedSearch) else engine
+    inner = engine._running_engine() if isinstance(engine, EmbeddedSearch) else engine
     assert isinstance(inner, OpenSearchEngine)
     return inner._client
 

@@ -142,7 +142,7 @@ def test_index_status(service: Served) -> None:
 def test_index_status_without_a_service(tmp_path: Path) -> None:
     missing = command("index", "status", "--data", tmp_path / "data", check=False)
     assert (missing.returncode, missing.stdout) == (2, "")
-    assert "no library" in missing.stderr
+    assert "no Assetry store" in missing.stderr
     assert not (tmp_path / "data").exists()
     answer("keys", "list", "--data", tmp_path / "data")
     status = answer("index", "status", "--data", tmp_path / "data", code=1)

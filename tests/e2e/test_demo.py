@@ -21,5 +21,5 @@ def test_demo_once(tmp_path: Path) -> None:
     assert len(totals) == 5
     assert "0 found" not in totals, "every query of the demonstration finds something"
     again = assetry("demo", "--once", "--count", "300", "--folder", folder, "--port", "0")
-    assert "0 files imported, 300 were there already" in again.stdout
+    assert "0 files imported, 300 already present" in again.stdout
     assert [line for line in again.stdout.splitlines() if line.endswith(" found")] == totals

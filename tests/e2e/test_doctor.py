@@ -49,7 +49,7 @@ def test_a_setting_with_a_mistyped_name_is_said(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("ASSETRY_MONGO_URL", "mongodb://host")
     report = printed("doctor", "--data", tmp_path / "data")
     (said,) = (check for check in report["checks"] if check["name"] == "settings")
-    assert (said["found"], said["fix"]) == ("ASSETRY_MONGO_URL is no setting", "write ASSETRY_MONGODB_URL")
+    assert (said["found"], said["fix"]) == ("ASSETRY_MONGO_URL is not a setting", "use ASSETRY_MONGODB_URL")
     assert said["health"] == "warning"
 
 
@@ -82,7 +82,7 @@ def test_a_set_up_that_can_not_grow_is_a_warning(tmp_path: Path, monkeypatch: py
 
 
 def test_embedded_engines_need_no_set_up(tmp_path: Path) -> None:
-    assert printed("db", "init", "--data", tmp_path / "data") == {"dry_run": False, "places": [], "steps": []}
+    assert printed("db", "init", "--data", tmp_path / "data") == {"dry_run": False, "targets": [], "steps": []}
     assert "Nothing to do" in assetry("db", "init", "--data", tmp_path / "data").stdout
     assert not (tmp_path / "data").exists()
 

@@ -63,7 +63,7 @@ async def test_an_index_that_is_closed_for_a_while_blames_no_document(rig: Rig) 
     await rig.fill(5)
     follower = await rig.follow()
     index = await rig.physical()
-    client = rig.engine._live()._client
+    client = rig.engine._running_engine()._client
     await client.indices.close(index=index)
     await rig.store.insert_many("asset", dict(asset(n) for n in range(6, 306)))
     await until(lambda: follower.status().state is State.WAITING, "it waits")
@@ -124,7 +124,7 @@ async def test_an_index_in_the_place_of_the_alias_is_said_and_nothing_is_built_f
     await rig.engine.create_index(ALIAS, index_body())
     follower = rig.begin()
     await until(lambda: follower.status().state is State.WAITING, "it waits")
-    assert f"an index is called {ALIAS}" in str(follower.status().last_error)
+    assert f"an index has the name {ALIAS}" in str(follower.status().last_error)
     assert follower.status().items == {}
     await rig.engine.delete_index(ALIAS)
     await until(lambda: follower.status().caught_up, "it is built")

@@ -74,7 +74,7 @@ def test_a_reindex_from_end_to_end(tmp_path: Path, hands: Hands) -> None:
         purged = printed("index", "purge", "--data", data)
         assert purged == {"indexes": [second], "dead_letters": 0, "tombstones": 0}
         refused = printed("index", "rollback", "--data", data, code=0)
-        assert refused["reason"] == "it is rolled back already"
+        assert refused["reason"] == "already rolled back"
         people = assetry("index", "status", "--data", data).stdout
         assert [word for word in (first, "following", "ready", "live") if word not in people] == [], people
 
@@ -99,7 +99,7 @@ def test_an_interrupted_reindex_goes_on_when_it_is_run_again(
         with begun("index", "reindex", "--data", data, ASSETRY_INDEX_REPLICAS="1") as command:
             until(lambda: _reindex(data, hands).stage is Stage.DRAINED, "the new index is filled")
             second = assetry("index", "reindex", "--data", data, check=False)
-            assert (second.returncode, "another process does a reindex" in second.stderr) == (2, True)
+            assert (second.returncode, "another process is running a reindex" in second.stderr) == (2, True)
             command.send_signal(number)
             _, said = command.communicate(timeout=30)
         assert (command.returncode, said.count("\n")) == (INTERRUPTED, 1), said
@@ -140,7 +140,7 @@ def test_dead_letters_are_listed_and_retried(tmp_path: Path, hands: Hands) -> No
         assert (letter["asset_id"], letter["index"], letter["version"]) == ("asset_99", hands.index, 1)
         people = assetry("index", "dead-letters", "list", "--data", data, check=False)
         assert (people.returncode, "asset_99" in people.stdout) == (1, True)
-        assert printed("index", "dead-letters", "retry", "--data", data, code=1) == {"tried": 1, "left": 1}
+        assert printed("index", "dead-letters", "retry", "--data", data, code=1) == {"retried": 1, "remaining": 1}
         known = printed("index", "verify", "--data", data)
         assert (known["clean"], known["dead_letters"]) == (True, 1)
         refused = printed("index", "reindex", "--data", data, code=1)

@@ -207,7 +207,7 @@ async def test_a_difference_is_refused_until_it_is_repaired(rig: Rig) -> None:
     assert (await work.run()).swapped
 
 
-async def test_a_refused_document_is_refused_until_it_is_accepted_or_mended(rig: Rig) -> None:
+async def test_a_refused_document_is_refused_until_it_is_accepted_or_fixed(rig: Rig) -> None:
     await rig.fill(10)
     await rig.store.insert("asset", *asset(99, created_at="once upon a time"))
     await rig.follow(OPTIONS)

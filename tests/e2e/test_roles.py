@@ -63,7 +63,10 @@ def test_api_indexer_and_worker_work_together(tmp_path: Path, engines: dict[str,
     data = tmp_path / "data"
     with served(data, everything=False, **engines) as api:
         status, body = readiness(api.url)
-        assert (status, body["engines"]["index"]["reason"]) == (503, "no indexer runs: start `assetry index follow`")
+        assert (status, body["engines"]["index"]["reason"]) == (
+            503,
+            "no indexer is running: start one with `assetry index follow`",
+        )
         with started(data, "index", "follow", "--port", "0", **engines) as indexer, started(data, "work", **engines):
             assert "runs indexer: store sqlite" in indexer.line
             api.until_ready()

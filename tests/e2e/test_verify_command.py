@@ -105,7 +105,7 @@ def test_people_are_told_what_differs_and_what_to_do(tmp_path: Path, remote: Han
         assert told.stderr == ""
         fixed = assetry("index", "verify", "--repair", "--data", data, check=False)
         assert (fixed.returncode, "1 repaired, 0 left" in fixed.stdout) == (1, True)
-        assert "nothing differs" in assetry("index", "verify", "--data", data).stdout
+        assert "no differences" in assetry("index", "verify", "--data", data).stdout
         wrong = assetry("index", "verify", "--index", "nowhere", "--data", data, check=False)
         assert (wrong.returncode, "'nowhere'" in wrong.stderr) == (2, True)
 
@@ -119,7 +119,7 @@ def test_what_is_found_is_on_the_metrics_and_in_the_status(tmp_path: Path, remot
         line = 'assetry_index_drift{class="missing"} 1.0'
         until(lambda: line in httpx.get(f"{indexer.url}/metrics").text, "the drift is told")
         assert "assetry_index_drift_left 1.0" in httpx.get(f"{indexer.url}/metrics").text
-        assert printed("index", "status", "--data", data)["verified"]["left"] == 1
+        assert printed("index", "status", "--data", data)["last_verify"]["left"] == 1
 
 
 def test_a_folder_without_a_library_is_no_empty_library(tmp_path: Path, remote: Hands) -> None:
@@ -160,4 +160,4 @@ def test_a_terminal_shows_a_bar_and_a_pipe_does_not(tmp_path: Path, remote: Hand
             os.close(terminal)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         assert b"verifying" in shown
-        assert b"nothing differs" in shown
+        assert b"no differences" in shown

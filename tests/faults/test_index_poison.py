@@ -45,7 +45,7 @@ async def test_a_third_of_poison_halts_and_searches_go_on(where: Scene) -> None:
         where.ledger.poison = 0.35
         await where.ledger.fill(900)
         body = await where.said("it halts", state="halted")
-        assert "look at the dead letters" in body["status"]["error"]
+        assert "check its dead letters" in body["status"]["error"]
         mark = await where.store.barrier()
         follower.signal(signal.SIGKILL)
         await where.said("it halts again, or still", state="halted")

@@ -56,7 +56,7 @@ async def place(**settings: Any) -> AsyncIterator[dict[str, Any]]:
     given = chosen(name) | settings
     try:
         if given:
-            await engine_setup.applied(load(**given))
+            await engine_setup.apply(load(**given))
         yield given
     finally:
         for variable, (url, _, remove) in _ENGINES.items():

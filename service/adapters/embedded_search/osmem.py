@@ -1,4 +1,4 @@
-"""The search port on a running osmem: OpenSearch's, but for what that engine does in its own way."""
+"""The search port on a running osmem: as on OpenSearch, except where that engine differs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.ports.search import Json
 
 
 class OsmemEngine(OpenSearchEngine):
-    """A client of the embedded engine, in the process whose child it is or in another one."""
+    """A client of the embedded engine, in its parent process or in another one."""
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
         """Search an index or alias, or a PIT."""
@@ -21,7 +21,7 @@ class OsmemEngine(OpenSearchEngine):
         return await ask(index, body, timeout=timeout)
 
     async def create_index(self, name: str, body: Json) -> None:
-        """Create an index, in which paging by score can go far."""
+        """Create an index that supports deep paging by score."""
         settings = body.get("settings", {})
         index = {**settings.get("index", {}), "max_result_window": WINDOW}
         await super().create_index(name, {**body, "settings": {**settings, "index": index}})

@@ -16,8 +16,8 @@ from service.errors import SettingsError, Unavailable
 
 log = logging.getLogger(__name__)
 
-MEND = "ASSETRY_OPENSEARCH_URL"
-"""The setting that needs no embedded engine at all."""
+SETTING = "ASSETRY_OPENSEARCH_URL"
+"""The setting that makes the embedded engine unnecessary."""
 
 START_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
@@ -28,14 +28,14 @@ class OsmemProcess:
     """One child process at a time, on a free port of the loopback interface.
 
     It ends with its parent in three ways: by :meth:`close`, because its stdin is a pipe that closes when the parent
-    dies (``kill -9`` included), and because it looks for the parent's pid. Its output goes to the log.
+    dies (even by ``kill -9``), and because it checks for the parent's PID. Its output goes to the log.
     """
 
     def __init__(self, binary: str | None = None) -> None:
-        """``binary`` names the server to start instead of the wheel's."""
+        """``binary`` is the server to start instead of the wheel's."""
         self._binary = binary
         self._process: Process | None = None
-        self._drains: list[asyncio.Task[None]] = []
+        self._log_tasks: list[asyncio.Task[None]] = []
         self.url: str | None = None
 
     @property
@@ -46,7 +46,7 @@ class OsmemProcess:
     async def start(self) -> str:
         """Start the child and return its URL once it answers.
 
-        Raises SettingsError when there is no server for this platform, Unavailable when it is not ready in time.
+        Raises SettingsError if there is no server for this platform, Unavailable if it is not ready in time.
         """
         if self.pid is not None and self.url is not None:
             return self.url
@@ -62,7 +62,7 @@ class OsmemProcess:
             raise
         assert process.stdout is not None
         assert process.stderr is not None
-        self._drains = [_task(_drain(process.stdout)), _task(_drain(process.stderr))]
+        self._log_tasks = [_task(_log_output(process.stdout)), _task(_log_output(process.stderr))]
         return self.url
 
     async def wait_dead(self) -> int:
@@ -71,12 +71,12 @@ class OsmemProcess:
         return await self._process.wait()
 
     async def restart(self) -> str:
-        """End the child if it lives, start another and return its URL. Its index is empty."""
+        """End the child if it is running, start another and return its URL. Its index is empty."""
         await self.close()
         return await self.start()
 
     async def close(self) -> None:
-        """End the child: politely by closing its stdin, after two seconds by a kill. Safe to call twice."""
+        """End the child, gracefully by closing its stdin, or after two seconds by a kill. Safe to call twice."""
         process, self._process, self.url = self._process, None, None
         if process is None:
             return
@@ -89,8 +89,8 @@ class OsmemProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        await asyncio.gather(*self._drains)
-        self._drains = []
+        await asyncio.gather(*self._log_tasks)
+        self._log_tasks = []
 
 
 def _resolve() -> str:
@@ -101,37 +101,37 @@ def _resolve() -> str:
         return str(osmem_server.resolve_binary())
     except (ImportError, RuntimeError) as error:
         raise SettingsError(
-            MEND, f"the embedded engine is not there ({error}); set the URL of an OpenSearch"
+            SETTING, f"the embedded engine is not installed ({error}); set this to the URL of an OpenSearch"
         ) from error
 
 
 async def _spawn(binary: str) -> Process:
-    """Start the server with pipes on all three ends. Raises SettingsError when it cannot be executed here."""
-    # Without Japanese analysis an index is made in 3 ms instead of 850 ms; the mapping uses none.
+    """Start the server with pipes for its standard streams. Raises SettingsError if it cannot run on this machine."""
+    # Without Japanese analysis, creating an index takes 3 ms instead of 850 ms; the mapping does not need it.
     arguments = ("-no-ja", "-parent-pid", str(os.getpid()), "-addr", "127.0.0.1:0")
     try:
-        # In a session of its own: Ctrl-C at a terminal asks the service to finish, and it needs its engine for that.
+        # In a session of its own: Ctrl-C in a terminal shuts down the service, which still needs its engine for that.
         return await asyncio.create_subprocess_exec(
             binary, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
         )
     except OSError as error:
-        message = f"{binary} does not run on this machine ({error.strerror}); set the URL of an OpenSearch"
-        raise SettingsError(MEND, message) from error
+        message = f"{binary} does not run on this machine ({error.strerror}); set this to the URL of an OpenSearch"
+        raise SettingsError(SETTING, message) from error
 
 
 async def _ready(process: Process) -> str:
-    """Read the line of JSON that says the server is ready, and return its URL. Raises EOFError when it ended."""
+    """Read the line of JSON that says that the server is ready, and return its URL. Raises EOFError if it ended."""
     assert process.stdout is not None
     assert process.stderr is not None
     while line := await process.stdout.readline():
         if line.startswith(b"{"):
             return str(orjson.loads(line)["url"])
-    said = (await process.stderr.read(CHUNK)).decode(errors="replace").strip()
-    raise EOFError(f"it ended with {await process.wait()}: {said[-500:]}")
+    output = (await process.stderr.read(CHUNK)).decode(errors="replace").strip()
+    raise EOFError(f"it exited with status {await process.wait()}: {output[-500:]}")
 
 
-async def _drain(stream: asyncio.StreamReader) -> None:
-    """Log what the child writes, by chunks, so that a full pipe or a line without an end never stops it."""
+async def _log_output(stream: asyncio.StreamReader) -> None:
+    """Log the child's output in chunks, so that a full pipe or an endless line never blocks it."""
     while chunk := await stream.read(CHUNK):
         log.debug("osmem-server: %s", chunk.decode(errors="replace").rstrip())
 

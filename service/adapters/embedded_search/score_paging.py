@@ -1,8 +1,8 @@
-"""Paging by score on the embedded engine, which answers scores less exactly than it compares them.
+"""Paging by score on the embedded engine, which returns scores less precisely than it compares them.
 
-It computes scores in double precision and answers them in single, so a ``search_after`` with a score that it answered
-leaves out or repeats the hits of equal score. So the search starts just before all hits that may have that score, and
-the page begins behind the last hit seen, which the sort's last key, a unique one, tells. OpenSearch itself computes in
+It computes scores in double precision and returns them in single precision, so a ``search_after`` with a returned score
+skips or repeats hits with equal scores. So the search starts just before all hits that may have that score, and the
+page begins after the last hit seen, identified by the sort's last key, which is unique. OpenSearch itself computes in
 single precision and needs none of this.
 """
 
@@ -17,19 +17,19 @@ from service.ports.search import Json
 Ask = Callable[[Json], Awaitable[Json]]
 
 WINDOW = 1_000_000
-"""The ``max_result_window`` that an index needs for this: the most hits of one score that can be passed."""
+"""The ``max_result_window`` of an index that this needs: the maximum number of hits of equal score to skip."""
 
 _MORE = 64
-"""Hits of one score that the first try reads beyond the page; each further try reads four times as many."""
+"""Hits of equal score that the first attempt reads beyond the page; each further attempt reads four times as many."""
 
 
 def sorts_by_score(body: Json) -> bool:
-    """Whether a body goes on behind a hit in an order that has the score in it."""
+    """Whether a body continues after a hit, in an order that includes the score."""
     return "search_after" in body and _place(body) is not None
 
 
 async def page_by_score(ask: Ask, body: Json) -> Json:
-    """Answer such a body with the page that ``search_after`` means; ``ask`` sends a body to the engine."""
+    """Answer such a body with the page that ``search_after`` asks for; ``ask`` sends a body to the engine."""
     place, after = _place(body), list(body["search_after"])
     assert place is not None
     last, after[place] = after[-1], _beyond(after[place], rising=_order(body["sort"][place]) == "desc")
@@ -44,7 +44,7 @@ async def page_by_score(ask: Ask, body: Json) -> Json:
 
 
 async def _locate(ask: Ask, body: Json, last: Any) -> tuple[Json, list[str]]:
-    """Return the first answer, and the ids of the page behind the hit whose last sort key is ``last``."""
+    """Return the first answer, and the ids of the page after the hit whose last sort key is ``last``."""
     size, count = body["size"], body["size"] + _MORE
     first = answer = await ask({**body, "size": count})
     without = {name: value for name, value in body.items() if name != "aggs"}
@@ -58,7 +58,7 @@ async def _locate(ask: Ask, body: Json, last: Any) -> tuple[Json, list[str]]:
 
 
 def _place(body: Json) -> int | None:
-    """Return which sort key is the score."""
+    """Return the position of the score among the sort keys."""
     return next((at for at, key in enumerate(body.get("sort", ())) if "_score" in key), None)
 
 

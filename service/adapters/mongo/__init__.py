@@ -1,1 +1,1 @@
-"""The store port on a MongoDB replica set, by Motor."""
+"""The store port on a MongoDB replica set, using Motor."""

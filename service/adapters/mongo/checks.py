@@ -1,4 +1,4 @@
-"""The examination of a MongoDB for ``assetry doctor``."""
+"""Checks of a MongoDB for ``assetry doctor``."""
 
 from __future__ import annotations
 
@@ -21,56 +21,56 @@ from service.ports.checks import Check, Health
 from service.ports.store import KINDS
 
 OLDEST = (5, 0)
-"""The first version that keeps keys with dots and dollars in a record's body."""
+"""The first version that supports keys with dots and dollar signs in a record's body."""
 WINDOW_HOURS = 24.0
-"""An indexer that stands longer than the oplog reaches back loses its place; a day and a night should pass."""
+"""An indexer that is stopped for longer than the oplog window loses its position; a day and a night should be safe."""
 CLOCK_SECONDS = 2.0
-"""How far this machine's clock may be from the server's."""
+"""The allowed skew between this machine's clock and the server's."""
 
 ACTIONS = (
     "find insert update remove createCollection createIndex dropIndex collMod changeStream listCollections listIndexes"
 ).split()
-"""What the account must be allowed to do in the database (the roles readWrite and dbAdmin have it all)."""
+"""What the user must be allowed to do in the database (the roles readWrite and dbAdmin include all of it)."""
 
 _check = partial(Check, "store")
 
 
 async def checks(options: MongoOptions) -> list[Check]:
-    """Look at everything that the store needs of the server; never raises for what it finds."""
+    """Check everything that the store needs from the server. A problem is a check, never an exception."""
     database = Database(options)
     try:
         await database.connect()
     except SettingsError as error:
-        return [_check("connection", Health.FAILED, _found(error), "fix the setting", error.setting)]
+        return [_check("connection", Health.FAILED, _finding(error), "correct the setting", error.setting)]
     except AssetryError as error:
-        return [_check("connection", Health.FAILED, error.message, "start the server, or fix the URL", SETTING)]
+        return [_check("connection", Health.FAILED, error.message, "start the server, or correct the URL", SETTING)]
     try:
-        return [await _looked(name, look, database) for name, look in _LOOKS.items()]
+        return [await _run_check(name, check, database) for name, check in _CHECKS.items()]
     finally:
         await database.close()
 
 
-Look = Callable[[Database], Awaitable[Check]]
+CheckFunction = Callable[[Database], Awaitable[Check]]
 
 
-async def _looked(name: str, look: Look, database: Database) -> Check:
+async def _run_check(name: str, check: CheckFunction, database: Database) -> Check:
     try:
-        async with database.asked():
-            return await look(database)
+        async with database.time_limit():
+            return await check(database)
     except SettingsError as error:
-        return _check(name, Health.FAILED, _found(error), "fix what it says", error.setting)
+        return _check(name, Health.FAILED, _finding(error), "follow the advice in the finding", error.setting)
     except AssetryError as error:
-        return _check(name, Health.FAILED, error.message, "see that the replica set is whole, and the account's rights")
+        return _check(name, Health.FAILED, error.message, "check the replica set's members and the user's permissions")
 
 
-def _found(error: SettingsError) -> str:
+def _finding(error: SettingsError) -> str:
     return error.message.removeprefix(f"{error.setting}: ")
 
 
 async def _version(database: Database) -> Check:
     numbers = database.version.split(".")
     if not all(number.isdigit() for number in numbers[:2]):
-        return _check("version", Health.WARNING, database.version, "it names no version: use MongoDB 5.0 or later")
+        return _check("version", Health.WARNING, database.version, "unknown version: use MongoDB 5.0 or later")
     if tuple(int(number) for number in numbers[:2]) < OLDEST:
         return _check("version", Health.FAILED, database.version, "upgrade to MongoDB 5.0 or later")
     return _check("version", Health.OK, database.version)
@@ -82,13 +82,13 @@ async def _replica_set(database: Database) -> Check:
         return _check("replica set", Health.OK, "a sharded cluster")
     name = hello.get("setName")
     if name is None:
-        words = "the server is in no replica set"
-        return _check("replica set", Health.WARNING, words, "start it with --replSet; a set of one will do", SETTING)
+        words = "the server is not in a replica set"
+        return _check("replica set", Health.WARNING, words, "start it with --replSet; one member is enough", SETTING)
     hosts = hello.get("hosts", [])
     arbiters = hello.get("arbiters", [])
-    found = f"{name}, {len(hosts)} with data" + (f", {len(arbiters)} arbiters" if arbiters else "")
+    found = f"{name}, {len(hosts)} data-bearing" + (f", {len(arbiters)} arbiters" if arbiters else "")
     if arbiters:
-        fix = "replace the arbiter: while a member is down no majority confirms writes, and change streams stand still"
+        fix = "replace the arbiter: with a member down, no majority confirms writes, and change streams stand still"
         return _check("replica set", Health.WARNING, found, fix)
     return _check("replica set", Health.OK, found)
 
@@ -99,7 +99,7 @@ async def _change_streams(database: Database) -> Check:
         await streams.open(None)
     except PyMongoError as error:
         wrong = settings_error(error)
-        found = _found(wrong) if isinstance(wrong, SettingsError) else wrong.message
+        found = _finding(wrong) if isinstance(wrong, SettingsError) else wrong.message
         return _check("change streams", Health.FAILED, found, "they need a replica set and the role readWrite", SETTING)
     finally:
         await streams.close()
@@ -107,25 +107,25 @@ async def _change_streams(database: Database) -> Check:
 
 
 async def _majority(database: Database) -> Check:
-    begun = time.monotonic()
+    started = time.monotonic()
     await database.collection(COUNTERS).update_one({"_id": "assetry.doctor"}, {"$inc": {"last": 1}}, upsert=True)
-    return _check("majority write", Health.OK, f"confirmed in {(time.monotonic() - begun) * 1000:.0f} ms")
+    return _check("majority write", Health.OK, f"confirmed in {(time.monotonic() - started) * 1000:.0f} ms")
 
 
 async def _permissions(database: Database) -> Check:
     status = await database.client.admin.command({"connectionStatus": 1, "showPrivileges": True})
     granted = status.get("authInfo", {})
     if not granted.get("authenticatedUsers"):
-        return _check("permissions", Health.OK, "the server asks for no account")
+        return _check("permissions", Health.OK, "the server does not require authentication")
     missing = missing_actions(granted.get("authenticatedUserPrivileges", ()), database.options.database)
     if missing:
         fix = f"grant the user readWrite and dbAdmin on {database.options.database}"
-        return _check("permissions", Health.FAILED, f"may not {', '.join(missing)}", fix, SETTING)
-    return _check("permissions", Health.OK, "all that is needed")
+        return _check("permissions", Health.FAILED, f"missing: {', '.join(missing)}", fix, SETTING)
+    return _check("permissions", Health.OK, "complete")
 
 
 def missing_actions(privileges: Sequence[Mapping[str, Any]], database: str) -> list[str]:
-    """Return what an account may not do in a database, of :data:`ACTIONS`."""
+    """Return the actions in :data:`ACTIONS` that a user may not perform in a database."""
     allowed: set[str] = set()
     for privilege in privileges:
         resource = privilege.get("resource", {})
@@ -140,33 +140,33 @@ def missing_actions(privileges: Sequence[Mapping[str, Any]], database: str) -> l
 async def _oplog(database: Database) -> Check:
     hours = await oplog_hours(database)
     if hours is None:
-        fix = "let the user read the database local to see it (optional), or ask the server's operator"
-        return _check("oplog window", Health.WARNING, "cannot be seen", fix)
+        fix = "let the user read the database 'local' to show it (optional), or ask the server's operator"
+        return _check("oplog window", Health.WARNING, "unknown", fix)
     if hours < WINDOW_HOURS:
-        fix = "raise the oplog's size (replSetResizeOplog): an indexer that stands longer must compare everything"
-        return _check("oplog window", Health.WARNING, f"{hours:.1f} h (a young server's grows)", fix)
+        fix = "enlarge the oplog (replSetResizeOplog): an indexer that is stopped for longer must compare every record"
+        return _check("oplog window", Health.WARNING, f"{hours:.1f} h (it grows on a new server)", fix)
     return _check("oplog window", Health.OK, f"{hours:.0f} h")
 
 
 async def _clock(database: Database) -> Check:
-    begun = datetime.now(UTC)
+    started = datetime.now(UTC)
     hello = await database.client.admin.command("hello")
-    middle = begun + (datetime.now(UTC) - begun) / 2
-    apart = abs((hello["localTime"].replace(tzinfo=UTC) - middle).total_seconds())
-    if apart > CLOCK_SECONDS:
-        return _check("clock", Health.WARNING, f"{apart:.1f} s from the server's", "set both by NTP")
-    return _check("clock", Health.OK, f"{apart:.1f} s from the server's")
+    local_time = started + (datetime.now(UTC) - started) / 2
+    skew = abs((hello["localTime"].replace(tzinfo=UTC) - local_time).total_seconds())
+    if skew > CLOCK_SECONDS:
+        return _check("clock", Health.WARNING, f"{skew:.1f} s from the server's", "synchronize both by NTP")
+    return _check("clock", Health.OK, f"{skew:.1f} s from the server's")
 
 
 async def _set_up(database: Database) -> Check:
     steps = await plan(database.options)
     if steps:
         first = f"{steps[0].action} {steps[0].collection} {steps[0].detail}".rstrip()
-        return _check("set up", Health.FAILED, f"{len(steps)} steps are missing: {first} …", "run `assetry db init`")
+        return _check("set up", Health.FAILED, f"{len(steps)} steps missing: {first} …", "run `assetry db init`")
     return _check("set up", Health.OK, f"{len(KINDS)} kinds")
 
 
-_LOOKS: dict[str, Look] = {
+_CHECKS: dict[str, CheckFunction] = {
     "version": _version,
     "replica set": _replica_set,
     "change streams": _change_streams,

@@ -1,4 +1,4 @@
-"""One client of one database: how it is asked, and what its answers tell of the cluster's time."""
+"""A client of one database: its options, sessions and time limits, and the cluster times of its answers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from service.adapters.mongo.codec import CODEC, Document
-from service.adapters.mongo.errors import asked, settings_error
+from service.adapters.mongo.errors import settings_error, time_limit
 from service.adapters.mongo.options import MongoOptions
 from service.adapters.mongo.token import as_int, as_timestamp
 from service.errors import Unavailable
 
-if TYPE_CHECKING:  # Motor is imported when the first client is made: it builds its pool of threads at import
+if TYPE_CHECKING:  # Motor is imported with the first client, as importing it creates its thread pool
     from motor.motor_asyncio import (
         AsyncIOMotorClient,
         AsyncIOMotorClientSession,
@@ -35,19 +35,19 @@ _MAJORITY = ReadConcern("majority")
 
 
 def make_client(
-    options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False
+    options: MongoOptions, listeners: Sequence[Any] = (), *, unlimited: bool = False
 ) -> AsyncIOMotorClient[Document]:
-    """Return a client on the running loop; it connects when it is first asked. Raises SettingsError for the URL.
+    """Return a client on the running loop; it connects on its first call. Raises SettingsError for the URL.
 
-    What Assetry relies on wins over the same option in the URL: majority writes, retries, reads at the primary. A
-    ``patient`` one waits for an answer as long as the connection holds.
+    The options that Assetry relies on override those in the URL: majority writes, retries, reads from the primary. An
+    ``unlimited`` client waits for an answer as long as the connection lasts.
     """
     os.environ.setdefault("MOTOR_MAX_WORKERS", str(options.threads))
     from motor.motor_asyncio import AsyncIOMotorClient
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # so the driver tells of options that it passes over
+            warnings.simplefilter("error", UserWarning)  # so that the driver reports options that it would ignore
             return AsyncIOMotorClient(
                 options.url,
                 appname="assetry",
@@ -59,39 +59,39 @@ def make_client(
                 retryReads=True,
                 serverSelectionTimeoutMS=options.milliseconds,
                 connectTimeoutMS=options.milliseconds,
-                socketTimeoutMS=None if patient else round(options.socket_seconds * 1000),
+                socketTimeoutMS=None if unlimited else round(options.socket_seconds * 1000),
                 maxPoolSize=options.threads,
                 event_listeners=list(listeners),
             )
     except (PyMongoError, UserWarning, ValueError, TypeError):
-        raise settings_error(ConfigurationError()) from None  # the driver's message may quote the URL
+        raise settings_error(ConfigurationError()) from None  # the driver's message may contain the URL
 
 
 class Database:
     """The database of a store.
 
-    ``clocked`` says whether its answers bear the cluster's time, as those of every replica set do. ``seen`` is the
-    newest time (64 bits) that was shown to a follower: what it reads afterwards must not be older. A ``patient`` one
-    has no bound for an answer, for the commands of an operator that take as long as they take: the build of an index.
+    ``has_cluster_time`` says whether its answers carry the cluster time, as those of every replica set do. ``seen`` is
+    the newest time (64 bits) that a follower was shown: its later reads must not be older. An ``unlimited`` database
+    sets no limit on an answer, for an operator's commands that may take long, such as building an index.
     """
 
-    def __init__(self, options: MongoOptions, listeners: Sequence[Any] = (), *, patient: bool = False) -> None:
+    def __init__(self, options: MongoOptions, listeners: Sequence[Any] = (), *, unlimited: bool = False) -> None:
         self.options = options
-        self.clocked = False
+        self.has_cluster_time = False
         self.seen = 0
         self.version = ""
         self._client: AsyncIOMotorClient[Document] | None = None
         self._listeners = listeners
-        self._patient = patient
+        self._unlimited = unlimited
 
     async def connect(self) -> None:
-        """Find the server that takes writes. Raises SettingsError (the URL, the account, TLS), Unavailable."""
-        self._client = make_client(self.options, self._listeners, patient=self._patient)
+        """Find the primary. Raises SettingsError (the URL, the user, TLS) and Unavailable."""
+        self._client = make_client(self.options, self._listeners, unlimited=self._unlimited)
         try:
-            async with self.starting():
+            async with self.startup_time_limit():
                 async with self.session() as session:
                     await self._client.admin.command("ping", session=session)
-                    self.clocked = session.operation_time is not None
+                    self.has_cluster_time = session.operation_time is not None
                 self.version = await self._find_version()
         except BaseException:
             await self.close()
@@ -112,11 +112,11 @@ class Database:
 
     @property
     def motor(self) -> AsyncIOMotorDatabase[Document]:
-        """The database, to watch and to administer."""
+        """The database, for change streams and administration."""
         return self.client.get_database(self.options.database, codec_options=CODEC, read_concern=_MAJORITY)
 
     def collection(self, name: str, *, majority: bool = False) -> Collection:
-        """Return a collection; ``majority`` reads only what no failover takes back."""
+        """Return a collection; with ``majority``, reads return only what a failover cannot roll back."""
         concern = WriteConcern(w="majority", wtimeout=self.options.milliseconds, j=True)
         return self.client.get_database(self.options.database).get_collection(
             name,
@@ -127,38 +127,38 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """Give a session: what it did last has its time in ``operation_time``."""
+        """Provide a session, whose ``operation_time`` is the time of its last operation."""
         async with await self.client.start_session(causal_consistency=True) as session:
             yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
-        """Give a session whose reads are at least as new as what was shown to a follower (``afterClusterTime``)."""
+        """Provide a session whose reads are at least as new as what a follower was shown (``afterClusterTime``)."""
         async with self.session() as session:
             if self.seen:
                 session.advance_operation_time(as_timestamp(self.seen))
             yield session
 
     @asynccontextmanager
-    async def asked(self) -> AsyncIterator[None]:
-        """Ask something within the time of one operation. Raises Unavailable and what the table of codes says."""
-        async with asked(self.options.call_seconds):
+    async def time_limit(self) -> AsyncIterator[None]:
+        """Limit the enclosed calls to the time of one operation. Raises Unavailable and other translated errors."""
+        async with time_limit(self.options.call_seconds):
             yield
 
     @asynccontextmanager
-    async def starting(self) -> AsyncIterator[None]:
-        """Ask something at the start, where a setting may be to blame. Raises SettingsError, Unavailable."""
+    async def startup_time_limit(self) -> AsyncIterator[None]:
+        """Limit the enclosed calls at startup, when a setting may be wrong. Raises SettingsError, Unavailable."""
         try:
             async with asyncio.timeout(2 * self.options.call_seconds):
                 yield
         except TimeoutError:
             raise Unavailable("store", "the database did not answer in time") from None
         except PyMongoError as error:
-            # Neither the message nor the chain is shown: they name hosts, and may quote the URL.
+            # Neither the message nor the chain is shown: they name hosts, and may contain the URL.
             raise settings_error(error) from None
 
-    def show(self, time: int) -> None:
-        """Note that a follower was shown what happened at ``time``."""
+    def record_seen(self, time: int) -> None:
+        """Record that a follower was shown what happened at ``time``."""
         self.seen = max(self.seen, time)
 
     async def _find_version(self) -> str:
@@ -170,6 +170,6 @@ class Database:
 
 
 def time_of_session(session: Session) -> int:
-    """Return the time of what a session did last as 64 bits; 0 where the server tells none."""
+    """Return the time of a session's last operation as 64 bits; 0 if the server does not report it."""
     time = session.operation_time
     return as_int(time) if isinstance(time, Timestamp) else 0

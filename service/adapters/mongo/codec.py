@@ -1,13 +1,13 @@
-"""Records as MongoDB's documents.
+"""Records as MongoDB documents.
 
 ::
 
     {_id: key, key: key, rev: long, tombstone: bool, updated_at: text, org: text, unique: {…}, body: {…}}
 
-``body`` holds the record's body as it is. The others are copies, for indexes: ``key`` because not every server takes
-``_id`` into an index with other fields; ``org`` is the body's ``org_id``, the empty text where there is none;
-``unique`` holds by the name of a unique index the value of its last path, and lacks what has none, so that the index
-leaves it out.
+``body`` holds the record's body unchanged. The other fields are copies for indexes: ``key``, because not every server
+allows ``_id`` in an index with other fields; ``org``, the body's ``org_id`` or empty text; and ``unique``, the value of
+each unique index's last path by the index's name, absent if there is no value, so that the index leaves the document
+out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 
 
 class _PlainIntegers(TypeDecoder):
-    """Reads 64-bit integers as int: the driver's own type does not survive every JSON writer."""
+    """Reads 64-bit integers as int, because not every JSON encoder accepts the driver's own type."""
 
     bson_type = Int64
 
@@ -38,9 +38,9 @@ class _PlainIntegers(TypeDecoder):
 
 
 class _PlainReferences(TypeDecoder):
-    """Reads an object with the keys ``$ref`` and ``$id`` as what it is: the driver takes it for a type of its own.
+    """Reads an object with the keys ``$ref`` and ``$id`` as a plain object, where the driver would create a DBRef.
 
-    Such objects come in metadata that others wrote (JSON Schema has both keys).
+    Such objects occur in metadata written by others (JSON Schema has both keys).
     """
 
     bson_type = DBRef
@@ -53,21 +53,21 @@ class _PlainReferences(TypeDecoder):
 CODEC: CodecOptions[Document] = CodecOptions(
     document_class=dict, type_registry=TypeRegistry([_PlainIntegers(), _PlainReferences()])
 )
-"""How documents are read."""
+"""How documents are decoded."""
 
 
 MAX_BYTES = 16 * 2**20
-"""The longest document that MongoDB takes, as BSON."""
-_GROWTH = 8  # a list of digits grows by 6.5 from JSON to BSON; nothing grows by more
+"""MongoDB's maximum size of a document, as BSON."""
+_GROWTH = 8  # a list of digits grows 6.5 times from JSON to BSON; nothing grows more
 
 
 def fits(kind: str, key: str, text: bytes) -> bool:
-    """Whether a body's document is not too long as BSON, which may be many times the JSON's length."""
+    """Whether a body's document is within the BSON limit; BSON may be several times as long as the JSON."""
     return len(text) * _GROWTH < MAX_BYTES or len(bson.encode(document(kind, key, read_body(text), ""))) <= MAX_BYTES
 
 
 def read_body(text: bytes) -> Body:
-    """Return a checked body as every store gives it back: JSON values, shared with nobody."""
+    """Decode a validated body as every store returns it: JSON values, not shared with anyone."""
     body: Body = orjson.loads(text)
     return body
 
@@ -92,22 +92,22 @@ def record(kind: str, found: Mapping[str, Any]) -> Record:
 
 
 def org(body: Body) -> str:
-    """Return what a document's ``org`` is."""
+    """Return a document's ``org``."""
     value = body.get("org_id")
     return value if isinstance(value, str) else ""
 
 
 def unique(kind: str, body: Body) -> Document:
-    """Return what a document's ``unique`` is."""
+    """Return a document's ``unique``."""
     values = {index.name: lookup(body, index.paths[-1]) for index in KINDS[kind] if index.unique}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def updated(before: Record, change: Change, now: str) -> tuple[Record, Document]:
-    """Return the record after a change, and the update that makes it of the record before.
+    """Return the record after a change, and the update that turns the old document into the new one.
 
-    Only the top-level fields that change are written, each as a whole: no path is built from a user's key. Raises
-    InvalidInput, TooLarge. ``before`` is used up.
+    Only the changed top-level fields are written, each as a whole: no path is built from a user's key. Raises
+    InvalidInput, TooLarge. ``before`` may be modified.
     """
     kind = before.kind
     taken = unique(kind, before.body)
@@ -118,7 +118,7 @@ def updated(before: Record, change: Change, now: str) -> tuple[Record, Document]
     fields = {f"body.{name}": after.body[name] for name in names}
     dropped = {f"body.{name}": "" for name in change.unset}
     if any(isinstance(value, bool) for value in fields.values()):
-        # A server that keeps its documents in SQL makes 1 of a true that is set by its path.
+        # A server that stores documents in SQL turns true into 1 when it is set by its path.
         fields, dropped = {"body": after.body}, {}
     update: Document = {
         "$set": {**fields, "org": org(after.body), "updated_at": now},
@@ -132,7 +132,7 @@ def updated(before: Record, change: Change, now: str) -> tuple[Record, Document]
 
 
 def removed(before: Record, now: str) -> tuple[Record, Document]:
-    """Return a record's tombstone, and the update that makes it."""
+    """Return a record's tombstone, and the update that writes it."""
     body: Body = {} if before.org_id is None else {"org_id": before.org_id}
     stone = Record(before.kind, before.key, before.rev + 1, body, now, tombstone=True)
     return stone, {

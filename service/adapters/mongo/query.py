@@ -1,4 +1,4 @@
-"""Conditions, orders and pages as MongoDB's filters."""
+"""Conditions, orders and pages as MongoDB filters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.ports.store import KINDS, Condition, Exists, In, Index, Order, Rang
 Filter = dict[str, Any]
 
 SCALARS = ("number", "string", "bool")
-"""The types that are compared and sorted by, in the order in which MongoDB sorts them."""
+"""The types that can be compared and sorted, in MongoDB's sort order."""
 
 _BOUNDS = {"gte": "$gte", "gt": "$gt", "lte": "$lte", "lt": "$lt"}
 _NEVER: Filter = {"_id": {"$in": []}}
@@ -24,7 +24,7 @@ _LIVE: Filter = {"tombstone": False}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One walk along an index: what matches, and how it is sorted. ``path`` is what its cursors hold, None: nothing."""
+    """One range of an index: the filter and the sort. ``path`` is what its cursors hold a value of; None: nothing."""
 
     filter: Filter
     sort: list[tuple[str, int]]
@@ -32,17 +32,17 @@ class Part:
 
 
 def field(path: str) -> str:
-    """Return where a path of the body is in a document. Raises ValueError for a malformed one."""
+    """Return the document field of a path in the body. Raises ValueError for a malformed path."""
     return f"body.{check_path(path)}"
 
 
 def index_field(path: str) -> str:
-    """Return where an index finds a path: ``org_id`` has a field of its own that is always there."""
+    """Return the indexed field of a path: ``org_id`` has a field of its own, which is always present."""
     return "org" if path == "org_id" else field(path)
 
 
 def unique_field(index: Index) -> str:
-    """Return where a unique index finds its last path: a copy that is there only if the path has a value."""
+    """Return the field of a unique index's last path: a copy that is present only if the path has a value."""
     return f"unique.{index.name}"
 
 
@@ -78,13 +78,13 @@ def _there(path: str, *, scalar: bool) -> Filter:
     name = field(path)
     if scalar:
         return {name: {"$exists": True, "$ne": None}}
-    # A list is there, also one that holds null, which the other half would leave out.
+    # A list counts as present, even one that contains null, which the other half would leave out.
     value: Filter = {"$or": [_typed(name, "array"), {"$nor": [_typed(name, "null")]}]}
     return _through_objects(path, _all([{name: {"$exists": True}}, value]))
 
 
 def _missing(path: str, *, scalar: bool) -> Filter:
-    """Return the condition that nothing is there; on an indexed field one that the index serves, as no ``$nor`` is."""
+    """Return the condition that nothing is there; for an indexed field one that can use the index, unlike ``$nor``."""
     if scalar and "." not in path:
         return {field(path): {"$eq": None}}
     return {"$nor": [_there(path, scalar=scalar)]}
@@ -115,7 +115,7 @@ def _any_of(path: str, name: str, values: list[Any], *, scalar: bool) -> Filter:
 
 
 def _exact(name: str, values: Sequence[Any]) -> list[Filter]:
-    """Return the condition that tells 1 from true where a server does not (those that store JSON in SQL)."""
+    """Return the condition that tells 1 from true on servers that do not (those that store JSON in SQL)."""
     types = {_type(value) for value in values} & {"number", "bool"}
     if len(types) != 1:
         return []
@@ -124,7 +124,7 @@ def _exact(name: str, values: Sequence[Any]) -> list[Filter]:
 
 
 def _through_objects(path: str, condition: Filter) -> Filter:
-    """Add that no list is on the way: MongoDB would look into each of its elements."""
+    """Require that no list is on the path: MongoDB would look into each of its elements."""
     names = path.split(".")
     parents = [field(".".join(names[:length])) for length in range(1, len(names))]
     return _all([*map(_no_list, parents), condition])
@@ -153,10 +153,10 @@ def _all(parts: list[Filter]) -> Filter:
 
 
 def page_parts(kind: str, where: Mapping[str, Condition], order: Order | None, cursor: Cursor | None) -> list[Part]:
-    """Return the walks whose documents, one after the other, are a page.
+    """Return the index ranges whose documents, one range after the other, make up a page.
 
-    Ordered by a path there are two: the records that have a value to sort by, then those that lack it. So each is a
-    walk along an index from a point (keyset paging), whatever the page's depth. Raises what :func:`where_filter` does.
+    Ordered by a path there are two: the records with a value to sort by, then those without. So each range starts at a
+    point of an index (keyset pagination), however deep the page. Raises what :func:`where_filter` does.
     """
     matches = where_filter(kind, where)
     key = "key" if isinstance(where.get("org_id"), str) else "_id"  # the index of an organization has the copy
@@ -169,8 +169,8 @@ def page_parts(kind: str, where: Mapping[str, Condition], order: Order | None, c
     missing = _all([matches, lacking])
     if cursor is not None and cursor.value is None:
         return [Part(_all([missing, *_behind_key(key, cursor)]), [(key, 1)])]
-    # Both ways the key rises, as no index walked backwards does: of a descending page the server sorts all that
-    # matches. That is for what people list (saved searches, backups); queues and assets are never walked so.
+    # The key rises in both directions, which no index read backwards provides: for a descending page the server sorts
+    # all matches. Only lists for people (saved searches, backups) use it, never queues or assets.
     sort = [(name, -1 if order.descending else 1), ("key", 1)]
     ways = [sortable] if cursor is None else _behind_value(order, name, cursor)
     walks = [Part(_all([matches, way]), sort, order.path) for way in ways]
@@ -187,7 +187,7 @@ def _behind_key(key: str, cursor: Cursor | None) -> list[Filter]:
 
 
 def _behind_value(order: Order, name: str, cursor: Cursor) -> list[Filter]:
-    """Return the walk through the rest of the cursor's type, bounded by its value, and that through later types."""
+    """Return the range of the rest of the cursor's type, bounded by its value, and the range of the later types."""
     own = SCALARS.index(_type(cursor.value))
     later = SCALARS[:own] if order.descending else SCALARS[own + 1 :]
     beyond = "$lt" if order.descending else "$gt"

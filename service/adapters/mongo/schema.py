@@ -1,7 +1,7 @@
-"""What ``assetry db init`` makes of a MongoDB database: collections, validators, indexes, and the note that it did.
+"""What ``assetry db init`` creates in a MongoDB database: collections, validators, indexes, and a note about it.
 
-Each kind has a collection; the indexes are made from :data:`service.ports.store.KINDS`. An index is built by this
-command only, never by a request: on a large collection that takes long.
+Each kind has a collection; the indexes are created from :data:`service.ports.store.KINDS`. Only this command builds
+indexes, never a request: on a large collection that takes long.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from service.errors import SettingsError
 from service.ports.store import KINDS, Index
 
 SCHEMA_VERSION = 1
-"""The layout that this code reads and writes."""
+"""The version of the layout that this code reads and writes."""
 
 META, COUNTERS = "meta", "counter"
-"""The collections beside those of the kinds: what the database is, and its counters."""
+"""The collections besides those of the kinds: the note about the database, and its counters."""
 
 _NOTE = "assetry"  # the key of the note in META
 
 
 @dataclass(frozen=True, slots=True)
 class SetupStep:
-    """One thing to do: ``action`` (create collection, set validator, create index …) on a collection, in ``detail``."""
+    """A step: an ``action`` (create collection, set validator, create index …) on a collection, with its ``detail``."""
 
     collection: str
     action: str
@@ -40,44 +40,44 @@ class SetupStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An index as it should be."""
+class IndexSpec:
+    """The specification of an index."""
 
     name: str
     keys: tuple[tuple[str, int], ...]
     unique: bool
     partial: Document
 
-    def spec(self) -> Document:
-        """Return it for ``createIndexes``."""
-        made: Document = {"name": self.name, "key": dict(self.keys), "partialFilterExpression": self.partial}
-        return {**made, "unique": True} if self.unique else made
+    def command(self) -> Document:
+        """Return it in the form that ``createIndexes`` takes."""
+        built: Document = {"name": self.name, "key": dict(self.keys), "partialFilterExpression": self.partial}
+        return {**built, "unique": True} if self.unique else built
 
-    def is_like(self, other: Wanted) -> bool:
-        """Whether MongoDB takes it for the same index."""
+    def is_like(self, other: IndexSpec) -> bool:
+        """Whether MongoDB regards both as the same index."""
         return (self.keys, self.partial) == (other.keys, other.partial)
 
 
-def wanted_indexes(kind: str) -> tuple[Wanted, ...]:
+def wanted_indexes(kind: str) -> tuple[IndexSpec, ...]:
     """Return the indexes of a kind: one by organization and key, and those of the table.
 
-    They hold live records only; others than the unique ones end with the key, so that a page needs no sort. MongoDB
-    refuses a second index of the same keys and filter under another name (code 85), so each is there once.
+    They contain live records only; all but the unique ones end with the key, so that a page needs no sort. MongoDB
+    refuses a second index with the same keys and filter under another name (code 85), so there is one of each.
     """
-    first = Wanted("org_key", (("org", 1), ("key", 1)), False, {"tombstone": False})
-    return (first, *(made for index in KINDS[kind] if not (made := _wanted(index)).is_like(first)))
+    first = IndexSpec("org_key", (("org", 1), ("key", 1)), False, {"tombstone": False})
+    return (first, *(built for index in KINDS[kind] if not (built := _index_spec(index)).is_like(first)))
 
 
-def _wanted(index: Index) -> Wanted:
+def _index_spec(index: Index) -> IndexSpec:
     if index.unique:
         keys = (*((index_field(path), 1) for path in index.paths[:-1]), (unique_field(index), 1))
-        return Wanted(index.name, keys, True, {unique_field(index): {"$exists": True}})
+        return IndexSpec(index.name, keys, True, {unique_field(index): {"$exists": True}})
     keys = tuple((index_field(path), 1) for path in index.paths)
-    return Wanted(index.name, (*keys, ("key", 1)), False, {"tombstone": False})
+    return IndexSpec(index.name, (*keys, ("key", 1)), False, {"tombstone": False})
 
 
 def validator(kind: str) -> Document:
-    """Return the JSON Schema of a kind's documents: their frame, and that indexed paths hold one value each."""
+    """Return the JSON Schema of a kind's documents: their fields, and that indexed paths hold a single value."""
     body: Document = {"bsonType": "object"}
     for path in dict.fromkeys(path for index in KINDS[kind] for path in index.paths):
         *parents, last = path.split(".")
@@ -100,7 +100,7 @@ def validator(kind: str) -> Document:
 
 
 async def plan(options: MongoOptions) -> list[SetupStep]:
-    """Return what ``apply`` would do; nothing when all is there. Raises SettingsError, Unavailable."""
+    """Return the steps that ``apply`` would take; none if nothing is missing. Raises SettingsError, Unavailable."""
     database = Database(options)
     await database.connect()
     try:
@@ -112,11 +112,11 @@ async def plan(options: MongoOptions) -> list[SetupStep]:
 
 
 async def apply(options: MongoOptions) -> list[SetupStep]:
-    """Make what is missing and return what was done; safe to run again, and by several at once.
+    """Create what is missing and return the steps taken; safe to run again, and several times at once.
 
-    Raises SettingsError (a right is missing; a unique index over duplicates, says which), Unavailable.
+    Raises SettingsError (a missing permission; a unique index with duplicates, named in the message), Unavailable.
     """
-    database = Database(options, patient=True)
+    database = Database(options, unlimited=True)
     await database.connect()
     try:
         steps = await _missing(database)
@@ -131,7 +131,7 @@ async def apply(options: MongoOptions) -> list[SetupStep]:
 
 
 async def identity(database: Database) -> str:
-    """Return the id of a database that was set up for this Assetry. Raises SettingsError for any other."""
+    """Return the id of a database set up for this version. Raises SettingsError for any other."""
     found = await database.collection(META, majority=True).find_one(
         {"_id": _NOTE}, max_time_ms=database.options.milliseconds
     )
@@ -139,14 +139,14 @@ async def identity(database: Database) -> str:
     if found is None:
         raise SettingsError(SETTING, f"the database {name!r} is not set up: run `assetry db init` once")
     if found["version"] > SCHEMA_VERSION:
-        raise SettingsError(SETTING, f"the database {name!r} was set up by a newer Assetry: upgrade this one")
+        raise SettingsError(SETTING, f"the database {name!r} was set up by a newer version: upgrade this installation")
     if found["version"] < SCHEMA_VERSION or not set(_names()) <= set(found["indexes"]):
-        raise SettingsError(SETTING, f"the database {name!r} was set up by an older Assetry: run `assetry db init`")
+        raise SettingsError(SETTING, f"the database {name!r} was set up by an older version: run `assetry db init`")
     return str(found["database"])
 
 
 def _names() -> list[str]:
-    """Return what a database must have, as its note lists it."""
+    """Return the names of all required indexes, as the note lists them."""
     return [f"{kind}.{index.name}" for kind in KINDS for index in wanted_indexes(kind)]
 
 
@@ -155,17 +155,17 @@ async def _missing(database: Database) -> list[SetupStep]:
     present = {found["name"]: found.get("options", {}) async for found in await motor.list_collections()}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}
     note = await database.collection(META).find_one({"_id": _NOTE}, max_time_ms=database.options.milliseconds)
-    # A server that lists neither validators nor filters is believed by the note: they were sent to it.
-    told = any("validator" in options for options in present.values()) or any(
+    # Some servers list neither validators nor filters: then the note is trusted, as they were sent to the server.
+    lists_details = any("validator" in options for options in present.values()) or any(
         "partialFilterExpression" in index for found in indexes.values() for index in found
     )
     steps: list[SetupStep] = []
     for kind in KINDS:
         if kind not in present:
             steps.append(SetupStep(kind, "create collection", "with its validator"))
-        elif present[kind].get("validator") != validator(kind) and (told or note is None):
+        elif present[kind].get("validator") != validator(kind) and (lists_details or note is None):
             steps.append(SetupStep(kind, "set validator", "JSON Schema of its documents"))
-        steps += _index_steps(kind, indexes.get(kind, ()), filters=told or note is None)
+        steps += _index_steps(kind, indexes.get(kind, ()), filters=lists_details or note is None)
     ready = note is not None and note["version"] == SCHEMA_VERSION and set(_names()) <= set(note["indexes"])
     return steps if ready and not steps else [*steps, SetupStep(META, "write note", f"schema version {SCHEMA_VERSION}")]
 
@@ -177,20 +177,20 @@ async def _present_indexes(database: Database, kind: str) -> list[Mapping[str, A
 def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bool) -> list[SetupStep]:
     steps: list[SetupStep] = []
     for wanted in wanted_indexes(kind):
-        alike = [index for index in present if _is_of(index, wanted)]
-        if any(_equal(index, wanted, filters=filters) for index in alike):
+        existing = [index for index in present if _is_of(index, wanted)]
+        if any(_equal(index, wanted, filters=filters) for index in existing):
             continue
-        steps += [SetupStep(kind, "drop index", str(index["name"])) for index in alike]
+        steps += [SetupStep(kind, "drop index", str(index["name"])) for index in existing]
         steps.append(SetupStep(kind, "create index", wanted.name))
     return steps
 
 
-def _is_of(index: Mapping[str, Any], wanted: Wanted) -> bool:
-    """Whether an index stands where the wanted one should: of its name, or over the same fields."""
+def _is_of(index: Mapping[str, Any], wanted: IndexSpec) -> bool:
+    """Whether an existing index is in the place of the wanted one: it has its name, or the same keys."""
     return index["name"] == wanted.name or tuple(dict(index["key"]).items()) == wanted.keys
 
 
-def _equal(index: Mapping[str, Any], wanted: Wanted, *, filters: bool) -> bool:
+def _equal(index: Mapping[str, Any], wanted: IndexSpec, *, filters: bool) -> bool:
     return (
         tuple(dict(index["key"]).items()) == wanted.keys
         and bool(index.get("unique", False)) == wanted.unique
@@ -204,7 +204,7 @@ async def _create_collection(database: Database, step: SetupStep) -> None:
             {"create": step.collection, "validator": validator(step.collection), "validationLevel": "strict"}
         )
     except OperationFailure as error:
-        if error.code != NAMESPACE_EXISTS:  # somebody else is setting it up, too
+        if error.code != NAMESPACE_EXISTS:  # another process is setting it up too
             raise
 
 
@@ -217,13 +217,13 @@ async def _set_validator(database: Database, step: SetupStep) -> None:
 async def _create_index(database: Database, step: SetupStep) -> None:
     wanted = next(index for index in wanted_indexes(step.collection) if index.name == step.detail)
     try:
-        await database.motor.command({"createIndexes": step.collection, "indexes": [wanted.spec()]})
+        await database.motor.command({"createIndexes": step.collection, "indexes": [wanted.command()]})
     except OperationFailure as error:
         if code_of(error) != DUPLICATE:
             raise
         raise SettingsError(
             SETTING,
-            f"the collection {step.collection!r} holds duplicates that its unique index {wanted.name!r}"
+            f"the collection {step.collection!r} contains duplicates, which its unique index {wanted.name!r}"
             f" ({', '.join(name for name, _ in wanted.keys)}) does not allow: remove them, then run this again",
         ) from None
 
@@ -240,7 +240,7 @@ async def _write_note(database: Database, _: SetupStep) -> None:
     collection = database.collection(META)
     try:
         await collection.update_one({"_id": _NOTE}, update, upsert=True)
-    except DuplicateKeyError:  # somebody else wrote it first
+    except DuplicateKeyError:  # another process wrote it first
         await collection.update_one({"_id": _NOTE}, update)
 
 

@@ -1,4 +1,4 @@
-"""The store of production: canonical records in a MongoDB replica set, by Motor."""
+"""The production store: canonical records in a MongoDB replica set, using Motor."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _COUNT_MILLISECONDS = 1000
 
 
 class MongoStore:
-    """The store port on MongoDB; :class:`service.ports.store.Store` says what each method promises.
+    """The store port on MongoDB; :class:`service.ports.store.Store` states what each method promises.
 
-    Any number of processes may use one database. It was set up by ``assetry db init``. ``listeners`` are the driver's
-    event listeners (for tests).
+    Several processes may share one database, which ``assetry db init`` has set up. ``listeners`` are event listeners
+    of the driver (for tests).
     """
 
     def __init__(self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = ()) -> None:
@@ -56,15 +56,16 @@ class MongoStore:
         self._database = Database(options, listeners)
         self._locks = KeyedLock()
         self._identity = ""
-        self._marks: Barriers | None = None
+        self._barriers: Barriers | None = None
         self._writes: Writes | None = None
 
     async def open(self) -> None:
-        """Connect, and see that the database is one to work with.
+        """Connect, and check that the database is usable.
 
         Raises:
-            SettingsError: the URL, the account or TLS is wrong, the server is in no replica set, or the database is not
-                set up; names ``ASSETRY_MONGODB_URL``.
+            SettingsError: the URL, the credentials or TLS is wrong, the server is not in a replica set, or the database
+            is
+                not set up; names ``ASSETRY_MONGODB_URL``.
             Unavailable: no server answers.
         """
         await self._database.connect()
@@ -75,7 +76,7 @@ class MongoStore:
             raise
 
     async def _examine(self) -> None:
-        async with self._database.starting():
+        async with self._database.startup_time_limit():
             async with self._database.session() as session:
                 await self._database.collection(META, majority=True).find_one(
                     {}, session=session, max_time_ms=self._database.options.milliseconds
@@ -87,9 +88,9 @@ class MongoStore:
             finally:
                 await streams.close()
             self._identity = await identity(self._database)
-        self._marks = Barriers(self._database, self._identity, lambda name: self.counter(name))
-        self._marks.opened(time)
-        self._writes = Writes(self._database, self._marks)
+        self._barriers = Barriers(self._database, self._identity, lambda name: self.counter(name))
+        self._barriers.record_open(time)
+        self._writes = Writes(self._database, self._barriers)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -104,7 +105,7 @@ class MongoStore:
         """Return the record. Raises NotFound."""
         check_kind(kind)
         find_key(kind, key)
-        async with self._database.asked():
+        async with self._database.time_limit():
             found = await self._database.collection(kind).find_one(
                 {"_id": key, "tombstone": False}, max_time_ms=self._database.options.milliseconds
             )
@@ -113,7 +114,7 @@ class MongoStore:
         return record(kind, found)
 
     async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
-        """Return the records that exist, by key, as new as what the feed has shown."""
+        """Return the existing records, by key, at least as new as what the feed has shown."""
         check_kind(kind)
         where: Document = {"_id": {"$in": find_keys(keys)}}
         if not tombstones:
@@ -127,7 +128,7 @@ class MongoStore:
         return await self._opened().insert(kind, key, read_body(text), self._now())
 
     async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
-        """Insert each record by itself, all in one command."""
+        """Insert several records in one command. Each succeeds or fails on its own."""
         check_kind(kind)
         texts = await asyncio.to_thread(_checked, kind, dict(bodies))
         good = {key: read_body(text) for key, text in texts.items() if isinstance(text, bytes)}
@@ -143,7 +144,7 @@ class MongoStore:
             return await self._opened().change(kind, key, make, expected_rev)
 
     async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
-        """Replace the record by a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
+        """Replace the record with a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
         check_kind(kind)
         find_key(kind, key)
         async with self._locks.hold(f"{kind}/{key}"):
@@ -158,12 +159,12 @@ class MongoStore:
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        """Return a page of the records that meet every condition. Raises InvalidInput (a value, the cursor)."""
+        """Return a page of the records that meet every condition. Raises InvalidInput (a bad value or cursor)."""
         check_kind(kind)
         check_range("limit", limit, 1000)
         parts = page_parts(kind, where, order, read_cursor(order, after))
         found: list[tuple[Part, Record]] = []
-        for part in parts:  # one record more than asked for tells whether there is a next page
+        for part in parts:  # one record more than requested tells whether there is a next page
             found += [(part, one) for one in await self._found(kind, part, limit + 1 - len(found))]
             if len(found) > limit:
                 break
@@ -175,7 +176,7 @@ class MongoStore:
         return Page(records, write_cursor(order, Cursor(value, last.key)))
 
     async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
-        """Return up to ``limit`` records behind the key ``after``, in key order, tombstones included."""
+        """Return up to ``limit`` records in key order, after the key ``after``, including tombstones."""
         check_kind(kind)
         check_range("limit", limit, 10_000)
         where: Document = {} if after is None else {"_id": {"$gt": after}}
@@ -185,17 +186,17 @@ class MongoStore:
         """Return how many records meet every condition."""
         check_kind(kind)
         query = where_filter(kind, where)
-        async with self._database.asked():
+        async with self._database.time_limit():
             return await self._database.collection(kind).count_documents(
                 query, maxTimeMS=self._database.options.milliseconds
             )
 
     async def size(self, kind: str) -> int:
-        """Return how many records a kind has: no index holds the answer, so millions are not looked at one by one."""
+        """Return how many records a kind has; no index holds the answer, and millions are not counted one by one."""
         check_kind(kind)
         collection = self._database.collection(kind)
         limit = min(self._database.options.milliseconds, _COUNT_MILLISECONDS)
-        async with self._database.asked():
+        async with self._database.time_limit():
             try:
                 return await collection.count_documents(where_filter(kind, {}), maxTimeMS=limit)
             except ExecutionTimeout:
@@ -207,34 +208,34 @@ class MongoStore:
         return await self._opened().reserve(name, block)
 
     def changes(self, after: str | None, *, kinds: Sequence[str], limit: int = 1000) -> AsyncIterator[list[Changed]]:
-        """Yield batches of changes and barriers behind ``after``, for ever. Raises HistoryLost."""
+        """Yield batches of changes and barriers after ``after``, forever. Raises HistoryLost."""
         for kind in kinds:
             check_kind(kind)
         check_range("limit", limit, 10_000)
-        return Feed(self._database, self._identity, kinds, limit, self._opened_marks().goal).batches(after)
+        return Feed(self._database, self._identity, kinds, limit, self._opened_barriers().goal).batches(after)
 
     async def barrier(self) -> str:
-        """Write a marker and return its token, at the time of the answer to that write."""
-        return str(await self._opened_marks().barrier())
+        """Write a marker and return its token: the time of that write's answer."""
+        return str(await self._opened_barriers().barrier())
 
     async def position(self, kinds: Sequence[str]) -> str:
         """Return the token of this store's newest write to these kinds, or of its newest barrier."""
         for kind in kinds:
             check_kind(kind)
-        return str(await self._opened_marks().position(kinds))
+        return str(await self._opened_barriers().position(kinds))
 
     def passed(self, token: str, mark: str) -> bool:
-        """Whether a feed that stands at ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
+        """Whether a feed whose last token is ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
         return read_token(token, self._identity).passed(read_token(mark, self._identity))
 
     async def window(self) -> float | None:
-        """Return how many hours the feed reaches back, None where ``local`` cannot be read."""
-        async with self._database.asked():
+        """Return the oplog window in hours; None if ``local`` cannot be read."""
+        async with self._database.time_limit():
             return await oplog_hours(self._database)
 
     async def ping(self) -> Mapping[str, Any]:
         """Return the engine and its version after a round trip. Raises Unavailable."""
-        async with self._database.asked():
+        async with self._database.time_limit():
             await self._database.client.admin.command("ping", maxTimeMS=self._database.options.milliseconds)
         return {"engine": "mongodb", "version": self._database.version}
 
@@ -243,8 +244,8 @@ class MongoStore:
         await self._database.close()
 
     async def _found(self, kind: str, part: Part, limit: int) -> list[Record]:
-        """Read records as the primary has them."""
-        async with self._database.asked():
+        """Read records from the primary."""
+        async with self._database.time_limit():
             cursor = self._database.collection(kind).find(
                 part.filter,
                 sort=part.sort,
@@ -255,8 +256,8 @@ class MongoStore:
             return [record(kind, found) for found in await cursor.to_list(None)]
 
     async def _shown(self, kind: str, part: Part, limit: int) -> list[Record]:
-        """Read records as a majority has them, at least as new as what the feed has shown."""
-        async with self._database.asked(), self._database.reading() as session:
+        """Read majority-committed records, at least as new as what the feed has shown."""
+        async with self._database.time_limit(), self._database.reading() as session:
             cursor = self._database.collection(kind, majority=True).find(
                 part.filter,
                 sort=part.sort or None,
@@ -271,17 +272,17 @@ class MongoStore:
             raise Unavailable("store", "the store is not open")
         return self._writes
 
-    def _opened_marks(self) -> Barriers:
-        if self._marks is None:
+    def _opened_barriers(self) -> Barriers:
+        if self._barriers is None:
             raise Unavailable("store", "the store is not open")
-        return self._marks
+        return self._barriers
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
 
 
 def _checked(kind: str, bodies: Mapping[str, Body]) -> dict[str, bytes | InvalidInput]:
-    """Return each body as JSON text, or what is wrong with it: one that is too long would fail its whole command."""
+    """Return each body as JSON text, or its error; one that is too long would otherwise fail the whole command."""
     texts = checked_many(kind, bodies)
     return {
         key: text if isinstance(text, InvalidInput) or fits(kind, key, text) else TooLarge(TOO_LARGE)

@@ -1,4 +1,4 @@
-"""Change streams: opened, read in batches, and closed without two threads in one cursor."""
+"""Change streams: opening, reading in batches, and closing them without two threads in one cursor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 from pymongo.errors import PyMongoError
 
 from service.adapters.mongo.client import Database
-from service.adapters.mongo.errors import lost
+from service.adapters.mongo.errors import stream_error
 from service.adapters.mongo.options import AWAIT_SECONDS
 from service.adapters.mongo.token import ResumeToken, Token, as_timestamp
 from service.errors import HistoryLost
@@ -26,7 +26,7 @@ WHOLE = ""
 """The name of the stream over the whole database."""
 
 LOSSES = ("drop", "rename", "dropDatabase", "invalidate")
-"""Operations that take records away without a change of each."""
+"""Operations that remove records without a change event for each."""
 
 _PROJECTION = {"$project": {"_id": 1, "operationType": 1, "documentKey": 1, "ns": 1, "clusterTime": 1}}
 
@@ -34,38 +34,38 @@ _PROJECTION = {"$project": {"_id": 1, "operationType": 1, "documentKey": 1, "ns"
 def stream_names(database: Database, kinds: Sequence[str]) -> tuple[str, ...]:
     """Return the streams that a feed of ``kinds`` reads.
 
-    One over the database, where the server tells its time: it shows all in the order of commits. A server that tells
-    none may have streams of collections only; then there is one a kind, the barriers' first (see :meth:`Streams.read`).
+    On a server that reports cluster times, it is one over the database, in commit order. Other servers may only support
+    streams of collections; then there is one per kind, that of the barriers first (see :meth:`Streams.read`).
     """
-    return (WHOLE,) if database.clocked else (MARKER, *(kind for kind in kinds if kind != MARKER))
+    return (WHOLE,) if database.has_cluster_time else (MARKER, *(kind for kind in kinds if kind != MARKER))
 
 
 def pipeline(name: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what a stream asks for: that something happened to a key, never what. ``_id`` is what it resumes by."""
+    """Return a stream's pipeline: which key changed, but not what. ``_id`` is the event's resume token."""
     if name != WHOLE:
         return [_PROJECTION]
-    losses = ["dropDatabase", "invalidate"]  # they have no collection
+    losses = ["dropDatabase", "invalidate"]  # these have no collection
     ours = sorted({*kinds, MARKER})
     return [{"$match": {"$or": [{"ns.coll": {"$in": ours}}, {"operationType": {"$in": losses}}]}}, _PROJECTION]
 
 
 def pipeline_hash(name: str, kinds: Sequence[str]) -> str:
-    """Return a short hash of what a stream asks for: a resume token is good for the same question only."""
+    """Return a short hash of a stream's pipeline: a resume token is only valid for the same pipeline."""
     return hashlib.sha256(orjson.dumps(pipeline(name, kinds))).hexdigest()[:12]
 
 
-def start(name: str, token: Token | None, asks: str) -> dict[str, Any]:
-    """Return how a stream begins behind a token: behind its event, or at its time if it asked something else.
+def start(name: str, token: Token | None, digest: str) -> dict[str, Any]:
+    """Return the options that start a stream after a token: after its event or, if the pipeline differs, at its time.
 
-    Raises HistoryLost for a token that knows neither.
+    Raises HistoryLost for a token that has neither.
     """
     if token is None:
         return {}
-    if name in token.resume and token.pipeline == asks:
-        return {"start_after": dict(token.resume[name])}  # unlike resume_after it passes an invalidation
+    if name in token.resume and token.pipeline == digest:
+        return {"start_after": dict(token.resume[name])}  # unlike resume_after, it can go past an invalidation
     if token.time:
         return {"start_at_operation_time": as_timestamp(token.time)}
-    raise HistoryLost("The token is of a feed of other kinds.")
+    raise HistoryLost("The token belongs to a feed of other kinds.")
 
 
 class Streams:
@@ -83,14 +83,14 @@ class Streams:
 
     @property
     def resume(self) -> Mapping[str, ResumeToken]:
-        """The resume tokens of what was read; after an empty batch the newest that the server gave for it."""
+        """The resume tokens of what was read; after an empty batch, the newest that the server sent."""
         return {name: token for name, stream in self._streams.items() if (token := stream.resume_token) is not None}
 
     async def open(self, token: Token | None) -> None:
-        """Open every stream behind a token, None: from now on.
+        """Open every stream after a token; None: from now on.
 
-        Raises HistoryLost for a token of other kinds, and the driver's PyMongoError as it is: at the start it means
-        something else than to a follower.
+        Raises HistoryLost for a token of other kinds, and the driver's PyMongoError unchanged, because at startup it
+        has another meaning than to a follower.
         """
         for name in self._names:
             self._begun[name] = start(name, token, self.pipeline)
@@ -103,37 +103,37 @@ class Streams:
             try:
                 await stream.close()
             except PyMongoError:
-                continue  # it is gone with its connection
+                continue  # the cursor is gone with its connection
 
     async def read(self) -> list[tuple[str, Event]]:
-        """Return the next events with the names of their streams; none when nothing came for a while.
+        """Return the next events with the names of their streams; none if nothing arrived for a while.
 
-        Of several streams the barriers' is read first and told last, when every other was read to its end: so what was
-        written before a barrier comes before it, as in one stream.
+        Of several streams, that of the barriers is read first and reported last, after all others were read to their
+        ends: so whatever was written before a barrier comes before it, as in a single stream.
         """
         first, *others = self._names
         self._held += [(first, event) for event in await self._read(first)]
-        told: list[tuple[str, Event]] = []
+        events_read: list[tuple[str, Event]] = []
         for name in others:
             while found := await self._read(name):
-                told += [(name, event) for event in found]
-                if len(told) >= self._limit:  # others write as fast as this reads: the barriers wait for the end
-                    return told
-        told, self._held = told + self._held, []
-        return told
+                events_read += [(name, event) for event in found]
+                if len(events_read) >= self._limit:  # others write as fast as this reads: the barriers must wait
+                    return events_read
+        events_read, self._held = events_read + self._held, []
+        return events_read
 
     async def _read(self, name: str) -> list[Event]:
         stream = self._streams[name]
-        if not bool(stream.alive):  # the server forgot the cursor, without a word that history was lost
+        if not bool(stream.alive):  # the server dropped the cursor without reporting lost history
             await stream.close()
             token = stream.resume_token
             begin = self._begun[name] if token is None else {"start_after": token}
-            if not begin:  # never "from now on": nobody knows what happened in between
-                raise HistoryLost("The change stream ended before the server had told its place.")
+            if not begin:  # never resume "from now": what happened in between would be lost
+                raise HistoryLost("The change stream ended before the server had reported its position.")
             try:
                 stream = await self._opened(name, begin)
             except PyMongoError as error:
-                raise lost(error) from error
+                raise stream_error(error) from error
             self._streams[name] = stream
         return await _in_thread(stream, self._limit)
 
@@ -146,18 +146,18 @@ class Streams:
             batch_size=self._limit,
             **begin,
         )
-        return await stream.__aenter__()  # watch() itself asks nothing yet
+        return await stream.__aenter__()  # watch() itself sends nothing yet
 
 
 async def _in_thread(stream: AsyncIOMotorChangeStream[Event], limit: int) -> list[Event]:
-    """Read one batch in a thread. A cancelled caller waits for it: nobody may close a cursor that is being read."""
+    """Read one batch in a thread. A cancelled caller waits for it: a cursor must not be closed while it is read."""
     reading = asyncio.ensure_future(_batch(stream, limit))
     try:
         return await asyncio.shield(reading)
     except asyncio.CancelledError:
         await asyncio.wait([reading])
         if not reading.cancelled():
-            reading.exception()  # looked at, so that asyncio does not report it as lost
+            reading.exception()  # retrieved, so that asyncio does not report it as never retrieved
         raise
 
 
@@ -171,14 +171,14 @@ async def _batch(stream: AsyncIOMotorChangeStream[Event], limit: int) -> list[Ev
                 break
             event = await stream.try_next()
     except PyMongoError as error:
-        raise lost(error) from error
+        raise stream_error(error) from error
     return events
 
 
 def _buffered(stream: AsyncIOMotorChangeStream[Event]) -> bool:
-    """Whether the next event is here already, so that reading it waits for nobody.
+    """Whether the next event has arrived already, so that reading it does not wait.
 
-    The driver says it nowhere in public. Without the attribute each event is a batch of its own: slow, but right.
+    The driver has no public API for it. Without the attribute, each event is a batch of its own: slow, but correct.
     """
     has_next = getattr(getattr(stream.delegate, "_cursor", None), "_has_next", None)
     return has_next is not None and bool(has_next())

@@ -1,4 +1,4 @@
-"""Places in the change feed of a MongoDB database, as the opaque text that followers save."""
+"""Positions in the change feed of a MongoDB database, as the opaque text that followers save."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KEYSTRING_TIMESTAMP = 0x82  # the type of the first value in a resume token
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A place in a database's feed.
+    """A position in a database's feed.
 
-    A feed that stands here has seen every change before ``time`` (the cluster's, as 64 bits; 0: not known). One change
-    may be many events of one time, so it has seen all *at* ``time`` only if ``whole``. It has seen the barrier
-    ``marker`` and all before it. ``resume`` are the resume tokens of its change streams by name, and ``pipeline`` is
-    the hash of what they ask for: a resume token is good for the same question only.
+    A feed at this position has seen every change before ``time`` (the cluster time as 64 bits; 0: unknown). One write
+    may cause many events with the same time, so it has seen all *at* ``time`` only if ``whole``. It has seen the
+    barrier ``marker`` and all before it. ``resume`` has the resume tokens of its change streams by name, and
+    ``pipeline`` is the hash of their pipelines: a resume token is only valid for the same pipeline.
     """
 
     database: str
@@ -40,9 +40,9 @@ class Token:
         return base64.urlsafe_b64encode(bson.encode({"t": values})).decode().rstrip("=")
 
     def passed(self, mark: Token) -> bool:
-        """Whether a feed that stands here has passed a mark of the same database.
+        """Whether a feed at this position has passed a mark of the same database.
 
-        A barrier is passed by its number, or by time where other writes made the time of its answer later than its own.
+        A barrier is passed by its number or, if other writes made the time of its answer later than its own, by time.
         """
         if mark.marker and self.marker >= mark.marker:
             return True
@@ -50,33 +50,33 @@ class Token:
 
 
 def read_token(text: str, database: str) -> Token:
-    """Read a token. Raises HistoryLost when it is another database's, or no token at all."""
+    """Parse a token. Raises HistoryLost if it belongs to another database, or is not a token."""
     try:
         raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
         owner, time, whole, marker, resume, pipeline = bson.decode(raw)["t"]
         token = Token(str(owner), int(time), bool(whole), int(marker), dict(resume), str(pipeline))
     except (ValueError, TypeError, KeyError, binascii.Error, BSONError) as error:
-        raise HistoryLost(f"The token {text[:80]!r} is not of this database.") from error
+        raise HistoryLost(f"The token {text[:80]!r} does not belong to this database.") from error
     if token.database != database:
-        raise HistoryLost(f"The token {text[:80]!r} is not of this database.")
+        raise HistoryLost(f"The token {text[:80]!r} does not belong to this database.")
     return token
 
 
 def as_int(time: Timestamp) -> int:
-    """Return a cluster time as one integer that sorts as it does."""
+    """Return a cluster time as one integer with the same order."""
     return (time.time << 32) | time.inc
 
 
 def as_timestamp(time: int) -> Timestamp:
-    """Return the cluster time of what :func:`as_int` gave."""
+    """Return the cluster time that :func:`as_int` was given."""
     return Timestamp(time >> 32, time & 0xFFFFFFFF)
 
 
 def time_of(token: ResumeToken | None) -> int:
-    """Return the cluster time that a resume token starts with, 0 where it has another form.
+    """Return the cluster time at the start of a resume token, 0 if it has another form.
 
-    Its ``_data`` is the hex form of a KeyString whose first value is the time; other followers (Debezium) read it
-    so. Only the token of an empty batch needs it: events carry their time.
+    Its ``_data`` is the hex form of a KeyString whose first value is the time; other followers (Debezium) rely on that
+    too. Only the token of an empty batch needs it: events carry their time.
     """
     try:
         raw = bytes.fromhex((token or {})["_data"])

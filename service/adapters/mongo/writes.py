@@ -1,4 +1,4 @@
-"""Writes of records: one command each, confirmed by a majority, and what their refusals mean."""
+"""Writing records: one command each, confirmed by a majority, and what errors of these commands mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError, Writ
 from service.adapters.mongo.barriers import Barriers
 from service.adapters.mongo.client import Database, time_of_session
 from service.adapters.mongo.codec import Document, document, org, record
-from service.adapters.mongo.errors import DUPLICATE, is_passing, translated
+from service.adapters.mongo.errors import DUPLICATE, is_transient, translated
 from service.adapters.mongo.query import index_field, unique_field
 from service.adapters.mongo.schema import COUNTERS
 from service.adapters.shared.bodies import lookup
@@ -23,19 +23,19 @@ from service.ports.store import KINDS, Body, Index, Record
 T = TypeVar("T")
 
 ATTEMPTS = 100
-"""How often a write is tried whose record another writer changed meanwhile; one of them succeeds in each round."""
-_PAUSE = 0.01  # seconds; grows with the attempts, with jitter
+"""Attempts of a write whose record is changed by other writers meanwhile; one of them succeeds in each round."""
+_PAUSE = 0.01  # seconds; grows with each attempt, with jitter
 
 Make = Callable[[Record], tuple[Record, Document]]
-"""Gives the record after a write, and the update that makes it."""
+"""Returns the record after a write, and the update that makes it."""
 
 
 class Writes:
-    """Writes documents of records and notes when."""
+    """Writes the documents of records and records the times of these writes."""
 
-    def __init__(self, database: Database, marks: Barriers) -> None:
+    def __init__(self, database: Database, barriers: Barriers) -> None:
         self._database = database
-        self._marks = marks
+        self._barriers = barriers
 
     async def insert(self, kind: str, key: str, body: Body, now: str) -> Record:
         """Insert a record. Raises AlreadyExists."""
@@ -51,7 +51,7 @@ class Writes:
         return Record(kind, key, 1, body, now)
 
     async def insert_many(self, kind: str, bodies: Mapping[str, Body], now: str) -> dict[str, Record | Exception]:
-        """Insert each record by itself. Raises Unavailable when the outcome of any is not known."""
+        """Insert each record on its own. Raises Unavailable if the outcome of any is unknown."""
         collection = self._database.collection(kind)
         documents = [document(kind, key, body, now) for key, body in bodies.items()]
 
@@ -73,26 +73,26 @@ class Writes:
         return outcomes
 
     async def change(self, kind: str, key: str, make: Make, expected_rev: int | None) -> Record:
-        """Write what ``make`` makes of the record as it is now. Raises NotFound, Conflict, AlreadyExists.
+        """Apply ``make`` to the current record and write the result. Raises NotFound, Conflict, AlreadyExists.
 
-        The record is read, and written by one command that asks for the rev that was read: the driver's resend of it
-        changes nothing twice. Where another writer was faster it begins again.
+        The record is read, and then written by one command whose filter includes the rev that was read: if the driver
+        resends it, nothing changes twice. If another writer was faster, it starts again.
         """
         tried = 0
         for attempt in range(ATTEMPTS):
             before = await self._current(kind, key, expected_rev)
             rev = before.rev
             after, update = make(before)
-            if rev == tried:  # nobody was faster: a server may tell of a collision so, too
+            if rev == tried:  # nobody was faster: some servers report a unique collision like this
                 await self._check_unique(after)
             if await self._replace(after, rev, update):
                 return after
             tried = rev
             await asyncio.sleep(random.uniform(0, _PAUSE * min(attempt, 20)))  # noqa: S311 - jitter
-        raise Unavailable("store", "too many others write the same record")
+        raise Unavailable("store", "too many concurrent writes to the same record")
 
     async def reserve(self, name: str, block: int) -> int:
-        """Take ``block`` numbers of a counter and return the first."""
+        """Reserve ``block`` numbers of a counter and return the first."""
         collection = self._database.collection(COUNTERS)
 
         async def write(session: Any) -> int:
@@ -107,23 +107,23 @@ class Writes:
 
         try:
             last = await self._write(COUNTERS, write)
-        except DuplicateKeyError:  # somebody else made the counter at the same moment
+        except DuplicateKeyError:  # another process created the counter at the same time
             last = await self._write(COUNTERS, write)
         return last - block + 1
 
     async def _write(self, kind: str, write: Callable[[Any], Awaitable[T]], *, many: bool = False) -> T:
         for attempt in range(3):
             try:
-                async with self._database.asked(), self._database.session() as session:
-                    result = await _passing(write, session)
-                    self._marks.wrote(kind, time_of_session(session), many=many)
+                async with self._database.time_limit(), self._database.session() as session:
+                    result = await _attempt(write, session)
+                    self._barriers.record_write(kind, time_of_session(session), many=many)
                     return result
-            except _Passing:
+            except _TransientConflict:
                 await asyncio.sleep(random.uniform(0, _PAUSE * 2**attempt))  # noqa: S311 - jitter
-        raise Unavailable("store", "other writes were in the way")
+        raise Unavailable("store", "there were too many conflicting writes")
 
     async def _current(self, kind: str, key: str, expected_rev: int | None) -> Record:
-        async with self._database.asked():
+        async with self._database.time_limit():
             found = await self._database.collection(kind).find_one(
                 {"_id": key, "tombstone": False}, max_time_ms=self._database.options.milliseconds
             )
@@ -135,7 +135,7 @@ class Writes:
         return before
 
     async def _replace(self, after: Record, rev: int, update: Document) -> bool:
-        """Write a record if it still is at a rev; whether it was."""
+        """Write a record if it is still at this rev; return whether it was."""
         collection = self._database.collection(after.kind)
 
         async def write(session: Any) -> bool:
@@ -154,7 +154,7 @@ class Writes:
             raise await self._collision(after.kind, after.key, after.body, error.details, new=False) from error
 
     async def _refusal(self, kind: str, key: str, body: Body, error: Mapping[str, Any]) -> AssetryError:
-        """Return what one write error of many means."""
+        """Return what one of several write errors means."""
         if error.get("code") == DUPLICATE:
             return await self._collision(kind, key, body, error)
         return translated(WriteError("", error.get("code"), error))
@@ -162,15 +162,15 @@ class Writes:
     async def _collision(
         self, kind: str, key: str, body: Body, details: Mapping[str, Any] | None, *, new: bool = True
     ) -> AlreadyExists:
-        """Return which unique index is in the way: as the server says, else as its records show."""
+        """Return the violated unique index: as reported by the server, or else found by reading the records."""
         pattern = tuple((details or {}).get("keyPattern", ()))
         if pattern == ("_id",):
             return AlreadyExists(kind, "key", key)
         for index in _unique(kind):
             if pattern and pattern[-1] == unique_field(index):
                 return AlreadyExists(kind, index.name, lookup(body, index.paths[-1]))
-        async with self._database.asked():
-            found = await self._in_the_way(kind, key, body, new=new)
+        async with self._database.time_limit():
+            found = await self._conflicting_index(kind, key, body, new=new)
         return (
             AlreadyExists(kind, "key", key)
             if found is None
@@ -178,13 +178,13 @@ class Writes:
         )
 
     async def _check_unique(self, after: Record) -> None:
-        async with self._database.asked():
-            index = await self._in_the_way(after.kind, after.key, after.body, new=False)
+        async with self._database.time_limit():
+            index = await self._conflicting_index(after.kind, after.key, after.body, new=False)
         if index is not None:
             raise AlreadyExists(after.kind, index.name, lookup(after.body, index.paths[-1]))
 
-    async def _in_the_way(self, kind: str, key: str, body: Body, *, new: bool) -> Index | None:
-        """Find the index of another record with the same values; None: the key itself is taken."""
+    async def _conflicting_index(self, kind: str, key: str, body: Body, *, new: bool) -> Index | None:
+        """Find the index on which another record has the same values; None: the key itself is taken."""
         collection = self._database.collection(kind)
         limit = self._database.options.milliseconds
         if new and await collection.find_one({"_id": key}, {"_id": 1}, max_time_ms=limit) is not None:
@@ -201,16 +201,16 @@ class Writes:
         return None
 
 
-class _Passing(Exception):
-    """The write met another one and may be sent again at once."""
+class _TransientConflict(Exception):
+    """The write conflicted with another one and may be sent again at once."""
 
 
-async def _passing(write: Callable[[Any], Awaitable[T]], session: Any) -> T:
+async def _attempt(write: Callable[[Any], Awaitable[T]], session: Any) -> T:
     try:
         return await write(session)
     except PyMongoError as error:
-        if is_passing(error):
-            raise _Passing from error
+        if is_transient(error):
+            raise _TransientConflict from error
         raise
 
 

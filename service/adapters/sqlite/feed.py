@@ -1,5 +1,5 @@
-# ruff: noqa: S608 - only question marks are put into the statement
-"""The change feed of a SQLite store: tokens, and batches behind them."""
+# ruff: noqa: S608 - only question marks are interpolated into the statement
+"""The change feed of a SQLite store: its tokens, and the batches that follow them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from service.errors import HistoryLost
 from service.ports.store import MARKER, Changed
 
 POLL_SECONDS = 0.25
-"""How often a feed looks for other processes' writes; this process's own wake it at once."""
+"""How often a feed checks for other processes' writes; this process's own writes wake it at once."""
 ROUND = 100_000
-"""Changes read in one snapshot at most (about 15 MB)."""
-_EMPTY_EVERY = 3  # polls without news between two empty batches
+"""The maximum number of changes read in one snapshot (about 15 MB)."""
+_EMPTY_EVERY = 3  # polls without changes between two empty batches
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A place in a database's change log.
+    """A position in a database's change log.
 
-    A feed that stands here has seen every record whose row is at ``seq`` or before; it has seen every *write* up to
-    ``seen`` only. The two differ because a row moves: a record written at 5 and again at 9 is found at 9 alone, so a
-    feed at 7 has not seen the write at 5. They meet when the feed has read a snapshot to its end.
-    Written ``<database id>:<seq>``, or ``<database id>:<seq>:<seen>`` where they differ.
+    A feed at this position has seen every record whose row is at ``seq`` or before, but every *write* only up to
+    ``seen``. The two differ because rows move: a record written at 5 and again at 9 is found at 9 alone, so a feed at 7
+    has not seen the write at 5. They become equal when the feed has read a snapshot to its end. Written as
+    ``<database id>:<seq>``, or as ``<database id>:<seq>:<seen>`` if they differ.
     """
 
     database: str
@@ -39,14 +39,14 @@ class Token:
 
 
 def read_token(text: str, database: str) -> Token:
-    """Read a token. Raises HistoryLost when it is another database's, or no token at all."""
+    """Parse a token. Raises HistoryLost if it belongs to another database, or is not a token."""
     owner, *places = text.split(":")
     if (
         owner != database
         or len(places) not in (1, 2)
         or not all(place.isascii() and place.isdigit() for place in places)
     ):
-        raise HistoryLost(f"The token {text[:80]!r} is not of this database.")
+        raise HistoryLost(f"The token {text[:80]!r} does not belong to this database.")
     return Token(owner, int(places[0]), int(places[-1]))
 
 
@@ -61,12 +61,12 @@ class Feed:
         self._limit = limit
 
     async def batches(self, after: str | None) -> AsyncIterator[list[Changed]]:
-        """Yield batches for ever, as :meth:`service.ports.store.Store.changes` says."""
-        place = await self._start(after)
+        """Yield batches forever, as :meth:`service.ports.store.Store.changes` promises."""
+        position = await self._start(after)
         quiet = 0
         while True:
-            news = self._wake.next()
-            found, place = await self._readers.run(partial(self._read, place=place))
+            wake_up = self._wake.next()
+            found, position = await self._readers.run(partial(self._read, position=position))
             for first in range(0, len(found), self._limit):
                 quiet = 0
                 yield found[first : first + self._limit]
@@ -75,7 +75,7 @@ class Feed:
             quiet += 1
             if quiet % _EMPTY_EVERY == 0:
                 yield []
-            await wait(news, POLL_SECONDS)
+            await wait(wake_up, POLL_SECONDS)
 
     async def _start(self, after: str | None) -> Token:
         end = await self._readers.run(_end)
@@ -86,23 +86,23 @@ class Feed:
             raise HistoryLost(f"The database ends before {after}: it was restored from an older backup.")
         return token
 
-    def _read(self, connection: sqlite3.Connection, place: Token) -> tuple[list[Changed], Token]:
-        """Return the changes behind a place, and the place behind all that was looked at."""
+    def _read(self, connection: sqlite3.Connection, position: Token) -> tuple[list[Changed], Token]:
+        """Return the changes after a position, and the position after everything that was examined."""
         connection.execute("BEGIN")  # one snapshot for both reads
         end = _end(connection)
-        if end == place.seen:
-            return [], place
+        if end == position.seen:
+            return [], position
         marks = ", ".join("?" * len(self._kinds))
         rows = connection.execute(
             f"SELECT kind, key, seq FROM changes WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?",
-            (place.seq, *self._kinds, ROUND + 1),
+            (position.seq, *self._kinds, ROUND + 1),
         ).fetchall()
-        # A complete round saw all there is, so the tail of other kinds' changes need not be walked again.
+        # A complete round saw everything, so the other kinds' changes at the end need not be read again.
         complete = len(rows) <= ROUND
         rows = rows[:ROUND]
-        seq, seen = (end, end) if complete else (rows[-1][2], place.seen)
+        seq, seen = (end, end) if complete else (rows[-1][2], position.seen)
         last = Token(self._database, seq, seen)
-        tokens = [str(Token(self._database, row[2], place.seen)) for row in rows[:-1]] + [str(last)]
+        tokens = [str(Token(self._database, row[2], position.seen)) for row in rows[:-1]] + [str(last)]
         return [Changed(kind, key, token) for (kind, key, _), token in zip(rows, tokens, strict=False)], last
 
 
@@ -111,10 +111,10 @@ def _end(connection: sqlite3.Connection) -> int:
 
 
 def newest(connection: sqlite3.Connection, kinds: Sequence[str]) -> int:
-    """Return the place of the newest change of these kinds or barrier, 0 if there is none.
+    """Return the position of the newest change of these kinds or barrier, 0 if there is none.
 
-    It walks the log backwards. Other kinds' rows at its end are few (a row a record, and records of other kinds are
-    few beside assets), and the index holds all that is looked at.
+    It reads the log backwards. Rows of other kinds at its end are few (there is one row per record, and far fewer
+    records of other kinds than assets), and the index covers everything that is read.
     """
     wanted = tuple(dict.fromkeys([*kinds, MARKER]))
     marks = ", ".join("?" * len(wanted))

@@ -14,7 +14,7 @@ from service.errors import InvalidInput
 from service.ports.store import KINDS, Condition, Exists, In, Order, Range
 
 COLUMNS = "key, rev, tombstone, updated_at, body"
-"""What every read of records selects, in the order that ``rows.record`` takes."""
+"""The columns that every read of records selects, in the order that ``rows.record`` takes."""
 
 _BOUNDS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
@@ -26,11 +26,11 @@ class Sql:
     text: str
     values: tuple[Any, ...] = ()
     scattered: bool = False
-    """Whether an index has the rows in several places, for one of several values: not in the order of keys."""
+    """Whether the index returns rows for several values, one value after the other, so not in the order of keys."""
 
 
 def where_sql(kind: str, where: Mapping[str, Condition]) -> Sql:
-    """Return what comes after WHERE.
+    """Return what follows WHERE.
 
     Raises InvalidInput for a value that no record can hold, ValueError for a malformed path.
     """
@@ -62,7 +62,7 @@ def _range(path: str, wanted: Range) -> Sql:
     if len(types) > 1 or ("true", "false") in types:
         raise InvalidInput(f"The bounds of {path} must be two numbers or two texts.", field=path)
     parts = [f"{column(path)} {sign} ?" for sign, _ in given] or [f"{column(path)} IS NOT NULL"]
-    # SQLite orders every number before every text and reads true as 1, so the type is asked for, too.
+    # SQLite sorts every number before every text and reads true as 1, so the type is compared too.
     parts.append(f"json_type(body, '{json_path(path)}') IN {_literals(types.pop())}")
     return Sql(" AND ".join(parts), tuple(value for _, value in given))
 
@@ -79,10 +79,10 @@ def _any_of(path: str, values: Sequence[Any], *, scalar: bool) -> Sql:
 def _typed(path: str, types: tuple[str, ...], values: list[Any], *, scalar: bool) -> Sql:
     marks = ", ".join("?" * len(values))
     among = f"= {marks}" if len(values) == 1 else f"IN ({marks})"
-    if path == "org_id":  # a column of its own, always text; its affinity would make text of a number
+    if path == "org_id":  # a separate column, always text; its affinity would turn a number into text
         return Sql(f"org_id {among}", tuple(values)) if types == ("text",) else Sql("FALSE")
     place = json_path(path)
-    if scalar:  # written so that an expression index serves it
+    if scalar:  # written so that an expression index can be used
         return Sql(f"({column(path)} {among} AND json_type(body, '{place}') IN {_literals(types)})", tuple(values))
     return Sql(
         f"(json_type(body, '{place}') <> 'object' AND EXISTS (SELECT 1 FROM json_each(body, '{place}') AS item"
@@ -107,14 +107,14 @@ def _literals(names: Sequence[str]) -> str:
 
 
 def page_sql(kind: str, where: Sql, order: Order | None, cursor: Cursor | None) -> list[Sql]:
-    """Return the statements whose rows, one after the other, are a page; each takes the limit as its last parameter.
+    """Return the statements whose rows, one after the other, make up a page; the last parameter is the limit.
 
-    Ordered by a path there are two: the records that have the value, then those that lack it. So each is a walk along
-    an index from a point (keyset paging), whatever the page's depth.
+    Ordered by a path there are two: the records with a value there, then those without. So each statement starts at a
+    point of an index (keyset pagination), however deep the page.
     """
     if order is None:
-        # SQLite would rather look at every record of an organization in the order of keys than sort the few that an
-        # index finds; the plus tells it that no index has this order.
+        # SQLite prefers reading all records of an organization in the order of keys to sorting the few that an index
+        # finds; the unary plus tells it that no index has this order.
         return [_select(kind, "key", where, _behind_key(cursor), "+key" if where.scattered else "key")]
     value = column(order.path)
     missing = _select(kind, "NULL", where, Sql(f"{value} IS NULL"), "key")

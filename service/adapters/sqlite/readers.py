@@ -1,4 +1,4 @@
-"""A few reading connections in threads, so that no read blocks the event loop or another read."""
+"""A few read-only connections in threads, so that no read blocks the event loop or another read."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ T = TypeVar("T")
 
 CONNECTIONS = 4
 READ_SECONDS = 10.0
-"""How long one read may take; then it is interrupted and raises Unavailable."""
-_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
+"""The time limit of a read, after which it is interrupted and raises Unavailable."""
+_STEPS = 20_000  # virtual machine steps between two checks of the clock: about a millisecond
 
 
 class _Local(threading.local):
-    """A thread's connection, and when its read under way must end."""
+    """A thread's connection, and the deadline of its current read."""
 
     connection: sqlite3.Connection | None = None
     deadline: float = 0.0
 
 
 class Readers:
-    """Runs reads on read-only connections, each in one snapshot when it asks for one by BEGIN."""
+    """Runs reads on read-only connections; a read that starts with BEGIN gets a snapshot."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -47,7 +47,7 @@ class Readers:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
 
     async def close(self) -> None:
-        """Finish reads under way and close the connections. Safe to call twice."""
+        """Finish reads in progress and close the connections. Safe to call twice."""
         self._closed = True
         await asyncio.to_thread(self._pool.shutdown)
         while self._connections:

@@ -1,5 +1,5 @@
-# ruff: noqa: S608 - the names in the statements are kinds, which are a table of ours
-"""Records in and out of rows: what a write does inside the writer's transaction."""
+# ruff: noqa: S608 - the names in the statements are kinds, from Assetry's own table
+"""Reading and writing record rows: what a write does within the writer's transaction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def record(kind: str, row: Row) -> Record:
 
 
 def insert(connection: sqlite3.Connection, kind: str, key: str, text: bytes, now: str) -> Record:
-    """Insert a checked body. Raises AlreadyExists; then nothing was written."""
+    """Insert a validated body. Raises AlreadyExists; then nothing was written."""
     body: Body = orjson.loads(text)
     values = (key, now, body.get("org_id"), text.decode())
     try:
@@ -57,7 +57,7 @@ def update(
 
 
 def remove(connection: sqlite3.Connection, kind: str, key: str, expected_rev: int | None, now: str) -> Record:
-    """Leave a tombstone. Raises NotFound, Conflict."""
+    """Replace a record with a tombstone. Raises NotFound, Conflict."""
     before = _current(connection, kind, key, expected_rev)
     body: Body = {} if before.org_id is None else {"org_id": before.org_id}
     connection.execute(
@@ -69,7 +69,7 @@ def remove(connection: sqlite3.Connection, kind: str, key: str, expected_rev: in
 
 
 def log_change(connection: sqlite3.Connection, kind: str, key: str) -> int:
-    """Move a record to the end of the change log and return its place there."""
+    """Move a record to the end of the change log and return its position there."""
     row = connection.execute(
         "INSERT INTO changes (kind, key, seq) VALUES (?, ?, (SELECT ifnull(max(seq), 0) + 1 FROM changes))"
         " ON CONFLICT (kind, key) DO UPDATE SET seq = excluded.seq RETURNING seq",
@@ -79,12 +79,12 @@ def log_change(connection: sqlite3.Connection, kind: str, key: str) -> int:
 
 
 def mark(connection: sqlite3.Connection) -> int:
-    """Write the barrier's marker and return its place in the change log."""
+    """Write the barrier's marker and return its position in the change log."""
     return log_change(connection, MARKER, "barrier")
 
 
 def reserve(connection: sqlite3.Connection, name: str, block: int) -> int:
-    """Take ``block`` numbers of a counter and return the first."""
+    """Reserve ``block`` numbers of a counter and return the first."""
     row = connection.execute(
         "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET last = last + ?2 RETURNING last",
         (name, block),

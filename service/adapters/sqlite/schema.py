@@ -1,8 +1,8 @@
-"""The SQLite file: connections, tables, indexes, and the version of all that.
+"""The SQLite file: connections, tables, indexes, and their version.
 
-Each kind has a table; the expression indexes are made from :data:`service.ports.store.KINDS`. ``changes`` is the change
-log, compacted: it holds one row a record, and every write moves the record's row to the next ``seq``. So the feed never
-loses history and never grows past the number of records.
+Each kind has a table; the expression indexes are created from :data:`service.ports.store.KINDS`. ``changes`` is the
+change log, compacted: it has one row per record, and every write moves the record's row to the next ``seq``. So the
+feed never loses history and never grows beyond the number of records.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from service.errors import SettingsError, Unavailable
 from service.ports.store import KINDS, Index
 
 APPLICATION_ID = 0x41535452
-"""``ASTR``: marks the file as Assetry's (PRAGMA application_id)."""
+"""``ASTR``: identifies the file as Assetry's (PRAGMA application_id)."""
 
 SCHEMA_VERSION = 1
-"""The layout that this code reads and writes (PRAGMA user_version)."""
+"""The version of the layout that this code reads and writes (PRAGMA user_version)."""
 
 OLDEST_SQLITE = (3, 38, 0)
-"""The first version that always has the JSON functions."""
+"""The first version that always includes the JSON functions."""
 
 BUSY_SECONDS = 5.0
 """How long a connection waits for another process's lock."""
 
 _PRAGMAS = (
-    "synchronous = FULL",  # a commit returns once it is on the disk
+    "synchronous = FULL",  # a commit returns when it is on disk
     "fullfsync = ON",  # on macOS a plain fsync does not reach the disk
-    "cache_size = -2000",  # 2 MB a connection: the system caches the file for all of them
+    "cache_size = -2000",  # 2 MB per connection: the operating system caches the file for all of them
 )
-_WRITER_PRAGMA = "journal_size_limit = 67108864"  # 64 MiB: a log that grew longer is cut
+_WRITER_PRAGMA = "journal_size_limit = 67108864"  # 64 MiB: a longer log is truncated
 _READER_PRAGMA = "query_only = ON"
 
 _TABLES = (
@@ -46,9 +46,9 @@ _TABLES = (
 
 
 def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
-    """Open a connection in autocommit mode; transactions are begun by hand.
+    """Open a connection in autocommit mode; transactions are begun explicitly.
 
-    Raises SettingsError when the file is no database.
+    Raises SettingsError when the file is not a database.
     """
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -63,14 +63,14 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, path: Path, database: str) -> str:
-    """Make or check the schema and return the database's id (``database`` if it is new).
+    """Create or check the schema and return the database's id (``database`` if it is new).
 
     Raises:
-        SettingsError: the file is not Assetry's, is from a newer Assetry, or breaks a unique index.
-        Unavailable: another process holds it.
+        SettingsError: the file is not Assetry's, was written by a newer version, or violates a unique index.
+        Unavailable: another process holds a lock on it.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise SettingsError("sqlite3", f"SQLite is {sqlite3.sqlite_version}; Assetry needs 3.38 or later.")
+        raise SettingsError("sqlite3", f"SQLite {sqlite3.sqlite_version} is too old: install 3.38 or later.")
     _check_owner(connection, path)
     _enter_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
@@ -91,9 +91,9 @@ def prepare(connection: sqlite3.Connection, path: Path, database: str) -> str:
 
 
 def table_sql(kind: str) -> str:
-    """Return the statement that makes a kind's table.
+    """Return the statement that creates a kind's table.
 
-    ``body`` is last, so that the other columns are read without it.
+    ``body`` is the last column, so that the others can be read without it.
     """
     return (
         f'CREATE TABLE IF NOT EXISTS "{kind}" (key TEXT NOT NULL PRIMARY KEY, rev INTEGER NOT NULL,'
@@ -102,7 +102,7 @@ def table_sql(kind: str) -> str:
 
 
 def column(path: str) -> str:
-    """Return the SQL expression for a dotted path. Raises ValueError for a malformed one."""
+    """Return the SQL expression of a dotted path. Raises ValueError for a malformed path."""
     return "org_id" if path == "org_id" else f"json_extract(body, '{json_path(path)}')"
 
 
@@ -112,9 +112,9 @@ def json_path(path: str) -> str:
 
 
 def index_sql(kind: str, index: Index) -> str:
-    """Return the statement that makes an index.
+    """Return the statement that creates an index.
 
-    A unique one starts with its last path and treats absent leading values as equal, as MongoDB does (to SQLite two
+    A unique index starts with its last path, and treats absent leading values as equal, as MongoDB does (in SQLite two
     NULLs differ); others end with the key, so that a page in their order needs no sort.
     """
     name = index_name(kind, index)
@@ -127,7 +127,7 @@ def index_sql(kind: str, index: Index) -> str:
 
 
 def org_index_sql(kind: str) -> str:
-    """Return the statement that makes the index of every kind by organization and key: its pages need no sort."""
+    """Return the statement that creates a kind's index by organization and key: its pages need no sort."""
     return f'CREATE INDEX "{kind}:" ON "{kind}" (org_id, key) WHERE tombstone = 0'
 
 
@@ -141,11 +141,11 @@ def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and tables:
-        raise SettingsError("--data", f"{path} is a database of another program: choose another folder.")
+        raise SettingsError("--data", f"{path} belongs to another program: choose another folder.")
     if version > SCHEMA_VERSION:
         raise SettingsError(
             "--data",
-            f"{path} was written by a newer Assetry (schema {version}, this one knows {SCHEMA_VERSION}):"
+            f"{path} was written by a newer version of Assetry (schema {version}; this one supports {SCHEMA_VERSION}):"
             " upgrade Assetry, or choose another folder.",
         )
 
@@ -162,7 +162,7 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
             continue
         if mode != "wal":
-            raise Unavailable("store", "the file system does not allow SQLite's write-ahead log")
+            raise Unavailable("store", "the file system does not support SQLite's write-ahead log")
         return
 
 
@@ -181,5 +181,5 @@ def _sync_indexes(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         except sqlite3.IntegrityError as error:
             raise SettingsError(
-                "--data", f"{path} holds duplicates that the unique index {name} does not allow."
+                "--data", f"{path} contains duplicates, which the unique index {name} does not allow."
             ) from error

@@ -1,4 +1,4 @@
-# ruff: noqa: S608 - the names in the statements are kinds, which are a table of ours
+# ruff: noqa: S608 - the names in the statements are kinds, from Assetry's own table
 """The embedded store: canonical records in one SQLite file."""
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ T = TypeVar("T")
 
 
 class SqliteStore:
-    """The store port on a SQLite file in WAL mode; :class:`service.ports.store.Store` says what each method promises.
+    """The store port on a SQLite file in WAL mode; :class:`service.ports.store.Store` states what each method promises.
 
-    Several processes of one machine may use one file at once. ``path`` is the file; its folder exists.
+    Several processes on one machine may share the file. ``path`` is the file; its folder must exist.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
@@ -54,11 +54,11 @@ class SqliteStore:
         self._database = ""
 
     async def open(self) -> None:
-        """Open the file and make or upgrade its schema.
+        """Open the file, and create or upgrade its schema.
 
         Raises:
-            SettingsError: the file is another program's or a newer Assetry's; names ``--data``.
-            Unavailable: the file cannot be opened, or another process holds it.
+            SettingsError: the file belongs to another program or a newer version; names ``--data``.
+            Unavailable: the file cannot be opened, or another process holds a lock on it.
         """
         writer = Writer(self._open_for_writing, self._wake.set)
         try:
@@ -88,7 +88,7 @@ class SqliteStore:
         return rows.record(kind, row)
 
     async def get_many(self, kind: str, keys: Sequence[str], *, tombstones: bool = False) -> dict[str, Record]:
-        """Return the records that exist, by key."""
+        """Return the existing records, by key."""
         check_kind(kind)
         wanted = orjson.dumps(find_keys(keys)).decode()
         live = "" if tombstones else "AND tombstone = 0"
@@ -105,7 +105,7 @@ class SqliteStore:
         return await self._write(lambda connection: rows.insert(connection, kind, key, text, self._now()))
 
     async def insert_many(self, kind: str, bodies: Mapping[str, Body]) -> dict[str, Record | Exception]:
-        """Insert each record by itself, all in one commit."""
+        """Insert several records in one commit. Each succeeds or fails on its own."""
         check_kind(kind)
         texts = await asyncio.to_thread(checked_many, kind, dict(bodies))
 
@@ -134,7 +134,7 @@ class SqliteStore:
         )
 
     async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
-        """Replace the record by a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
+        """Replace the record with a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
         check_kind(kind)
         find_key(kind, key)
         return await self._write(lambda connection: rows.remove(connection, kind, key, expected_rev, self._now()))
@@ -148,7 +148,7 @@ class SqliteStore:
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        """Return a page of the records that meet every condition. Raises InvalidInput (a value, the cursor)."""
+        """Return a page of the records that meet every condition. Raises InvalidInput (a bad value or cursor)."""
         check_kind(kind)
         check_range("limit", limit, 1000)
         parts = page_sql(kind, where_sql(kind, where), order, read_cursor(order, after))
@@ -156,7 +156,7 @@ class SqliteStore:
         def read(connection: sqlite3.Connection) -> Page:
             connection.execute("BEGIN")  # one snapshot for both parts
             found: list[tuple[Any, ...]] = []
-            for part in parts:  # one row more than asked for tells whether there is a next page
+            for part in parts:  # one row more than requested tells whether there is a next page
                 found += connection.execute(part.text, (*part.values, limit + 1 - len(found)))
                 if len(found) > limit:
                     break
@@ -167,7 +167,7 @@ class SqliteStore:
         return await self._read(read)
 
     async def scan(self, kind: str, *, after: str | None = None, limit: int = 1000) -> list[Record]:
-        """Return up to ``limit`` records behind the key ``after``, in key order, tombstones included."""
+        """Return up to ``limit`` records in key order, after the key ``after``, including tombstones."""
         check_kind(kind)
         check_range("limit", limit, 10_000)
         statement = f'SELECT {COLUMNS} FROM "{kind}" WHERE key > ? ORDER BY key LIMIT ?'
@@ -194,7 +194,7 @@ class SqliteStore:
         return await self._write(lambda connection: rows.reserve(connection, name, block))
 
     def changes(self, after: str | None, *, kinds: Sequence[str], limit: int = 1000) -> AsyncIterator[list[Changed]]:
-        """Yield batches of changes and barriers behind ``after``, for ever. Raises HistoryLost."""
+        """Yield batches of changes and barriers after ``after``, forever. Raises HistoryLost."""
         for kind in kinds:
             check_kind(kind)
         check_range("limit", limit, 10_000)
@@ -213,19 +213,19 @@ class SqliteStore:
         return str(Token(self._database, seq, seq))
 
     def passed(self, token: str, mark: str) -> bool:
-        """Whether a feed that stands at ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
+        """Whether a feed whose last token is ``token`` has passed ``mark``. Raises HistoryLost for a foreign token."""
         return read_token(token, self._database).seen >= read_token(mark, self._database).seq
 
     async def window(self) -> None:
-        """Return that the feed reaches back without end: its log holds the last change of every key."""
+        """Return None: the feed reaches back without limit, as its log holds the last change of every key."""
 
     async def ping(self) -> Mapping[str, Any]:
-        """Return the engine and its version after a read of the file. Raises Unavailable."""
+        """Return the engine and its version after reading from the file. Raises Unavailable."""
         await self._read(lambda connection: connection.execute("SELECT value FROM meta").fetchone())
         return {"engine": "sqlite", "version": sqlite3.sqlite_version}
 
     async def close(self) -> None:
-        """Finish writes under way and close the file. Safe to call twice."""
+        """Finish writes in progress and close the file. Safe to call twice."""
         if self._writer is not None:
             await self._writer.close()
         if self._readers is not None:

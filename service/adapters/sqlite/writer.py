@@ -1,8 +1,8 @@
-"""The one writer of a process: a thread that commits waiting writes together.
+"""The only writer of a process: a thread that commits waiting writes together.
 
-A durable commit costs a sync of the disk whatever it holds. So the thread takes all writes that wait, runs each in a
-savepoint of its own, commits once, and only then answers them: each is durable when its caller goes on, one that fails
-undoes only itself, and under concurrency there are many writes to a sync.
+A durable commit costs a disk sync, however much it contains. So the thread takes all waiting writes, runs each in its
+own savepoint, commits once, and only then answers them: each is durable when its caller continues, a failed one undoes
+only itself, and with concurrent callers many writes share a sync.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from service.errors import AssetryError, Unavailable
 T = TypeVar("T")
 
 MAX_WAITING = 1000
-"""Writes that may wait; more callers wait for room."""
+"""The maximum number of waiting writes; further callers wait for room."""
 MAX_GROUP = 200
-"""Writes in one commit, so that the first of them does not wait long for the last."""
+"""The maximum number of writes per commit, so that the first of them does not wait long for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Outcome:
 
 
 class Writer:
-    """Runs writes, one group after the other.
+    """Runs writes, in groups.
 
     ``open_connection`` is called in the thread; ``committed`` is called on the event loop after each commit.
     """
@@ -75,7 +75,7 @@ class Writer:
             return await future
 
     async def close(self) -> None:
-        """Finish the writes that wait, then end the thread. Safe to call twice."""
+        """Finish the waiting writes, then end the thread. Safe to call twice."""
         if not self._closed:
             self._closed = True
             self._jobs.put(None)
@@ -96,7 +96,7 @@ class Writer:
             connection.close()
 
     def _take(self) -> list[_Job]:
-        """Wait for a job and take what else waits; nothing when the writer ends."""
+        """Wait for a job and take all others that are waiting; return none when the writer ends."""
         first = self._jobs.get()
         if first is None:
             return []
@@ -107,7 +107,7 @@ class Writer:
             except queue.Empty:
                 break
             if job is None:
-                self._jobs.put(None)  # for the next round: this group comes first
+                self._jobs.put(None)  # for the next round: this group is written first
                 break
             group.append(job)
         return group
@@ -124,13 +124,13 @@ class Writer:
 
 
 def _commit(connection: sqlite3.Connection, group: list[_Job]) -> list[_Outcome]:
-    """Run a group in one transaction. When the transaction fails, so does each of its writes: all or nothing."""
+    """Run a group in one transaction. If the transaction fails, all of its writes fail: all or nothing."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_attempt(connection, job) for job in group]
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        with suppress(sqlite3.Error):  # then the next group fails, too, and tries again: the thread must live
+        with suppress(sqlite3.Error):  # then the next group fails too, and tries again: the thread must survive
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         return [_Outcome(job, error=_copy(error)) for job in group]
@@ -142,7 +142,7 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     try:
         value = job.work(connection)
     except sqlite3.Error:
-        raise  # a full disk or a damaged file is everybody's: SQLite may have rolled all back
+        raise  # a full disk or a damaged file affects all writes: SQLite may have rolled everything back
     except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
         connection.execute("ROLLBACK TO one")
         connection.execute("RELEASE one")
@@ -152,7 +152,7 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
 
 
 def _copy(error: sqlite3.Error) -> AssetryError:
-    # Each caller gets an exception of its own: a shared one would collect the tracebacks of all.
+    # Each caller gets an exception of its own: a shared one would accumulate the tracebacks of all.
     copy = translated(error)
     copy.__cause__ = error
     return copy

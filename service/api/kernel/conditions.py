@@ -74,7 +74,7 @@ def condition(headers: Headers, name: str) -> Condition | None:
         item = _ITEM.match(text, at)
         if item is None:
             raise InvalidInput(
-                f"The header {name} is neither * nor a list of entity tags in double quotes.",
+                f"The {name} header must be * or a list of entity tags in double quotes.",
                 field=name,
                 provided=shown(text),
                 expected='"…", as the header ETag of an answer has it; several with commas between them; or *',

@@ -26,26 +26,29 @@ class Failure:
 
 
 CODES: dict[str, tuple[int, str]] = {
-    "VALIDATION_ERROR": (400, "A parameter or the body is wrong; `details` says which field and how to fix it."),
-    "AUTHENTICATION_REQUIRED": (401, "No API key, or one that is not known."),
+    "VALIDATION_ERROR": (400, "A parameter or the body is not valid. `details` says which field, and how to fix it."),
+    "AUTHENTICATION_REQUIRED": (401, "Missing, unknown or revoked API key."),
     "STORAGE_LIMIT_EXCEEDED": (402, "The organization's storage is full."),
     "INSUFFICIENT_SCOPE": (403, "The API key lacks the scope that `details` names."),
     "ASSET_NOT_FOUND": (404, "No such asset in the organization."),
     "NOT_FOUND": (404, "No such record, rendition or path."),
-    "METHOD_NOT_ALLOWED": (405, "The path is there, the method is not; the header Allow lists them."),
-    "CONFLICT": (409, "Something with this name or key exists already, or another writer was faster."),
-    "REQUEST_IN_PROGRESS": (409, "A request with the same Idempotency-Key is under way; Retry-After says when to ask."),
-    "PRECONDITION_FAILED": (412, "The record has changed since: it is not at the rev of If-Match."),
-    "PAYLOAD_TOO_LARGE": (413, "The body or the file is over its limit."),
-    "UNSUPPORTED_MEDIA_TYPE": (415, "The body is neither JSON nor multipart/form-data."),
-    "RANGE_NOT_SATISFIABLE": (416, "The Range lies outside of the file."),
-    "IDEMPOTENCY_KEY_REUSED": (422, "The Idempotency-Key came with another request before; make a new key."),
-    "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded; Retry-After says for how long."),
+    "METHOD_NOT_ALLOWED": (405, "The path does not take this method. The header Allow lists those that it takes."),
+    "CONFLICT": (409, "A record with this name or key already exists, or another writer was faster."),
+    "REQUEST_IN_PROGRESS": (
+        409,
+        "The request with this Idempotency-Key is in progress. Retry-After says when to retry.",
+    ),
+    "PRECONDITION_FAILED": (412, "The record or file has changed: it has none of the entity tags in If-Match."),
+    "PAYLOAD_TOO_LARGE": (413, "The body or the file is too large."),
+    "UNSUPPORTED_MEDIA_TYPE": (415, "The route does not take a body of this Content-Type."),
+    "RANGE_NOT_SATISFIABLE": (416, "The Range lies outside the file."),
+    "IDEMPOTENCY_KEY_REUSED": (422, "The Idempotency-Key was used for a different request. Make a new key."),
+    "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded. Retry-After says for how long."),
     "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
-    "INTERNAL_ERROR": (500, "An error of the service itself; it is in the log under the request id."),
-    "REQUEST_TIMEOUT": (408, "The request's body stopped arriving."),
-    "INSUFFICIENT_STORAGE": (507, "There is no room for the file: whoever runs the service has to make some."),
-    "SERVICE_UNAVAILABLE": (503, "An engine does not answer; Retry-After says when to try again."),
+    "INTERNAL_ERROR": (500, "The service failed. The log has the details under the request id."),
+    "REQUEST_TIMEOUT": (408, "The request body stopped arriving."),
+    "INSUFFICIENT_STORAGE": (507, "Storage is full. Contact the operator."),
+    "SERVICE_UNAVAILABLE": (503, "An engine is not responding. Retry-After says when to retry."),
 }
 """Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
 
@@ -67,7 +70,7 @@ class RangeNotSatisfiable(e.AssetryError):
     """The range lies outside of the file's ``size`` bytes."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The file has {size} bytes.")
+        super().__init__(f"The range lies outside the file, which has {size:,} bytes.")
         self.size = size
 
 
@@ -99,7 +102,7 @@ def failure(error: Exception) -> Failure:
         return _query(error)
     code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), "INTERNAL_ERROR")
     if code == "INTERNAL_ERROR":
-        return _make(code, "The service failed on this request; the log has the details under the request id.", {})
+        return _make(code, "The service failed on this request. The log has the details under the request id.", {})
     if isinstance(error, e.NotFound) and error.kind == "asset":
         code = "ASSET_NOT_FOUND"
     return _make(code, _words(error), _details(error), _headers(error))
@@ -112,7 +115,7 @@ def http_failure(status: int, path: str, method: str, detail: str, headers: Mapp
         case 404:
             return _make("NOT_FOUND", f"There is nothing at {path[:PROVIDED_LIMIT]}.", details, headers)
         case 405:
-            return _make("METHOD_NOT_ALLOWED", f"{method[:20]} is not possible here.", details, headers)
+            return _make("METHOD_NOT_ALLOWED", f"{method[:20]} is not allowed here.", details, headers)
     return Failure(status, "VALIDATION_ERROR", detail, details, headers or {})
 
 
@@ -123,14 +126,14 @@ def _make(code: str, message: str, details: Mapping[str, Any], headers: Mapping[
 def _words(error: Exception) -> str:
     if isinstance(error, e.DeadlineExceeded):
         return (
-            f"The request was not answered within {error.seconds:g} s. What it changed, if anything, is not known: "
-            "send it again with the same Idempotency-Key, or read the record first."
+            f"The request was not answered within {error.seconds:g} s, and may have changed something. "
+            "Send it again with the same Idempotency-Key, or read the record first."
         )
     if isinstance(error, e.StorageFull):
-        return "There is no room for files right now: whoever runs the service has to make some."
+        return "Storage is full. Contact the operator."
     if isinstance(error, e.Unavailable):
         # The engine's own words stay in the log.
-        return f"The {error.engine} engine does not answer right now; try again in {error.retry_after} s."
+        return f"The {error.engine} engine is not responding. Try again in {error.retry_after} s."
     return str(error)
 
 

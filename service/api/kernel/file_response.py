@@ -151,7 +151,7 @@ def _headers(rendition: Rendition, etag: str, *, inline: bool) -> dict[str, str]
 FILE_ANSWERS: Mapping[int, Answer] = {
     200: Answer(bytes, "The file.", "*/*", ("ETag", "Accept-Ranges")),
     206: Answer(bytes, "The part that `Range` asks for.", "*/*", ("ETag", "Accept-Ranges", "Content-Range")),
-    304: Answer(None, "It is what `If-None-Match` names.", headers=("ETag", "Accept-Ranges")),
+    304: Answer(None, "Not modified: the client has it.", headers=("ETag", "Accept-Ranges")),
     307: Answer(
         None,
         "For a signed link: the files' engine gives it, at `Location`, for some minutes.",

@@ -46,7 +46,7 @@ def read_key(request: Request) -> str | None:
         key = re.sub(r'\\(["\\])', r"\1", quoted[1])
     if len(values) > 1 or len(key) > MAX_LENGTH or not _PRINTABLE.fullmatch(key):
         raise InvalidInput(
-            f"The header {HEADER} is given twice, is empty, too long, or not printable ASCII.",
+            f"The {HEADER} header is repeated, empty, too long or not printable ASCII.",
             field=HEADER,
             provided=key[:MAX_LENGTH],
             expected=f"one key of 1 to {MAX_LENGTH} printable ASCII characters, such as a UUID",

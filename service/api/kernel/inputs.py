@@ -53,9 +53,9 @@ class NoParams(Params):
 def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid") -> Model:
     """Read the query parameters; repeated and wrong ones are errors."""
     given: dict[str, str] = {}
-    known = {field.alias or name for name, field in model.model_fields.items()}
+    known = {field.alias or name for name, field in model.model_fields.items()} if unknown == "ignore" else None
     for name, value in request.query_params.multi_items():
-        if unknown == "ignore" and name not in known:
+        if known is not None and name not in known:
             continue
         if name in given:
             raise InvalidInput(f"The parameter {name} is given twice.", field=name, expected="one value")

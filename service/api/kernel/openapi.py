@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,15 +32,15 @@ _STRING: Json = {"type": "string"}
 _HEADERS: Mapping[str, tuple[str, Json]] = {
     "Accept-Ranges": ("`bytes`: parts can be asked for.", _STRING),
     "Content-Range": ("The part that is answered.", _STRING),
-    "ETag": ("The version of what was answered, for `If-Match` and `If-None-Match`.", _STRING),
-    "Location": ("Where the new record is, or what tells how far the work is.", _STRING),
-    "RateLimit": ("What is left of the key's requests, and the seconds until they are counted anew.", _STRING),
-    "RateLimit-Policy": ("How many requests the key's tier allows.", _STRING),
+    "ETag": ("Version of what was answered, for `If-Match` and `If-None-Match`.", _STRING),
+    "Location": ("URL of the new record, or of the operation.", _STRING),
+    "RateLimit": ("Requests that the key has left, and seconds until they are counted anew.", _STRING),
+    "RateLimit-Policy": ("Requests an hour that the key's tier allows.", _STRING),
     "Retry-After": ("Seconds to wait before the next try.", {"type": "integer"}),
     "WWW-Authenticate": ("How to authenticate.", _STRING),
-    INDEX_TOKEN: ("For `wait_for` of a search that must see this write.", _STRING),
-    REPLAYED: ("`true`: this is the answer of an earlier time that the request came.", {"enum": ["true"]}),
-    "X-Request-ID": ("The request's id, also in the log.", _STRING),
+    INDEX_TOKEN: ("Token for `wait_for` of a search that must see this write.", _STRING),
+    REPLAYED: ("`true`: this answer was given to the same request before.", {"enum": ["true"]}),
+    "X-Request-ID": ("Id of the request, also in the log.", _STRING),
 }
 _ERROR_HEADERS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
@@ -65,25 +66,25 @@ class _HeaderParameter:
 _HEADER_PARAMETERS = (
     _HeaderParameter(
         "If-Match",
-        "The ETag that the record must still have, else PRECONDITION_FAILED; of several any one.",
+        "ETag that the record must still have, else the answer is 412. Of several, any one will do.",
         _STRING,
         lambda route: route.versioned and route.changes,
     ),
     _HeaderParameter(
         "If-None-Match",
-        "An ETag that the client has: if it is still that of the record, the answer is 304.",
+        "ETag of what the client has. If the record still has it, the answer is 304.",
         _STRING,
         lambda route: route.versioned and not route.changes,
     ),
     _HeaderParameter(
         IDEMPOTENCY_KEY,
-        "Names the request, so that it can be sent again: it then has one effect and one answer, for a day.",
+        "Identifies the request for a day, so that it can be sent again: it has one effect and one answer.",
         {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[ -~]+$"},
         lambda route: route.idempotent_by_key,
     ),
     _HeaderParameter(
         "Last-Event-ID",
-        "The id of the last event that the client has; the stream goes on behind it.",
+        "Id of the last event that the client has. The stream goes on after it.",
         {"type": "string", "maxLength": event_stream.MAX_EVENT_ID},
         lambda route: route.answer(route.status).media_type == event_stream.MEDIA_TYPE,
     ),
@@ -163,7 +164,8 @@ def document_route(path: str, document: Document, server: str) -> StarletteRoute
     async def endpoint(request: Request) -> Response:
         nonlocal encoded
         request.scope["assetry.route"] = path
-        encoded = encoded or orjson.dumps(document.describe(server))
+        # Half a second of work at the first time, during which other requests go on.
+        encoded = encoded or await asyncio.to_thread(lambda: orjson.dumps(document.describe(server)))
         return Response(encoded, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})
 
     return StarletteRoute(path, endpoint, methods=["GET"])
@@ -187,7 +189,7 @@ class _Schemas:
         inputs: dict[Any, Any] = {
             (model, mode): TypeAdapter(model)
             for models, mode in ((incoming, "validation"), (outgoing, "serialization"))
-            for model in models
+            for model in dict.fromkeys(models)
             if model not in (None, bytes)
         }
         schemas, definitions = TypeAdapter.json_schemas(
@@ -306,7 +308,7 @@ def _responses(dialect: Dialect, route: Route, schemas: _Schemas) -> Json:
     for status in route.answers:
         found[str(status)] = _answer(route.answer(status), _header_names(route, status), schemas)
     if route.versioned and not route.changes:
-        same = Answer(None, "It is what `If-None-Match` names.")
+        same = Answer(None, "Not modified: the client has it.")
         found["304"] = _answer(same, ["X-Request-ID", "RateLimit", "RateLimit-Policy", "ETag"], schemas)
     for status in error_statuses(dialect, route):
         found[str(status)] = _error(status)

@@ -1,1 +1,1 @@
-"""What each command of the command line does. Imported when it runs, so that ``assetry --help`` is quick."""
+"""The implementation of each command. Imported only when the command runs, so that ``assetry --help`` is fast."""

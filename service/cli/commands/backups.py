@@ -36,4 +36,4 @@ async def restore(data: Path | None, org: str, backup_id: str, *, as_json: bool)
     if as_json:
         print_json({"id": record.key, "restored_from": record.body["restored_from"]})
         return
-    print(f"{record.body['restored_from']} is back as {record.key}.")  # noqa: T201
+    print(f"Restored {record.body['restored_from']} as {record.key}.")  # noqa: T201

@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from service.cli.exit_codes import FOUND, OK
+from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, print_table
-from service.runtime.index_admin import letters, lift_halt, open_index_admin, open_library
+from service.runtime.index_admin import clear_halt, open_dead_letters, open_existing, open_index_admin
 from service.settings import Settings
 
 
 async def show(settings: Settings, index: str | None, *, limit: int, as_json: bool) -> int:
-    """Print the open dead letters; returns the exit code."""
-    async with open_library(settings) as base:
-        found = await letters(base, index)
+    """Print the open dead letters and return the exit code."""
+    async with open_existing(settings) as base:
+        found = await open_dead_letters(base, index)
     if as_json:
         print_json([asdict(letter) for letter in found])
-        return FOUND if found else OK
+        return PROBLEMS if found else OK
     if found:
         columns = ("id", "index", "error", "reason", "attempts", "since")
         rows = [(x.asset_id, x.index, x.error_type, x.reason[:200], x.attempts, x.first_at) for x in found[:limit]]
         print_table(columns, rows)
-    console().print(f"{len(found)} documents are refused", markup=False)
-    return FOUND if found else OK
+    console().print(f"{len(found)} dead letters", markup=False)
+    return PROBLEMS if found else OK
 
 
 async def retry(settings: Settings, index: str | None, assets: list[str], *, as_json: bool) -> int:
-    """Write refused documents again and print what became of them; returns the exit code."""
+    """Retry dead letters, print the result and return the exit code."""
     async with open_index_admin(settings) as admin:
         done = await admin.retry(index=index, assets=assets or None)
     if as_json:
-        print_json(asdict(done))
+        print_json({"retried": done.tried, "remaining": done.left})
     else:
-        console().print(f"{done.tried} tried again, {done.left} refused still", markup=False)
-    return FOUND if done.left else OK
+        console().print(f"{done.tried} retried, {done.left} remaining", markup=False)
+    return PROBLEMS if done.left else OK
 
 
 async def resume(settings: Settings, *, as_json: bool) -> int:
-    """Have a halted indexer try again; returns the exit code."""
-    async with open_library(settings) as base:
-        await lift_halt(base)
+    """Resume a halted indexer and return the exit code."""
+    async with open_existing(settings) as base:
+        await clear_halt(base)
     if as_json:
         print_json({"resumed": True})
     else:
-        console().print("a halted indexer tries again within a second or two", markup=False)
+        console().print("a halted indexer resumes within a second or two", markup=False)
     return OK

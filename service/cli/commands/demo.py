@@ -1,4 +1,4 @@
-"""``assetry demo``: the whole path, from made files to faceted answers over HTTP."""
+"""``assetry demo``: the whole path from sample files to faceted search over HTTP."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Query:
 
 
 QUERIES: tuple[Query, ...] = (
-    Query("Words, the best match first", "/assets/search", {"q": "mountain landscape", "type": "image", "limit": "5"}),
+    Query("Words, best match first", "/assets/search", {"q": "mountain landscape", "type": "image", "limit": "5"}),
     Query(
         "Fields, a group, a range and a wildcard, with facets",
         "/assets/search/facets",
@@ -56,7 +56,7 @@ QUERIES: tuple[Query, ...] = (
         },
     ),
     Query(
-        "Everything, counted by type, camera maker and month",
+        "All assets, counted by type, camera make and month",
         "/assets/search/facets",
         {"facets": "type,camera_make,captured_at", "limit": "0"},
     ),
@@ -66,7 +66,7 @@ QUERIES: tuple[Query, ...] = (
         {"query": "sunst~1^2 OR lake", "sort": "-file_size", "limit": "5"},
     ),
     Query(
-        "No pictures; filters as JSON",
+        "Everything except images, with filters as JSON",
         "/assets/search/advanced",
         {"query": "NOT type:image", "filters": '{"file_size": {"gte": 500}}', "facets": "type", "limit": "5"},
     ),
@@ -74,7 +74,7 @@ QUERIES: tuple[Query, ...] = (
 
 
 async def demo(folder: Path, count: int, host: str, port: int, *, once: bool) -> None:
-    """Make, import, search, serve."""
+    """Create the library, import it, run the queries and serve."""
     folder = folder.absolute()
     chosen = settings.load(data=folder / "data", host=host, port=port, log_level="warning", log_format="text")
     configure(chosen)
@@ -86,28 +86,28 @@ async def demo(folder: Path, count: int, host: str, port: int, *, once: bool) ->
         for query in QUERIES:
             answer = await asyncio.to_thread(_get, url, query, key)
             _show(query, answer)
-        _say(url, key, folder)
+        _print_summary(url, key, folder)
         if not once:
-            console().print("Serving until Ctrl-C.")
+            console().print("Serving. Press Ctrl-C to stop.")
             await ended
 
 
 def _make(library: Path, count: int) -> None:
-    """Make the sample library once; a folder without the mark of a whole one is made anew."""
+    """Create the sample library once; an incomplete library is created again."""
     mark = library.with_name("files.complete")
     if mark.exists() and mark.read_text() == str(count):
-        console().print(f"The sample library is there: {library}", markup=False)
+        console().print(f"Using the existing sample library: {library}", markup=False)
         return
     shutil.rmtree(library, ignore_errors=True)
-    console().print(f"Making {count} sample files in {library} …", markup=False)
+    console().print(f"Creating {count} sample files in {library} …", markup=False)
     with progress(quiet=False) as bar:
-        task = bar.add_task("making files", total=count)
+        task = bar.add_task("creating files", total=count)
         make_library(library, count, progress=lambda done, total: bar.update(task, completed=done, total=total))
     mark.write_text(str(count))
 
 
 async def _fill(chosen: Settings, library: Path) -> str:
-    """Import the library and make a key; both as the commands do it."""
+    """Import the library and create an API key, in the same way as the commands do."""
     who = Principal(ORG, USER, frozenset(SCOPES))
     async with open_base(chosen) as base:
         async with open_importer(base) as imports:
@@ -117,18 +117,18 @@ async def _fill(chosen: Settings, library: Path) -> str:
                 summary = await imports.run(who, found, lambda _: bar.advance(task))
         for failed in summary.failed:
             console().print(f"failed: {failed.path}: {failed.message}", markup=False)
-        console().print(f"{summary.imported} files imported, {summary.duplicates} were there already.")
+        console().print(f"{summary.imported} files imported, {summary.duplicates} already present.")
         key, _ = await base.keys.create(ORG, USER, list(SCOPES))
         return key
 
 
 @asynccontextmanager
 async def _serving(chosen: Settings) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
-    """Run the service; the task ends when the server was told to stop."""
+    """Run the service; the task ends when the server is stopped."""
     try:
         listener = bind(chosen.host, chosen.port)
     except SettingsError:
-        listener = bind(chosen.host, 0)  # the port is taken; any other shows as much
+        listener = bind(chosen.host, 0)  # the port is in use; any other will do
     with listener, stoppable() as stop:
         async with open_service(chosen) as service:
             app = create_app(replace(service.context, stopping=stop), service.gauges)
@@ -142,7 +142,7 @@ async def _serving(chosen: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
 
 
 async def _ready(url: str) -> None:
-    """Wait until the service says that the index has caught up."""
+    """Wait until the service reports that the index has caught up."""
 
     def probe() -> bool:
         try:
@@ -163,7 +163,7 @@ def _get(url: str, query: Query, key: str) -> dict[str, Any]:
     with urlopen(request, timeout=30) as answer:  # noqa: S310
         body: dict[str, Any] = orjson.loads(answer.read())
     if "total_count" not in body:
-        raise Unavailable("demo", "the service's answer holds no total_count")
+        raise Unavailable("demo", "the response of the service has no total_count")
     return body
 
 
@@ -180,7 +180,7 @@ def _show(query: Query, answer: dict[str, Any]) -> None:
         print_table((name, "count"), list(counts.items())[:8])
 
 
-def _say(url: str, key: str, folder: Path) -> None:
+def _print_summary(url: str, key: str, folder: Path) -> None:
     lines = f"""
 API key   {key}
 API       {url}{_PREFIX}/assets/search?q=mountain

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from service import settings
-from service.cli.exit_codes import FOUND, OK
+from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, progress
 from service.core.access.keys import SCOPES, Principal
 from service.core.files.imports import ImportOutcome, ImportSummary, Source
@@ -20,10 +20,10 @@ from service.runtime.bootstrap import open_base, open_importer
 
 
 async def import_paths(data: Path | None, org: str, user: str, paths: list[Path], *, as_json: bool, quiet: bool) -> int:
-    """Import and report; returns the exit code."""
+    """Import, report and return the exit code."""
     for path in paths:
         if not path.exists():
-            raise InvalidInput(f"There is no file or folder {path}.", field="PATH", provided=str(path))
+            raise InvalidInput(f"The file or folder {path} does not exist.", field="PATH", provided=str(path))
     who = Principal(org, user, frozenset(SCOPES))
     started = time.perf_counter()
     async with open_base(settings.load(data=data)) as base, open_importer(base) as imports:
@@ -32,11 +32,11 @@ async def import_paths(data: Path | None, org: str, user: str, paths: list[Path]
             summary = await imports.run(who, _sources(walk(paths, report.skipped)), report)
     seconds = time.perf_counter() - started
     _print(summary, report.skips, seconds, as_json=as_json)
-    return FOUND if summary.failed else OK
+    return PROBLEMS if summary.failed else OK
 
 
 class _Report:
-    """Moves the bar, and says of each failed file why as it happens."""
+    """Advances the progress bar and reports failed files as they occur."""
 
     def __init__(self, bar: Progress, total: int, *, as_json: bool) -> None:
         self._bar = bar
@@ -45,10 +45,10 @@ class _Report:
         self.skips: Counter[str] = Counter()
 
     def skipped(self, found: SkippedPath) -> None:
-        """Count what the walk passed over, and say what could not be read."""
+        """Count a skipped path, and report it if it could not be read."""
         self.skips[found.reason] += 1
         if found.reason == "unreadable" and not self._as_json:
-            self._bar.console.print(f"skipped: {found.path}: it cannot be read", markup=False)
+            self._bar.console.print(f"skipped: {found.path}: cannot be read", markup=False)
 
     def __call__(self, outcome: ImportOutcome) -> None:
         self._bar.advance(self._task)
@@ -75,7 +75,7 @@ def _print(summary: ImportSummary, skips: Counter[str], seconds: float, *, as_js
         )
         return
     console().print(
-        f"{summary.imported} imported, {summary.duplicates} already there, {len(summary.failed)} failed "
+        f"{summary.imported} imported, {summary.duplicates} already present, {len(summary.failed)} failed "
         f"({seconds:.1f} s, {rate:.0f} files/s)",
         markup=False,
     )

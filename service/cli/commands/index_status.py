@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.cli.exit_codes import FOUND, OK
+from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, print_table
-from service.runtime.index_admin import open_library
+from service.runtime.index_admin import open_existing
 from service.runtime.index_report import index_report
 from service.settings import Settings
 
@@ -14,27 +14,27 @@ _ROWS = (
     ("state", "state"),
     ("reason", "reason"),
     ("last_error", "last error"),
-    ("fix", "to do"),
+    ("fix", "fix"),
     ("engine_error", "engine"),
     ("service", "service"),
     ("assets", "assets"),
     ("lag_seconds", "lag (s)"),
     ("rate", "records/s"),
-    ("window_hours", "feed window left (h)"),
+    ("feed_window_hours", "feed window left (h)"),
     ("dead_letters", "dead letters"),
 )
-"""What people are shown: the report's fields in order, with their titles."""
+"""The fields of the report in display order, with their labels."""
 
 
 async def status(settings: Settings, *, as_json: bool) -> int:
-    """Print how the index is; returns the exit code."""
-    async with open_library(settings) as base:
+    """Print the status of the index and return the exit code."""
+    async with open_existing(settings) as base:
         report = await index_report(base)
     if as_json:
         print_json(report)
     else:
         _show(report)
-    return OK if report["ready"] and not report.get("degraded") else FOUND
+    return OK if report["ready"] and not report.get("degraded") else PROBLEMS
 
 
 def _show(report: dict[str, Any]) -> None:
@@ -51,16 +51,16 @@ def _show(report: dict[str, Any]) -> None:
 
 
 def _work(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return rows about who leads, and about what was or is being done."""
+    """Return the rows about the leader, the last reindex and the last verify."""
     rows: list[tuple[str, str]] = []
     if lease := report["lease"]:
-        holder = "nobody" if lease["holder"] is None else lease["holder"] + (" (dead)" if lease["dead"] else "")
+        holder = "none" if lease["holder"] is None else lease["holder"] + (" (dead)" if lease["dead"] else "")
         rows.append(("leader", f"{holder}, fence {lease['fence']}"))
     if reindex := report["reindex"]:
         counted = f", {reindex['done']} of {reindex['total']}" if reindex["total"] else ""
         why = f": {reindex['reason']}" if reindex["reason"] else ""
         rows.append(("last reindex", f"{reindex['stage']}{counted}, into {reindex['index']}{why}"))
-    if verified := report["verified"]:
+    if verified := report["last_verify"]:
         found = ", ".join(f"{count} {drift}" for drift, count in verified["differences"].items() if count)
         rows.append(("last verify", f"{verified['at']}: {found or 'clean'}, {verified['checked']} compared"))
     return rows

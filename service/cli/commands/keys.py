@@ -13,12 +13,12 @@ from service.times import shown
 
 
 async def create(data: Path | None, org: str, user: str, scopes: str, tier: str, *, as_json: bool) -> None:
-    """Make a key and print it."""
+    """Create a key and print it."""
     for name, value in (("--org", org), ("--user", user)):
         if not value.strip() or len(value) > 256:
             raise InvalidInput(f"{name} must have 1 to 256 characters.", field=name, provided=value)
     if tier not in TIERS:
-        raise InvalidInput(f"There is no tier {tier!r}.", field="--tier", expected=", ".join(TIERS))
+        raise InvalidInput(f"Unknown tier {tier!r}.", field="--tier", expected=", ".join(TIERS))
     wanted = parse_scopes(scopes)
     async with open_base(settings.load(data=data)) as base:
         key, record = await base.keys.create(org, user, wanted, tier)
@@ -59,4 +59,4 @@ async def revoke(data: Path | None, key_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"id": record.key, "revoked_at": shown(record.body["revoked_at"])})
         return
-    print(f"{record.key} is revoked.")  # noqa: T201
+    print(f"Revoked {record.key}.")  # noqa: T201

@@ -21,7 +21,7 @@ from service.runtime.bootstrap import open_base, open_search
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for, as typed."""
+    """The options of the command, as typed."""
 
     query: str
     facets: str = ""
@@ -48,7 +48,7 @@ class Options:
 
 
 async def search(data: Path | None, org: str, options: Options, *, as_json: bool) -> None:
-    """Search and print."""
+    """Search and print the results."""
     request = options.request()
     who = Principal(org, "cli", frozenset(SCOPES))
     async with open_base(settings.load(data=data)) as base, open_search(base) as searches:
@@ -79,7 +79,7 @@ def show(found: SearchResult, results: list[dict[str, Any]], query: str) -> None
         console().print(f"did you mean: {found.suggestion}", markup=False)
     title = f"{query or 'everything'}: {found.total} found"
     print_table(
-        ("id", "type", "title", "tags", "taken or made"),
+        ("id", "type", "title", "tags", "date"),
         [
             (
                 hit["id"],
@@ -104,5 +104,5 @@ def _marks(hit: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def unmarked(fragment: str) -> str:
-    """Return a highlight for a terminal: the words found between ``*``, the HTML escapes undone."""
+    """Return a highlight for a terminal: matches between ``*``, HTML escapes decoded."""
     return html.unescape(fragment.replace(OPEN, "*").replace(CLOSE, "*"))

@@ -1,4 +1,4 @@
-"""``assetry serve``, ``assetry index follow``, ``assetry work``: processes that run until they are told to stop."""
+"""``assetry serve``, ``assetry index follow``, ``assetry work``: processes that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _log = structlog.get_logger("assetry.serve")
 
 
 async def serve(settings: Settings, *, everything: bool) -> None:
-    """Serve the API until told to stop, and in the same process what no other one runs."""
-    _begin(settings)
+    """Run the API until stopped, together with the roles that need no process of their own."""
+    _configure_logging(settings)
     with bind(settings.host, settings.port) as listener, stoppable() as stop:
         url = address(listener)
         async with open_service(settings, everything=everything) as service:
-            line = await _line(service, url)
+            line = await _banner(service, url)
             app = create_app(replace(service.context, stopping=stop), service.gauges)
             server = Server(app, lambda: _announce(line), settings.shutdown_seconds)
             exclusive = engines.is_exclusive(settings)
@@ -39,49 +39,49 @@ async def serve(settings: Settings, *, everything: bool) -> None:
 
 
 async def follow(settings: Settings) -> None:
-    """Run the indexer until told to stop."""
+    """Run the indexer until stopped."""
     await _run(settings, open_indexer)
 
 
 async def work(settings: Settings) -> None:
-    """Run jobs until told to stop."""
+    """Run jobs until stopped."""
     await _run(settings, open_worker)
 
 
 async def _run(settings: Settings, opened: Callable[[Settings], AbstractAsyncContextManager[Role]]) -> None:
-    """Run a role, and answer what operators ask where there is a port for it."""
-    _begin(settings)
+    """Run a role, with health checks and metrics if a port is configured."""
+    _configure_logging(settings)
     with stoppable() as stop:
         if settings.ops_port is None:
             async with opened(settings) as role:
-                _announce(await _line(role, None))
+                _announce(await _banner(role, None))
                 await stop.wait()
                 _log.info("stopping")
             return
         with bind(settings.host, settings.ops_port) as listener:
             async with opened(settings) as role:
-                line = await _line(role, address(listener))
+                line = await _banner(role, address(listener))
                 app = create_ops_app(role.probes, role.gauges)
                 await Server(app, lambda: _announce(line), settings.shutdown_seconds).run_on(listener, stop)
                 _log.info("stopping")
 
 
-def _begin(settings: Settings) -> None:
-    """Set up the log, and say in it what of the environment is a setting to nobody."""
+def _configure_logging(settings: Settings) -> None:
+    """Configure logging, and log a warning for each unknown setting in the environment."""
     configure(settings)
     for name, near in unknown(os.environ).items():
-        _log.warning("no such setting", variable=name, meant=near)
+        _log.warning("unknown setting", variable=name, suggestion=near)
 
 
-async def _line(process: Service | Role, url: str | None) -> str:
-    """Return the line that says what a process runs, on which engines and where it listens."""
+async def _banner(process: Service | Role, url: str | None) -> str:
+    """Return the line that says which roles a process runs, on which engines, and where it listens."""
     on = await _engines(process)
     where = f"; listens on {url}" if url else ""
     return f"Assetry runs {', '.join(process.runs)}: {on}{where}"
 
 
 async def _engines(process: Service | Role) -> str:
-    """Return the engines of a process for people: ``store mongodb 7.0.5, files s3``."""
+    """Return the engines of a process for display: ``store mongodb 7.0.5, files s3``."""
     asked = {port: probe for port, probe in process.probes.items() if port != "index"}
     facts = await asyncio.gather(*(probe() for probe in asked.values()))
     named = [

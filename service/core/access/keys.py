@@ -53,7 +53,7 @@ class Principal:
     def allow(self, scope: str) -> None:
         """Raise NotAllowed unless the key holds ``scope``."""
         if scope not in self.scopes and not self.is_admin:
-            raise NotAllowed(f"The API key does not have the scope {scope}.", scope=scope)
+            raise NotAllowed(f"The API key lacks the scope {scope}.", scope=scope)
 
 
 def parse_scopes(text: str) -> list[str]:
@@ -133,7 +133,7 @@ class Keys:
         page = await self._store.find("key", {"hash": digest}, limit=1)
         if not page.records or page.records[0].body.get("revoked_at"):
             self._cache.pop(digest, None)
-            raise NotAuthenticated("The API key is not known, or it was revoked.")
+            raise NotAuthenticated("Unknown or revoked API key.")
         record = page.records[0]
         body = record.body
         return Principal(

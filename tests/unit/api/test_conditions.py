@@ -92,7 +92,7 @@ def test_lists_of_tags(text: str, tags: tuple[Tag, ...]) -> None:
 )
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
 def test_what_is_no_list_of_tags_is_refused(name: str, text: str) -> None:
-    with pytest.raises(InvalidInput, match=f"The header {name} is neither") as caught:
+    with pytest.raises(InvalidInput, match=f"The {name} header must be") as caught:
         condition(headers(**{name: text}), name)
     assert (caught.value.field, caught.value.provided) == (name, text)
 

@@ -6,7 +6,7 @@ import pytest
 
 from indexer.indexes.plan import Stage
 from indexer.reindex.result import ReindexProgress
-from service.cli.commands.indexing import SAID_AFTER, Bar
+from service.cli.commands.indexing import REPORT_WAIT_AFTER, Bar
 from service.cli.output import progress
 from tests.support.memory_engine import HandClock
 
@@ -19,12 +19,12 @@ def test_what_is_waited_for_long_is_said_once(capsys: pytest.CaptureFixture[str]
         say = Bar(bar, clock.monotonic)
         for told, after, said in [
             (FULL, 0.0, ""),
-            (FULL, SAID_AFTER / 2, ""),
+            (FULL, REPORT_WAIT_AFTER / 2, ""),
             (ReindexProgress(Stage.FILLING, 5, 10), 1.0, ""),
-            (FULL, SAID_AFTER, ""),
-            (FULL, SAID_AFTER, "filling, waits for the engine answers 429 cluster_block_exception\n"),
-            (FULL, SAID_AFTER, ""),
-            (ReindexProgress(Stage.FILLING, waits="something else"), 1.0, "filling, waits for something else\n"),
+            (FULL, REPORT_WAIT_AFTER, ""),
+            (FULL, REPORT_WAIT_AFTER, "filling, waiting: the engine answers 429 cluster_block_exception\n"),
+            (FULL, REPORT_WAIT_AFTER, ""),
+            (ReindexProgress(Stage.FILLING, waits="something else"), 1.0, "filling, waiting: something else\n"),
         ]:
             clock.move(after)
             say(told)

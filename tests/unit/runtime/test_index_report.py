@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from service.runtime.index_report import _asked
+from service.runtime.index_report import _ask_service
 
 INDEX = b'{"engines": {"index": {"state": "following", "ready": true}}}'
 
@@ -36,9 +36,9 @@ def http(status: str, body: bytes) -> bytes:
     [
         (http("200 OK", INDEX), "following"),
         (http("503 Service Unavailable", INDEX), "following"),
-        (b"", "the service does not answer"),
-        (b"garbage", "the service does not answer"),
-        (http("200 OK", INDEX)[:-9], "the service does not answer"),
+        (b"", "the service does not respond"),
+        (b"garbage", "the service does not respond"),
+        (http("200 OK", INDEX)[:-9], "the service does not respond"),
         (http("404 Not Found", b"<html>"), "is not the service"),
         (http("200 OK", b"{}"), "is not the service"),
         (http("200 OK", b'["engines"]'), "is not the service"),
@@ -48,5 +48,5 @@ async def test_each_answer_is_a_state(monkeypatch: pytest.MonkeyPatch, answer: b
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     async with answering(answer) as url:
-        said = await asyncio.to_thread(_asked, url)
+        said = await asyncio.to_thread(_ask_service, url)
     assert state in said["state"]

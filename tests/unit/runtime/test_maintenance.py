@@ -28,4 +28,4 @@ async def test_files_are_swept_at_once_and_again_whatever_happens() -> None:
     async with AsyncExitStack() as stack:
         run_maintenance(files, stack, every=0.001)
         await until(lambda: files.swept >= 2, "the files were swept twice")
-    assert not [task for task in asyncio.all_tasks() if task.get_name() == "housekeeping"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "maintenance"]

@@ -56,9 +56,9 @@ async def test_when_an_index_is_ready(status: FollowerStatus, ready: bool, degra
     ("redis", "code", "status"),
     [
         (well, 200, "ready"),
-        (probes.dispensable(well), 200, "ready"),
+        (probes.optional(well), 200, "ready"),
         (away, 503, "not_ready"),
-        (probes.dispensable(away), 200, "degraded"),
+        (probes.optional(away), 200, "degraded"),
     ],
 )
 async def test_what_an_engine_that_is_away_does(redis: Probe, code: int, status: str) -> None:
@@ -68,13 +68,13 @@ async def test_what_an_engine_that_is_away_does(redis: Probe, code: int, status:
 
 
 async def test_an_engine_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "_PATIENCE", 0.01)
-    answer = await asked("/readyz", jobs=probes.dispensable(hanging))
+    monkeypatch.setattr(probes, "_OPTIONAL_TIMEOUT", 0.01)
+    answer = await asked("/readyz", jobs=probes.optional(hanging))
     assert answer.json()["engines"]["jobs"]["degraded"] is True
 
 
 async def test_metrics_name_the_engines() -> None:
-    text = (await asked("/metrics", store=well, jobs=probes.dispensable(away))).text
+    text = (await asked("/metrics", store=well, jobs=probes.optional(away))).text
     assert 'assetry_engine_up{port="store"} 1.0' in text
     assert 'assetry_engine_up{port="jobs"} 0.0' in text
     assert 'assetry_engine_info{engine="sqlite",port="store",version="3.40"} 1.0' in text

@@ -139,7 +139,7 @@ def test_one_that_ends_is_said_at_once_with_its_last_words(monkeypatch: pytest.M
     monkeypatch.setattr(Container, "started", "running")
     monkeypatch.setattr(Container, "made", [])
     monkeypatch.setattr(containers, "_CHECKS", {"redis": ended})
-    with pytest.raises(Failed, match=r"redis.* ended while it started: no space left"), contained(["redis"]):
+    with pytest.raises(Failed, match=r"redis.* exited while starting: no space left"), contained(["redis"]):
         pytest.fail("it had ended")
 
 

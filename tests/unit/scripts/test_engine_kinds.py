@@ -70,8 +70,8 @@ def test_a_build_that_fails_says_why(path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (Minio(), "needs `minio` on PATH, or Go to build it"),
-        (Toxiproxy(), "needs `toxiproxy-server` on PATH, or Go to build it"),
+        (Minio(), "requires `minio` on PATH, or Go to build it"),
+        (Toxiproxy(), "requires `toxiproxy-server` on PATH, or Go to build it"),
         (Redis(), "apt-get install redis-server"),
     ],
     ids=lambda value: type(value).__name__,
@@ -85,7 +85,7 @@ def test_no_server_for_documents(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """The stand-in is in the environment of the tests, so it is hidden; the driver stays."""
     monkeypatch.setattr(mongodb, "STAND_IN", "no-such-program")
     with pytest.raises(
-        Missing, match=r"needs a server's URL in ASSETRY_TEST_MONGODB_URL, a `mongod` on PATH, or no-such"
+        Missing, match=r"requires a server URL in ASSETRY_TEST_MONGODB_URL, a `mongod` on PATH, or no-such"
     ):
         Mongodb().obtain()
     found = _program(path, "mongod")
@@ -112,7 +112,7 @@ def test_a_server_of_documents_is_started_as_a_replica_set(path: Path, tmp_path:
     place.mkdir()
     daemon = Mongodb().launch(place)
     _ended(daemon)
-    words = daemon.last_words()
+    words = daemon.log_tail()
     assert "--replSet assetry" in words
     assert "--bind_ip 127.0.0.1" in words
     assert f"--port {(place / 'port').read_text()}" in words
@@ -126,7 +126,7 @@ def test_the_credentials_of_an_instance_are_its_own_and_stay(path: Path, tmp_pat
         place.mkdir(exist_ok=True)
         daemon = Minio().launch(place)
         _ended(daemon)
-        said.append(daemon.last_words().splitlines()[-1])
+        said.append(daemon.log_tail().splitlines()[-1])
     assert said[0] == said[1] != said[2]
     assert len(said[0]) > 40
 

@@ -135,7 +135,7 @@ def test_the_id_of_another_process_is_left_alone(small: Engine, tmp_path: Path) 
 
 def test_what_an_engine_says_when_it_does_not_start_is_shown() -> None:
     engine = Engine("small", VARIABLE, Small("raise SystemExit('no room on the disk')"))
-    with pytest.raises(Failed, match=r"(?s)ended while it started.*no room on the disk"):
+    with pytest.raises(Failed, match=r"(?s)exited while starting.*no room on the disk"):
         engine.up()
 
 
@@ -152,7 +152,7 @@ def test_an_engine_says_what_it_is_and_where_it_is_from(small: Engine, monkeypat
     monkeypatch.setenv(VARIABLE, url)
     assert small.about(url) == "SimpleHTTP (made for tests)"
     monkeypatch.setenv(VARIABLE, "http://127.0.0.1:9")
-    assert small.about("http://127.0.0.1:9") == f"does not say what it is (given by {VARIABLE})"
+    assert small.about("http://127.0.0.1:9") == f"unknown server (set by {VARIABLE})"
 
 
 def test_one_that_is_missing_does_not_stop_the_others(small: Engine) -> None:
@@ -247,5 +247,5 @@ def test_the_first_java_that_is_new_enough(tmp_path: Path, monkeypatch: pytest.M
 def test_no_java_is_said_with_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENSEARCH_JAVA_HOME", str(_java(tmp_path / "old", "17.0.15")))
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "none"))
-    with pytest.raises(Missing, match=r"needs Java 99 or later; found .*old \(17\).*none \(no Java\)"):
+    with pytest.raises(Missing, match=r"requires Java 99 or later; found .*old \(17\).*none \(no Java\)"):
         java_home(99)

@@ -34,7 +34,7 @@ def test_addresses_are_for_programs_and_what_they_are_for_people() -> None:
     done = _engines("up", "redis", "minio")
     assert done.returncode == 0
     assert done.stdout.splitlines() == [f"ASSETRY_TEST_REDIS_URL={NOBODY}", f"ASSETRY_TEST_S3_URL={NOBODY}"]
-    assert "redis: does not say what it is (given by ASSETRY_TEST_REDIS_URL)" in done.stderr
+    assert "redis: unknown server (set by ASSETRY_TEST_REDIS_URL)" in done.stderr
     assert json.loads(_engines("urls", "--json", "redis").stdout) == {"redis": NOBODY}
 
 
@@ -42,14 +42,14 @@ def test_what_does_not_run_is_said() -> None:
     done = _engines("urls", "redis", "minio", ASSETRY_TEST_REDIS_URL="")
     assert done.returncode == 1
     assert done.stdout == f"ASSETRY_TEST_S3_URL={NOBODY}\n"
-    assert "redis: does not run; scripts/engines up redis" in done.stderr
+    assert "redis: not running; start it with scripts/engines up redis" in done.stderr
 
 
 def test_what_is_missing_is_said_and_the_others_are_there(tmp_path: Path) -> None:
     done = _engines("up", "redis", "minio", ASSETRY_TEST_REDIS_URL="", PATH=str(tmp_path))
     assert done.returncode == 3
     assert done.stdout == f"ASSETRY_TEST_S3_URL={NOBODY}\n"
-    assert "redis: needs `redis-server` on PATH" in done.stderr
+    assert "redis: requires `redis-server` on PATH" in done.stderr
 
 
 def test_a_home_that_can_not_be_written_to_stops_what_needs_it_alone(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_home_that_can_not_be_written_to_stops_what_needs_it_alone(tmp_path: P
     done = _engines("up", JAVA_HOME=str(java), XDG_CACHE_HOME=str(tmp_path / "file" / "cache"), **lacking)
     assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
     for name in ("opensearch", "minio"):
-        assert f"{name}: needs a folder to keep programs in: {tmp_path}/file/cache/assetry: " in done.stderr
+        assert f"{name}: requires a folder for programs: {tmp_path}/file/cache/assetry: " in done.stderr
     assert "XDG_CACHE_HOME" in done.stderr
     assert f"ASSETRY_TEST_REDIS_URL={NOBODY}" in done.stdout
 
@@ -112,11 +112,11 @@ def test_a_request_to_end_goes_on_to_the_command() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("up", "mysql"), "there is no engine mysql"),
-        (("run", "redis"), "takes `-- COMMAND …`"),
-        (("up", "redis", "--", "true"), "takes `-- COMMAND …`"),
-        (("up", "--docker"), "--docker goes with `run`"),
-        (("run", "--docker", "toxiproxy", "--", "true"), "there is no engine toxiproxy"),
+        (("up", "mysql"), "unknown engine mysql"),
+        (("run", "redis"), "`-- COMMAND …` is required for `run`"),
+        (("up", "redis", "--", "true"), "`-- COMMAND …` is required for `run`"),
+        (("up", "--docker"), "--docker can only be used with `run`"),
+        (("run", "--docker", "toxiproxy", "--", "true"), "unknown engine toxiproxy"),
     ],
     ids=str,
 )
@@ -131,4 +131,4 @@ def test_without_docker_one_line_says_so() -> None:
     assert done.returncode == 3
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith("docker: no Docker engine answers")
+    assert line.startswith("docker: no Docker engine responds")

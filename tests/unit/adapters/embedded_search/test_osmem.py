@@ -118,7 +118,7 @@ async def test_a_server_that_ends_at_once_is_unavailable_with_its_last_words(tmp
     script = tmp_path / "server"
     script.write_text("#!/bin/sh\necho no license >&2\nexit 3\n")
     script.chmod(0o755)
-    with pytest.raises(Unavailable, match="ended with 3: no license"):
+    with pytest.raises(Unavailable, match="exited with status 3: no license"):
         await OsmemProcess(str(script)).start()
 
 

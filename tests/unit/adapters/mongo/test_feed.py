@@ -255,7 +255,7 @@ async def test_an_idle_feed_passes_a_position_without_another_write(server: Mong
 async def test_an_idle_feed_renews_its_token_now_and_then(
     server: MongoServer, store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.adapters.mongo.feed.MARK_SECONDS", 0.05)
+    monkeypatch.setattr("service.adapters.mongo.feed.PROGRESS_SECONDS", 0.05)
     async with feed(store, token(50)) as changes:
         server.script("getMore", batch(token=resume_token(60)), batch(token=resume_token(60)))
         (mark,) = (await until(changes, bool))[:1]

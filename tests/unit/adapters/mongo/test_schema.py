@@ -31,7 +31,7 @@ def indexes(kind: str, without: str = "", **changed: Any) -> Document:
     listed: list[Document] = [{"v": 2, "key": {"_id": 1}, "name": "_id_"}]
     for wanted in wanted_indexes(kind):
         if wanted.name != without:
-            listed.append({"v": 2, **wanted.spec(), **(changed if wanted.name == changed.get("name") else {})})
+            listed.append({"v": 2, **wanted.command(), **(changed if wanted.name == changed.get("name") else {})})
     return found(*listed)
 
 

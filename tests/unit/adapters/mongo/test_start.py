@@ -55,8 +55,8 @@ SETS: dict[str, tuple[Document, str, str]] = {
     "a standalone, asked as a set": (ALONE, "?replicaSet=rs0", "--replSet"),
     "a standalone, asked directly": (ALONE, "?replicaSet=rs0&directConnection=true", "with --replSet rs0"),
     "a standalone without sessions": ({**ALONE, "logicalSessionTimeoutMinutes": None}, "", "with --replSet rs0"),
-    "a set of another name": ({}, "?replicaSet=rs1", "fix replicaSet"),
-    "a set of another name, asked directly": ({}, "?replicaSet=rs1&directConnection=true", "fix replicaSet"),
+    "a set of another name": ({}, "?replicaSet=rs1", "correct replicaSet"),
+    "a set of another name, asked directly": ({}, "?replicaSet=rs1&directConnection=true", "correct replicaSet"),
     "not initiated": (GHOST, "", "rs.initiate"),
     "not initiated, asked as a set": (GHOST, "?replicaSet=rs0", "rs.initiate"),
     "members that are not reached": (ELSEWHERE, "?replicaSet=rs0", "directConnection=true"),
@@ -78,7 +78,7 @@ URLS = {
     "mongodb:/nonsense": "URL",
     "mongodb://user:pass:word@host/": "URL",
     "mongodb://127.0.0.1/?w=banana&tls=perhaps": "URL",
-    "mongodb://no-such-host.invalid:27017/": "name is not known",
+    "mongodb://no-such-host.invalid:27017/": "cannot resolve the host name",
 }
 
 

@@ -28,7 +28,7 @@ async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         await store_at(path).open()
     assert caught.value.setting == "--data"
-    assert "newer Assetry" in caught.value.message
+    assert "newer version" in caught.value.message
 
 
 async def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -103,11 +103,11 @@ async def test_without_a_write_ahead_log_there_is_no_store() -> None:
     ("name", "kind", "message"),
     [
         ("SQLITE_FULL", Unavailable, "disk is full"),
-        ("SQLITE_IOERR_WRITE", Unavailable, "cannot be read or written"),
+        ("SQLITE_IOERR_WRITE", Unavailable, "reading or writing the disk failed"),
         ("SQLITE_BUSY_SNAPSHOT", Unavailable, "locked"),
         ("SQLITE_CORRUPT_INDEX", Unavailable, "damaged"),
         ("SQLITE_READONLY_DBMOVED", Unavailable, "read-only"),
-        ("SQLITE_TOOBIG", TooLarge, "larger"),
+        ("SQLITE_TOOBIG", TooLarge, "maximum size"),
         ("SQLITE_ERROR", Unavailable, "reported an error"),
         (None, Unavailable, "reported an error"),
     ],
@@ -171,7 +171,7 @@ async def test_the_file_is_durable_and_concurrent_by_its_settings(tmp_path: Path
 
 async def test_an_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 2))
-    with pytest.raises(SettingsError, match="needs 3"):
+    with pytest.raises(SettingsError, match="install 3"):
         await store_at(tmp_path / "store.sqlite").open()
 
 

@@ -143,7 +143,7 @@ async def _write(world: World, key: str, at: int, **fields: Any) -> None:
     await world.write(INDEX, [BulkItem(key, at, {"deleted": False, **source, **fields})])
 
 
-async def test_repair_mends_every_class(world: World) -> None:
+async def test_repair_fixes_every_class(world: World) -> None:
     await damage(world)
     world.late = {"asset_9"}  # raised by the repair, then brought by the feed
     report = await world.verify(repair=world.write).run()
