@@ -10,7 +10,17 @@ from service.api.kernel.context import Probe
 from service.api.ops.metrics import Gauges
 from service.errors import SettingsError
 from service.runtime import engines
-from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, probes
+from service.runtime.bootstrap import (
+    Base,
+    handle_operations,
+    index_consistency,
+    ingest_workers,
+    open_base,
+    open_follower,
+    open_jobs,
+    open_search,
+    probes,
+)
 from service.runtime.index_metrics import IndexTimes, collector
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import index_probe, optional
@@ -52,9 +62,13 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
     """
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings))
-        jobs, _ = await open_jobs(base, stack)
+        queue = await open_jobs(base, stack)
+        workers = ingest_workers(settings)
+        stack.push_async_callback(workers.close)
+        handle_operations(base, queue, workers, lambda: open_search(base), await index_consistency(base, stack))
+        stack.push_async_callback(queue.jobs.close)
         redis = await engines.open_redis(settings, stack)
-        queue: dict[str, Probe] = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
-        await jobs.start()
-        run_maintenance(base.files, stack)
-        yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)
+        more: dict[str, Probe] = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
+        await queue.jobs.start()
+        run_maintenance(base.files, queue.operations, stack)
+        yield Role(base, ("worker",), {**probes(base, None), **more}, tuple)

@@ -15,9 +15,9 @@ import pytest
 from redis.asyncio import Redis
 
 from service.adapters.jobs.arq_jobs import ArqJobs
-from service.adapters.jobs.arq_messages import wake_up
+from service.adapters.jobs.arq_queues import wake_up
 from service.adapters.jobs.limits import JobLimits
-from service.adapters.redis.checks import checks
+from service.adapters.jobs.redis_checks import checks
 from service.adapters.redis.client import RedisOptions, connect
 from service.adapters.redis.replies import RedisReplies
 from service.adapters.sqlite.store import SqliteStore

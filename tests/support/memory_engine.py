@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from service.errors import AlreadyExists, Conflict, NotFound, Unavailable
-from service.ports.store import Body, Change, Condition, Page, Record, Store
+from service.ports.store import Body, Change, Condition, Order, Page, Record, Store
 
 START = datetime(2024, 5, 1, 10, 0, tzinfo=UTC)
 
@@ -80,7 +80,13 @@ class Notes:
         return self._put(replace(held, rev=held.rev + 1, body=body))
 
     async def find(
-        self, kind: str, where: Mapping[str, Condition], *, limit: int = 100, after: str | None = None
+        self,
+        kind: str,
+        where: Mapping[str, Condition],
+        *,
+        order: Order | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Page:
         found = [
             record

@@ -1,4 +1,4 @@
-"""The production store: canonical records in a MongoDB replica set, using Motor."""
+"""The production store: canonical records in a MongoDB replica set."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pymongo.errors import ExecutionTimeout
 from service.adapters.mongo.barriers import Barriers
 from service.adapters.mongo.client import Database, time_of_session
 from service.adapters.mongo.codec import Document, fits, read_body, record, removed, updated
+from service.adapters.mongo.driver import Driver
 from service.adapters.mongo.errors import TOO_LARGE
 from service.adapters.mongo.feed import Feed, oplog_hours
 from service.adapters.mongo.options import MongoOptions
@@ -48,12 +49,14 @@ class MongoStore:
     """The store port on MongoDB; :class:`service.ports.store.Store` states what each method promises.
 
     Several processes may share one database, which ``assetry db init`` has set up. ``listeners`` are event listeners
-    of the driver (for tests).
+    of the driver (for tests); ``driver`` is Motor unless another one is given.
     """
 
-    def __init__(self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = (), *, driver: Driver | None = None
+    ) -> None:
         self._clock = clock
-        self._database = Database(options, listeners)
+        self._database = Database(options, listeners, driver=driver)
         self._locks = KeyedLock()
         self._identity = ""
         self._barriers: Barriers | None = None

@@ -103,6 +103,7 @@ class Writes:
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
+            assert found is not None  # it was made, if it was not there
             return int(found["last"])
 
         try:

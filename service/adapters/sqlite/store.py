@@ -181,7 +181,7 @@ class SqliteStore:
         """Return how many records meet every condition."""
         check_kind(kind)
         clause = where_sql(kind, where)
-        statement = f'SELECT count(*) FROM "{kind}" WHERE {clause.text}'
+        statement = f"SELECT count(*) FROM {clause.source} WHERE {clause.text}"
         return await self._read(lambda connection: int(connection.execute(statement, clause.values).fetchone()[0]))
 
     async def size(self, kind: str) -> int:

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
+from service.core.assets.reprocess import Reprocessing
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
+from service.core.operations.operations import Operations
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches
@@ -35,6 +37,8 @@ class Context:
     searches: Searches
     saved_searches: SavedSearches
     consistency: Consistency
+    operations: Operations
+    reprocessing: Reprocessing
     renditions: Renditions
     links: Links
     probes: Mapping[str, Probe]

@@ -11,7 +11,7 @@ from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import expected_rev, record_tag
 from service.api.kernel.inputs import NoParams
 from service.model import AssetCreate, AssetPatch
-from service.ports.store import Record
+from service.ports.store import AnyRecord
 
 
 def view_context_of(call: Call[Any, Any]) -> ViewContext:
@@ -19,7 +19,7 @@ def view_context_of(call: Call[Any, Any]) -> ViewContext:
     return ViewContext(call.who, call.context.links, call.base)
 
 
-def _reply(call: Call[Any, Any], record: Record, status: int = 200, include: Include = ALL, **headers: str) -> Reply:
+def _reply(call: Call[Any, Any], record: AnyRecord, status: int = 200, include: Include = ALL, **headers: str) -> Reply:
     # The links in the answer change with their window, so the entity tag does too.
     etag = record_tag(record.rev, call.context.links.window)
     return Reply(asset(body_of(record), view_context_of(call), include), status, {"ETag": etag, **headers})

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from arq.jobs import deserialize_job_raw, serialize_job, serialize_result
 
-from service.adapters.jobs.arq_messages import FUNCTION, dumps, loads, queue, queues, wake_up
+from service.adapters.jobs.arq_queues import FUNCTION, dumps, loads, queue, queues, wake_up
 from service.adapters.jobs.limits import JobLimits
 from service.ports.store import Record
 

@@ -28,6 +28,8 @@ INDEXED: list[tuple[Mapping[str, Condition], Any]] = [
     ({"guid": In(["g", "h"])}, {"$and": [LIVE, {"unique.guid": {"$in": ["g", "h"]}}]}),
     ({"sha256": "s"}, {"$and": [LIVE, {"body.sha256": "s"}]}),
     ({"created_at": Range(gte="a", lt="b")}, {"$and": [LIVE, {"body.created_at": {"$gte": "a", "$lt": "b"}}]}),
+    ({"org_id": "o", "tags": "x"}, {"$and": [LIVE, {"org": "o"}, {"body.tags": "x"}]}),
+    ({"tags": In(["x", "y"])}, {"$and": [LIVE, {"body.tags": {"$in": ["x", "y"]}}]}),
     ({"guid": Exists()}, {"$and": [LIVE, {"body.guid": {"$exists": True, "$ne": None}}]}),
     ({"guid": Exists(present=False)}, {"$and": [LIVE, {"body.guid": {"$eq": None}}]}),
 ]

@@ -10,7 +10,7 @@ import pytest
 from service.adapters.mongo import schema
 from service.adapters.mongo.schema import SetupStep, validator, wanted_indexes
 from service.errors import SettingsError
-from service.ports.store import KINDS
+from service.ports.store import KINDS, Index
 from tests.support.mongo_server import Document, MongoServer, error, found, note
 from tests.unit.adapters.mongo.stores import options, server
 
@@ -147,6 +147,30 @@ async def test_the_note_of_an_older_assetry_is_written_anew(server: MongoServer)
     complete(server)
     server.script("find", found(note(indexes=["asset.guid"])))
     assert [step.action for step in await schema.plan(options(server))] == ["write note"]
+
+
+async def test_a_database_of_the_release_before_lacks_the_indexes_of_many_values(server: MongoServer) -> None:
+    kept = found(*[index for index in _listed("asset") if index["name"] not in ("tags", "collections")])
+    complete(server, kept)
+    steps = [
+        f"{step.action} {step.detail}" for step in await schema.plan(options(server)) if step.collection == "asset"
+    ]
+    assert steps == ["create index tags", "create index collections"]
+
+
+def _listed(kind: str) -> list[Document]:
+    return [{"v": 2, **wanted.command()} for wanted in wanted_indexes(kind)]
+
+
+def test_a_validator_takes_one_value_or_a_list_where_an_index_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "backup", (Index("group", ("org_id", "places.group"), many=True),))
+    (made,) = [index.command() for index in wanted_indexes("backup") if index.name == "group"]
+    assert list(made["key"]) == ["org", "body.places.group", "key"]
+    values = {"bsonType": ["null", "number", "string", "bool", "array"]}
+    items = {"items": {"bsonType": ["null", "number", "string", "bool"]}}
+    places = validator("backup")["$jsonSchema"]["properties"]["body"]["properties"]["places"]
+    assert places["properties"]["group"] == places["items"]["properties"]["group"] == values | items
+    assert validator("asset")["$jsonSchema"]["properties"]["body"]["properties"]["tags"] == values | items
 
 
 def test_a_validator_knows_the_frame_and_the_indexed_paths() -> None:

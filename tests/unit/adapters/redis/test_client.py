@@ -8,7 +8,7 @@ import pytest
 from redis import exceptions as failures
 from redis.asyncio import Redis
 
-from service.adapters.redis.checks import checks, info_checks
+from service.adapters.jobs.redis_checks import checks, info_checks
 from service.adapters.redis.client import RedisOptions, connect, time_limit, translate, translated, version_of
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Health

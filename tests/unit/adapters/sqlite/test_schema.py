@@ -152,6 +152,74 @@ async def test_a_new_unique_index_over_duplicates_says_which(tmp_path: Path, mon
         assert await store.count("backup", {}) == 2
 
 
+def as_version_1(path: Path) -> None:
+    """Make of a file what the release before indexes of many values left."""
+    with sqlite3.connect(path) as connection:
+        names = connection.execute("SELECT type, name FROM sqlite_master WHERE type = 'trigger' OR name LIKE 'many%'")
+        for kind, name in names.fetchall():
+            connection.execute(f'DROP {kind} "{name}"')
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+async def test_a_file_of_the_release_before_gets_its_many_values(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    async with store_at(path) as store:
+        await store.insert("asset", "a", {"org_id": "o", "tags": ["x", "y"], "collections": ["c"]})
+        await store.insert("asset", "b", {"org_id": "o", "tags": ["x"]})
+        await store.insert("asset", "gone", {"org_id": "o", "tags": ["x"]})
+        await store.remove("asset", "gone")
+    as_version_1(path)
+    for _ in range(2):  # twice is once
+        async with store_at(path) as store:
+            assert await store.count("asset", {"org_id": "o", "tags": "x"}) == 2
+            assert await store.count("asset", {"org_id": "o", "tags": "y", "collections": "c"}) == 1
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
+        assert connection.execute("SELECT count(*) FROM many_asset").fetchone() == (4,)
+    connection.close()
+
+
+async def test_a_process_that_knows_no_many_values_keeps_them_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    async with store_at(path) as store:
+        await store.insert("asset", "a", {"org_id": "o", "tags": ["x"]})
+        with sqlite3.connect(path) as connection:
+            connection.execute("""UPDATE asset SET rev = 2, body = '{"org_id": "o", "tags": ["y"]}' WHERE key = 'a'""")
+        connection.close()
+        assert await store.count("asset", {"tags": "x"}) == 0
+        assert await store.count("asset", {"tags": "y"}) == 1
+
+
+async def test_many_values_follow_the_table_of_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite"
+    body = {"org_id": "o", "tags": ["x"], "collections": ["x"]}
+    async with store_at(path) as store:
+        await store.insert("asset", "a", body)
+    kept = (Index("tags", ("org_id", "tags"), many=True),)
+    monkeypatch.setitem(KINDS, "asset", kept)
+    async with store_at(path) as store:
+        assert await store.count("asset", {"tags": "x"}) == 1
+        await store.insert("asset", "b", {"collections": {"not": "indexed"}})
+    assert many_rows(path) == [("tags", "x", "a")]
+    monkeypatch.setitem(KINDS, "asset", ())
+    async with store_at(path) as store:
+        await store.insert("asset", "c", body)
+        assert await store.count("asset", {"tags": "x"}) == 2
+    assert many_rows(path) == []
+    monkeypatch.setitem(KINDS, "asset", kept)
+    async with store_at(path) as store:
+        assert await store.count("asset", {"tags": "x"}) == 2
+
+
+def many_rows(path: Path) -> list[tuple[str, str, str]]:
+    connection = sqlite3.connect(path)
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'many_asset'").fetchone()
+    rows = connection.execute("SELECT path, value, owner FROM many_asset").fetchall() if there else []
+    connection.close()
+    return rows
+
+
 def sqlite_names(path: Path) -> set[str]:
     connection = sqlite3.connect(path)
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}

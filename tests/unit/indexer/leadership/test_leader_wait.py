@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from indexer.follow.checkpoint import KIND, lease_key
-from indexer.leadership.leader_wait import LeaderWait
+from indexer.follow.leader_wait import LeaderWait
 from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change

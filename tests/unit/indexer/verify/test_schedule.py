@@ -11,9 +11,9 @@ import pytest
 
 from indexer.follow.follower import Follower
 from indexer.options import FollowOptions
+from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
 from indexer.status.model import UNKNOWN, Role, State
 from indexer.verify import last_result
-from indexer.verify.schedule import ScheduledVerify
 from service.ports.clock import SystemClock
 from tests.support.indexing import ALIAS, Rig, rigged
 from tests.support.waiting import eventually, until
@@ -28,9 +28,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 def schedule(rig: Rig, follower: Follower, *, hours: float = 1.0, rate: float = 1e6) -> ScheduledVerify:
-    made = ScheduledVerify(
-        rig.store, rig.engine, SystemClock(), OPTIONS, follower.status, hours=hours, rate=rate, look_seconds=0.02
-    )
+    often = VerifySchedule(hours, rate, look_seconds=0.02)
+    made = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, follower.status, often)
     rig.stack.push_async_callback(made.stop)
     made.start()
     return made
@@ -44,7 +43,7 @@ async def test_drift_is_logged_and_told_by_the_status(rig: Rig, caplog: pytest.L
     await rig.fill(30)
     follower = await rig.follow(OPTIONS)
     await rig.engine.delete_documents(await rig.physical(), [("asset_7", 1)])
-    with caplog.at_level(logging.ERROR, logger="indexer.verify.schedule"):
+    with caplog.at_level(logging.ERROR, logger="indexer.scheduled_verify"):
         schedule(rig, follower)
         await eventually(lambda: has_verified(rig), "the patrol went round")
     assert "assetry index verify --repair" in caplog.text
@@ -75,5 +74,5 @@ async def test_it_goes_no_faster_than_it_may(rig: Rig) -> None:
 
 async def test_a_stand_by_goes_no_rounds(rig: Rig) -> None:
     status = replace(UNKNOWN, state=State.FOLLOWING, caught_up=True, role=Role.STANDBY)
-    idle = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, lambda: status, hours=1)
+    idle = ScheduledVerify(rig.store, rig.engine, SystemClock(), OPTIONS, lambda: status, VerifySchedule(1))
     assert not idle._follows()

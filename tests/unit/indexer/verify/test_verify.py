@@ -14,7 +14,7 @@ import pytest
 
 from indexer.documents import bulk_item, version
 from indexer.verify.drift import Drift, VerifyReport
-from indexer.verify.verify import Verify, VerifyOptions
+from indexer.verify.verify import Dead, IndexerView, Repair, Settle, Verify, VerifyOptions, Write
 from mappings.index import index_body
 from service.adapters.embedded_search.process import OsmemProcess
 from service.adapters.opensearch.engine import Connection, OpenSearchEngine
@@ -62,9 +62,23 @@ class World:
         held = await self.engine.versions(INDEX, [record.key for record in records])
         return [r.key for r in records if r.key in held and held[r.key] < version(r) and r.key in self.late]
 
-    def verify(self, **options: Any) -> Verify:
+    def verify(
+        self,
+        *,
+        options: VerifyOptions = SMALL,
+        settle: Settle | None = None,
+        dead: Dead | None = None,
+        repair: Write | None = None,
+    ) -> Verify:
+        indexer = IndexerView(settle or self.settle)
         return Verify(
-            self.store, self.engine, SystemClock(), INDEX, **{"settle": self.settle, "options": SMALL, **options}
+            self.store,
+            self.engine,
+            SystemClock(),
+            INDEX,
+            indexer=indexer if dead is None else replace(indexer, dead=dead),
+            repair=None if repair is None else Repair(repair),
+            options=options,
         )
 
     async def searchable(self) -> dict[str, Indexed]:
@@ -237,7 +251,7 @@ async def test_a_record_that_can_not_be_projected_is_found_and_stops_nothing(wor
         return bulk_item(record)
 
     await world.insert(60)
-    report = await world.verify(project=project, repair=world.write).run()
+    report = await world.verify(options=replace(SMALL, project=project), repair=world.write).run()
     assert counts(report) == {"missing": 1, "body": 1}
     assert report.left == 1
 

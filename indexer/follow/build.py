@@ -4,48 +4,52 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from indexer.crash_points import CrashPoint, crash_point
-from indexer.follow.progress import Progress
-from indexer.follow.writer import KIND, Writer
-from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import PhysicalIndex, Plan, Plans
+from indexer.follow.context import LeaderContext
+from indexer.follow.writer import KIND
+from indexer.indexes.plan import PhysicalIndex, Plan
 from indexer.indexes.targets import Target
-from indexer.verify.scan import Pause, scan
+from indexer.verify.scan import scan
 from service.errors import Unavailable
-from service.ports.search import SearchEngine
-from service.ports.store import Record, Store
+from service.ports.store import Record
 from service.times import backoff
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FilledIndex:
+    """A new index that holds the whole store, and the token of the barrier from which to follow."""
+
+    target: Target
+    token: str
 
 
 class Builder:
     """Builds an index. The order of its steps ensures that no write is lost.
 
     A write before the barrier is seen by the scan, a later one arrives through the feed from the barrier's token on.
-    Searches see the new index only when it is complete. A build takes hours with millions of assets, so it waits (with
-    ``pause``) for a store or an engine that is unavailable for a while.
+    Searches see the new index only when it is complete. A build takes hours with millions of assets, so it waits for a
+    store or an engine that is unavailable for a while.
     """
 
-    def __init__(
-        self, store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans, writer: Writer, pause: Pause
-    ) -> None:
-        self._pause = pause
-        self._store = store
-        self._engine = engine
-        self._indexes = indexes
-        self._plans = plans
-        self._writer = writer
+    def __init__(self, context: LeaderContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._engine = context.engine
+        self._indexes = context.indexes
+        self._plans = context.plans
 
-    async def fill(self, check: Callable[[], None], progress: Progress, *, lanes: int) -> tuple[Target, str]:
-        """Return a new index with the content of the whole store, and the token of the barrier from which to follow.
+    async def fill(self, check: Callable[[], None]) -> FilledIndex:
+        """Return a new index with the content of the whole store; searches do not see it yet.
 
         ``check`` is called before each page; it raises to end the build. An interrupted build leaves an index that the
         plan names, and that the next build deletes.
         """
+        progress, writer = self._context.progress, self._context.writer
         progress.indexed, progress.total = 0, await self._store.size(KIND)
         token = await self._store.barrier()
         target = await self._made()
@@ -53,16 +57,17 @@ class Builder:
 
         async def sink(records: list[Record]) -> None:
             check()
-            await self._writer.put(records, [target])
+            await writer.put(records, [target])
             progress.indexed += sum(not record.tombstone for record in records)
             progress.meter.add(len(records))
             crash_point(CrashPoint.BUILD_PAGE)
 
-        await scan(self._store, sink, page=lambda: self._writer.page.next, lanes=lanes, pause=self._pause)
+        lanes, pause = self._context.options.lanes, self._context.control.pause
+        await scan(self._store, sink, page=lambda: writer.page.next, lanes=lanes, pause=pause)
         await self._refreshed(target.index)
         crash_point(CrashPoint.BUILD_FILLED)
         check()
-        return target, token
+        return FilledIndex(target, token)
 
     async def show(self, target: Target) -> Plan:
         """Point the alias to a complete index, and save that in the plan."""
@@ -80,7 +85,7 @@ class Builder:
                 return await self._engine.refresh(index)
             except Unavailable as error:
                 attempt += 1
-                await self._pause(backoff(attempt), error.message)
+                await self._context.control.pause(backoff(attempt), error.message)
 
     async def _made(self) -> Target:
         """Return a new, empty index, after deleting that of an interrupted build."""

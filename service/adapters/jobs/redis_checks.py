@@ -9,10 +9,10 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-from arq.constants import abort_jobs_ss, job_key_prefix
 from redis import exceptions as failures
 from redis.asyncio import Redis
 
+from service.adapters.jobs.arq_queues import touch
 from service.adapters.redis.client import SETTING, RedisOptions, connect, time_limit
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Check, Health
@@ -94,10 +94,9 @@ async def _writable(client: Redis, options: RedisOptions) -> Check:
     name = f"{options.prefix}:examined:{secrets.token_hex(8)}"
     try:
         async with time_limit(options.timeout):
-            for key in (name, job_key_prefix + name):
-                await client.set(key, b"1", ex=10)
-                await client.delete(key)
-            await client.zrem(abort_jobs_ss, name)  # arq does so for every job
+            await client.set(name, b"1", ex=10)
+            await client.delete(name)
+            await touch(client, name)
     except Unavailable as error:
         fix = "use the URL of the primary, and check Redis's log for why it refuses writes"
         if isinstance(error.__cause__, failures.NoPermissionError):

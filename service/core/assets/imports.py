@@ -9,17 +9,16 @@ from itertools import islice
 from pathlib import Path
 
 from service.core.access.keys import Principal
-from service.core.assets.assets import with_number
-from service.core.assets.records import new_record
+from service.core.assets.records import StoredFile, asset_repository, new_record
 from service.core.files.garbage import spare
 from service.core.files.hashing import sha256_of
 from service.core.shared.ids import IdAllocator
 from service.errors import AlreadyExists, IngestError, InvalidInput
-from service.model import AssetCreate
+from service.model import AssetBody, AssetCreate
 from service.ports.clock import Clock
 from service.ports.files import Files, Put, space_of
 from service.ports.ingest import Facts, MetadataExtractor
-from service.ports.store import Body, Condition, In, Store
+from service.ports.store import In, Store
 
 CHUNK = 64
 """Files taken in hand together: one look-up and one write of the store each, and the most that memory holds."""
@@ -76,6 +75,12 @@ class _Read:
     facts: Facts
 
 
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    source: Source
+    sha256: str
+
+
 class Imports:
     """Imports files into an organization, straight into the store; whoever follows its feed makes them searchable."""
 
@@ -83,6 +88,7 @@ class Imports:
         self, store: Store, files: Files, extractor: MetadataExtractor, clock: Clock, *, concurrency: int
     ) -> None:
         self._store = store
+        self._assets = asset_repository(store)
         self._files = files
         self._extractor = extractor
         self._clock = clock
@@ -102,44 +108,37 @@ class Imports:
     async def _chunk(self, who: Principal, chunk: list[Source]) -> list[ImportOutcome]:
         hashed = await asyncio.gather(*(self._hash(source) for source in chunk))
         outcomes = [item for item in hashed if isinstance(item, ImportOutcome)]
-        known = await self._known(who.org_id, {item[1] for item in hashed if not isinstance(item, ImportOutcome)})
-        fresh: dict[str, Source] = {}
-        for item in hashed:
-            if isinstance(item, ImportOutcome):
-                continue
-            source, sha256 = item
-            if sha256 in known or sha256 in fresh:
-                outcomes.append(ImportOutcome(source, "duplicate"))
+        found = [item for item in hashed if isinstance(item, _Hashed)]
+        known = await self._known(who.org_id, {item.sha256 for item in found})
+        fresh: dict[str, _Hashed] = {}
+        for item in found:
+            if item.sha256 in known or item.sha256 in fresh:
+                outcomes.append(ImportOutcome(item.source, "duplicate"))
             else:
-                fresh[sha256] = source
-        read = await asyncio.gather(*(self._read(source, sha256) for sha256, source in fresh.items()))
+                fresh[item.sha256] = item
+        read = await asyncio.gather(*map(self._read, fresh.values()))
         outcomes += [item for item in read if isinstance(item, ImportOutcome)]
         good = [item for item in read if isinstance(item, _Read)]
         return outcomes + await self._insert(who, good)
 
-    async def _hash(self, source: Source) -> tuple[Source, str] | ImportOutcome:
+    async def _hash(self, source: Source) -> _Hashed | ImportOutcome:
         async with self._slots:
             try:
-                return source, await asyncio.to_thread(sha256_of, source.path)
+                return _Hashed(source, await asyncio.to_thread(sha256_of, source.path))
             except OSError as error:
                 return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
 
     async def _known(self, org_id: str, hashes: set[str]) -> set[str]:
         if not hashes:
             return set()
-        found: set[str] = set()
-        after: str | None = None
-        while True:
-            where: dict[str, Condition] = {"org_id": org_id, "sha256": In(sorted(hashes))}
-            page = await self._store.find("asset", where, limit=1000, after=after)
-            found |= {record.body["sha256"] for record in page.records}
-            if (after := page.after) is None:
-                return found
+        same = self._assets.each({"org_id": org_id, "sha256": In(sorted(hashes))})
+        return {asset.body["sha256"] async for asset in same}
 
-    async def _read(self, source: Source, sha256: str) -> _Read | ImportOutcome:
+    async def _read(self, hashed: _Hashed) -> _Read | ImportOutcome:
+        source = hashed.source
         async with self._slots:
             try:
-                return _Read(source, sha256, await self._extractor.extract(source.path, source.path.name))
+                return _Read(source, hashed.sha256, await self._extractor.extract(source.path, source.path.name))
             except IngestError as error:
                 return _failed(source, error.reason, error.message)
             except OSError as error:
@@ -151,7 +150,8 @@ class Imports:
         numbers = iter(await self._numbers.take(len(items)))
         if items:
             await spare(self._store, self._clock, who.org_id, [item.sha256 for item in items])
-        bodies: dict[str, tuple[_Read, Body]] = {}
+        made: dict[str, _Read] = {}
+        bodies: dict[str, AssetBody] = {}
         puts = await asyncio.gather(*(self._store_file(who, item) for item in items))
         for item, stored in zip(items, puts, strict=True):
             if isinstance(stored, ImportOutcome):
@@ -159,13 +159,12 @@ class Imports:
                 continue
             # Through the same model as every other asset: what a file says is checked like what a client says.
             given = AssetCreate(filename=item.source.path.name[:256])
-            body = new_record(given, who, next(numbers), self._clock, file=(stored, item.facts, item.source.path.name))
-            body |= {"import_key": item.sha256, "source_path": item.source.relative[:1000]}
-            bodies[body["id"]] = (item, body)
-        for retry in (False, True):
-            bodies, more = await self._write(bodies, retry=retry)
-            outcomes += more
-        return outcomes
+            file = StoredFile(stored, item.facts, item.source.path.name)
+            body = new_record(given, who, next(numbers), self._clock, file=file)
+            body["import_key"], body["source_path"] = item.sha256, item.source.relative[:1000]
+            made[body["id"]], bodies[body["id"]] = item, body
+        written = await self._assets.insert_many(bodies)
+        return outcomes + [_outcome(made[key].source, key, result) for key, result in written.items()]
 
     async def _store_file(self, who: Principal, item: _Read) -> Put | ImportOutcome:
         async with self._slots:
@@ -177,25 +176,14 @@ class Imports:
                 return _failed(item.source, "changed", "changed while it was imported; import it again")
             return put
 
-    async def _write(
-        self, bodies: dict[str, tuple[_Read, Body]], *, retry: bool
-    ) -> tuple[dict[str, tuple[_Read, Body]], list[ImportOutcome]]:
-        """Insert the bodies; return those whose slug was taken (with another one) and the outcomes of the rest."""
-        if not bodies:
-            return {}, []
-        again: dict[str, tuple[_Read, Body]] = {}
-        outcomes: list[ImportOutcome] = []
-        for key, result in (await self._store.insert_many("asset", {k: b for k, (_, b) in bodies.items()})).items():
-            item, body = bodies[key]
-            if not isinstance(result, Exception):
-                outcomes.append(ImportOutcome(item.source, "imported", key))
-            elif isinstance(result, AlreadyExists) and result.index == "import_key":
-                outcomes.append(ImportOutcome(item.source, "duplicate"))  # another import was faster
-            elif isinstance(result, AlreadyExists) and result.index == "slug" and not retry:
-                again[key] = (item, with_number(body))
-            else:
-                outcomes.append(_failed(item.source, "store", str(result)))
-        return again, outcomes
+
+def _outcome(source: Source, key: str, result: object) -> ImportOutcome:
+    """Return what the outcome of an insert means to a file."""
+    if not isinstance(result, Exception):
+        return ImportOutcome(source, "imported", key)
+    if isinstance(result, AlreadyExists) and result.index == "import_key":
+        return ImportOutcome(source, "duplicate")  # another import was faster
+    return _failed(source, "store", str(result))
 
 
 def _failed(source: Source, reason: str, message: str) -> ImportOutcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from indexer.indexes.targets import Target, as_target
@@ -32,8 +33,17 @@ RATE = 2000.0
 """Records and documents compared per second at most: a tenth of what an engine and a store can deliver."""
 
 
+@dataclass(frozen=True, slots=True)
+class VerifySchedule:
+    """When to verify: every ``hours``, ``rate`` comparisons a second at most, asked every ``look_seconds``."""
+
+    hours: float
+    rate: float = RATE
+    look_seconds: float = LOOK_SECONDS
+
+
 class ScheduledVerify:
-    """Verifies the live index every ``hours`` while this process leads; ``status`` returns its follower's status.
+    """Verifies the live index by a schedule while this process leads; ``status`` returns its follower's status.
 
     The time of the last verify, by any process, is in the store, so that a restart does not start one.
     """
@@ -45,19 +55,14 @@ class ScheduledVerify:
         clock: Clock,
         options: FollowOptions,
         status: Callable[[], FollowerStatus],
-        *,
-        hours: float,
-        rate: float = RATE,
-        look_seconds: float = LOOK_SECONDS,
+        schedule: VerifySchedule,
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
         self._alias = options.alias
         self._status = status
-        self._seconds = hours * 3600
-        self._rate = rate
-        self._look_seconds = look_seconds
+        self._schedule = schedule
         self._tools = OperatorTools(store, engine, clock, options, check=self._check)
         self._task: asyncio.Task[None] | None = None
 
@@ -84,7 +89,7 @@ class ScheduledVerify:
                 log.warning("the verify of %s was aborted: %s", self._alias, error)
             except Exception:  # whatever it is, the next verify is still due
                 log.exception("the verify of %s failed", self._alias)
-            await asyncio.sleep(self._look_seconds)
+            await asyncio.sleep(self._schedule.look_seconds)
 
     def _follows(self) -> bool:
         status = self._status()
@@ -94,7 +99,7 @@ class ScheduledVerify:
         last = await last_result.load(self._store, self._alias)
         if last is None:
             return True
-        return (self._clock.now() - datetime.fromisoformat(last.at)).total_seconds() >= self._seconds
+        return (self._clock.now() - datetime.fromisoformat(last.at)).total_seconds() >= self._schedule.hours * 3600
 
     async def _verify(self) -> None:
         target = await self._live()
@@ -116,7 +121,7 @@ class ScheduledVerify:
     async def _pace(self, report: VerifyReport, key: str | None) -> None:
         """Wait until the rate limit allows more."""
         self._check()
-        await asyncio.sleep(max(report.checked / self._rate - report.seconds, 0.0))
+        await asyncio.sleep(max(report.checked / self._schedule.rate - report.seconds, 0.0))
 
     def _check(self) -> None:
         """Raise LeaseLost when this process no longer leads."""
