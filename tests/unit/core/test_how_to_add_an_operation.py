@@ -12,9 +12,9 @@ from service.api.dialects.native.views import operation
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.inputs import NoParams
 from service.core.access.keys import Principal
+from service.core.operation_types import OPERATION_TYPES
 from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
-from service.core.operations.table import OPERATION_TYPES
 from service.model import AssetCreate
 from tests.unit.core.fakes import Clock, Shelf
 
