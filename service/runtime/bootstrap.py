@@ -36,9 +36,9 @@ from service.core.events.usage import UsageRecorder
 from service.core.files.garbage import COLLECT, Garbage
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
+from service.core.operation_types import OPERATION_TYPES
 from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
-from service.core.operations.table import OPERATION_TYPES
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches

@@ -47,7 +47,7 @@ class LeaseLeadership:
             renew=ttl / 3,
             save=SAVE_SECONDS,
             summary=dict,
-            lost=lambda: log.warning("another process relays events from now on"),
+            on_lost=lambda: log.warning("another process relays events from now on"),
         )
         self._renewing = False
 

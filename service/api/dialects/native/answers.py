@@ -256,31 +256,6 @@ class DeletedSearch(TypedDict):
     is_deleted: Literal[True]
 
 
-class EventActor(TypedDict):
-    """Who wrote a record: the user, null for the service itself."""
-
-    user_id: str | None
-    key_id: NotRequired[Annotated[str | None, Field(description="For admins only.")]]
-    call_id: NotRequired[Annotated[str | None, Field(description="`X-Request-Id` of the call. For admins only.")]]
-
-
-class RecordEvent(TypedDict):
-    """What happened to a record. A `resync` has `type` and `reason` alone: read again what you hold."""
-
-    id: NotRequired[Annotated[str, Field(description="The same whenever the same event comes again.")]]
-    type: Literal[(*EVENT_TYPES, RESYNC)]  # type: ignore[valid-type]
-    kind: NotRequired[Annotated[str, Field(description="`asset`.")]]
-    key: NotRequired[Annotated[str, Field(description="The record's id.")]]
-    rev: NotRequired[Rev]
-    at: NotRequired[Timestamp]
-    actor: NotRequired[Annotated[EventActor | None, Field(description="Null where it is not known.")]]
-    changed: NotRequired[
-        Annotated[list[str] | None, Field(description="Fields that the last write changed; null: not known.")]
-    ]
-    trashed: NotRequired[Annotated[bool, Field(description="Whether it is in the trash.")]]
-    reason: NotRequired[Annotated[str, Field(description="Why events may be missing, in a `resync`.")]]
-
-
 _SEED_OPERATION: JsonDict = {
     "operation_id": "reprocess_Ab3dEf6hIj9k",
     "type": "reprocess",
@@ -365,3 +340,28 @@ class ReprocessCount(TypedDict):
 
     dry_run: Literal[True]
     total: Annotated[int, Field(ge=0, description="How many assets would be read again.")]
+
+
+class EventActor(TypedDict):
+    """Who wrote a record: the user, null for the service itself."""
+
+    user_id: str | None
+    key_id: NotRequired[Annotated[str | None, Field(description="For admins only.")]]
+    call_id: NotRequired[Annotated[str | None, Field(description="`X-Request-Id` of the call. For admins only.")]]
+
+
+class RecordEvent(TypedDict):
+    """What happened to a record. A `resync` has `type` and `reason` alone: read again what you hold."""
+
+    id: NotRequired[Annotated[str, Field(description="The same whenever the same event comes again.")]]
+    type: Literal[(*EVENT_TYPES, RESYNC)]  # type: ignore[valid-type]
+    kind: NotRequired[Annotated[str, Field(description="`asset`.")]]
+    key: NotRequired[Annotated[str, Field(description="The record's id.")]]
+    rev: NotRequired[Rev]
+    at: NotRequired[Timestamp]
+    actor: NotRequired[Annotated[EventActor | None, Field(description="Null where it is not known.")]]
+    changed: NotRequired[
+        Annotated[list[str] | None, Field(description="Fields that the last write changed; null: not known.")]
+    ]
+    trashed: NotRequired[Annotated[bool, Field(description="Whether it is in the trash.")]]
+    reason: NotRequired[Annotated[str, Field(description="Why events may be missing, in a `resync`.")]]

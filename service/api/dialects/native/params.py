@@ -141,19 +141,6 @@ class DeleteAsset(Params):
     backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True
 
 
-class FollowEvents(StreamParams):
-    """``GET /events``."""
-
-    types: Annotated[
-        str,
-        Field(
-            description="Types of events by commas, such as `asset.created,asset.deleted`; unset: all that the key may "
-            "see.",
-            max_length=500,
-        ),
-    ] = ""
-
-
 class ListOperations(CursorParams):
     """``GET /operations``."""
 
@@ -171,6 +158,19 @@ class ListOperationItems(CursorParams):
         Literal["succeeded", "skipped", "failed"] | None,
         Field(description="Only items that came out so. Of what succeeded, those that were changed are kept."),
     ] = None
+
+
+class FollowEvents(StreamParams):
+    """``GET /events``."""
+
+    types: Annotated[
+        str,
+        Field(
+            description="Types of events by commas, such as `asset.created,asset.deleted`; unset: all that the key may "
+            "see.",
+            max_length=500,
+        ),
+    ] = ""
 
 
 class ReadFile(Params):
