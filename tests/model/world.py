@@ -379,5 +379,5 @@ class World:
     def _heard(self, record: logging.LogRecord) -> None:
         """Learn what the indexer did not expect."""
         process = current()
-        if record.exc_info is not None and (process is None or process.alive) and "projected" not in record.msg:
+        if record.exc_info is not None and (process is None or process.alive) and "cannot project" not in record.msg:
             self.oracle.fail(f"{record.getMessage()}: {record.exc_info[1]!r}")

@@ -58,6 +58,8 @@ def where_filter(kind: str, where: Mapping[str, Condition]) -> Filter:
         name = field(path)
         if path in unique and not isinstance(condition, Exists):
             name = unique[path]
+        elif path == "org_id" and isinstance(condition, Range) and (condition.gt or condition.gte):
+            name = index_field(path)  # its lower bound leaves out the records of no organization
         if path in many:
             parts.append(_one_of_many(path, name, condition))
         else:

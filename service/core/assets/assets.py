@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
 from service.core.access.keys import Principal
-from service.core.assets.records import StoredFile, asset_repository, check_new, new_record, plain, slugify, split_tags
+from service.core.assets.records import (
+    StoredFile,
+    asset_repository,
+    check_new,
+    given_names,
+    new_record,
+    plain,
+    slugify,
+    split_tags,
+)
 from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
@@ -74,7 +83,7 @@ class Assets:
         upload_limit: int,
     ) -> None:
         self._store = store
-        self._assets = asset_repository(store)
+        self._assets = asset_repository(store, clock)
         self._backups = Repository[BackupBody](store, "backup")
         self._files = files
         self._extractor = extractor
@@ -197,6 +206,8 @@ class Assets:
         changed = {name: value for name, value in new.items() if body.get(name) != value}
         if not changed:
             return None
+        if (names := given_names(data)) and "given" in body:
+            changed["given"] = sorted(names.union(body["given"]))
         kept = {name: value for name, value in changed.items() if value is not None}
         return Change(set=kept, unset=[name for name in changed if name not in kept])
 

@@ -15,7 +15,7 @@ from service.model import IMPORT_ONLY, LIST_FIELDS, AssetBody, AssetCreate, Asse
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
-from service.ports.store import Body, Store
+from service.ports.store import Body, Change, Store
 from service.times import timestamp
 
 NO_USE = {"downloads": 0, "views": 0, "shares": 0, "favorites": 0}
@@ -64,9 +64,9 @@ class Tags(NamedTuple):
     admin: list[str]
 
 
-def asset_repository(store: Store) -> Repository[AssetBody]:
+def asset_repository(store: Store, clock: Clock) -> Repository[AssetBody]:
     """Return the repository of assets: one whose slug is taken gets its number into it."""
-    return Repository(store, "asset", renames={"slug": _numbered})
+    return Repository(store, "asset", renames={"slug": _numbered}, clock=clock)
 
 
 def _numbered(body: Mapping[str, Any]) -> Body:
@@ -115,6 +115,8 @@ def new_record(
     usage = {**NO_USE, **(data.get("usage_stats") or {})}
     if favorite:
         usage["favorites"] = max(usage["favorites"], 1)
+    if file:
+        body["given"] = sorted(given_names(data) - {"tags"})
     body |= {
         "id": f"asset_{number}",
         "number": number,
@@ -141,6 +143,50 @@ def new_record(
         body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
     body["slug"] = slugify(body["title"])
     return cast("AssetBody", body)
+
+
+def given_names(data: Mapping[str, Any]) -> set[str]:
+    """Return which of the fields that a file can fill in are in the data of a new asset or of a patch.
+
+    A leaf of metadata is ``metadata.<name>``; ``metadata`` alone means all of them.
+    """
+    names = {name for name in data if name in _FROM_FILE or name in {"creator", "tags", "type"}}
+    if "metadata" in data:
+        leaves: Mapping[str, Any] | None = data["metadata"]
+        names |= {"metadata"} if leaves is None else {f"metadata.{name}" for name in leaves}
+    return names
+
+
+def reread(body: AssetBody, facts: Facts) -> Change | None:
+    """Return what a new reading of an asset's file changes; None for nothing.
+
+    What a person gave stays, also if it was cleared: the record's ``given`` names it. So do words that a record without
+    that list has (it is older): nobody knows who wrote them. Of what is left, the file is right about what it says, and
+    what it does not say (any more) stays: a reading that finds less takes nothing away. Technical leaves of metadata
+    are always the file's. Its keywords are added to the tags until a person has edited those. The slug stays, since
+    links hold it.
+    """
+    listed = body.get("given")
+    given = frozenset(listed or ())
+    old: Mapping[str, Any] = body
+
+    def is_free(name: str, value: Any) -> bool:
+        return name not in given if listed is not None else not value
+
+    new = {name: value for name, value in _words(facts).items() if is_free(name, old.get(name))}
+    new["mime_type"] = facts.mime_type
+    if listed is not None and "type" not in given and facts.type != "other":
+        new["type"] = facts.type
+    metadata = dict(body["metadata"])
+    all_given = "metadata" in given
+    for name, value in facts.metadata.items():
+        if name in _TECHNICAL or (not all_given and is_free(f"metadata.{name}", name in metadata)):
+            metadata[name] = value
+    new["metadata"] = _storable(metadata)
+    if is_free("tags", body["tags"]) and (keywords := _keywords(facts)):
+        new["tags"] = list(dict.fromkeys([*body["tags"], *keywords]))[:_NAMES]
+    changed = {name: value for name, value in new.items() if old.get(name) != value}
+    return Change(set=changed) if changed else None
 
 
 def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
@@ -177,26 +223,44 @@ def _check_type(given: AssetCreate, facts: Facts | None) -> None:
 def _complete(body: Body, metadata: dict[str, Any], tags: list[str], file: StoredFile) -> list[str]:
     """Fill in what the file says; return the tags. The caller is right about words, the file about technical facts."""
     put, facts = file.put, file.facts
-    for name, most in _FROM_FILE.items():
-        if not body.get(name) and (value := getattr(facts, name)):
-            body[name] = value[:most] if isinstance(value, str) else value
-    if not body.get("creator"):
-        body["creator"] = [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]
+    for name, value in _words(facts).items():
+        if not body.get(name):
+            body[name] = value
     for name, value in facts.metadata.items():
         if name in _TECHNICAL or name not in metadata:
             metadata[name] = value
-    if "seed" in metadata:
-        metadata["seed"] = stored_seed(metadata["seed"])
+    _storable(metadata)
     metadata["file_size"] = put.size
     body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
     body.setdefault("type", facts.type)
     body.setdefault("filename", file.filename)
     body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16] if "." in body["filename"] else facts.ext
-    # A file is no admin: a leading star in its keywords is no admin tag.
-    if "captured_at" in body:
-        body["captured_at"] = normal_time(body["captured_at"])
-    own = [tag.lstrip("*")[:_NAME_LENGTH] for tag in facts.tags]
-    return list(dict.fromkeys([*tags, *filter(None, own)]))[:_NAMES]
+    return list(dict.fromkeys([*tags, *_keywords(facts)]))[:_NAMES]
+
+
+def _words(facts: Facts) -> dict[str, Any]:
+    """Return the fields that a file fills in, as records hold them; what it does not say is absent."""
+    found: dict[str, Any] = {}
+    for name, most in _FROM_FILE.items():
+        if value := getattr(facts, name):
+            found[name] = value[:most] if isinstance(value, str) else value
+    if "captured_at" in found:
+        found["captured_at"] = normal_time(found["captured_at"])
+    if creator := [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]:
+        found["creator"] = creator
+    return found
+
+
+def _keywords(facts: Facts) -> list[str]:
+    """Return a file's keywords as tags. A file is no admin: a leading star in them makes no admin tag."""
+    return [tag for tag in (tag.lstrip("*")[:_NAME_LENGTH] for tag in facts.tags) if tag]
+
+
+def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Make a file's metadata what every store holds, in place."""
+    if "seed" in metadata:
+        metadata["seed"] = stored_seed(metadata["seed"])
+    return metadata
 
 
 def _title(body: Mapping[str, Any]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mappings.index import RESULT_WINDOW
+from mappings.index import MAX_PAGE, RESULT_WINDOW
 from query import cursors
 from query.compile import compile_search, read_facets
 from query.completion import FieldCompletion, Name, Value, ValueCompletion, completion
@@ -16,13 +16,16 @@ from query.dsl.highlights import read_highlights
 from query.errors import QueryError, QueryProblem
 from query.explain import Explanation, explain
 from query.spelling import read_spelling
-from query.types import Caller, CompiledSearch, SearchRequest
+from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import PitGone, Rejected, SearchEngine
 
 log = logging.getLogger(__name__)
+
+WALK = 1000
+"""Ids on a page of a walk over everything that matches."""
 
 FEW = 3
 """A search that finds fewer records than this is worth another spelling."""
@@ -98,6 +101,22 @@ class Searches:
             next_cursor=page.following,
             suggestion=await self._spelling(who, request, compiled, total) if total < FEW else None,
         )
+
+    async def walk(self, who: Principal, request: SearchRequest) -> AsyncIterator[list[str]]:
+        """Yield the ids of all assets that match as of now, :data:`WALK` at a time, whatever is written meanwhile.
+
+        Which page, in which order and what comes with it does not matter. Raises as :meth:`run` does; an engine that
+        lost its place in between (it was started anew, its index was deleted) is a QueryError about the cursor.
+        """
+        request = replace(
+            request, sort="created_at", limit=MAX_PAGE, offset=0, facets=(), highlight=False, suggest=False
+        )
+        place: Cursor | None = Cursor()
+        while place is not None:
+            compiled = self._compile(who, replace(request, cursor=place))
+            answer = await self._page(replace(compiled, body={**compiled.body, "size": WALK, "_source": ["asset_id"]}))
+            yield [hit["_source"]["asset_id"] for hit in answer.body["hits"]["hits"]]
+            place = None if answer.following is None else cursors.decode(answer.following, self._key)
 
     def check(self, who: Principal, request: SearchRequest) -> None:
         """Raise QueryError unless the request compiles for this caller with today's fields."""

@@ -50,7 +50,7 @@ class FlakyStore(SqliteStore):
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[FlakyStore]:
     async with FlakyStore(tmp_path / "store.sqlite", SystemClock()) as store:
-        await store.insert("operation", "op", {"type": "test", "status": "queued"})
+        await store.insert("operation", "op", {"org_id": "o", "type": "test", "status": "queued"})
         yield store
 
 
@@ -276,7 +276,7 @@ async def test_operations_run_in_the_order_in_which_they_are_due(store: FlakySto
     await store.remove("operation", "op")
     order = [3, 1, 4, 0, 2]
     for place, number in enumerate(order):
-        body: Body = {"type": "test", "status": "queued", "run_after": f"2024-01-01T00:00:0{place}.000Z"}
+        body: Body = {"org_id": "o", "type": "test", "status": "queued", "run_after": f"2024-01-01T00:00:0{place}.000Z"}
         await store.insert("operation", f"op{number}", body)
     seen: list[str] = []
 

@@ -89,6 +89,10 @@ ORDERED: list[tuple[str, Mapping[str, Condition], Order | None, Cursor | None]] 
     ("asset", {"org_id": "o"}, Order("created_at"), Cursor(None, "k")),
     ("operation", {"status": "queued"}, Order("run_after"), None),
     ("operation", {"status": "queued", "run_after": Range(lte="2024")}, Order("run_after"), None),
+    ("operation", {"status": "queued", "type": "t", "run_after": Range(lte="2024")}, Order("run_after"), None),
+    ("operation", {"status": "queued", "type": "t", "org_id": Range(gt="o")}, Order("org_id"), None),
+    ("operation", {"type": "t", "org_id": "o", "run_after": Range(lte="2024")}, Order("run_after"), None),
+    ("operation", {"expires_at": Range(lte="2024")}, Order("expires_at"), None),
 ]
 
 
@@ -101,7 +105,7 @@ def test_a_page_in_an_indexed_order_is_a_walk(
     cursor: Cursor | None,
 ) -> None:
     statements = plan(connection, kind, where, order, cursor)
-    if "run_after" in where:
+    if order is not None and order.path in where:
         statements.pop()  # what lacks the value is not in a range of it: there is nothing to sort
     for steps in statements:
         assert "USING INDEX" in steps

@@ -62,13 +62,14 @@ class Picture:
 
 @dataclass
 class Reader:
-    """Says of every file what it was told to say; a file that starts with "bad" cannot be read."""
+    """Says of every file what it was told to say; a file that starts with what is ``bad`` cannot be read."""
 
     facts: Facts = field(default_factory=Facts)
+    bad: tuple[bytes, ...] = (b"bad",)
     made: int = 0
 
     async def extract(self, path: Path, filename: str) -> Facts:
-        if path.read_bytes().startswith(b"bad"):
+        if path.read_bytes().startswith(self.bad):
             raise IngestError("It is bad.", reason="malformed", filename=filename)
         return self.facts
 

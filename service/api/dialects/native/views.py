@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from service.api.dialects.native.answers import Asset, SavedSearch, Urls
+from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch, Urls
 from service.core.access.keys import Principal
 from service.core.files.links import Links
 from service.core.files.renditions import available
+from service.core.operations.items import Item
 from service.core.search.saved_searches import SavedSearchBody
 from service.model import LIST_FIELDS
 from service.ports.store import AnyRecord, Record
@@ -72,6 +73,42 @@ def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     own: dict[str, Any] = body.get("metadata") or {}
     derived = body.get("derived")
     return {name: value for name, value in own.items() if name not in derived} if derived else own
+
+
+def operation(record: AnyRecord) -> Operation:
+    """Return an operation as seed 000 has it, field by field, then what Assetry knows besides."""
+    body = record.body
+    reached: Mapping[str, int] = {"succeeded": 0, "skipped": 0, "failed": 0, **body["progress"]}
+    completed = body["status"] == "completed"
+    return {
+        "operation_id": record.key,
+        "type": body["type"],
+        "status": body["status"],
+        "progress": {
+            "completed": reached["completed"],
+            "total": reached["total"],
+            "percentage": 100 if completed else reached["percentage"],
+            "succeeded": reached["succeeded"],
+            "skipped": reached["skipped"],
+            "failed": reached["failed"],
+        },
+        "result": body.get("result"),
+        "created_at": shown(body["created_at"]),
+        "completed_at": _shown(body.get("completed_at")),
+        "started_at": _shown(body.get("started_at")),
+        "expires_at": _shown(body.get("expires_at")),
+        "error": body.get("error"),
+        "user_id": body["user_id"],
+    }
+
+
+def _shown(moment: str | None) -> str | None:
+    return None if moment is None else shown(moment)
+
+
+def operation_item(item: Item) -> OperationItem:
+    """Return an item of an operation."""
+    return {"id": item.key, "status": item.status, "reason": item.reason, "message": item.message}
 
 
 def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
