@@ -104,7 +104,7 @@ def test_an_interrupted_reindex_goes_on_when_it_is_run_again(
             process.send_signal(number)
             _, said = process.communicate(timeout=30)
         assert (process.returncode, said.count("\n")) == (INTERRUPTED, 1), said
-        assert "run it again" in said
+        assert "run the command again" in said
         left = _reindex(data, hands)
         assert (left.stage, left.done) == (Stage.DRAINED, 10)
         assert answer("index", "reindex", "--data", data)["index"] == left.target.index == hands.index != first
