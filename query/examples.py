@@ -163,16 +163,16 @@ SECTIONS: tuple[Section, ...] = (
         ('bounds:"53.6,7.2,50.7,3.3"', "north, east, south, west"),
     ),
     _section(
-        "Weights",
+        "Boosts",
         "`^n` multiplies the score, 0 < n <= 100. Words score; conditions on other fields do not, unless they have a "
-        "weight.",
+        "boost.",
         ("mountain^2 landscape", "one word counts double"),
         ('"mountain lake"^3 forest', "a phrase"),
         ("(hill OR mountain)^1.5 lake", "a group"),
         ("landscape OR tags:featured^5", "a condition that raises the score"),
     ),
     _section(
-        "Together",
+        "Combined examples",
         "",
         (_IMAGES, "images with either tag, of a size, from a month, made by a family of models"),
         (
@@ -219,5 +219,5 @@ FACETS: tuple[Example, ...] = (
 SORTS: tuple[Example, ...] = (
     Example("relevance", "best match first"),
     Example("-created_at,title", "newest first, then by title"),
-    Example("downloads:desc,title:asc", "the same with order names"),
+    Example("downloads:desc,title:asc", "most downloads first, then by title"),
 )

@@ -77,7 +77,7 @@ def _json_value(value: Any, depth: int = 0) -> Any:
             for item in value:
                 _json_value(item, depth + 1)
         case dict():
-            _named(value)
+            _check_key_lengths(value)
             for key, item in value.items():
                 _clean(key)
                 _json_value(item, depth + 1)
@@ -86,7 +86,7 @@ def _json_value(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _named(leaves: dict[str, Any]) -> dict[str, Any]:
+def _check_key_lengths(leaves: dict[str, Any]) -> dict[str, Any]:
     """Reject very long keys: OpenSearch rejects documents with a key of more than 50,000 characters."""
     if any(len(name) > MAX_KEY for name in leaves):
         raise ValueError(f"must not contain a key longer than {MAX_KEY:,} characters")
@@ -122,7 +122,7 @@ Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=Fa
 Seed = Annotated[int | Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")], AfterValidator(stored_seed)]
 Positive = Annotated[float, BeforeValidator(_int_as_float), Field(ge=0, allow_inf_nan=False)]
 Json = Annotated[Any, AfterValidator(_json_value)]
-Facts = Annotated[dict[str, Json], AfterValidator(_named)]
+Facts = Annotated[dict[str, Json], AfterValidator(_check_key_lengths)]
 CustomKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 CustomValue = str | bool | Whole | Number | Names
 
@@ -173,10 +173,10 @@ class Metadata(BaseModel):
     xmp: Facts | None = None
 
     @model_validator(mode="after")
-    def _bounded(self) -> Metadata:
+    def _check_size(self) -> Metadata:
         if len(self.__pydantic_extra__ or {}) > 200:
             raise ValueError("must not have more than 200 additional keys")
-        _named(self.__pydantic_extra__ or {})
+        _check_key_lengths(self.__pydantic_extra__ or {})
         return self
 
 

@@ -39,18 +39,19 @@ TOGETHER: tuple[tuple[str, str], ...] = (
 _PEM = "-----BEGIN"
 """The start of a certificate or private key in PEM format."""
 
-_LINK = "tcp://"
+_KUBERNETES_LINK = "tcp://"
 """The start of the ``<SERVICE>_PORT`` variables that Kubernetes sets."""
 
-_LONGEST = 100
+_MAX_SHOWN = 100
 """The number of characters of an invalid value shown in a message."""
 
 SERVICE = "Service"
 DOCUMENTS = "Documents: MongoDB, or SQLite in the data folder"
 SEARCH = "Search: OpenSearch, or the embedded engine"
 FILES = "Files: S3, or the data folder"
-JOBS = "Jobs, rate limits and stored replies: Redis, or the store and each process"
+JOBS = "Jobs, rate limits and stored replies: Redis, or the store and process memory"
 LIMITS = "Limits"
+EVENTS = "Events and usage"
 
 
 def _setting(group: str, description: str, *, secret: bool = False, **limits: Any) -> Any:
@@ -280,15 +281,43 @@ class Settings(BaseSettings):
         _setting(LIMITS, "Worker processes that read and render files; 0: one per available CPU core.", ge=0, le=64),
     ] = 0
 
+    events_hours: Annotated[
+        float,
+        _setting(
+            EVENTS,
+            "How long events of records are kept, in hours: whoever follows them and was away for longer has to read "
+            "everything again.",
+            ge=1,
+            le=8760,
+        ),
+    ] = 72.0
+    streams: Annotated[int, _setting(EVENTS, "Event streams open at once in one process.", ge=1, le=100_000)] = 500
+    streams_per_key: Annotated[
+        int, _setting(EVENTS, "Event streams open at once of one API key, in one process.", ge=1, le=10_000)
+    ] = 10
+    usage_days: Annotated[
+        float, _setting(EVENTS, "How long views, downloads and searches are kept, in days.", ge=1, le=3650)
+    ] = 90.0
+    usage_fold_seconds: Annotated[
+        float,
+        _setting(
+            EVENTS,
+            "How often they are added to `usage_stats` of assets, in seconds: an asset is written once in that time "
+            "at most.",
+            ge=1,
+            le=86_400,
+        ),
+    ] = 300.0
+
     @field_validator("port", "ops_port", mode="before")
     @classmethod
-    def _is_no_link(cls, value: object, info: ValidationInfo) -> object:
+    def _drop_kubernetes_link(cls, value: object, info: ValidationInfo) -> object:
         """Ignore the variable that Kubernetes sets for a service named ``assetry`` or ``assetry-ops``."""
-        return cls.model_fields[str(info.field_name)].default if str(value).startswith(_LINK) else value
+        return cls.model_fields[str(info.field_name)].default if str(value).startswith(_KUBERNETES_LINK) else value
 
     @field_validator(*SCHEMES)
     @classmethod
-    def _is_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _check_url(cls, value: str | None, info: ValidationInfo) -> str | None:
         """Check the URL of an engine."""
         if value is not None and (wrong := fault(value, SCHEMES[str(info.field_name)])):
             raise ValueError(wrong)
@@ -296,7 +325,7 @@ class Settings(BaseSettings):
 
     @field_validator("opensearch_url")
     @classmethod
-    def _are_hosts(cls, value: str | None) -> str | None:
+    def _check_hosts(cls, value: str | None) -> str | None:
         """Check the URLs of a cluster."""
         if value is not None:
             split_hosts(value)
@@ -304,7 +333,7 @@ class Settings(BaseSettings):
 
     @field_validator("opensearch_ca", "opensearch_client_cert", "opensearch_client_key", "s3_ca")
     @classmethod
-    def _is_file(cls, value: Path | None) -> Path | None:
+    def _check_file(cls, value: Path | None) -> Path | None:
         """Check that a certificate file exists."""
         if value is None:
             return None
@@ -319,7 +348,7 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _check_pairs(self) -> Self:
         """Reject incomplete pairs of settings, and credentials that are given twice."""
         for name, partner in TOGETHER:
             given, other = getattr(self, name) is not None, getattr(self, partner) is not None
@@ -354,7 +383,7 @@ def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
         bare = name.upper().removeprefix(PREFIX)
         if not name.upper().startswith(PREFIX) or bare.lower() in Settings.model_fields:
             continue
-        if not value or value.startswith(_LINK) or _FOREIGN.match(bare):
+        if not value or value.startswith(_KUBERNETES_LINK) or _FOREIGN.match(bare):
             continue
         near = get_close_matches(bare.lower(), Settings.model_fields, n=1)
         found[name] = variable(near[0]) if near else None
@@ -385,7 +414,7 @@ def _shown(value: object) -> str:
     text = str(value)
     if _PEM in text:
         return ""
-    return f", not {text!r}" if len(text) <= _LONGEST else f", not {text[:_LONGEST]!r} …"
+    return f", not {text!r}" if len(text) <= _MAX_SHOWN else f", not {text[:_MAX_SHOWN]!r} …"
 
 
 def render_reference() -> str:

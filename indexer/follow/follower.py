@@ -114,7 +114,7 @@ class Follower:
             renew=opt.renew_seconds,
             save=opt.checkpoint_seconds,
             summary=self._summary,
-            lost=lambda: self._bell.set(),
+            on_lost=lambda: self._bell.set(),
         )
         self._letters = DeadLetters(notes, clock)
         self._bulk = BulkLoop(engine, self._letters, self, bounds=opt.bounds, lanes=opt.lanes)

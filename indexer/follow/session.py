@@ -201,7 +201,7 @@ class Session:
         self._progress.rebuild = _rebuilding(plan)
         self._progress.gen = plan.gen
         # A mapping that rejects everything can be fixed by a reindex, which needs the feed to go on.
-        self._writer.spare([self._targets[0].index] if plan.building is not None else ())
+        self._writer.tolerate_rejections([self._targets[0].index] if plan.building is not None else ())
         live = self._targets[0].physical
         self._progress.index = live.index
         outdated = live.hash != mapping_hash()

@@ -16,7 +16,7 @@ from query.facets.plan import PREFIX_LENGTH, FacetPlan, FacetRange
 from query.facets.request import MAX_SIZE
 
 _SPELLINGS = 2  # spellings counted per returned value, so that each value can be shown as it is written
-_SIGN = re.compile(r"[!-/:-@\[-^`{-~]")  # what may be a regex operator; `_` and letters never are
+_PUNCTUATION = re.compile(r"[!-/:-@\[-^`{-~]")  # what may be a regex operator; `_` and letters never are
 _ORDERS: dict[str, list[dict[str, str]]] = {
     "count": [{"_count": "desc"}, {"_key": "asc"}],
     "-count": [{"_count": "asc"}, {"_key": "asc"}],
@@ -97,7 +97,7 @@ def fold(field: Field, text: str) -> str:
 
 def literal(text: str) -> str:
     """Return the pattern of a text that stands for itself, for Lucene's regular expressions as for others."""
-    return _SIGN.sub(r"\\\g<0>", text)
+    return _PUNCTUATION.sub(r"\\\g<0>", text)
 
 
 def any_case(text: str) -> str:

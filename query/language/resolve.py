@@ -157,7 +157,7 @@ class _Resolver:
         if clause is _BLANK or not isinstance(target, Field):
             return clause
         if target.type is FieldType.NESTED:
-            return clause if _whole(clause, target) else Nested(target, clause, span=self._parsed.span(node))
+            return clause if _is_whole_list(clause, target) else Nested(target, clause, span=self._parsed.span(node))
         if target.nested and not isinstance(scope, Field):
             return Nested(_owner(target), clause, span=self._parsed.span(node))
         return clause
@@ -314,7 +314,7 @@ def _in_object(scope: Scope) -> bool:
     return isinstance(scope, Field) and (scope.type is FieldType.NESTED or bool(scope.nested))
 
 
-def _whole(clause: Clause, field: Field) -> bool:
+def _is_whole_list(clause: Clause, field: Field) -> bool:
     """Return whether a clause is about the list as a whole (`people:*`) rather than one of its objects."""
     while isinstance(clause, Boosted):
         clause = clause.item

@@ -169,7 +169,7 @@ def _drawing(target: Path, number: int, rng: Random) -> Sample:
     }
     name = f"drawings/{_slug(noun)}-{number:04d}.svg"
     files.save_svg(_place(target, name), size, accents(rng, 3), facts, rng)
-    return _said(name, "image", facts, {"format": "svg", "width": size[0], "height": size[1]})
+    return _sample(name, "image", facts, {"format": "svg", "width": size[0], "height": size[1]})
 
 
 def _paper(target: Path, number: int, rng: Random) -> Sample:
@@ -180,7 +180,7 @@ def _paper(target: Path, number: int, rng: Random) -> Sample:
     files.save_pdf(_place(target, name), pages, facts, day)
     words = len(facts["title"].split()) + sum(len(page.split()) for page in pages)
     made = {"format": "pdf", "page_count": len(pages), "word_count": words}
-    return _said(name, "pdf", {**facts, "date": f"{facts['date']}T09:30:00Z"}, made)
+    return _sample(name, "pdf", {**facts, "date": f"{facts['date']}T09:30:00Z"}, made)
 
 
 def _article(target: Path, number: int, rng: Random) -> Sample:
@@ -195,7 +195,7 @@ def _article(target: Path, number: int, rng: Random) -> Sample:
     name = f"texts/{_slug(facts['title'])}-{number:04d}.md"
     path = _place(target, name)
     files.save_markdown(path, facts, body)
-    return _said(name, "text", facts, {"format": "md", "word_count": len(path.read_text(encoding="utf-8").split())})
+    return _sample(name, "text", facts, {"format": "md", "word_count": len(path.read_text(encoding="utf-8").split())})
 
 
 def _sound(target: Path, number: int, rng: Random) -> Sample:
@@ -211,10 +211,10 @@ def _sound(target: Path, number: int, rng: Random) -> Sample:
     }  # fmt: skip
     name = f"sounds/{_slug(title)}.wav"
     files.save_wav(_place(target, name), seconds, rate, rng.sample(range(110, 880, 55), 3), facts)
-    return _said(name, "audio", facts, {"format": "wav", "duration": seconds, "sample_rate": rate, "channels": 1})
+    return _sample(name, "audio", facts, {"format": "wav", "duration": seconds, "sample_rate": rate, "channels": 1})
 
 
-def _said(name: str, kind: str, facts: dict[str, Any], made: dict[str, Any]) -> Sample:
+def _sample(name: str, kind: str, facts: dict[str, Any], made: dict[str, Any]) -> Sample:
     day = facts["date"]
     return Sample(
         name,

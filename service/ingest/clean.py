@@ -12,7 +12,7 @@ from typing import Any
 from service.ingest.limits import IngestLimits
 
 # Control characters except tab and line feed, lone surrogates, and the two noncharacters that break UTF-16 tools.
-_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_INVALID = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _MAX_DEPTH = 6
 _MAX_INT = 2**53
 
@@ -23,7 +23,7 @@ def text(value: object, limit: int) -> str | None:
         value = decode(value)
     if not isinstance(value, str):
         return None
-    fit = _UNFIT.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    fit = _INVALID.sub("", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
     return fit[:limit].rstrip() or None
 
 

@@ -43,7 +43,7 @@ def thumbnail(path: Path, filename: str, name: str, size: int = 512, limits: Ing
     removed. Raises IngestError: ``unsupported`` (no rendition for this format), ``malformed``, ``bomb``, ``limit``,
     ``memory``.
     """
-    maker = _MAKERS.get(name)
+    maker = _RENDERERS.get(name)
     if maker is None:
         raise IngestError(f"Renditions of {name} files are not supported.", reason="unsupported", filename=filename)
     with guarded("Creating the rendition", filename):
@@ -138,10 +138,10 @@ def _encoded(picture: Image.Image) -> Rendition:
     return Rendition(out.getvalue(), "image/webp" if alpha else "image/jpeg", picture.width, picture.height)
 
 
-_MAKERS: dict[str, Callable[[Path, str, str, int, IngestLimits], Image.Image]] = {
+_RENDERERS: dict[str, Callable[[Path, str, str, int, IngestLimits], Image.Image]] = {
     **dict.fromkeys(image.READERS, _raster),
     "svg": _drawing,
     "pdf": _page,
 }
-RENDERED = frozenset(_MAKERS)
+RENDERED = frozenset(_RENDERERS)
 """The detected formats for which renditions can be created."""

@@ -84,10 +84,15 @@ KINDS: dict[str, tuple[Index, ...]] = {
     "checkpoint": (),
     "secret": (),
     "dead_letter": (Index("index", ("index",)),),
+    "event": (Index("number", ("number",)),),
+    "usage": (Index("window", ("window",)),),
     "reply": (Index("slot", ("slot",), unique=True), Index("expires", ("expires_at",)), Index("free", ("free",))),
     MARKER: (),
 }
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
+
+JOURNALS = frozenset({"event", "usage"})
+"""Kinds that are written once, read for a while and then dropped: the only ones that :meth:`Store.discard` takes."""
 
 
 B_co = TypeVar("B_co", bound=Mapping[str, Any], covariant=True, default=Body)
@@ -99,7 +104,8 @@ class Record(Generic[B_co]):
     """A stored record.
 
     ``rev`` starts at 1 and rises by exactly one with every write. ``tombstone`` says that the record was deleted: its
-    body is then empty except for ``org_id``, and only :meth:`Store.get_many` with ``tombstones=True`` returns it.
+    body is then empty except for ``org_id`` and ``updated_by``, and only :meth:`Store.get_many` with
+    ``tombstones=True`` returns it.
     """
 
     kind: str
@@ -237,10 +243,18 @@ class Store(Protocol):
         """
         ...
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         """Replace the record with a tombstone at rev+1 and return it.
 
-        Raises NotFound and Conflict. The record's unique values become free again.
+        ``by`` says who removed it: the tombstone keeps it as ``updated_by``. Raises NotFound and Conflict. The record's
+        unique values become free again.
+        """
+        ...
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a kind in :data:`JOURNALS` with all that is known of them; absent ones are passed over.
+
+        They leave no tombstone, and a feed that is behind their writes may show them or not. At most 1,000 keys.
         """
         ...
 

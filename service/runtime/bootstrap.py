@@ -21,18 +21,24 @@ from service.adapters.opensearch.engine import Connection
 from service.adapters.shared.liveness import dismiss, enlist, known_dead
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
+from service.api.kernel.event_stream import StreamSlots
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.imports import Imports
 from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
+from service.core.events.following import LogReader
+from service.core.events.log import EventLog
+from service.core.events.record_events import RecordEvents
+from service.core.events.relay import Relay
+from service.core.events.usage import UsageRecorder
 from service.core.files.garbage import COLLECT, Garbage
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
+from service.core.operation_types import OPERATION_TYPES
 from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
-from service.core.operations.table import OPERATION_TYPES
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches
@@ -49,6 +55,7 @@ from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
+from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import index_probe, optional
@@ -74,7 +81,8 @@ class Service:
     """The API, with the indexer and the worker in the same process or in others.
 
     ``runs`` names the roles in this process; ``follower`` is its indexer, or a view of another process's indexer;
-    ``times`` are the histograms of its own indexer, None if the indexer is in another process.
+    ``times`` are the histograms of its own indexer, None if the indexer is in another process. ``relay`` is None
+    where jobs run elsewhere.
     """
 
     base: Base
@@ -82,6 +90,7 @@ class Service:
     follower: Follower | IndexWatch
     runs: tuple[str, ...]
     times: IndexTimes | None = None
+    relay: Relay | None = None
 
     @property
     def probes(self) -> Mapping[str, Probe]:
@@ -89,8 +98,12 @@ class Service:
         return self.context.probes
 
     def gauges(self) -> list[Metric]:
-        """Return the metrics of the index."""
-        return index_metrics(self.follower.status(), self.times)
+        """Return the metrics of the index and of events."""
+        relay = None if self.relay is None else self.relay.status
+        return [
+            *index_metrics(self.follower.status(), self.times),
+            *event_metrics(relay, self.context.usage.status, self.context.streams),
+        ]
 
 
 @asynccontextmanager
@@ -168,6 +181,10 @@ async def open_service(
         work = await open_jobs(base, stack)
         assets = Assets(base.store, base.files, workers, base.clock, work.garbage, upload_limit=settings.upload_limit)
         searches = _searches(base, engine)
+        events = EventLog(base.store, base.clock)
+        usage = UsageRecorder(base.store, base.clock)
+        stack.push_async_callback(usage.stop)
+        usage.start()
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
         consistency = Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens"))
@@ -175,6 +192,7 @@ async def open_service(
         if works:
             await work.jobs.start()
             run_maintenance(base.files, work.operations, stack)
+        relay = open_relay(base, events, stack) if works else None
         queue = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
@@ -189,9 +207,12 @@ async def open_service(
             reprocessing=Reprocessing(work.operations, searches, consistency),
             renditions=Renditions(base.files, workers),
             links=base.links,
+            record_events=RecordEvents(LogReader(events), base.clock),
+            usage=usage,
+            streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
             probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )
-        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times)
+        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times, relay)
 
 
 @asynccontextmanager
@@ -266,6 +287,12 @@ def handle_operations(
 def reading_at_once(settings: Settings) -> int:
     """Return how many files one piece of work has read at once: the workers always find the next one waiting."""
     return (settings.ingest_workers or cpu_count()) * 2
+
+
+def open_relay(base: Base, events: EventLog, stack: AsyncExitStack) -> Relay:
+    """Start the relay, the folding of usage and the sweep of both, until the stack is closed."""
+    start_housekeeping(base.settings, base.store, events, base.clock, stack)
+    return start_relay(base.store, events, base.clock, candidate(base, stack, "relay"), stack)
 
 
 async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, times: IndexTimes) -> Follower:

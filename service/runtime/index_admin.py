@@ -97,12 +97,12 @@ class IndexAdmin:
         self, *, accept_dead_letters: bool = False, on_progress: OnProgress = _ignore_progress
     ) -> ReindexResult:
         """Build a new index with the current mapping, or resume an interrupted reindex, and swap if nothing differs."""
-        async with self._rebuilding(on_progress) as work:
+        async with self._open_reindex(on_progress) as work:
             return await work.run(accept_dead_letters=accept_dead_letters)
 
     async def rollback(self, *, verify: bool = True, on_progress: OnProgress = _ignore_progress) -> ReindexResult:
         """Move the alias back to the previous index."""
-        async with self._rebuilding(on_progress) as work:
+        async with self._open_reindex(on_progress) as work:
             return await work.rollback(verify=verify)
 
     async def purge(
@@ -113,7 +113,7 @@ class IndexAdmin:
         on_progress: OnProgress = _ignore_progress,
     ) -> PurgeResult:
         """Delete the previous index, abandoned indexes, and the tombstones of assets deleted long ago."""
-        async with self._rebuilding(on_progress) as work:
+        async with self._open_reindex(on_progress) as work:
             return await work.purge(tombstones=tombstones, unfinished=unfinished)
 
     async def retry(self, *, index: str | None = None, assets: Collection[str] | None = None) -> RetryResult:
@@ -146,7 +146,7 @@ class IndexAdmin:
         return target
 
     @asynccontextmanager
-    async def _rebuilding(self, on_progress: OnProgress) -> AsyncIterator[Reindex]:
+    async def _open_reindex(self, on_progress: OnProgress) -> AsyncIterator[Reindex]:
         base = self.base
         async with AsyncExitStack() as stack:
             follower = self._standby_follower(stack)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from service.api.kernel.context import Probe
 from service.api.ops.metrics import Gauges
+from service.core.events.log import EventLog
 from service.errors import SettingsError
 from service.runtime import engines
 from service.runtime.bootstrap import (
@@ -18,9 +20,11 @@ from service.runtime.bootstrap import (
     open_base,
     open_follower,
     open_jobs,
+    open_relay,
     open_search,
     probes,
 )
+from service.runtime.events import event_metrics
 from service.runtime.index_metrics import IndexTimes, collector
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import index_probe, optional
@@ -71,4 +75,6 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
         more: dict[str, Probe] = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         await queue.jobs.start()
         run_maintenance(base.files, queue.operations, stack)
-        yield Role(base, ("worker",), {**probes(base, None), **more}, tuple)
+        relay = open_relay(base, EventLog(base.store, base.clock), stack)
+        gauges = partial(event_metrics, relay.status, None, None)
+        yield Role(base, ("worker",), {**probes(base, None), **more}, gauges)

@@ -184,10 +184,11 @@ class FakeStore:
 
         return await self._call(work)
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         def work() -> Record:
             record = self._expected(kind, key, expected_rev)
             body = {name: value for name, value in record.body.items() if name == "org_id"}
+            body |= {} if by is None else {"updated_by": by}
             gone = replace(record, rev=record.rev + 1, body=body, tombstone=True, updated_at=self._now())
             return self._database.put(self._process, gone)
 

@@ -29,8 +29,10 @@ from service.adapters.shared.arguments import (
     checked,
     checked_change,
     checked_many,
+    discarded,
     find_key,
     find_keys,
+    tombstone_body,
 )
 from service.adapters.shared.bodies import lookup
 from service.adapters.shared.keyed_lock import KeyedLock
@@ -146,12 +148,19 @@ class MongoStore:
         async with self._locks.hold(f"{kind}/{key}"):
             return await self._opened().change(kind, key, make, expected_rev)
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         """Replace the record with a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
         check_kind(kind)
         find_key(kind, key)
+        make = partial(removed, rest=tombstone_body(kind, by), now=self._now())
         async with self._locks.hold(f"{kind}/{key}"):
-            return await self._opened().change(kind, key, partial(removed, now=self._now()), expected_rev)
+            return await self._opened().change(kind, key, make, expected_rev)
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a journal without a trace."""
+        gone = discarded(kind, keys)
+        if gone:
+            await self._opened().discard(kind, gone)
 
     async def find(
         self,

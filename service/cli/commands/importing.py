@@ -48,12 +48,14 @@ class _Report:
         """Count a skipped path, and report it if it could not be read."""
         self.skips[found.reason] += 1
         if found.reason == "unreadable" and not self._as_json:
-            self._bar.console.print(f"skipped: {found.path}: cannot be read", markup=False)
+            self._bar.console.print(f"skipped: {found.path}: cannot be read", markup=False, soft_wrap=True)
 
     def __call__(self, outcome: ImportOutcome) -> None:
         self._bar.advance(self._task)
         if outcome.failed and not self._as_json:
-            self._bar.console.print(f"failed: {outcome.failed.path}: {outcome.failed.message}", markup=False)
+            self._bar.console.print(
+                f"failed: {outcome.failed.path}: {outcome.failed.message}", markup=False, soft_wrap=True
+            )
 
 
 def _sources(found: Iterable[FoundFile]) -> Iterator[Source]:

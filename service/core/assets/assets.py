@@ -83,7 +83,7 @@ class Assets:
         upload_limit: int,
     ) -> None:
         self._store = store
-        self._assets = asset_repository(store)
+        self._assets = asset_repository(store, clock)
         self._backups = Repository[BackupBody](store, "backup")
         self._files = files
         self._extractor = extractor

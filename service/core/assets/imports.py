@@ -12,6 +12,7 @@ from service.core.access.keys import Principal
 from service.core.assets.records import StoredFile, asset_repository, new_record
 from service.core.files.garbage import spare
 from service.core.files.hashing import sha256_of
+from service.core.shared.authorship import Actor, acting
 from service.core.shared.ids import IdAllocator
 from service.errors import AlreadyExists, IngestError, InvalidInput
 from service.model import AssetBody, AssetCreate
@@ -88,7 +89,7 @@ class Imports:
         self, store: Store, files: Files, extractor: MetadataExtractor, clock: Clock, *, concurrency: int
     ) -> None:
         self._store = store
-        self._assets = asset_repository(store)
+        self._assets = asset_repository(store, clock)
         self._files = files
         self._extractor = extractor
         self._clock = clock
@@ -99,10 +100,11 @@ class Imports:
         """Import the files; ``report`` hears of each once it is durable, a duplicate, or failed. Raises Unavailable."""
         who.allow("assets:import")
         summary = ImportSummary()
-        for chunk in _chunks(iter(sources), CHUNK):
-            for outcome in await self._chunk(who, chunk):
-                _count(summary, outcome)
-                report(outcome)
+        with acting(Actor(who.user_id, who.key_id or None)):
+            for chunk in _chunks(iter(sources), CHUNK):
+                for outcome in await self._chunk(who, chunk):
+                    _count(summary, outcome)
+                    report(outcome)
         return summary
 
     async def _chunk(self, who: Principal, chunk: list[Source]) -> list[ImportOutcome]:

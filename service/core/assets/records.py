@@ -64,9 +64,9 @@ class Tags(NamedTuple):
     admin: list[str]
 
 
-def asset_repository(store: Store) -> Repository[AssetBody]:
+def asset_repository(store: Store, clock: Clock) -> Repository[AssetBody]:
     """Return the repository of assets: one whose slug is taken gets its number into it."""
-    return Repository(store, "asset", renames={"slug": _numbered})
+    return Repository(store, "asset", renames={"slug": _numbered}, clock=clock)
 
 
 def _numbered(body: Mapping[str, Any]) -> Body:

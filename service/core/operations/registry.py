@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from service.core.shared.authorship import Actor, acting
 from service.errors import InvalidInput
 from service.ports.jobs import Jobs, Progress
 from service.ports.store import Record, Store
@@ -100,7 +101,8 @@ def _run_by(
             parameters = type_.parameters.model_validate(operation.body["params"])
         except ValidationError as error:
             raise InvalidInput(f"The parameters of the operation are not those of {type_.name}.") from error
-        result = await handler(OperationContext(store, operation, progress, parameters))
+        with acting(Actor(operation.body.get("user_id"), None, operation.key)):
+            result = await handler(OperationContext(store, operation, progress, parameters))
         return result.model_dump(mode="json")
 
     return run

@@ -13,8 +13,11 @@ from typing import Any, Generic, cast
 
 from typing_extensions import TypeVar
 
+from service.core.shared.authorship import actor, signed, signed_new
 from service.errors import AlreadyExists, Conflict, NotFound
+from service.ports.clock import Clock
 from service.ports.store import Body, Change, Condition, Decide, Order, Record, Store, compare_and_set, each_record
+from service.times import timestamp
 
 ATTEMPTS = 10
 """How often a change is worked out anew when another writer was faster, before Conflict is raised."""
@@ -42,13 +45,22 @@ class Repository(Generic[B]):
     """The records of one kind.
 
     ``renames`` are by the name of a unique index: where its value is taken, the record is written once more with what
-    they give. All methods raise Unavailable.
+    they give. With a ``clock`` its records say who wrote them last, and who made them when
+    (:mod:`service.core.shared.authorship`). All methods raise Unavailable.
     """
 
-    def __init__(self, store: Store, kind: str, *, renames: Mapping[str, Rename] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        kind: str,
+        *,
+        renames: Mapping[str, Rename] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.kind = kind
         self._store = store
         self._renames = renames or {}
+        self._clock = clock
 
     async def get(self, org_id: str, key: str) -> Record[B]:
         """Return a record. Raises NotFound, also for another organization's."""
@@ -92,7 +104,7 @@ class Repository(Generic[B]):
 
     async def insert(self, key: str, body: B) -> Record[B]:
         """Write a new record. Raises AlreadyExists, InvalidInput."""
-        new: Body = {**body}
+        new = self._signed_new(body)
         try:
             record = await self._store.insert(self.kind, key, new)
         except AlreadyExists as error:
@@ -106,7 +118,7 @@ class Repository(Generic[B]):
 
         A key's outcome is its record, or what :meth:`insert` would raise.
         """
-        new: dict[str, Body] = {key: {**body} for key, body in bodies.items()}
+        new = {key: self._signed_new(body) for key, body in bodies.items()}
         outcomes = await self._store.insert_many(self.kind, new) if new else {}
         renamed = {
             key: {**new[key], **rename(new[key])}
@@ -127,7 +139,7 @@ class Repository(Generic[B]):
         def decide(held: Record | None) -> Change | None:
             if held is None or held.org_id != org_id:
                 raise NotFound(self.kind, key)
-            return work(self._expected(cast("Record[B]", held), expected_rev))
+            return self._signed(work(self._expected(cast("Record[B]", held), expected_rev)))
 
         try:
             return await self._changed(key, decide)
@@ -138,12 +150,20 @@ class Repository(Generic[B]):
 
     async def update_any(self, key: str, change: Change) -> Record[B]:
         """Change a record of whichever organization, whatever it is now. Raises NotFound."""
-        return cast("Record[B]", await self._store.update(self.kind, key, change))
+        signed_change = change if self._clock is None else signed(change)
+        return cast("Record[B]", await self._store.update(self.kind, key, signed_change))
 
     async def remove(self, org_id: str, key: str, *, expected_rev: int | None = None) -> Record:
         """Leave a tombstone in a record's place and return it. Raises NotFound, Conflict."""
         await self.get_at(org_id, key, expected_rev)
-        return await self._store.remove(self.kind, key, expected_rev=expected_rev)
+        by = None if self._clock is None else actor().as_body()
+        return await self._store.remove(self.kind, key, expected_rev=expected_rev, by=by)
+
+    def _signed_new(self, body: Mapping[str, Any]) -> Body:
+        return {**body} if self._clock is None else signed_new(body, timestamp(self._clock.now()))
+
+    def _signed(self, change: Change | None) -> Change | None:
+        return change if self._clock is None or change is None else signed(change)
 
     async def _changed(self, key: str, decide: Decide) -> Record[B]:
         record = await compare_and_set(self._store, self.kind, key, decide, attempts=ATTEMPTS)

@@ -40,7 +40,7 @@ PREFIXES: dict[str, str] = {
 # Edit histories and settings of raw converters: hundreds of entries that nobody searches.
 _NOISE_NAMESPACES = ("http://ns.adobe.com/camera-raw-settings/1.0/", "http://www.gimp.org/xmp/")
 _NOISE = frozenset({"xmpMM:History", "xmpMM:Ingredients", "photoshop:History", "digiKam:ImageHistory", "xmpMM:Pantry"})
-_ENDLESS = 6  # levels of nested structures inside a property
+_MAX_DEPTH = 6  # levels of nested structures inside a property
 
 
 def properties(roots: Iterable[Element], limits: IngestLimits) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _value(node: Element, depth: int = 0) -> Any:
     if address is not None:
         return address.strip()
     children = [child for child in node if isinstance(child.tag, str)]
-    if not children or depth > _ENDLESS:
+    if not children or depth > _MAX_DEPTH:
         inline = {
             _key(name): value
             for name, value in node.attrib.items()

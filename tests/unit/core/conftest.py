@@ -11,9 +11,9 @@ from service.adapters.sqlite.store import SqliteStore
 from service.core.access.keys import SCOPES, Principal
 from service.core.assets.assets import Assets
 from service.core.files.garbage import COLLECT, Garbage
+from service.core.operation_types import OPERATION_TYPES
 from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
-from service.core.operations.table import OPERATION_TYPES
 from tests.unit.core.fakes import Clock, Reader, Shelf
 
 

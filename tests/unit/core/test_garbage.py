@@ -190,8 +190,8 @@ async def test_a_file_is_looked_at_also_when_the_store_goes_away_in_the_delete(
     asset = await shelf.create(who, AssetCreate(), b"words")
     remove = shelf.store.remove
 
-    async def lost(kind: str, key: str, *, expected_rev: int | None = None) -> Record:
-        await remove(kind, key, expected_rev=expected_rev)
+    async def lost(kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
+        await remove(kind, key, expected_rev=expected_rev, by=by)
         raise Unavailable("store", "no answer")
 
     monkeypatch.setattr(shelf.store, "remove", lost)

@@ -6,7 +6,7 @@ from prometheus_client.core import Metric
 
 from indexer.status.model import UNKNOWN, FollowerStatus, Rebuilding, Reconciling, Role, State, decode, encode
 from indexer.verify.last_result import VerifyResult
-from service.api.ops.metrics import ENGINES, HTTP, METRICS, PREFIX, render_metrics
+from service.api.ops.metrics import ENGINES, EVENTS, HTTP, METRICS, PREFIX, render_metrics
 from service.runtime.index_metrics import IndexTimes, index_metrics
 
 VERIFIED = VerifyResult("assets-1", "2024-05-01T10:00:00+00:00", 10, {"missing": 2, "stale": 0}, 1, 0, 0.5)
@@ -81,7 +81,7 @@ def test_times_are_counted_in_buckets() -> None:
 def test_the_table_has_all_that_is_shown_and_the_page_all_of_the_table() -> None:
     page = render_metrics()
     assert all(f"`{PREFIX}{name}`" in page for name in METRICS)
-    own = {metric.name for metric in (*HTTP, *ENGINES)}
+    own = {metric.name for metric in (*HTTP, *ENGINES, *EVENTS)}
     found = {metric.name.removeprefix(PREFIX).removesuffix("_total") for metric in index_metrics(BUSY, IndexTimes())}
     assert found == {name.removesuffix("_total") for name in METRICS if name not in own}
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
+from service.core.events.records import EVENT_TYPES, RESYNC
 from service.core.operations.operations import OPERATION_STATUSES
 from service.model import ASSET_TYPES, STATUSES, Cost, CustomValue, Focus, Gps, Metadata, Person, UsageStats
 
@@ -339,3 +340,28 @@ class ReprocessCount(TypedDict):
 
     dry_run: Literal[True]
     total: Annotated[int, Field(ge=0, description="How many assets would be read again.")]
+
+
+class EventActor(TypedDict):
+    """Who wrote a record: the user, null for the service itself."""
+
+    user_id: str | None
+    key_id: NotRequired[Annotated[str | None, Field(description="For admins only.")]]
+    call_id: NotRequired[Annotated[str | None, Field(description="`X-Request-Id` of the call. For admins only.")]]
+
+
+class RecordEvent(TypedDict):
+    """What happened to a record. A `resync` has `type` and `reason` alone: read again what you hold."""
+
+    id: NotRequired[Annotated[str, Field(description="The same whenever the same event comes again.")]]
+    type: Literal[(*EVENT_TYPES, RESYNC)]  # type: ignore[valid-type]
+    kind: NotRequired[Annotated[str, Field(description="`asset`.")]]
+    key: NotRequired[Annotated[str, Field(description="The record's id.")]]
+    rev: NotRequired[Rev]
+    at: NotRequired[Timestamp]
+    actor: NotRequired[Annotated[EventActor | None, Field(description="Null where it is not known.")]]
+    changed: NotRequired[
+        Annotated[list[str] | None, Field(description="Fields that the last write changed; null: not known.")]
+    ]
+    trashed: NotRequired[Annotated[bool, Field(description="Whether it is in the trash.")]]
+    reason: NotRequired[Annotated[str, Field(description="Why events may be missing, in a `resync`.")]]

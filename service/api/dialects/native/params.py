@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from service.api.kernel.event_stream import StreamParams
 from service.api.kernel.inputs import Params
 from service.api.kernel.pagination import MAX_CURSOR, CursorParams
 from service.core.operations.operations import OPERATION_STATUSES
@@ -157,6 +158,19 @@ class ListOperationItems(CursorParams):
         Literal["succeeded", "skipped", "failed"] | None,
         Field(description="Only items that came out so. Of what succeeded, those that were changed are kept."),
     ] = None
+
+
+class FollowEvents(StreamParams):
+    """``GET /events``."""
+
+    types: Annotated[
+        str,
+        Field(
+            description="Types of events by commas, such as `asset.created,asset.deleted`; unset: all that the key may "
+            "see.",
+            max_length=500,
+        ),
+    ] = ""
 
 
 class ReadFile(Params):

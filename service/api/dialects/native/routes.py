@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from service.api.dialects.native import answers, assets, explain, files, operations, saved_searches, search, suggest
+from service.api.dialects.native import (
+    answers,
+    assets,
+    events,
+    explain,
+    files,
+    operations,
+    saved_searches,
+    search,
+    suggest,
+)
 from service.api.dialects.native.errors import ERRORS
 from service.api.dialects.native.params import (
     AdvancedSearch,
@@ -10,6 +20,7 @@ from service.api.dialects.native.params import (
     DeleteAsset,
     ExecuteSearch,
     FacetSearch,
+    FollowEvents,
     ListOperationItems,
     ListOperations,
     ReadAsset,
@@ -165,6 +176,14 @@ ROUTES: tuple[Route, ...] = (
         _READ,
         {200: answers.SearchResults},
         ExecuteSearch,
+    ),
+    Route(
+        "GET",
+        "/events",
+        events.follow,
+        _READ,
+        {200: Answer(answers.RecordEvent, "Events as they come.", MEDIA_TYPE)},
+        FollowEvents,
     ),
 )
 

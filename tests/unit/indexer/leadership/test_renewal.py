@@ -23,7 +23,7 @@ class Rig:
         self.lost = 0
         self.lease = self.candidate("one")
         self.renewer = LeaseRenewer(
-            self.lease, SystemClock(), renew=0.02, save=0.0, summary=self.summary, lost=self.learn
+            self.lease, SystemClock(), renew=0.02, save=0.0, summary=self.summary, on_lost=self.learn
         )
 
     def candidate(self, name: str) -> Lease:
