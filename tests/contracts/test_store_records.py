@@ -19,7 +19,8 @@ BODY: Body = {
     "ratio": 0.1,
     "flag": True,
     "nothing": None,
-    "tags": ["a", "b", ["c"]],
+    "tags": ["a", "b"],
+    "lists": ["a", ["b", []]],
     "metadata": {"a.b": 1, "$c": {"": []}, "'; DROP TABLE asset; --": 1},
 }
 

@@ -17,7 +17,7 @@ from service.adapters.embedded_search.engine import EmbeddedSearch
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Change
-from tests.e2e.rig import ALIAS, Rig, asset, rigged
+from tests.support.indexing import ALIAS, Rig, asset, rigged
 from tests.support.waiting import until
 
 OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, look_seconds=0.05, shards_seconds=0.1)

@@ -27,11 +27,11 @@ from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
 from service.ports.replies import Claim
 from service.ports.store import Body, Record, Store
+from tests.support import certificates
+from tests.support.certificates import Authority
 from tests.support.clocks import Elsewhere
 from tests.support.redis_process import RedisProcess, free_port, needed, redis_process
 from tests.support.waiting import PATIENCE, eventually
-from tests.unit.adapters import certificates
-from tests.unit.adapters.certificates import Authority
 
 pytestmark = [pytest.mark.engines, needed]
 

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.redis.client import translate
-from service.adapters.shared.broadcast_event import BroadcastEvent, wait
+from service.broadcast_event import BroadcastEvent, wait
 from service.ports.store import Record
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from service.adapters.jobs.leases import Leases
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.run import OperationRun
 from service.adapters.shared import liveness
-from service.adapters.shared.broadcast_event import BroadcastEvent
+from service.broadcast_event import BroadcastEvent
 from service.errors import Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.jobs import Handler

@@ -9,7 +9,7 @@ from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.queue import JobQueue
 from service.adapters.jobs.rounds import PollingLoop
 from service.adapters.jobs.runs import ActiveRuns
-from service.adapters.shared.broadcast_event import wait
+from service.broadcast_event import wait
 from service.ports.clock import Clock
 from service.ports.jobs import Handler
 from service.ports.store import Record, Store

@@ -24,7 +24,6 @@ from service.adapters.shared.arguments import (
     find_keys,
     tombstone_body,
 )
-from service.adapters.shared.broadcast_event import BroadcastEvent
 from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
 from service.adapters.sqlite import rows
 from service.adapters.sqlite.errors import translated
@@ -33,6 +32,7 @@ from service.adapters.sqlite.query import COLUMNS, page_sql, where_sql
 from service.adapters.sqlite.readers import Readers
 from service.adapters.sqlite.schema import connect, prepare
 from service.adapters.sqlite.writer import Writer
+from service.broadcast_event import BroadcastEvent
 from service.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import Body, Change, Changed, Condition, Order, Page, Record

@@ -15,7 +15,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from service.core.events.log import START, Block, EventLog, News, next_block
+from service.broadcast_event import BroadcastEvent
+from service.core.events.log import START, Block, EventLog, next_block
 from service.core.events.records import RecordEvent
 from service.core.shared.tasks import cancelled
 from service.errors import AssetryError
@@ -50,7 +51,7 @@ class LogReader:
     def __init__(self, events: EventLog, *, poll: float = POLL_SECONDS) -> None:
         self._log = events
         self._poll = poll
-        self._news = News()
+        self._news = BroadcastEvent()
         self._blocks: deque[Block] = deque()
         self._kept = 0
         self._head = 0
@@ -79,7 +80,7 @@ class LogReader:
                 yield [Logged(position)]
             page_size = 1
             while True:
-                news = self._news.next
+                news = self._news.next()
                 blocks = await self._behind(position, page_size)
                 # Blocks of a quiet time hold an event each, those of an import hundreds.
                 heaviest = max((len(block.events) for block in blocks), default=1)
@@ -132,7 +133,7 @@ class LogReader:
     async def _read(self) -> None:
         """Read the end of the log, for ever."""
         while True:
-            appended = self._log.news.next
+            appended = self._log.news.next()
             try:
                 await self._look()
             except AssetryError as error:
@@ -157,4 +158,4 @@ class LogReader:
                 self._head = block.number
             while self._kept > _KEPT_EVENTS:
                 self._kept -= len(self._blocks.popleft().events)
-            self._news.call()
+            self._news.set()

@@ -13,12 +13,12 @@ followers remember.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from service.broadcast_event import BroadcastEvent
 from service.core.events.records import RecordEvent
 from service.errors import AlreadyExists
 from service.ports.clock import Clock
@@ -62,28 +62,11 @@ class Overtaken(Exception):
     """Another relay has appended a block: this one leads no more."""
 
 
-class News:
-    """A call to everybody who waits at this moment; whoever takes :attr:`next` before looking misses none."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    @property
-    def next(self) -> asyncio.Event:
-        """The event of the next call."""
-        return self._event
-
-    def call(self) -> None:
-        """Wake all that wait now."""
-        event, self._event = self._event, asyncio.Event()
-        event.set()
-
-
 class EventLog:
-    """The log of a store. ``news`` is called when this process has appended a block."""
+    """The log of a store. ``news`` is set when this process has appended a block."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self.news = News()
+        self.news = BroadcastEvent()
         self._store = store
         self._clock = clock
 
@@ -105,7 +88,7 @@ class EventLog:
             await self._store.insert(KIND, block_key(number), body)
         except AlreadyExists:
             raise Overtaken(f"the block {number} of the event log was appended by another relay") from None
-        self.news.call()
+        self.news.set()
         return block
 
     async def head(self) -> Block | None:

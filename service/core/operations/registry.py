@@ -101,7 +101,8 @@ def _run_by(
             parameters = type_.parameters.model_validate(operation.body["params"])
         except ValidationError as error:
             raise InvalidInput(f"The parameters of the operation are not those of {type_.name}.") from error
-        with acting(Actor(operation.body.get("user_id"), None, operation.key)):
+        by = operation.body.get("started_by") or {}
+        with acting(Actor(by.get("user_id"), by.get("key_id") or None, operation.key)):
             result = await handler(OperationContext(store, operation, progress, parameters))
         return result.model_dump(mode="json")
 
