@@ -18,11 +18,12 @@ The counting rule:
 1. A *function* is a ``def`` of the project (``service``, ``indexer``, ``query``, ``mappings``), methods and nested ones
    included. Lambdas, comprehensions, generated code (dataclasses) and libraries do not count. A *file* counts when one
    of its functions does.
-2. What runs in the request's own context counts: its task, the tasks that it starts, and the calls it hands to threads.
-3. What runs elsewhere meanwhile (the indexer's tasks, the store's writing thread, callbacks of the event loop) is
+2. What runs in the request's own context counts: its task, the tasks that it starts, and the work it hands to threads.
+3. What runs elsewhere meanwhile (the indexer's tasks, callbacks of the event loop, and what they hand to threads) is
    grouped by the outermost function of the project on its stack. A group counts as a whole when it runs a line that it
    did not run while the service was idle; otherwise it is a background loop that runs anyway (lease renewal, status
-   publication, sweeps) and does not count.
+   publication, sweeps) and does not count. Nor do two loops that react to a change for other purposes: the relay of
+   events, and the lease renewal, which saves how far the indexer is.
 4. Each walk is made several times with other words and values, after one that warms caches up; what every time has in
    common counts, in the order of first call in the last.
 """
@@ -36,10 +37,10 @@ import importlib
 import itertools
 import json
 import logging
+import queue
 import sys
 import tempfile
 import threading
-from asyncio import base_events
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -64,6 +65,14 @@ IDLE_SECONDS = 6.0
 """How long the service is watched doing nothing: twice the period of the slowest loop that matters, lease renewal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the project: its file below the tree, and its qualified name."""
+
+    file: str
+    name: str
+
+
 class Part(Enum):
     """What the code that runs in a context belongs to."""
 
@@ -74,15 +83,12 @@ class Part(Enum):
 
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
+ASIDE = ("service/core/events/relay.py", "indexer/leadership/renewal.py")
+"""Files whose tasks do something about each change, but not to make it searchable."""
+
 _part: contextvars.ContextVar[Part | None] = contextvars.ContextVar("part", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function of the project: its file below the tree, and its qualified name."""
-
-    file: str
-    name: str
+_handed_by: contextvars.ContextVar[Function | None] = contextvars.ContextVar("handed_by", default=None)
+"""In a thread: the outermost function of whoever handed it the work."""
 
 
 @dataclass
@@ -105,6 +111,8 @@ class Seen:
         """Return what belongs to a walk by the counting rule, in order of first call."""
         first = dict(self.own.functions)
         for root, group in self.groups.items():
+            if root.file in ASIDE:
+                continue
             if new := group.lines.keys() - idle.groups[root].lines.keys():
                 start = min(group.lines[line] for line in new)  # what came before was idling
                 for function, moment in group.functions.items():
@@ -159,13 +167,18 @@ class Tracer:
             group.lines.setdefault((frame.f_code, frame.f_lineno), moment)
 
     def _root(self, frame: FrameType) -> Function:
-        """Return the outermost function of the project on the stack."""
+        """Return the outermost function of the project on the stack, or on that of who handed this thread its work."""
+        found = _handed_by.get() or self.outermost(frame)
+        assert found is not None
+        return found
+
+    def outermost(self, frame: FrameType) -> Function | None:
+        """Return the outermost function of the project on a stack."""
         found: Function | None = None
         outer: FrameType | None = frame
         while outer is not None:
             found = self._function(outer.f_code) or found
             outer = outer.f_back
-        assert found is not None
         return found
 
     def _function(self, code: CodeType) -> Function | None:
@@ -183,14 +196,29 @@ class Tracer:
         return Function(file, code.co_qualname.replace(".<locals>", "").replace("<lambda>.", ""))
 
 
-def carry_context_into_threads() -> None:
-    """Let what a task hands to a pool of threads run in the task's context, as ``asyncio.to_thread`` does already."""
-    plain = base_events.BaseEventLoop.run_in_executor
+def follow_work_into_threads(tracer: Tracer) -> None:
+    """Let threads work in the name of whoever put the work into their queue: pools and the store's writer have one."""
 
-    def carrying(loop: Any, executor: Any, work: Callable[..., Any], *arguments: Any) -> Any:
-        return plain(loop, executor, contextvars.copy_context().run, work, *arguments)
+    class FollowedQueue(queue.SimpleQueue[Any]):
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            by = _handed_by.get() or tracer.outermost(sys._getframe(1))
+            super().put((_part.get(), by, item), block, timeout)
 
-    base_events.BaseEventLoop.run_in_executor = carrying  # type: ignore[assignment, method-assign]
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            part, by, item = super().get(block, timeout)
+            _part.set(part)
+            _handed_by.set(by)
+            return item
+
+        def get_nowait(self) -> Any:
+            """Take what is done together with what was taken before: if either is the walk's, both are."""
+            part, by, item = super().get(block=False)
+            if part is Part.WALK:
+                _part.set(part)
+                _handed_by.set(by)
+            return item
+
+    queue.SimpleQueue = FollowedQueue  # type: ignore[misc]
 
 
 @asynccontextmanager
@@ -274,7 +302,7 @@ async def trace(tree: Path, idle_seconds: float, times: int) -> dict[str, list[F
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     tracer = Tracer(tree)
     tracer.install()
-    carry_context_into_threads()
+    follow_work_into_threads(tracer)
     with tempfile.TemporaryDirectory(prefix="assetry-walk-") as data:
         async with service(Path(data)) as client:
             walks = Walks(client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.walk_trace import Function, Part, Seen, Tracer, carry_context_into_threads, within
+from scripts.walk_trace import Function, Part, Seen, Tracer, follow_work_into_threads, within
 from tests.support.how_to import ROOT
 from tests.unit.docs.test_paths import walk_table
 
@@ -63,13 +64,13 @@ def names_of(functions: list[Function]) -> list[str]:
 def test_a_walk_is_what_the_request_runs_and_the_loops_that_do_something_for_it(
     tmp_path: Path, project: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "run_in_executor", asyncio.BaseEventLoop.run_in_executor)
+    monkeypatch.setattr(queue, "SimpleQueue", queue.SimpleQueue)  # is put back after the test
     answer, loop = project["answer"], project["Loop"]
 
     async def traced() -> tuple[Seen, Seen, Seen, Seen]:
         tracer = Tracer(tmp_path)
         tracer.install()
-        carry_context_into_threads()
+        follow_work_into_threads(tracer)
         idle = await tracer.watch(loop().run([0, 0]))  # type: ignore[operator]
         still = await tracer.watch(loop().run([0]))  # type: ignore[operator]
         busy = await tracer.watch(loop().run([0, 1]))  # type: ignore[operator]
