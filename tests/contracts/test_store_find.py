@@ -194,3 +194,22 @@ async def test_a_cursor_is_bound_to_its_order(full: Store) -> None:
     for order in (None, Order("n", descending=True), Order("created_at")):
         with pytest.raises(InvalidInput):
             await full.find("asset", {}, order=order, after=page.after)
+
+
+async def test_organizations_are_found_one_behind_the_other(store: Store) -> None:
+    """As the queue looks for those that have something queued; a record of no organization is in no such range."""
+    for number, org_id in enumerate(["b", "a", "c", "b"]):
+        await store.insert("operation", f"k{number}", {"org_id": org_id, "status": "queued", "type": "t"})
+    await store.insert("operation", "nobody", {"status": "queued", "type": "t"})
+    found: list[str] = []
+    last = ""
+    while True:
+        where: dict[str, Condition] = {"status": "queued", "type": "t", "org_id": Range(gt=last)}
+        page = await store.find("operation", where, order=Order("org_id"), limit=1)
+        if not page.records:
+            break
+        last = str(page.records[0].org_id)
+        found.append(last)
+    assert found == ["a", "b", "c"]
+    everybody = await store.find("operation", {"org_id": Range(gte="b")}, order=Order("org_id", descending=True))
+    assert [record.key for record in everybody.records] == ["k2", "k0", "k3"]
