@@ -91,8 +91,8 @@ KINDS: dict[str, tuple[Index, ...]] = {
 }
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
 
-JOURNALS = frozenset({"event", "usage"})
-"""Kinds that are written once, read for a while and then dropped: the only ones that :meth:`Store.discard` takes."""
+JOURNALS = frozenset({"event", "usage", "operation_page"})
+"""Kinds whose records are read for a while and then dropped: the only ones that :meth:`Store.discard` takes."""
 
 
 B_co = TypeVar("B_co", bound=Mapping[str, Any], covariant=True, default=Body)

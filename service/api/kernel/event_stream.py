@@ -105,6 +105,15 @@ class SlowClient(ClientDisconnect):
     """A client takes its events too slowly: it is cut off, and may connect again where it was."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamTimes:
+    """How long a stream waits: seconds between heartbeats and for a client to take an event, and what sleeps."""
+
+    heartbeat: float = HEARTBEAT_SECONDS
+    take: float = TAKE_SECONDS
+    pause: Pause = asyncio.sleep
+
+
 class EventStream(Response):
     """A response of events as they come.
 
@@ -122,9 +131,7 @@ class EventStream(Response):
         slots: StreamSlots,
         key: str = "",
         still_valid: Callable[[], Awaitable[bool]] | None = None,
-        heartbeat: float = HEARTBEAT_SECONDS,
-        take: float = TAKE_SECONDS,
-        pause: Pause = asyncio.sleep,
+        times: StreamTimes | None = None,
     ) -> None:
         slots.check(key)
         super().__init__(None, 200, _HEADERS, MEDIA_TYPE)
@@ -134,9 +141,7 @@ class EventStream(Response):
         self._slots = slots
         self._key = key
         self._still_valid = still_valid
-        self._heartbeat = heartbeat
-        self._take = take
-        self._pause = pause
+        self._times = times or StreamTimes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the end. Raises SlowClient."""
@@ -164,7 +169,7 @@ class EventStream(Response):
     async def _write(self, send: Send) -> None:
         # The headers go out now, not with the first event.
         await self._body(send, f"retry: {RETRY_MILLISECONDS}\n\n".encode())
-        async with aclosing(_with_heartbeats(self._events, self._heartbeat, self._pause)) as beating:
+        async with aclosing(_with_heartbeats(self._events, self._times.heartbeat, self._times.pause)) as beating:
             async for event in beating:
                 if event is not None:
                     await self._body(send, event.encoded())
@@ -178,10 +183,10 @@ class EventStream(Response):
 
     async def _send(self, send: Send, message: Message) -> None:
         try:
-            async with asyncio.timeout(self._take):
+            async with asyncio.timeout(self._times.take):
                 await send(message)
         except TimeoutError:
-            raise SlowClient(f"the client took nothing of its event stream for {self._take:g} s") from None
+            raise SlowClient(f"the client took nothing of its event stream for {self._times.take:g} s") from None
 
 
 async def _with_heartbeats(

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from service.core.operations.context import OperationContext
 from service.core.operations.items import Item, Status, size_of
+from service.core.shared.authorship import LAST_OPERATION, signed
 from service.errors import Conflict, NotFound
 from service.ports.store import Change, Record, Store
 
 T = TypeVar("T")
 
-MARK = "last_operation"
+MARK = LAST_OPERATION
 """The field of a changed record that names the operation that changed it last."""
 
 PAGE = 50
@@ -110,7 +111,7 @@ class RecordChanges:
         before = {name: record.body[name] for name in (*answer.set, *answer.unset) if name in record.body}
         size = size_of(before) + size_of(after)
         values: dict[str, Any] = {"before": before, "after": after} if size <= PAGE_BYTES else {}
-        marked = Change({**answer.set, MARK: self._context.operation_id}, answer.unset, answer.increment)
+        marked = signed(Change({**answer.set, MARK: self._context.operation_id}, answer.unset, answer.increment))
         return _Proposal(Item(key, "succeeded", rev=record.rev, **values), marked, size if values else 0)
 
     async def _answer(self, record: Record | None) -> Change | Skip | Fail:

@@ -180,11 +180,7 @@ class Operations:
     async def _remove_pages(self, operation_id: str) -> None:
         while True:
             found = await self._store.find(pages.KIND, {"operation_id": operation_id}, limit=EXPIRED_AT_ONCE)
-            for record in found.records:
-                try:
-                    await self._store.remove(pages.KIND, record.key)
-                except NotFound:
-                    continue
+            await self._store.discard(pages.KIND, [record.key for record in found.records])
             if found.after is None:
                 return
 

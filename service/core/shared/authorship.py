@@ -21,7 +21,13 @@ CREATED_BY = "created_by"
 USAGE_WINDOW = "usage_window"
 """The number of the last window of usage that was added to a record's statistics."""
 
-_OWN = frozenset({UPDATED_BY, CREATED_BY, USAGE_WINDOW})
+LAST_OPERATION = "last_operation"
+"""The operation that changed a record last: what it writes when it goes on after a crash is told from what it wrote."""
+
+GIVEN = "given"
+"""The fields that people gave of those that a file fills in."""
+
+_OWN = frozenset({UPDATED_BY, CREATED_BY, USAGE_WINDOW, LAST_OPERATION, GIVEN})
 """Bookkeeping: nobody's change."""
 
 _FIELDS = 64

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from service.api.kernel.event_stream import NO_DATA, EventStream, ServerEvent, SlowClient, StreamSlots
+from service.api.kernel.event_stream import NO_DATA, EventStream, ServerEvent, SlowClient, StreamSlots, StreamTimes
 from service.errors import TooManyRequests
 from tests.support.waiting import until
 
@@ -124,7 +124,7 @@ async def test_events_come_one_by_one_and_an_end_is_an_end() -> None:
 
 async def test_a_heartbeat_is_sent_when_it_is_due() -> None:
     source, client, beats = Source(), Client(), Beats()
-    async with streaming(source, client, pause=beats.pause, heartbeat=15.0):
+    async with streaming(source, client, times=StreamTimes(pause=beats.pause, heartbeat=15.0)):
         for count in (1, 2):
             await until(lambda count=count: len(beats.asked) == count, "it waits")  # type: ignore[misc]
             assert client.body.count(b": keep-alive\n\n") == count - 1
@@ -140,7 +140,7 @@ async def test_a_stream_ends_at_the_heartbeat_after_its_key_was_revoked() -> Non
     async def still_valid() -> bool:
         return valid
 
-    async with streaming(source, client, pause=beats.pause, still_valid=still_valid) as task:
+    async with streaming(source, client, times=StreamTimes(pause=beats.pause), still_valid=still_valid) as task:
         await until(lambda: len(beats.asked) == 1, "it waits")
         beats.beat()
         await until(lambda: len(beats.asked) == 2, "it goes on")
@@ -179,7 +179,7 @@ async def test_all_streams_end_in_order_when_the_process_stops() -> None:
 
 async def test_a_client_that_takes_nothing_is_cut_off_and_one_event_is_held() -> None:
     source, client = Source(), Client()
-    async with streaming(source, client, take=0.05) as task:
+    async with streaming(source, client, times=StreamTimes(take=0.05)) as task:
         await until(lambda: source.asked == 1, "it began")
         client.takes.clear()
         for number in range(100):
