@@ -10,13 +10,13 @@ from indexer.bulk.dead_letters import DeadLetters
 from indexer.bulk.loop import BulkLoop
 from indexer.documents import plain_item
 from indexer.follow import checkpoint
+from indexer.follow.leader_wait import LeaderWait
 from indexer.follow.writer import Writer
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
 from indexer.indexes.targets import Target, resolved
-from indexer.leadership.leader_wait import LeaderWait
 from indexer.options import FollowOptions
-from indexer.verify.verify import Verify, VerifyOptions, Write
+from indexer.verify.verify import IndexerView, Repair, Verify, VerifyOptions, Write
 from service.errors import HistoryLost
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
@@ -133,13 +133,15 @@ class OperatorTools:
             self.engine,
             self.clock,
             target.index,
-            settle=settle,
-            repair=repair,
-            refuse=None if repair is None else self.bulk.refuse,
-            project=lambda record: plain_item(record, opt.epoch, target.root),
-            dead=lambda key: self.letters.open(target.index).get(key),
-            late=_never if settling is None else settling.late,
-            options=VerifyOptions(bodies=bodies, epoch=opt.epoch),
+            indexer=IndexerView(
+                settle,
+                dead=lambda key: self.letters.open(target.index).get(key),
+                late=_never if settling is None else settling.late,
+            ),
+            repair=None if repair is None else Repair(repair, self.bulk.refuse),
+            options=VerifyOptions(
+                bodies=bodies, epoch=opt.epoch, project=lambda record: plain_item(record, opt.epoch, target.root)
+            ),
         )
 
 

@@ -41,6 +41,7 @@ class FollowOptions:
         renew_seconds: How often the leader renews its lease.
         ttl_seconds: How long a standby sees no renewal before it takes over.
         look_seconds: How often a standby reads the lease.
+        shards_seconds: How long a reindex waits for replicas before the swap; a cluster of one node never has them.
         epoch: Raised when the store is restored from a backup, so that its older revs win over the lost ones.
     """
 
@@ -63,6 +64,7 @@ class FollowOptions:
     renew_seconds: float = 3.0
     ttl_seconds: float = 10.0
     look_seconds: float = 1.0
+    shards_seconds: float = 60.0
     epoch: int = 0
 
     @classmethod

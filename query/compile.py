@@ -10,7 +10,6 @@ from mappings.fields import FOLD
 from mappings.index import MAX_OFFSET, MAX_PAGE
 from query.clauses import Clause, Exists, Is, Range, conjunction, walk
 from query.cursors import check_cursor, fingerprint, page_body
-from query.dsl.cost import expansions
 from query.dsl.emit import Bool, Context, emit, scores
 from query.dsl.highlights import highlight_body
 from query.dsl.ranking import check_score_boosts, with_score_boosts
@@ -21,6 +20,7 @@ from query.facets.plan import FacetPlan, plan_facets
 from query.facets.read import read_facet
 from query.facets.request import MAX_SIZE
 from query.filters import SORT_KEYS, Selection, selections
+from query.language.cost import expansions
 from query.language.dates import Clock, zone_of
 from query.language.read import read_text
 from query.spelling import plan_spelling

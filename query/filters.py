@@ -12,9 +12,9 @@ from typing import Any
 
 from mappings.fields import REGISTRY, FacetKind, Field, FieldType
 from query.clauses import Clause, Exists, Nested, Not, Term, conjunction, disjunction
-from query.dsl.cost import text_cost
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
+from query.language.cost import text_cost
 from query.language.dates import Clock
 from query.language.flags import PSEUDO, PseudoField
 from query.language.limits import LIMITS

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from indexer.documents import bulk_item  # noqa: E402
 from indexer.follow.follower import Follower, FollowOptions  # noqa: E402
-from indexer.verify.verify import Verify  # noqa: E402
+from indexer.verify.verify import IndexerView, Verify  # noqa: E402
 from mappings.index import index_body  # noqa: E402
 from scripts.benchlib import Timing, fill  # noqa: E402
 from service.adapters.opensearch.engine import Connection, OpenSearchEngine  # noqa: E402
@@ -148,7 +148,7 @@ async def verify(place: Place) -> dict[str, Any]:
             raise AssertionError("there should be nothing to check again")
 
         (index,) = await engine.resolve_alias(place.alias)
-        report = await Verify(store, engine, SystemClock(), index, settle=settle).run()
+        report = await Verify(store, engine, SystemClock(), index, indexer=IndexerView(settle)).run()
         assert report.clean, report.as_json()
     return {"count": report.checked, "seconds": report.seconds}
 

@@ -19,6 +19,7 @@ import aiohttp
 from service.core.access.keys import SCOPES, Principal
 from service.core.assets.records import new_record
 from service.model import AssetCreate
+from service.ports.store import Body
 from service.runtime.bootstrap import open_base
 from service.settings import load
 
@@ -80,11 +81,10 @@ async def fill(data: Path, count: int) -> str:
     async with open_base(load(data=data)) as base:
         first = await base.store.counter("asset", count)
         for start in range(0, count, 1000):
-            bodies = {}
+            bodies: dict[str, Body] = {}
             for number in range(first + start, first + min(start + 1000, count)):
                 body = new_record(asset(rng), who, number, base.clock)
-                body["slug"] = f"asset-{number}"
-                bodies[body["id"]] = body
+                bodies[body["id"]] = {**body, "slug": f"asset-{number}"}
             await base.store.insert_many("asset", bodies)
         key, _ = await base.keys.create("bench", "bench", list(SCOPES), "unlimited")
     return key

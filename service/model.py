@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -216,38 +218,64 @@ class Person(Strict):
     role: Name | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How records keep a field of an asset, beside its type.
+
+    Attributes:
+        empty: What a record holds where there is nothing: a list or an object where it is of that kind, else no field.
+        required: Null is refused: a record always has it.
+        imported: Only who may import gives it, with a new asset.
+    """
+
+    empty: type[list[Any]] | type[dict[str, Any]] | None = None
+    required: bool = False
+    imported: bool = False
+
+    def nothing(self) -> list[Any] | dict[str, Any] | None:
+        """Return what a record holds where there is nothing, None for no field."""
+        return None if self.empty is None else self.empty()
+
+
+_LIST, _OBJECT = Kept(empty=list), Kept(empty=dict)
+_REQUIRED, _IMPORTED = Kept(required=True), Kept(imported=True)
+
+
 class AssetPatch(Strict):
     """A change to an asset: absent fields are unchanged, null clears a field.
 
-    ``metadata`` and ``custom`` are merged key by key (RFC 7396).
+    Objects that are kept as such (``metadata``, ``custom``) are merged key by key (RFC 7396).
+
+    These rows, and those of :class:`AssetCreate`, are the one table of the fields that clients write: what a record
+    keeps and what stands for nothing is read from :data:`ASSET_FIELDS`.
     """
 
     title: Title | None = None
     description: Prose | None = None
     alt_text: Prose | None = None
     credit: Line | None = None
-    creator: Names | None = None
+    creator: Annotated[Names | None, _LIST] = None
     source_info: Prose | None = None
     license: Line | None = None
     rights_code: Line | None = None
-    tags: Names | None = None
+    tags: Annotated[Names | None, _LIST] = None
     rating: Annotated[int, Field(ge=0, le=5)] | None = None
-    people: Annotated[list[Person], Field(max_length=200)] | None = None
+    people: Annotated[Annotated[list[Person], Field(max_length=200)] | None, _LIST] = None
     captured_at: Time | None = None
     expires_at: Time | None = None
     gps: Gps | None = None
-    colours: Names | None = None
+    colours: Annotated[Names | None, _LIST] = None
     focus: Focus | None = None
     external_url: Url | None = None
-    module: Name | None = None
+    module: Annotated[Name | None, _REQUIRED] = None
     submodule: Name | None = None
-    status: Literal[STATUSES] | None = None  # type: ignore[valid-type]
-    is_public: bool | None = None
-    is_favorite: bool | None = None
-    is_deleted: bool | None = None
-    collections: Names | None = None
-    metadata: Metadata | None = None
-    custom: Annotated[dict[CustomKey, CustomValue | None], Field(max_length=100)] | None = None
+    status: Annotated[Literal[STATUSES] | None, _REQUIRED] = None  # type: ignore[valid-type]
+    is_public: Annotated[bool | None, _REQUIRED] = None
+    is_favorite: Annotated[bool | None, _REQUIRED] = None
+    is_deleted: Annotated[bool | None, _REQUIRED] = None
+    collections: Annotated[Names | None, _LIST] = None
+    metadata: Annotated[Metadata | None, _OBJECT] = None
+    custom: Annotated[Annotated[dict[CustomKey, CustomValue | None], Field(max_length=100)] | None, _OBJECT] = None
 
 
 class AssetCreate(AssetPatch):
@@ -256,11 +284,70 @@ class AssetCreate(AssetPatch):
     type: Literal[ASSET_TYPES] | None = None  # type: ignore[valid-type]
     filename: Annotated[Name, AfterValidator(lambda name: name.replace("\\", "/").rsplit("/", 1)[-1])] | None = None
     mime_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=127)] | None = None
-    created_at: Time | None = None
-    usage_stats: UsageStats | None = None
-    cost: Cost | None = None
+    created_at: Annotated[Time | None, _IMPORTED] = None
+    usage_stats: Annotated[UsageStats | None, _IMPORTED] = None
+    cost: Annotated[Cost | None, _IMPORTED] = None
     is_deleted: None = Field(default=None, exclude=True)  # a new asset is never in the trash
 
 
-IMPORT_ONLY = ("created_at", "usage_stats", "cost")
+def _kept(model: type[BaseModel]) -> dict[str, Kept]:
+    return {
+        name: next((mark for mark in field.metadata if isinstance(mark, Kept)), Kept())
+        for name, field in model.model_fields.items()
+    }
+
+
+ASSET_FIELDS: Mapping[str, Kept] = _kept(AssetCreate) | _kept(AssetPatch)
+"""How records keep each field that clients write."""
+
+LIST_FIELDS = tuple(name for name, kept in ASSET_FIELDS.items() if kept.empty is list)
+"""Fields that are a list in every record."""
+
+IMPORT_ONLY = tuple(name for name, kept in ASSET_FIELDS.items() if kept.imported)
 """Fields of a new asset that require the scope ``assets:import``."""
+
+
+class AssetBody(TypedDict):
+    """The body of a record of the kind ``asset``: what code calls by name.
+
+    A body holds beside these what :class:`AssetCreate` takes and nothing but a view or a search looks at (``alt_text``,
+    ``license``, ``people`` …): those fields come and go by the model's own table.
+    """
+
+    id: str
+    number: int
+    guid: str
+    sid: str
+    org_id: str
+    user_id: str
+    slug: str
+    type: str
+    title: str
+    tags: list[str]
+    admin_tags: list[str]
+    favorited_by: list[str]
+    usage_stats: dict[str, int]
+    cost: dict[str, Any]
+    metadata: dict[str, Any]
+    custom: dict[str, Any]
+    collections: list[str]
+    module: str
+    status: str
+    state: str
+    is_public: bool
+    version: int
+    created_at: str
+    deleted_at: NotRequired[str]
+    filename: NotRequired[str]
+    ext: NotRequired[str]
+    mime_type: NotRequired[str]
+    sha256: NotRequired[str]
+    md5: NotRequired[str]
+    external_url: NotRequired[str]
+    import_key: NotRequired[str]
+    source_path: NotRequired[str]
+    restored_from: NotRequired[str]
+    given: NotRequired[list[str]]
+    """What people gave of what the file could say: a new reading of the file leaves it alone."""
+    last_operation: NotRequired[str]
+    """The operation that changed it last."""

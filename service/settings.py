@@ -51,6 +51,7 @@ SEARCH = "Search: OpenSearch, or the embedded engine"
 FILES = "Files: S3, or the data folder"
 JOBS = "Jobs, rate limits and stored replies: Redis, or the store and process memory"
 LIMITS = "Limits"
+EVENTS = "Events and usage"
 
 
 def _setting(group: str, description: str, *, secret: bool = False, **limits: Any) -> Any:
@@ -279,6 +280,34 @@ class Settings(BaseSettings):
         int,
         _setting(LIMITS, "Worker processes that read and render files; 0: one per available CPU core.", ge=0, le=64),
     ] = 0
+
+    events_hours: Annotated[
+        float,
+        _setting(
+            EVENTS,
+            "How long events of records are kept, in hours: whoever follows them and was away for longer has to read "
+            "everything again.",
+            ge=1,
+            le=8760,
+        ),
+    ] = 72.0
+    streams: Annotated[int, _setting(EVENTS, "Event streams open at once in one process.", ge=1, le=100_000)] = 500
+    streams_per_key: Annotated[
+        int, _setting(EVENTS, "Event streams open at once of one API key, in one process.", ge=1, le=10_000)
+    ] = 10
+    usage_days: Annotated[
+        float, _setting(EVENTS, "How long views, downloads and searches are kept, in days.", ge=1, le=3650)
+    ] = 90.0
+    usage_fold_seconds: Annotated[
+        float,
+        _setting(
+            EVENTS,
+            "How often they are added to `usage_stats` of assets, in seconds: an asset is written once in that time "
+            "at most.",
+            ge=1,
+            le=86_400,
+        ),
+    ] = 300.0
 
     @field_validator("port", "ops_port", mode="before")
     @classmethod

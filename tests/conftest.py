@@ -28,7 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).resolve().parent
-REAL_ADAPTERS = {"mongodb", "s3", "arq", "opensearch"}
+REAL_ADAPTERS = {"mongodb", "mongodb-pymongo", "s3", "arq", "opensearch"}
 """What the tables of `tests/contracts` call the adapters of real engines."""
 
 

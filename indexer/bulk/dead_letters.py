@@ -8,17 +8,15 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from service.errors import AlreadyExists, Conflict
 from service.ports.clock import Clock
 from service.ports.search import BulkOutcome
-from service.ports.store import Body, Change, Condition, Record, Store, upsert
+from service.ports.store import Body, Change, Record, Store, compare_and_set, each_record, upsert
 from service.times import timestamp
 
 log = logging.getLogger(__name__)
 
 KIND = "dead_letter"
 REASON_LENGTH = 2000
-_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,52 +117,33 @@ class DeadLetters:
 
     async def _write(self, index: str, asset_id: str, fields: Body, now: str) -> int:
         """Write one more attempt and return the rejected version; a (re)opened dead letter starts counting anew."""
-        key = _key(index, asset_id)
         first = {**fields, "index": index, "asset_id": asset_id, "attempts": 1, "first_at": now}
-        while True:
-            held = await self._held(key)
-            try:
-                if held is None:
-                    await self._store.insert(KIND, key, first)
-                elif held.body.get("open") and held.body["version"] > fields["version"]:
-                    return int(held.body["version"])
-                else:
-                    more = Change(set=fields, increment={"attempts": 1})
-                    change = more if held.body.get("open") else Change(set=first)
-                    await self._store.update(KIND, key, change, expected_rev=held.rev)
-            except (AlreadyExists, Conflict):
-                continue  # another process was faster
-            return int(fields["version"])
+
+        def decide(held: Record | None) -> Change | None:
+            if held is None or not held.body.get("open"):
+                return Change(set=first)
+            if held.body["version"] > fields["version"]:
+                return None
+            return Change(set=fields, increment={"attempts": 1})
+
+        letter = await compare_and_set(self._store, KIND, _key(index, asset_id), decide)
+        return int((fields if letter is None else letter.body)["version"])
 
     async def _close(self, key: str, version: int) -> int | None:
         """Close a dead letter of this version or an earlier one; return the version of one that stays open."""
-        while True:
-            held = await self._held(key)
-            if held is None or not held.body.get("open"):
-                return None
-            if held.body["version"] > version:
-                return int(held.body["version"])
-            try:
-                await self._store.update(KIND, key, Change(set={"open": False}), expected_rev=held.rev)
-            except Conflict:
-                continue
-            return None
 
-    async def _held(self, key: str) -> Record | None:
-        return (await self._store.get_many(KIND, [key], tombstones=True)).get(key)
+        def decide(held: Record | None) -> Change | None:
+            done = held is None or not held.body.get("open") or held.body["version"] > version
+            return None if done else Change(set={"open": False})
+
+        letter = await compare_and_set(self._store, KIND, key, decide)
+        return int(letter.body["version"]) if letter is not None and letter.body.get("open") else None
 
 
 async def listed(store: Store, index: str) -> AsyncIterator[DeadLetter]:
     """Yield the open dead letters of an index, by asset id. Raises Unavailable."""
-    after: str | None = None
-    while True:
-        where: dict[str, Condition] = {"index": index, "open": True}
-        page = await store.find(KIND, where, limit=_PAGE, after=after)
-        for record in page.records:
-            yield DeadLetter.read(record.body)
-        after = page.after
-        if after is None:
-            return
+    async for record in each_record(store, KIND, {"index": index, "open": True}):
+        yield DeadLetter.read(record.body)
 
 
 def _key(index: str, asset_id: str) -> str:

@@ -87,7 +87,7 @@ class BulkLoop:
     """Writes documents until each is settled, by the table of :mod:`indexer.bulk.outcomes`.
 
     ``lanes`` requests run concurrently. Order does not matter, since every document carries its version. Rejections by
-    the ``spared`` indexes never halt the loop, because a reindex is about to replace them. ``items`` counts the
+    the ``tolerated`` indexes never halt the loop, because a reindex is about to replace them. ``items`` counts the
     outcomes by :class:`~indexer.bulk.outcomes.Verdict`.
     """
 
@@ -106,7 +106,7 @@ class BulkLoop:
         self._bounds = bounds or BatchLimits()
         self._lanes = asyncio.Semaphore(lanes)
         self._windows: defaultdict[str, FailureWindow] = defaultdict(FailureWindow)
-        self.spared: frozenset[str] = frozenset()
+        self.tolerated: frozenset[str] = frozenset()
         self.items: Counter[str] = Counter()
 
     async def write(self, index: str, items: Sequence[BulkItem], *, bounds: BatchLimits | None = None) -> None:
@@ -204,5 +204,5 @@ class BulkLoop:
         self._check_window(index)
 
     def _check_window(self, index: str) -> None:
-        if index not in self.spared and self._windows[index].tripped:
+        if index not in self.tolerated and self._windows[index].tripped:
             raise Halted(index)

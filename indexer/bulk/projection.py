@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from indexer.bulk.outcomes import permanent
 from indexer.documents import bulk_item, vanished_item, version
@@ -18,10 +18,17 @@ SLICE = 50
 """Records projected at a time: a few milliseconds, after which other tasks of the event loop get a turn."""
 
 
+class Projected(NamedTuple):
+    """What to write, and an outcome for each record that cannot be projected."""
+
+    items: list[BulkItem]
+    refused: list[BulkOutcome]
+
+
 async def project(
     keys: Sequence[str], records: Mapping[str, Record], epoch: int, root: Mapping[str, Any] | None = None
-) -> tuple[list[BulkItem], list[BulkOutcome]]:
-    """Return the bulk items of these keys, and an outcome for each record that cannot be projected.
+) -> Projected:
+    """Return what to write for these keys.
 
     A key without a record (or tombstone) becomes a deletion. ``root`` is the mapping of an index that was not created
     from the current registry.
@@ -41,4 +48,4 @@ async def project(
                 log.exception("cannot project the asset %s", key)
                 refused.append(permanent(key, version(record, epoch), error))
         await asyncio.sleep(0)
-    return items, refused
+    return Projected(items, refused)

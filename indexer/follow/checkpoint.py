@@ -12,9 +12,8 @@ from indexer.bulk.dead_letters import listed
 from indexer.follow.reconcile import Repairs
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
-from service.errors import NotFound
 from service.ports.search import SearchEngine
-from service.ports.store import Body, Store, upsert
+from service.ports.store import Body, Store, find_record, upsert
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +50,8 @@ class Checkpoint:
 
 async def load(store: Store, alias: str) -> Body:
     """Return the record of an alias's lease, {} if there is none yet; for observers. Raises Unavailable."""
-    try:
-        return (await store.get(KIND, lease_key(alias))).body
-    except NotFound:
-        return {}
+    record = await find_record(store, KIND, lease_key(alias))
+    return {} if record is None else record.body
 
 
 async def inherited(store: Store, engine: SearchEngine, indexes: Indexes, plans: Plans) -> Body:
@@ -63,10 +60,8 @@ async def inherited(store: Store, engine: SearchEngine, indexes: Indexes, plans:
     That release used the alias as key, and held {index, build, token, building}. Its index and dead letters are taken
     over; its token is valid if the index is still the one that it belongs to.
     """
-    try:
-        old = (await store.get(KIND, indexes.alias)).body
-    except NotFound:
-        return {}
+    record = await find_record(store, KIND, indexes.alias)
+    old = {} if record is None else record.body
     name, token = old.get("index"), old.get("token")
     if name is None or token is None:
         return {}

@@ -14,20 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from typing import Protocol
 
 from indexer.bulk.dead_letters import DeadLetters
 from indexer.bulk.loop import BulkLoop, Halted, IndexGone
 from indexer.crash_points import CrashPoint, crash_point
 from indexer.follow import checkpoint
 from indexer.follow.checkpoint import Checkpoint, lease_key
+from indexer.follow.context import LeaderContext
 from indexer.follow.feed import Interrupted
 from indexer.follow.progress import Progress
 from indexer.follow.refresh import Refresher
 from indexer.follow.session import Session
 from indexer.follow.start import SessionStarter
 from indexer.follow.writer import Writer
-from indexer.indexes.build import Builder
 from indexer.indexes.physical import Indexes
 from indexer.indexes.plan import Plans
 from indexer.indexes.swap_permits import withdraw_permit
@@ -52,18 +52,32 @@ AWAITED_LOOK = 0.2
 """Seconds between two checks of a standby while a caller waits for a write to become searchable."""
 
 
-def _unmeasured(value: float) -> None:
-    """Ignore the measurement."""
+class FollowerMetrics(Protocol):
+    """Receives what a follower measures."""
+
+    def searchable(self, seconds: float) -> None:
+        """Record the seconds from a change's commit until searches saw it."""
+        ...
+
+    def batch(self, changes: int) -> None:
+        """Record the number of changes in a batch of the feed."""
+        ...
+
+
+class _Unmeasured:
+    def searchable(self, seconds: float) -> None:
+        """Ignore the measurement."""
+
+    def batch(self, changes: int) -> None:
+        """Ignore the measurement."""
 
 
 class Follower:
     """Keeps the index behind one alias in line with the assets of a store.
 
     Several may run on one store and engine: one leads, the others are on standby and take over when it ends.
-    ``candidate`` identifies this one, and knows which others are dead. ``observe`` is called for each change with the
-    seconds from its commit until searches saw it, and ``observe_batch`` with the number of changes in each batch of the
-    feed. ``notes`` is where lease, plan and dead letters are kept, if that is not the followed store: an engine that
-    only one process uses does not need the others'.
+    ``candidate`` identifies this one, and knows which others are dead. ``notes`` is where lease, plan and dead letters
+    are kept, if that is not the followed store: an engine that only one process uses does not need the others'.
     """
 
     def __init__(
@@ -74,8 +88,7 @@ class Follower:
         options: FollowOptions | None = None,
         *,
         candidate: Candidate | None = None,
-        observe: Callable[[float], None] = _unmeasured,
-        observe_batch: Callable[[int], None] = _unmeasured,
+        metrics: FollowerMetrics | None = None,
         notes: Store | None = None,
     ) -> None:
         self._store = store
@@ -85,7 +98,7 @@ class Follower:
         self._indexes = Indexes(
             engine, store, clock, alias=opt.alias, shards=opt.shards, replicas=opt.replicas, refresh=opt.index_refresh
         )
-        notes = notes or store
+        notes, metrics = notes or store, metrics or _Unmeasured()
         self._plans = Plans(notes, opt.alias)
         self._lease = Lease(
             notes,
@@ -101,7 +114,7 @@ class Follower:
             renew=opt.renew_seconds,
             save=opt.checkpoint_seconds,
             summary=self._summary,
-            lost=lambda: self._bell.set(),
+            on_lost=lambda: self._bell.set(),
         )
         self._letters = DeadLetters(notes, clock)
         self._bulk = BulkLoop(engine, self._letters, self, bounds=opt.bounds, lanes=opt.lanes)
@@ -110,18 +123,29 @@ class Follower:
             self._refresh,
             clock,
             seconds=opt.refresh_seconds,
-            observe=observe,
+            observe=metrics.searchable,
             moved=lambda: self._renewer.note({}),  # standbys wait for it too
         )
-        self._progress = Progress(clock, observe_batch)
-        builder = Builder(store, engine, self._indexes, self._plans, self._writer, self.pause)
-        self._opening = SessionStarter(
-            store, engine, self._indexes, self._plans, builder, self._renewer, self._letters, self._progress, opt,
-            doubt=self._refresher.forget,
-        )  # fmt: skip
+        self._progress = Progress(clock, metrics.batch)
+        self._bell = asyncio.Event()
+        self._context = LeaderContext(
+            store=store,
+            engine=engine,
+            clock=clock,
+            options=opt,
+            indexes=self._indexes,
+            plans=self._plans,
+            renewer=self._renewer,
+            letters=self._letters,
+            writer=self._writer,
+            refresher=self._refresher,
+            progress=self._progress,
+            control=self,
+            bell=self._bell,
+        )
+        self._opening = SessionStarter(self._context)
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
-        self._bell = asyncio.Event()
         self._stopping = False
         self._history_lost: str | None = None
         self._failures = 0
@@ -242,12 +266,7 @@ class Follower:
         token = self._progress.token or saved.token
         ground = await self._opening.open(saved, token, self._history_lost, self._check_build)
         self._history_lost = None
-        session = Session(
-            self._store, self._engine, self._clock, self._options, ground,
-            indexes=self._indexes, plans=self._plans, renewer=self._renewer, letters=self._letters,
-            writer=self._writer, refresher=self._refresher, progress=self._progress, flow=self, bell=self._bell,
-        )  # fmt: skip
-        self._session = session
+        self._session = session = Session(self._context, ground)
         try:
             await session.run()
         finally:

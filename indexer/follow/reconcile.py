@@ -16,14 +16,12 @@ from typing import Self
 from indexer.bulk.dead_letters import DeadLetters
 from indexer.crash_points import CrashPoint, crash_point
 from indexer.documents import TOMBSTONES, plain_item, version
+from indexer.follow.context import LeaderContext
 from indexer.follow.writer import KIND, Writer
 from indexer.indexes.targets import Target
-from indexer.options import FollowOptions
 from indexer.status.model import Reconciling
 from indexer.verify.drift import VerifyReport
-from indexer.verify.verify import Refuse, Settle, Verify, VerifyOptions, Write
-from service.ports.clock import Clock
-from service.ports.search import SearchEngine
+from indexer.verify.verify import IndexerView, Repair, Settle, Verify, VerifyOptions, Write
 from service.ports.store import Body, Store
 from service.times import timestamp
 
@@ -59,32 +57,22 @@ class Repairs:
 class Reconcile:
     """Repairs the pending targets, one after the other, in both directions: missing, stale and orphaned documents.
 
-    ``save`` receives what is left whenever that shrinks, and ``show`` the progress for the status; ``settle``,
-    ``write`` and ``refuse`` are those of :class:`indexer.verify.verify.Verify`.
+    ``save`` receives what is left whenever that shrinks, and ``show`` the progress for the status; ``settle`` and
+    ``write`` are those of :class:`indexer.verify.verify.Verify`.
     """
 
     def __init__(
         self,
-        store: Store,
-        engine: SearchEngine,
-        clock: Clock,
-        options: FollowOptions,
-        letters: DeadLetters,
+        context: LeaderContext,
         *,
         settle: Settle,
         write: Write,
-        refuse: Refuse,
         save: Callable[[Repairs], None],
         show: Callable[[Reconciling], None],
     ) -> None:
-        self._store = store
-        self._engine = engine
-        self._clock = clock
-        self._options = options
-        self._letters = letters
+        self._context = context
         self._settle = settle
         self._write = write
-        self._refuse = refuse
         self._save = save
         self._show = show
 
@@ -100,24 +88,22 @@ class Reconcile:
         crash_point(CrashPoint.RECONCILED)
 
     async def _repair(self, repairs: Repairs, target: Target) -> None:
-        opt = self._options
+        context, opt = self._context, self._context.options
         verify = Verify(
-            self._store,
-            self._engine,
-            self._clock,
+            context.store,
+            context.engine,
+            context.clock,
             target.index,
-            settle=self._settle,
-            repair=self._write,
-            refuse=self._refuse,
-            project=lambda record: plain_item(record, opt.epoch, target.root),
-            dead=lambda key: self._letters.open(target.index).get(key),
+            indexer=IndexerView(self._settle, dead=lambda key: context.letters.open(target.index).get(key)),
+            repair=Repair(self._write, context.writer.refuse),
             options=VerifyOptions(
+                project=lambda record: plain_item(record, opt.epoch, target.root),
                 page=opt.page,
                 recheck=opt.page,
                 bodies=False,  # versions show what was missed: a document's content follows from its record and rev
                 epoch=opt.epoch,
                 # A suspended leader may have sent a write for an asset that was deleted since: it may still arrive.
-                removed_since=timestamp(self._clock.now() - TOMBSTONES),
+                removed_since=timestamp(context.clock.now() - TOMBSTONES),
             ),
         )
         shown = Reconciling(repairs.reason, target.index, repairs.cursor)

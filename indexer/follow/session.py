@@ -8,28 +8,22 @@ from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from indexer.bulk.dead_letters import DeadLetters
-from indexer.bulk.loop import IndexGone, LoopControl
+from indexer.bulk.loop import IndexGone
 from indexer.crash_points import CrashPoint, crash_point
+from indexer.follow.context import LeaderContext
 from indexer.follow.feed import Interrupted, opened, window
 from indexer.follow.pipeline import Pipeline
-from indexer.follow.progress import Progress
 from indexer.follow.reconcile import Reconcile, Repairs, rewrite_outdated
-from indexer.follow.refresh import Refresher
 from indexer.follow.start import SessionStart, acknowledgement
-from indexer.follow.writer import KIND, Writer
-from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import DONE, Plan, Plans
+from indexer.follow.writer import KIND
+from indexer.indexes.plan import DONE, Plan
 from indexer.indexes.targets import resolved
-from indexer.leadership.renewal import LeaseRenewer
-from indexer.options import FollowOptions
 from indexer.status.model import Rebuilding, Reconciling, State
 from indexer.verify.last_result import load as last_verified
 from mappings.index import mapping_hash
 from service.errors import Unavailable
-from service.ports.clock import Clock
-from service.ports.search import BulkItem, Rejected, SearchEngine
-from service.ports.store import Changed, Store
+from service.ports.search import BulkItem, Rejected
+from service.ports.store import Changed
 from service.times import backoff
 
 log = logging.getLogger(__name__)
@@ -38,43 +32,25 @@ log = logging.getLogger(__name__)
 class Session:
     """Follows from one session start. ``moved`` says whether it made any progress."""
 
-    def __init__(
-        self,
-        store: Store,
-        engine: SearchEngine,
-        clock: Clock,
-        options: FollowOptions,
-        start: SessionStart,
-        *,
-        indexes: Indexes,
-        plans: Plans,
-        renewer: LeaseRenewer,
-        letters: DeadLetters,
-        writer: Writer,
-        refresher: Refresher,
-        progress: Progress,
-        flow: LoopControl,
-        bell: asyncio.Event,
-    ) -> None:
+    def __init__(self, context: LeaderContext, start: SessionStart) -> None:
         self.moved = False
-        self._store = store
-        self._engine = engine
-        self._clock = clock
-        self._options = options
+        self._context = context
+        self._store = context.store
+        self._engine = context.engine
+        self._clock = context.clock
+        self._options = context.options
+        self._plans = context.plans
+        self._renewer = context.renewer
+        self._letters = context.letters
+        self._writer = context.writer
+        self._refresher = context.refresher
+        self._progress = context.progress
+        self._control = context.control
         self._plan = start.plan
         self._targets = start.targets
         self._token = start.token
         self._repairs = start.repairs
-        self._indexes = indexes
-        self._plans = plans
-        self._renewer = renewer
-        self._letters = letters
-        self._writer = writer
-        self._refresher = refresher
-        self._progress = progress
-        self._flow = flow
-        self._bell = bell
-        self._checked_at = self._planned_at = clock.monotonic()
+        self._checked_at = self._planned_at = context.clock.monotonic()
 
     async def run(self) -> None:
         """Follow until interrupted. Raises Interrupted, HistoryLost, IndexGone, Halted and what the ports raise."""
@@ -82,7 +58,7 @@ class Session:
         await self.refresh()
         progress = self._progress
         goal = progress.goal or await self._store.barrier()
-        self._flow.check()
+        self._control.check()
         # The token is trusted only once the feed has accepted it; what is searchable moves with the feed's first batch.
         progress.goal = goal
         progress.acknowledged.move(self._token)
@@ -118,7 +94,7 @@ class Session:
         """Apply the feed's batches after the token, forever."""
         opt = self._options
         async with (
-            opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._bell) as feed,
+            opened(self._store, self._token, kind=KIND, limit=opt.feed_limit, bell=self._context.bell) as feed,
             Pipeline(opt.batches) as line,
         ):
             try:
@@ -146,7 +122,7 @@ class Session:
         targets = self._targets
 
         def settle(written: list[str]) -> None:
-            self._flow.check()
+            self._control.check()
             crash_point(CrashPoint.BATCH_ACKNOWLEDGED)
             token = batch[-1].token
             self._progress.acknowledged.move(token)
@@ -225,7 +201,7 @@ class Session:
         self._progress.rebuild = _rebuilding(plan)
         self._progress.gen = plan.gen
         # A mapping that rejects everything can be fixed by a reindex, which needs the feed to go on.
-        self._writer.spare([self._targets[0].index] if plan.building is not None else ())
+        self._writer.tolerate_rejections([self._targets[0].index] if plan.building is not None else ())
         live = self._targets[0].physical
         self._progress.index = live.index
         outdated = live.hash != mapping_hash()
@@ -244,7 +220,7 @@ class Session:
             if await self._engine.identity(target.index) != target.identity:
                 raise IndexGone(target.index)
         live = self._targets[0].index
-        if [physical.index for physical in await self._indexes.shown()] == [live]:
+        if [physical.index for physical in await self._context.indexes.shown()] == [live]:
             return
         if (await self._plans.load()).gen == self._plan.gen:  # otherwise a reindex is about to move the alias
             raise IndexGone(live)
@@ -263,17 +239,14 @@ class Session:
         def show(reconciling: Reconciling) -> None:
             self._progress.reconciling = reconciling
 
-        work = Reconcile(
-            self._store, self._engine, self._clock, self._options, self._letters,
-            settle=self._settle, write=self._repair, refuse=self._writer.refuse, save=save, show=show,
-        )  # fmt: skip
+        work = Reconcile(self._context, settle=self._settle, write=self._repair, save=save, show=show)
         attempt = 0
         while left.pending:
             try:
                 await work.run(left, self._targets)
             except (Unavailable, Rejected) as error:
                 attempt += 1
-                await self._flow.pause(backoff(attempt), str(error))
+                await self._control.pause(backoff(attempt), str(error))
         self._progress.reconciling = None
         self._refresher.release()
 

@@ -6,21 +6,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from indexer.bulk.dead_letters import DeadLetters
 from indexer.crash_points import CrashPoint, crash_point
+from indexer.follow.build import Builder
 from indexer.follow.checkpoint import Checkpoint
-from indexer.follow.progress import Progress
+from indexer.follow.context import LeaderContext
 from indexer.follow.reconcile import Repairs
-from indexer.indexes.build import Builder
-from indexer.indexes.physical import Indexes
-from indexer.indexes.plan import PhysicalIndex, Plan, Plans
+from indexer.indexes.plan import PhysicalIndex, Plan
 from indexer.indexes.swap_permits import withdraw_permit
 from indexer.indexes.targets import Target, resolved
-from indexer.leadership.renewal import LeaseRenewer
-from indexer.options import FollowOptions
 from indexer.status.model import State
-from service.ports.search import SearchEngine
-from service.ports.store import Body, Store
+from service.ports.store import Body
 
 log = logging.getLogger(__name__)
 
@@ -45,36 +40,32 @@ def acknowledgement(plan: Plan, targets: tuple[Target, ...]) -> Body:
     return {"acked_gen": plan.gen, "indexes": {target.index: target.identity for target in targets}}
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """The plan after a build was shown, and the checkpoint that goes with it."""
+
+    plan: Plan
+    saved: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """The targets that are there, and the plan without those that are not."""
+
+    plan: Plan
+    targets: tuple[Target, ...]
+
+
 class SessionStarter:
-    """Finds the start of a session, or creates it. Only the holder of the lease may use it.
+    """Finds the start of a session, or creates it. Only the holder of the lease may use it."""
 
-    ``doubt`` is called before a start that needs repairs is saved: what was reported as searchable may not be.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        engine: SearchEngine,
-        indexes: Indexes,
-        plans: Plans,
-        builder: Builder,
-        renewer: LeaseRenewer,
-        letters: DeadLetters,
-        progress: Progress,
-        options: FollowOptions,
-        *,
-        doubt: Callable[[], None],
-    ) -> None:
-        self._store = store
-        self._engine = engine
-        self._indexes = indexes
-        self._plans = plans
-        self._builder = builder
-        self._renewer = renewer
-        self._letters = letters
-        self._progress = progress
-        self._options = options
-        self._doubt = doubt
+    def __init__(self, context: LeaderContext) -> None:
+        self._context = context
+        self._engine = context.engine
+        self._indexes = context.indexes
+        self._plans = context.plans
+        self._renewer = context.renewer
+        self._builder = Builder(context)
 
     async def open(
         self, saved: Checkpoint, token: str | None, lost: str | None, check: Callable[[], None]
@@ -88,17 +79,18 @@ class SessionStarter:
         if lost is not None:
             token, saved = None, replace(saved, token=None)
         if plan.live is None:
-            plan, saved, token = await self._build(saved, token, check)
-        plan, targets = await self._present(plan, saved)
-        plan = await self._swept(plan)
+            built = await self._build(saved, token, check)
+            plan, saved, token = built.plan, built.saved, built.saved.token
+        present = await self._present(plan, saved)
+        plan, targets = await self._swept(present.plan), present.targets
         if [target.physical for target in targets] != list(plan.targets) or plan.live is None:
             # The plan was changed in between, perhaps by an operator: what is acknowledged must be what is written to.
             return await self.open(saved, token, lost, check)
         repairs = self._to_repair(saved, token, targets, lost)
         if repairs is not None:
-            self._doubt()
+            self._context.refresher.forget()  # what was said to be searchable may not be
         if token is None:
-            token = await self._store.barrier()
+            token = await self._context.store.barrier()
         await self._renewer.write(
             {"token": token, "reconciling": repairs and repairs.as_body(), **acknowledgement(plan, targets)}
         )
@@ -129,26 +121,25 @@ class SessionStarter:
         """Whether an index is still the one in the plan."""
         return (await self._indexes.described(physical.index)).build == physical.build and physical.build is not None
 
-    async def _build(
-        self, saved: Checkpoint, token: str | None, check: Callable[[], None]
-    ) -> tuple[Plan, Checkpoint, str]:
+    async def _build(self, saved: Checkpoint, token: str | None, check: Callable[[], None]) -> _Built:
         """Build a new index and point the alias to it."""
         log.info("the alias %s points to no index: building one", self._indexes.alias)
-        self._progress.state, self._progress.goal = State.REINDEXING, None
-        target, barrier = await self._builder.fill(check, self._progress, lanes=self._options.lanes)
+        self._context.progress.state, self._context.progress.goal = State.REINDEXING, None
+        filled = await self._builder.fill(check)
+        target = filled.target
         others = {name: identity for name, identity in saved.indexes.items() if name != target.index}
         repairs = saved.repairs
         if token is None:
-            token = barrier
+            token = filled.token
             missed = [physical.index for physical in (await self._plans.load()).targets]
             repairs = (repairs or Repairs("", ())).joined("the checkpoint was lost", missed) if missed else None
         built = Checkpoint(token, {**others, target.index: target.identity}, saved.acked_gen, repairs)
         left = repairs and repairs.as_body()
         await self._renewer.write({"token": token, "indexes": dict(built.indexes), "reconciling": left})
         crash_point(CrashPoint.BUILD_TOKEN_SAVED)
-        return await self._builder.show(target), built, token
+        return _Built(await self._builder.show(target), built)
 
-    async def _present(self, plan: Plan, saved: Checkpoint) -> tuple[Plan, tuple[Target, ...]]:
+    async def _present(self, plan: Plan, saved: Checkpoint) -> _Present:
         """Return the existing targets, and the plan without those that no longer exist."""
         targets, gone = await resolved(self._engine, plan)
         lost = [physical.index for physical in gone]
@@ -159,11 +150,11 @@ class SessionStarter:
             if target.physical != plan.live and saved.indexes.get(target.index, target.identity) != target.identity
         ]
         if not lost:
-            return plan, tuple(targets)
+            return _Present(plan, tuple(targets))
         for name in lost:
             await withdraw_permit(self._plans, self._indexes, of=name)
         plan = await self._plans.change(lambda plan: _without(plan, lost))
-        return plan, tuple(target for target in targets if target.index not in lost)
+        return _Present(plan, tuple(target for target in targets if target.index not in lost))
 
     async def _swept(self, plan: Plan) -> Plan:
         """Forget indexes that no longer exist, and their dead letters."""
@@ -171,7 +162,7 @@ class SessionStarter:
         if not gone:
             return plan
         for name in gone:
-            await self._letters.clear(name)
+            await self._context.letters.clear(name)
         return await self._plans.change(
             lambda plan: replace(plan, abandoned=tuple(name for name in plan.abandoned if name not in gone))
         )

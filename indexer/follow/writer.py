@@ -58,9 +58,9 @@ class Writer:
         """Write documents that have been projected already."""
         await self._bulk.write(index, items)
 
-    def spare(self, indexes: Iterable[str]) -> None:
+    def tolerate_rejections(self, indexes: Iterable[str]) -> None:
         """Do not halt for rejections by these indexes, because a reindex is about to replace them."""
-        self._bulk.spared = frozenset(indexes)
+        self._bulk.tolerated = frozenset(indexes)
 
     async def refuse(self, index: str, outcome: BulkOutcome) -> None:
         """Record a record that cannot be projected."""

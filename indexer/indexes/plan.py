@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from indexer.leadership.lease import LeaseLost
-from service.errors import AlreadyExists, Conflict, NotFound
-from service.ports.store import Body, Change, Record, Store
+from service.ports.store import Body, Change, Record, Store, compare_and_set, find_record
 
 KIND = "checkpoint"
 
@@ -206,12 +205,6 @@ class Plan:
         return plan
 
 
-@dataclass(slots=True)
-class _Held:
-    plan: Plan = field(default_factory=Plan)
-    record: Record | None = None
-
-
 class Plans:
     """The plan of one alias, in the store. ``worker`` is the fencing token of an operator's process that changes it."""
 
@@ -222,7 +215,7 @@ class Plans:
 
     async def load(self) -> Plan:
         """Return the plan; an empty one if there is none. Raises Unavailable."""
-        return (await self._load()).plan
+        return _read(await find_record(self._store, KIND, self._key))
 
     async def change(self, how: Callable[[Plan], Plan]) -> Plan:
         """Change the plan with a pure function, which may be called repeatedly; return the new plan.
@@ -230,22 +223,17 @@ class Plans:
         The generation rises if the leader has to do something else. Raises Unavailable (the change may be saved),
         LeaseLost if another process took over this work, and what the function raises.
         """
-        while True:
-            held = await self._load()
-            plan = self._signed(held.plan, how(held.plan))
-            if plan == held.plan:
-                return plan
-            if _duties(plan) != _duties(held.plan):
-                plan = replace(plan, gen=held.plan.gen + 1)
-            try:
-                if held.record is None:
-                    await self._store.insert(KIND, self._key, plan.as_body())
-                else:
-                    change = Change(set=plan.as_body())
-                    await self._store.update(KIND, self._key, change, expected_rev=held.record.rev)
-            except (Conflict, AlreadyExists, NotFound):
-                continue  # another process was faster: read the plan again
-            return plan
+
+        def decide(held: Record | None) -> Change | None:
+            before = _read(held)
+            plan = self._signed(before, how(before))
+            if plan == before:
+                return None
+            if _duties(plan) != _duties(before):
+                plan = replace(plan, gen=before.gen + 1)
+            return Change(set=plan.as_body())
+
+        return _read(await compare_and_set(self._store, KIND, self._key, decide))
 
     async def agree(self, look: Callable[[Plan], Awaitable[Plan]]) -> Plan:
         """Change the plan to what ``look(plan)`` derives from it and from other sources; return the new plan.
@@ -267,12 +255,9 @@ class Plans:
             raise LeaseLost("another process has taken over this work")
         return replace(after, worker=self._worker())
 
-    async def _load(self) -> _Held:
-        try:
-            record = await self._store.get(KIND, self._key)
-        except NotFound:
-            return _Held()
-        return _Held(Plan.read(record.body), record)
+
+def _read(record: Record | None) -> Plan:
+    return Plan() if record is None else Plan.read(record.body)
 
 
 def _duties(plan: Plan) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from indexer.indexes.plan import PhysicalIndex, Plan
 from mappings.index import mapping_hash
@@ -29,8 +29,15 @@ class Target:
         return self.physical.index
 
 
-async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list[PhysicalIndex]]:
-    """Return the targets of a plan, the live one first, and those that do not exist. Raises Unavailable, Rejected."""
+class Resolved(NamedTuple):
+    """The targets of a plan, the live one first, and its indexes that do not exist."""
+
+    targets: list[Target]
+    gone: list[PhysicalIndex]
+
+
+async def resolved(engine: SearchEngine, plan: Plan) -> Resolved:
+    """Return the targets of a plan as the engine has them. Raises Unavailable, Rejected."""
     there: list[Target] = []
     gone: list[PhysicalIndex] = []
     for physical in plan.targets:
@@ -39,7 +46,7 @@ async def resolved(engine: SearchEngine, plan: Plan) -> tuple[list[Target], list
             gone.append(physical)
         else:
             there.append(target)
-    return there, gone
+    return Resolved(there, gone)
 
 
 async def as_target(engine: SearchEngine, physical: PhysicalIndex) -> Target | None:

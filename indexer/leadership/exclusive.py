@@ -46,7 +46,7 @@ class ExclusiveTask:
             renew=options.renew_seconds,
             save=options.checkpoint_seconds,
             summary=_nothing,
-            lost=lambda: log.warning("another process has taken over the %s", work),
+            on_lost=lambda: log.warning("another process has taken over the %s", work),
         )
 
     @property

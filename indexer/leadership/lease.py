@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from service.errors import AlreadyExists, Conflict, NotFound
 from service.ports.clock import Clock
-from service.ports.store import Body, Change, Record, Store
+from service.ports.store import Body, Change, Record, Store, find_record
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Lease:
 
     async def look(self) -> bool:
         """Read the lease and take it if it is free; return whether it is held now. Raises Unavailable."""
-        record = await self._read()
+        record = await find_record(self._store, KIND, self._key)
         if record is None:
             await self._found()
         elif self._is_mine(record):  # an earlier attempt succeeded, but its answer was lost
@@ -119,15 +119,9 @@ class Lease:
         """Stop holding the lease without releasing it: it will expire."""
         self.held = False
 
-    async def _read(self) -> Record | None:
-        try:
-            return await self._store.get(KIND, self._key)
-        except NotFound:
-            return None
-
     async def _reread(self) -> None:
         """After a conflict: this candidate's own write, whose answer was lost, or another's. Raises LeaseLost."""
-        record = await self._read()
+        record = await find_record(self._store, KIND, self._key)
         if record is not None and self._is_mine(record) and record.body["fence"] == self.fence:
             self._take(record)
             return

@@ -22,7 +22,7 @@ class LeaseRenewer:
     """Renews a lease and saves its owner's fields with it, soon but not at once: one writer keeps them in order.
 
     Fields are saved at most every ``save`` seconds; the lease is renewed every ``renew`` seconds. ``summary`` returns
-    what is written each time as well. ``lost`` is called once, when the lease is no longer held.
+    what is written each time as well. ``on_lost`` is called once, when the lease is no longer held.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class LeaseRenewer:
         renew: float,
         save: float,
         summary: Callable[[], Body],
-        lost: Callable[[], None],
+        on_lost: Callable[[], None],
     ) -> None:
         self._lease = lease
         self._clock = clock
         self._renew = renew
         self._save = save
         self._summary = summary
-        self._lost = lost
+        self._on_lost = on_lost
         self._noted: Body = {}
         self._news = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -92,7 +92,7 @@ class LeaseRenewer:
                 attempt = 0
             except LeaseLost as error:
                 log.warning("lost the lease: %s", error)
-                self._lost()
+                self._on_lost()
                 return
             except AssetryError as error:
                 attempt += 1
@@ -104,7 +104,7 @@ class LeaseRenewer:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("cannot renew the lease", exc_info=error)
             self._lease.drop()
-            self._lost()
+            self._on_lost()
 
     async def _due(self) -> None:
         """Wait until there is something to save and it is time, or until the lease has to be renewed."""

@@ -19,14 +19,14 @@ from indexer.crash_points import CrashPoint, crash_point
 from indexer.documents import TOMBSTONES
 from indexer.follow.follower import Follower
 from indexer.indexes.plan import ENDED, Plan, Rebuild, Stage
-from indexer.indexes.purge import PurgeResult, purge
 from indexer.indexes.swap_permits import withdraw_permit
 from indexer.leadership.exclusive import ExclusiveTask
 from indexer.leadership.lease import Candidate
 from indexer.operator import POLL_SECONDS, OperatorTools
 from indexer.options import FollowOptions
+from indexer.reindex.purge import PurgeResult, purge
 from indexer.reindex.result import OnProgress, ReindexProgress, ReindexRefused, ReindexResult
-from indexer.reindex.stages import SHARDS_SECONDS, StageActions
+from indexer.reindex.stages import StageActions
 from mappings.index import mapping_hash
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
@@ -58,12 +58,10 @@ class Reindex:
         follower: Follower | None = None,
         candidate: Candidate | None = None,
         on_progress: OnProgress = _ignore_progress,
-        shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._clock = clock
         self._follower = follower
         self._report_progress = on_progress
-        self._shards_seconds = shards_seconds
         self._stage = Stage.NOTED
         self._alone = ExclusiveTask(store, clock, options, "reindex", candidate=candidate, waits=self._waits)
         self._tools = OperatorTools(
@@ -116,7 +114,7 @@ class Reindex:
                 return refused.outcome
 
     async def purge(self, *, tombstones: timedelta | None = TOMBSTONES, unfinished: bool = False) -> PurgeResult:
-        """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.indexes.purge`.
+        """Delete what a rollback would need, abandoned builds, and old tombstones: :mod:`indexer.reindex.purge`.
 
         ``unfinished``: also abandon an interrupted reindex.
         """
@@ -194,7 +192,6 @@ class Reindex:
             check=self._alone.check,
             report_progress=self._report_progress,
             accept_dead_letters=accept_dead_letters,
-            shards_seconds=self._shards_seconds,
         )
 
     def _waits(self, reason: str) -> None:

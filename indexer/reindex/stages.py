@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 
 CURSOR_SECONDS = 1.0
 """How often the scan's cursor is saved."""
-SHARDS_SECONDS = 60.0
-"""How long to wait for replicas before the swap; a cluster of one node never has them."""
 
 Work = Callable[[Plan, Rebuild], Awaitable[None]]
 
@@ -41,13 +39,11 @@ class StageActions:
         check: Callable[[], None],
         report_progress: OnProgress,
         accept_dead_letters: bool = False,
-        shards_seconds: float = SHARDS_SECONDS,
     ) -> None:
         self._tools = tools
         self._check = check
         self._report_progress = report_progress
         self._accept_dead = accept_dead_letters
-        self._shards_seconds = shards_seconds
         self._table: dict[Stage, Work] = {
             Stage.NOTED: self._create,
             Stage.CREATED: self._join,
@@ -127,7 +123,7 @@ class StageActions:
         began = self._tools.clock.monotonic()
         while (health := await self._tools.engine.index_health(name)) != "green":
             waited = self._tools.clock.monotonic() - began
-            if health == "yellow" and waited >= self._shards_seconds:
+            if health == "yellow" and waited >= self._tools.options.shards_seconds:
                 log.warning("the index %s is missing replicas: it is swapped in without them", name)
                 break
             self._report_progress(

@@ -22,9 +22,9 @@ from indexer.status.model import (
     encode,
     key_of,
 )
-from service.errors import AlreadyExists, Conflict, NotFound, Unavailable
+from service.errors import AlreadyExists, Conflict, Unavailable
 from service.ports.clock import Clock
-from service.ports.store import Change, Store
+from service.ports.store import Change, Store, find_record
 from service.times import timestamp
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,8 @@ class Publisher:
         """Write the status. Raises Conflict if another process wrote since the last read."""
         fields: dict[str, Any] = encode(status) | {"publisher": self._publisher, "at": timestamp(self._clock.now())}
         if self._rev is None:
-            self._rev = await self._find()
+            held = await find_record(self._store, KIND, self._key)
+            self._rev = None if held is None else held.rev
         if self._rev is None:
             try:
                 record = await self._store.insert(KIND, self._key, fields)
@@ -118,12 +119,6 @@ class Publisher:
         else:
             record = await self._store.update(KIND, self._key, Change(set=fields), expected_rev=self._rev)
         self._rev, self._written, self._written_at = record.rev, status, self._clock.monotonic()
-
-    async def _find(self) -> int | None:
-        try:
-            return (await self._store.get(KIND, self._key)).rev
-        except NotFound:
-            return None
 
 
 def _still(status: FollowerStatus) -> FollowerStatus:
@@ -202,16 +197,14 @@ class IndexWatch:
 
     async def look(self) -> FollowerStatus:
         """Read the status now and return it. Raises Unavailable."""
-        try:
-            record = await self._store.get(KIND, self._key)
-        except NotFound:
+        record = await find_record(self._store, KIND, self._key)
+        if record is None:
             self._said, self._rev, self._heard_at = UNKNOWN, None, None
-        else:
-            if record.rev != self._rev:
-                self._heard_at = self._clock.monotonic()
-                if self._rev is None:
-                    self._heard_at -= self._age(str(record.body.get("at")))
-                self._said, self._rev = decode(record.body), record.rev
+        elif record.rev != self._rev:
+            self._heard_at = self._clock.monotonic()
+            if self._rev is None:
+                self._heard_at -= self._age(str(record.body.get("at")))
+            self._said, self._rev = decode(record.body), record.rev
         looked, self._looked = self._looked, asyncio.Event()
         looked.set()
         return self.status()

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from indexer.verify.drift import VerifyReport
-from service.errors import NotFound
 from service.ports.clock import Clock
-from service.ports.store import Body, Store, upsert
+from service.ports.store import Body, Store, find_record, upsert
 from service.times import timestamp
 
 KIND = "checkpoint"
@@ -45,10 +44,8 @@ class VerifyResult:
 
 async def load(store: Store, alias: str) -> VerifyResult | None:
     """Return the last verify of an alias, None if there was none. Raises Unavailable."""
-    try:
-        return VerifyResult.read((await store.get(KIND, verified_key(alias))).body)
-    except NotFound:
-        return None
+    record = await find_record(store, KIND, verified_key(alias))
+    return None if record is None else VerifyResult.read(record.body)
 
 
 async def save(store: Store, clock: Clock, alias: str, report: VerifyReport) -> VerifyResult:

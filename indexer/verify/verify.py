@@ -63,6 +63,35 @@ Dead = Callable[[str], int | None]
 Late = Callable[[str], bool]
 """Whether a change of a key waits for an indexer while none follows; known after ``settle``."""
 
+
+def _none_dead(key: str) -> int | None:
+    return None
+
+
+def _none_late(key: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerView:
+    """What a verify has to know of the indexer: when it has passed what was written, and what it owes for good reason.
+
+    ``settle`` waits for it; ``dead`` tells what the index refuses, ``late`` what waits where no indexer follows.
+    """
+
+    settle: Settle
+    dead: Dead = _none_dead
+    late: Late = _none_late
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """How differences are repaired: by ``write``; ``refuse`` learns of records that cannot be projected."""
+
+    write: Write
+    refuse: Refuse | None = None
+
+
 OnProgress = Callable[[VerifyReport, str | None], Awaitable[None]]
 """Receives the progress: everything up to the key is checked and, if requested, repaired."""
 
@@ -78,6 +107,7 @@ class VerifyOptions:
         suspects: Keys collected before they are checked again, which waits once for the indexer.
         bodies: Compare contents too; otherwise only versions, which is several times as fast.
         epoch: The store's epoch, as in :class:`indexer.options.FollowOptions`.
+        project: Projects a record for this index; None: today's projection, with the epoch.
         removed_since: Also report missing documents of tombstones newer than this timestamp: they keep out older writes
             that may still be in progress. None: they are not required, as searches do not show them.
     """
@@ -88,6 +118,7 @@ class VerifyOptions:
     suspects: int = 10_000
     bodies: bool = True
     epoch: int = 0
+    project: Project | None = None
     removed_since: str | None = None
 
 
@@ -95,12 +126,13 @@ async def _ignore_progress(report: VerifyReport, key: str | None) -> None:
     """Learn nothing."""
 
 
-def _none_dead(key: str) -> int | None:
-    return None
+@dataclass(frozen=True, slots=True)
+class _Differing:
+    """A difference, with the record and the document that differ."""
 
-
-def _none_late(key: str) -> bool:
-    return False
+    difference: Difference
+    record: Record | None
+    held: Indexed | None
 
 
 class Verify:
@@ -113,25 +145,18 @@ class Verify:
         clock: Clock,
         index: str,
         *,
-        settle: Settle,
-        repair: Write | None = None,
-        refuse: Refuse | None = None,
-        project: Project | None = None,
-        dead: Dead = _none_dead,
-        late: Late = _none_late,
+        indexer: IndexerView,
+        repair: Repair | None = None,
         options: VerifyOptions | None = None,
     ) -> None:
         self._store = store
         self._engine = engine
         self._clock = clock
         self._index = index
-        self._settle = settle
+        self._indexer = indexer
         self._repair = repair
-        self._refuse = refuse
         self._options = opt = options or VerifyOptions()
-        self._project = project or (lambda record: plain_item(record, opt.epoch))
-        self._dead = dead
-        self._late = late
+        self._project = opt.project or (lambda record: plain_item(record, opt.epoch))
         self._page = PageSize(opt.page, opt.page_bytes)
         self._report = VerifyReport(index)
         self._strays: dict[str, Indexed] = {}
@@ -225,7 +250,7 @@ class Verify:
                 self._report.add(Difference(stray.id, Drift.ORPHAN, None, stray.version))
             if self._repair is None or not strays:
                 break
-            await self._repair(self._index, [_hidden(stray) for stray in strays])
+            await self._repair.write(self._index, [_hidden(stray) for stray in strays])
             await self._engine.refresh(self._index)
             self._report.repaired += len(strays)
             seen.update(self._strays)
@@ -242,24 +267,23 @@ class Verify:
         size = min(self._options.recheck, self._page.next)
         parts = [suspects[n : n + size] for n in range(0, len(suspects), size)]
         due = [await self._versions(part) for part in parts]
-        await self._settle()
-        repaired: list[tuple[Sequence[str], Mapping[str, int | None]]] = []
+        await self._indexer.settle()
+        repaired: list[Mapping[str, int | None]] = []
         for part, least in zip(parts, due, strict=True):
             differing = await self._differing(part, least)
-            known = [entry for entry in differing if not self._is_dead(entry[0], least)]
+            known = [each for each in differing if not self._is_dead(each.difference, least)]
             self._report.dead_letters += len(differing) - len(known)
-            found = [entry for entry in known if not self._is_late(entry[0])]
+            found = [each for each in known if not self._is_late(each.difference)]
             self._report.pending += len(known) - len(found)
-            for difference, _, _ in found:
-                self._report.add(difference)
+            for each in found:
+                self._report.add(each.difference)
             if found and self._repair is not None:
                 await self._repair_found(found, self._repair)
-                keys = [difference.key for difference, _, _ in found]
-                repaired.append((keys, await self._versions(keys)))
+                repaired.append(await self._versions([each.difference.key for each in found]))
         if repaired:
-            await self._settle()  # what was ahead arrives through the feed
-            for fixed, least in repaired:
-                self._report.repaired += len(fixed) - len(await self._differing(fixed, least))
+            await self._indexer.settle()  # what was ahead arrives through the feed
+            for least in repaired:
+                self._report.repaired += len(least) - len(await self._differing(list(least), least))
             await self._engine.refresh(self._index)
 
     async def _versions(self, keys: Sequence[str]) -> Mapping[str, int | None]:
@@ -267,13 +291,11 @@ class Verify:
         records = await self._store.get_many(KIND, keys, tombstones=True)
         return {k: version(records[k], self._options.epoch) if k in records else None for k in keys}
 
-    async def _differing(
-        self, keys: Sequence[str], least: Mapping[str, int | None]
-    ) -> list[tuple[Difference, Record | None, Indexed | None]]:
+    async def _differing(self, keys: Sequence[str], least: Mapping[str, int | None]) -> list[_Differing]:
         """Return the differences of these keys, whose documents must have reached the versions in ``least``."""
         documents = await self._engine.documents(self._index, keys)
         records = await self._store.get_many(KIND, keys, tombstones=True)
-        differing: list[tuple[Difference, Record | None, Indexed | None]] = []
+        differing: list[_Differing] = []
         for key in keys:
             record, held, due = records.get(key), documents.get(key), least[key]
             drift = self._drift(record, held)
@@ -281,27 +303,26 @@ class Verify:
             if drift is None or (drift in (Drift.STALE, Drift.MISSING) and not _is_behind(due, held)):
                 continue
             difference = Difference(key, drift, expected, None if held is None else held.version)
-            differing.append((difference, record, held))
+            differing.append(_Differing(difference, record, held))
         return differing
 
     def _is_dead(self, difference: Difference, least: Mapping[str, int | None]) -> bool:
         """Whether it differs because the engine rejected the version that it had to reach, which is known."""
-        refused, due = self._dead(difference.key), least[difference.key]
+        refused, due = self._indexer.dead(difference.key), least[difference.key]
         late = difference.drift in (Drift.MISSING, Drift.STALE)
         return late and refused is not None and due is not None and refused >= due
 
     def _is_late(self, difference: Difference) -> bool:
         """Whether an indexer would fix it, as soon as there is one."""
-        return difference.drift in (Drift.MISSING, Drift.STALE) and self._late(difference.key)
+        return difference.drift in (Drift.MISSING, Drift.STALE) and self._indexer.late(difference.key)
 
     # --- repair
 
-    async def _repair_found(
-        self, found: Sequence[tuple[Difference, Record | None, Indexed | None]], write: Write
-    ) -> None:
+    async def _repair_found(self, found: Sequence[_Differing], repair: Repair) -> None:
         """Write what the index lacks, hide what it should not show, and bring records past documents that are ahead."""
         items: list[BulkItem] = []
-        for difference, record, held in found:
+        for each in found:
+            difference, record, held = each.difference, each.record, each.held
             if held is not None and (record is None or (record.tombstone and difference.drift is Drift.AHEAD)):
                 items.append(_hidden(held))
             elif difference.drift is Drift.AHEAD and record is not None and held is not None:
@@ -311,11 +332,11 @@ class Verify:
                     items.append(encoded(self._project(record)))
                 except Exception as error:  # one record must not stop the repair of the others; it is counted as left
                     log.exception("cannot project the asset %s", record.key)
-                    if self._refuse is not None:
+                    if repair.refuse is not None:
                         refused = permanent(record.key, version(record, self._options.epoch), error)
-                        await self._refuse(self._index, refused)
+                        await repair.refuse(self._index, refused)
         if items:
-            await write(self._index, items)
+            await repair.write(self._index, items)
 
     async def _raise_version(self, record: Record, held: Indexed) -> None:
         """Write a record, unchanged, until its version is past the document's; the indexer then writes it.

@@ -22,9 +22,9 @@ from query.clauses import (
 )
 from query.clauses import Fuzzy as FuzzyClause
 from query.clauses import Wildcard as WildcardClause
-from query.dsl.cost import FUZZY_COST, exceeded_limit, text_cost, truncate
 from query.errors import BadValue, QueryError, QueryProblem
 from query.language import field_values
+from query.language.cost import FUZZY_COST, exceeded_limit, text_cost, truncate
 from query.language.dates import Clock
 from query.language.flags import PSEUDO, PseudoField
 from query.language.limits import LIMITS, check_limit, limit_problem

@@ -18,7 +18,9 @@ from service.api.viewer import VIEWER, viewer_routes
 
 DIALECTS: tuple[Dialect, ...] = (NATIVE, FILES)
 
-DOCUMENTS: Mapping[str, Document] = {OPENAPI.path: Document((NATIVE, FILES), (*HEALTH, OPENAPI, *VIEWER))}
+DOCUMENTS: Mapping[str, Document] = {
+    OPENAPI.path: Document((NATIVE, FILES), (*HEALTH, OPENAPI, *VIEWER)),
+}
 """The descriptions by path: one a dialect, with what belongs to it."""
 
 ERRORS = ErrorResponder(DIALECTS, default=NATIVE.errors)

@@ -1,4 +1,7 @@
-"""The command line: ``assetry serve | work | keys | import | search | index | db | backups | doctor | demo``."""
+"""The command line.
+
+``assetry serve | work | keys | import | search | reprocess | operations | index | db | backups | doctor | demo``.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,12 @@ app = typer.Typer(
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 db_app = typer.Typer(help="Persistent engines: init.", no_args_is_help=True)
 backups_app = typer.Typer(help="Backups of permanently deleted assets: list, restore.", no_args_is_help=True)
+operations_app = typer.Typer(help="Long-running operations: list, show, cancel.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(index_app, name="index")
 app.add_typer(db_app, name="db")
 app.add_typer(backups_app, name="backups")
+app.add_typer(operations_app, name="operations")
 
 Org = Annotated[str, typer.Option(help="Organization of the assets.")]
 
@@ -180,6 +185,76 @@ def search(
 
     options = searching.Options(query, facets, filters, sort, limit, offset, lenient, highlight)
     run_interruptible(searching.search(data, org, options, as_json=json))
+
+
+@app.command()
+def reprocess(
+    query: Annotated[
+        str | None, typer.Argument(help="Query text, such as: type:image missing:camera; '' means every asset.")
+    ] = None,
+    filters: Annotated[str, typer.Option(help='JSON, such as: {"type": "image"}')] = "",
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with an operation that was interrupted, in place of QUERY.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many assets it would be.")] = False,
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Read the files of assets again, so that their records get what the readers of today find in them.
+
+    What a person gave is never overwritten. The assets are those that the query finds now. Ctrl-C prints how far it
+    came; the operation is kept, and goes on in a running service or with --resume. Files that cannot be read are
+    reported, stop nothing, and make the exit code 1.
+    """
+    from service.cli.commands import reprocessing
+
+    options = reprocessing.Options(query, filters, resume, dry_run=dry_run, as_json=json, quiet=quiet)
+    raise typer.Exit(run_interruptible(reprocessing.reprocess(data, org, options)))
+
+
+@operations_app.command("list")
+def operations_list(
+    status: Annotated[
+        str | None, typer.Option(help="Only those: queued, running, completed, failed, cancelled.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Operations to show, the newest first.", min=1, max=1000)] = 20,
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List operations: their states and counts."""
+    from service.cli.commands import operations
+
+    run_interruptible(operations.show_list(data, org, status, limit, as_json=json))
+
+
+@operations_app.command("show")
+def operations_show(
+    operation_id: Annotated[str, typer.Argument(help="Id from: assetry operations list")],
+    limit: Annotated[int, typer.Option(help="Failed items to show.", min=0, max=1000)] = 20,
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Show an operation, and the first of its items that failed."""
+    from service.cli.commands import operations
+
+    run_interruptible(operations.show(data, org, operation_id, limit, as_json=json))
+
+
+@operations_app.command("cancel")
+def operations_cancel(
+    operation_id: Annotated[str, typer.Argument(help="Id from: assetry operations list")],
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Ask for the end of an operation; what it has done stays done."""
+    from service.cli.commands import operations
+
+    run_interruptible(operations.cancel(data, org, operation_id, as_json=json))
 
 
 @backups_app.command("list")

@@ -10,21 +10,38 @@ from service.ports.store import Record
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 """The statuses of an operation, in the order in which it goes through them."""
 
-Progress = Callable[[int, int], Awaitable[None]]
-"""``await progress(completed, total)`` writes the operation's progress; raises Cancelled when it was cancelled.
 
-Call it as often as you like: the first call, the last (completed = total) and a few per second are written.
-"""
+class Cancelled(Exception):
+    """The run is to end: the operation was cancelled, or gives way to others. A handler must let it propagate."""
+
+
+class Progress(Protocol):
+    """How a handler reports; every call raises :class:`Cancelled` when the run is to end."""
+
+    async def __call__(self, completed: int, total: int) -> None:
+        """Write the operation's progress.
+
+        Call it as often as you like: the first call, the last (completed = total) and a few per second are written.
+        """
+        ...
+
+    async def save(
+        self, checkpoint: Mapping[str, Any], *, total: int, succeeded: int, skipped: int, failed: int
+    ) -> None:
+        """Write a checkpoint and the counts that belong to it, at once and in one write.
+
+        A later run finds both in the record, so what was counted by then is neither done nor counted again. Attempts
+        are counted anew from each save: an operation that makes progress is not given up.
+        """
+        ...
+
 
 Handler = Callable[[Record, Progress], Awaitable[Mapping[str, Any]]]
 """Runs one operation and returns its result (JSON).
 
-It must be idempotent: after a crash it runs again from the start.
+It must be idempotent: after a crash it runs again, from the record's ``checkpoint`` if it saved one, else from the
+start.
 """
-
-
-class Cancelled(Exception):
-    """The operation was cancelled. A handler must let this exception propagate."""
 
 
 class Jobs(Protocol):
@@ -33,16 +50,25 @@ class Jobs(Protocol):
     The caller inserts {org_id, type, status: "queued", params, created_at}; the adapter writes the other fields::
 
         status        one of STATUSES
-        attempts      runs started so far; a run counts from its start
-        run_after     a queued operation waits until then (the caller may set it too); absent or null: it is due
+        attempts      runs started since it last saved a checkpoint; a run counts from its start
+        run_after     a queued operation waits until then (the caller may set it too); absent or null: it is due, first
         started_at    start of the last run             completed_at   when it became completed, failed or cancelled
-        progress      {completed, total, percentage}    percentage is a whole number, 0 to 100, rounded down
+        progress      {completed, total, percentage}    percentage is a whole number, 0 to 100, rounded down; with
+                      {succeeded, skipped, failed}      if the handler saves checkpoints
+        checkpoint    what the handler saved last       expires_at     when a finished operation may be removed: after
+                                                                       ``keep_seconds``, if the caller gave them
         result        what the handler returned         error          {type, message} of the last failed run, else null
 
     State, progress, result and errors live in that record, so an operation whose process died is found and run again:
     by :meth:`start`, and by a check every few seconds. An operation has at most one run at a time. If its handler
     raises InvalidInput, it fails at once; after any other error it is retried with back-off, up to the adapter's
     maximum number of attempts. The message of an error that is not an AssetryError goes to the log only.
+
+    A worker leaves operations of a type that it has no handler for to others, so that old and new versions work side by
+    side. Each organization has its fair share of the workers: the next operation is of the organization that has the
+    fewest running (on all workers), of several the one whose turn was longest ago, and of its operations the one that
+    has been due the longest. A run that saves checkpoints and has lasted for a while gives way to an organization that
+    has fewer running, and continues later.
     """
 
     def register(self, type_: str, handler: Handler) -> None:

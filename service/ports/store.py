@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import count
+from typing import Any, Generic, Protocol
 
-from service.errors import AlreadyExists, NotFound
+from typing_extensions import TypeVar
+
+from service.errors import AlreadyExists, Conflict, NotFound
 
 Body = dict[str, Any]
 """A record's content: JSON values only.
@@ -19,6 +22,9 @@ Writing anything else raises InvalidInput (TooLarge for the size).
 MAX_BODY_BYTES = 15 * 2**20
 """The greatest length of a body as UTF-8 JSON: below MongoDB's limit of 16 MiB."""
 
+MAX_MANY = 1000
+"""The most values that a record may have in one ``many`` index."""
+
 MARKER = "marker"
 """The kind of the records that :meth:`Store.barrier` writes."""
 
@@ -30,11 +36,24 @@ class Index:
     ``paths`` are dotted paths into the body (the first is usually ``org_id``); they hold scalars or nothing, so a write
     of a list or an object there raises InvalidInput. A ``unique`` index leaves out records in which its last path is
     absent or null. ``name`` is what :class:`~service.errors.AlreadyExists` reports.
+
+    The last path of a ``many`` index holds several values: a list of scalars (``tags``), or a list of objects with the
+    rest of the path in each (``places.group``); one scalar, or nothing, is fine too. Each different value is an entry,
+    null is none. Other shapes, a list in a list among them, and more than :data:`MAX_MANY` different values are
+    InvalidInput. Its paths are that one, with ``org_id`` before it where one organization is asked for; it is never
+    unique. Such a path is found by equality and :class:`In` (whether any value matches) and by :class:`Exists` (whether
+    there is one), and pages by key are a walk along the index for one value; a :class:`Range` of it and an
+    :class:`Order` by it are ValueError.
     """
 
     name: str
     paths: tuple[str, ...]
     unique: bool = False
+    many: bool = False
+
+    def __post_init__(self) -> None:
+        if self.many and (self.unique or self.paths[:-1] not in ((), ("org_id",))):
+            raise ValueError(f"the index {self.name} of many values is unique, or has other paths before its own")
 
 
 KINDS: dict[str, tuple[Index, ...]] = {
@@ -46,36 +65,53 @@ KINDS: dict[str, tuple[Index, ...]] = {
         Index("number", ("number",), unique=True),
         Index("sha256", ("org_id", "sha256")),
         Index("created", ("org_id", "created_at")),
+        Index("tags", ("org_id", "tags"), many=True),
+        Index("collections", ("org_id", "collections"), many=True),
     ),
     "key": (Index("hash", ("hash",), unique=True), Index("org", ("org_id",))),
     "operation": (
         Index("status", ("status", "run_after")),
-        Index("org", ("org_id", "created_at")),
+        Index("type", ("status", "type", "run_after")),
+        Index("share", ("status", "type", "org_id")),
+        Index("due", ("type", "org_id", "run_after")),
+        Index("listed", ("org_id", "internal", "created_at")),
+        Index("expires", ("expires_at",)),
         Index("file", ("org_id", "params.sha256")),
     ),
+    "operation_page": (Index("operation", ("operation_id", "role", "number")),),
     "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
     "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
     "checkpoint": (),
     "secret": (),
     "dead_letter": (Index("index", ("index",)),),
+    "event": (Index("number", ("number",)),),
+    "usage": (Index("window", ("window",)),),
     "reply": (Index("slot", ("slot",), unique=True), Index("expires", ("expires_at",)), Index("free", ("free",))),
     MARKER: (),
 }
 """Every kind of record and its secondary indexes: the one table from which adapters create them."""
 
+JOURNALS = frozenset({"event", "usage", "operation_page"})
+"""Kinds whose records are read for a while and then dropped: the only ones that :meth:`Store.discard` takes."""
+
+
+B_co = TypeVar("B_co", bound=Mapping[str, Any], covariant=True, default=Body)
+"""The type of a record's body: a TypedDict of its kind where that is known, else :data:`Body`."""
+
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Generic[B_co]):
     """A stored record.
 
     ``rev`` starts at 1 and rises by exactly one with every write. ``tombstone`` says that the record was deleted: its
-    body is then empty except for ``org_id``, and only :meth:`Store.get_many` with ``tombstones=True`` returns it.
+    body is then empty except for ``org_id`` and ``updated_by``, and only :meth:`Store.get_many` with
+    ``tombstones=True`` returns it.
     """
 
     kind: str
     key: str
     rev: int
-    body: Body
+    body: B_co
     updated_at: str
     tombstone: bool = False
 
@@ -84,6 +120,10 @@ class Record:
         """The organization that the record belongs to, if it belongs to one."""
         value = self.body.get("org_id")
         return value if isinstance(value, str) else None
+
+
+AnyRecord = Record[Mapping[str, Any]]
+"""A record whose body is only looked at: one of any kind is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +170,8 @@ class Exists:
 Condition = Range | In | Exists | str | int | float | bool
 """A scalar means equality of value and type (``1`` equals ``1.0``, but not ``True`` or ``"1"``).
 
-If the body has a list there, equality and ``In`` match if any element does. A path goes through objects, not lists.
+If the body has a list there, equality and ``In`` match if any element does. A path goes through objects, not lists,
+unless it is that of a ``many`` :class:`Index`.
 """
 
 
@@ -202,10 +243,18 @@ class Store(Protocol):
         """
         ...
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         """Replace the record with a tombstone at rev+1 and return it.
 
-        Raises NotFound and Conflict. The record's unique values become free again.
+        ``by`` says who removed it: the tombstone keeps it as ``updated_by``. Raises NotFound and Conflict. The record's
+        unique values become free again.
+        """
+        ...
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a kind in :data:`JOURNALS` with all that is known of them; absent ones are passed over.
+
+        They leave no tombstone, and a feed that is behind their writes may show them or not. At most 1,000 keys.
         """
         ...
 
@@ -306,3 +355,65 @@ async def upsert(store: Store, kind: str, key: str, fields: Body) -> Record:
             return await store.insert(kind, key, fields)
         except AlreadyExists:  # another process was faster
             return await store.update(kind, key, change)
+
+
+Decide = Callable[[Record | None], Change | None]
+"""Says what to write over a record as it is now (None: it is not there), or None for nothing.
+
+It may be called several times, so it changes nothing itself.
+"""
+
+
+async def compare_and_set(
+    store: Store, kind: str, key: str, decide: Decide, *, attempts: int | None = None
+) -> Record | None:
+    """Write what ``decide`` makes of a record as it is now; where another writer was faster, decide anew.
+
+    For a record that is not there, the fields that the change sets are the body of a new one. ``attempts`` is how often
+    it is tried at most; None: until it is done.
+
+    Returns the record after the write, as it was read where nothing is to be written. Raises Conflict or NotFound when
+    others were faster in every attempt, AlreadyExists for a unique index or the key of a tombstone, Unavailable (it may
+    be written), and what ``decide`` raises.
+    """
+    taken: AlreadyExists | None = None
+    for attempt in count(1):
+        held = await find_record(store, kind, key)
+        if held is None and taken is not None:
+            raise taken  # by a tombstone: no key is used twice
+        change = decide(held)
+        if change is None:
+            return held
+        try:
+            if held is None:
+                return await store.insert(kind, key, {**change.set})
+            return await store.update(kind, key, change, expected_rev=held.rev)
+        except AlreadyExists as error:
+            if held is not None or error.index != "key" or attempt == attempts:
+                raise
+            taken = error
+        except (Conflict, NotFound):
+            if attempt == attempts:
+                raise
+    raise AssertionError("unreachable: the loop returns or raises")
+
+
+async def find_record(store: Store, kind: str, key: str) -> Record | None:
+    """Return a record, None if it is not there."""
+    try:
+        return await store.get(kind, key)
+    except NotFound:
+        return None
+
+
+async def each_record(
+    store: Store, kind: str, where: Mapping[str, Condition], *, order: Order | None = None, page: int = 1000
+) -> AsyncIterator[Record]:
+    """Yield every record that meets the conditions, a page (1-1,000 records) in memory at a time."""
+    after: str | None = None
+    while True:
+        found = await store.find(kind, where, order=order, limit=page, after=after)
+        for record in found.records:
+            yield record
+        if (after := found.after) is None:
+            return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,8 @@ from prometheus_client.core import Metric
 
 from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
+from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
 from indexer.status.publication import IndexWatch, Publisher
-from indexer.verify.schedule import ScheduledVerify
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.local.data_folder import DataFolder
@@ -21,19 +21,28 @@ from service.adapters.opensearch.engine import Connection
 from service.adapters.shared.liveness import dismiss, enlist, known_dead
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
+from service.api.kernel.event_stream import StreamSlots
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
-from service.core.files.garbage import OPERATION, Garbage
-from service.core.files.imports import Imports
+from service.core.assets.imports import Imports
+from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
+from service.core.events.following import LogReader
+from service.core.events.log import EventLog
+from service.core.events.record_events import RecordEvents
+from service.core.events.relay import Relay
+from service.core.events.usage import UsageRecorder
+from service.core.files.garbage import COLLECT, Garbage
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
+from service.core.operation_types import OPERATION_TYPES
+from service.core.operations.operations import Operations
+from service.core.operations.registry import OperationRegistry
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches
 from service.core.shared.idempotency import Idempotency
-from service.core.shared.operations import Operations
 from service.core.shared.secrets import shared_secret
 from service.core.shared.signing import derive
 from service.ingest.cpu_count import cpu_count
@@ -41,20 +50,16 @@ from service.ingest.limits import DEFAULT
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
 from service.ports.files import Files
+from service.ports.ingest import MetadataExtractor
 from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
+from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import index_probe, optional
 from service.settings import Settings
-
-AT_ONCE: Mapping[str, int] = {OPERATION: 1}
-"""How many operations of a type a worker runs at once, so that a slow type cannot block others; default: no limit.
-
-Unreferenced files are few, and nobody waits for their removal.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ class Service:
     """The API, with the indexer and the worker in the same process or in others.
 
     ``runs`` names the roles in this process; ``follower`` is its indexer, or a view of another process's indexer;
-    ``times`` are the histograms of its own indexer, None if the indexer is in another process.
+    ``times`` are the histograms of its own indexer, None if the indexer is in another process. ``relay`` is None
+    where jobs run elsewhere.
     """
 
     base: Base
@@ -84,6 +90,7 @@ class Service:
     follower: Follower | IndexWatch
     runs: tuple[str, ...]
     times: IndexTimes | None = None
+    relay: Relay | None = None
 
     @property
     def probes(self) -> Mapping[str, Probe]:
@@ -91,8 +98,12 @@ class Service:
         return self.context.probes
 
     def gauges(self) -> list[Metric]:
-        """Return the metrics of the index."""
-        return index_metrics(self.follower.status(), self.times)
+        """Return the metrics of the index and of events."""
+        relay = None if self.relay is None else self.relay.status
+        return [
+            *index_metrics(self.follower.status(), self.times),
+            *event_metrics(relay, self.context.usage.status, self.context.streams),
+        ]
 
 
 @asynccontextmanager
@@ -113,10 +124,9 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
 @asynccontextmanager
 async def open_importer(base: Base) -> AsyncIterator[Imports]:
     """Open an importer with its own worker processes."""
-    workers = _workers(base.settings)
+    workers = ingest_workers(base.settings)
     try:
-        concurrency = (base.settings.ingest_workers or cpu_count()) * 2
-        yield Imports(base.store, base.files, workers, base.clock, concurrency=concurrency)
+        yield Imports(base.store, base.files, workers, base.clock, concurrency=reading_at_once(base.settings))
     finally:
         await workers.close()
 
@@ -164,18 +174,25 @@ async def open_service(
         base = await stack.enter_async_context(open_base(settings, clock))
         if engines.is_exclusive(settings):
             stack.enter_context(base.folder.served())
-        workers = _workers(settings)
+        workers = ingest_workers(settings)
         stack.push_async_callback(workers.close)
         engine = await engines.open_engine(settings, base.folder, stack, writes=indexes)
         redis = await engines.open_redis(settings, stack)
-        jobs, garbage = await open_jobs(base, stack)
-        assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=settings.upload_limit)
+        work = await open_jobs(base, stack)
+        assets = Assets(base.store, base.files, workers, base.clock, work.garbage, upload_limit=settings.upload_limit)
         searches = _searches(base, engine)
-        if works:
-            await jobs.start()
-            run_maintenance(base.files, stack)
+        events = EventLog(base.store, base.clock)
+        usage = UsageRecorder(base.store, base.clock)
+        stack.push_async_callback(usage.stop)
+        usage.start()
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
+        consistency = Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens"))
+        handle_operations(base, work, workers, lambda: nullcontext(searches), consistency)
+        if works:
+            await work.jobs.start()
+            run_maintenance(base.files, work.operations, stack)
+        relay = open_relay(base, events, stack) if works else None
         queue = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
@@ -185,32 +202,97 @@ async def open_service(
             assets=assets,
             searches=searches,
             saved_searches=SavedSearches(base.store, searches, base.clock),
-            consistency=Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens")),
+            consistency=consistency,
+            operations=work.operations,
+            reprocessing=Reprocessing(work.operations, searches, consistency),
             renditions=Renditions(base.files, workers),
             links=base.links,
+            record_events=RecordEvents(LogReader(events), base.clock),
+            usage=usage,
+            streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
             probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
         )
-        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times)
+        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times, relay)
+
+
+@asynccontextmanager
+async def open_reprocessing(base: Base, *, works: bool) -> AsyncIterator[Reprocessing]:
+    """Give reprocessing for commands; with ``works`` this process runs operations until the block ends."""
+    async with AsyncExitStack() as stack:
+        queue = await open_jobs(base, stack)
+        searches = await stack.enter_async_context(open_search(base))
+        consistency = await index_consistency(base, stack)
+        if works:
+            workers = ingest_workers(base.settings)
+            stack.push_async_callback(workers.close)
+            handle_operations(base, queue, workers, lambda: nullcontext(searches), consistency)
+            stack.push_async_callback(queue.jobs.close)
+            await queue.jobs.start()
+        yield Reprocessing(queue.operations, searches, consistency)
+
+
+async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | None:
+    """Return who knows how far the index is, in a process that does not fill it; None if it cannot be known."""
+    if base.settings.opensearch_url is None:
+        return None
+    watch = await _watch(base, stack)
+    return Consistency(base.store, watch.wait_for, derive(base.secret, "index tokens"))
 
 
 @asynccontextmanager
 async def open_backups(base: Base) -> AsyncIterator[Backups]:
     """Open the backups; jobs queued by a restore are run by the service."""
-    workers = _workers(base.settings)
+    workers = ingest_workers(base.settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(workers.close)
-        _, garbage = await open_jobs(base, stack)
+        queue = await open_jobs(base, stack)
         limit = base.settings.upload_limit
-        assets = Assets(base.store, base.files, workers, base.clock, garbage, upload_limit=limit)
+        assets = Assets(base.store, base.files, workers, base.clock, queue.garbage, upload_limit=limit)
         yield Backups(base.store, assets, base.clock)
 
 
-async def open_jobs(base: Base, stack: AsyncExitStack) -> tuple[Jobs, Garbage]:
-    """Open the job queue with all handlers registered; it does no work before ``start``. Raises SettingsError."""
-    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=AT_ONCE)
-    garbage = Garbage(base.store, base.files, Operations(base.store, jobs, base.clock), base.clock)
-    jobs.register(OPERATION, garbage.run)
-    return jobs, garbage
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The queue, who starts operations on it, and the collector of files that no record needs."""
+
+    jobs: Jobs
+    registry: OperationRegistry
+    operations: Operations
+    garbage: Garbage
+
+
+async def open_jobs(base: Base, stack: AsyncExitStack) -> Queue:
+    """Open the queue; :func:`handle_operations` and its ``start`` make it work. Raises SettingsError."""
+    registry = OperationRegistry(OPERATION_TYPES)
+    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=registry.concurrency)
+    operations = Operations(base.store, jobs, base.clock, registry)
+    return Queue(jobs, registry, operations, Garbage(base.store, base.files, operations, base.clock))
+
+
+def handle_operations(
+    base: Base,
+    queue: Queue,
+    extractor: MetadataExtractor,
+    open_searches: Callable[[], AbstractAsyncContextManager[Searches]],
+    consistency: Consistency | None,
+) -> None:
+    """Give each operation type its handler; before the jobs start. ``consistency`` is there if an index is watched."""
+    reprocessor = Reprocessor(
+        base.store, base.files, extractor, open_searches, consistency, concurrency=reading_at_once(base.settings)
+    )
+    queue.registry.handle(queue.jobs, base.store, COLLECT, queue.garbage.run)
+    queue.registry.handle(queue.jobs, base.store, REPROCESS, reprocessor.run)
+
+
+def reading_at_once(settings: Settings) -> int:
+    """Return how many files one piece of work has read at once: the workers always find the next one waiting."""
+    return (settings.ingest_workers or cpu_count()) * 2
+
+
+def open_relay(base: Base, events: EventLog, stack: AsyncExitStack) -> Relay:
+    """Start the relay, the folding of usage and the sweep of both, until the stack is closed."""
+    start_housekeeping(base.settings, base.store, events, base.clock, stack)
+    return start_relay(base.store, events, base.clock, candidate(base, stack, "relay"), stack)
 
 
 async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack, times: IndexTimes) -> Follower:
@@ -223,8 +305,8 @@ async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack,
     follower.start()
     stack.push_async_callback(follower.stop)
     if base.settings.index_verify_hours:
-        options, hours = engines.follow_options(base.settings), base.settings.index_verify_hours
-        schedule = ScheduledVerify(base.store, engine, base.clock, options, follower.status, hours=hours)
+        options, every = engines.follow_options(base.settings), VerifySchedule(base.settings.index_verify_hours)
+        schedule = ScheduledVerify(base.store, engine, base.clock, options, follower.status, every)
         stack.push_async_callback(schedule.stop)
         schedule.start()
     return follower
@@ -276,8 +358,7 @@ def make_follower(
         base.clock,
         engines.follow_options(base.settings),
         candidate=candidate(base, stack, "follower"),
-        observe=times.searchable,
-        observe_batch=times.batch,
+        metrics=times,
         notes=notes,
     )
 
@@ -293,5 +374,6 @@ def _searches(base: Base, engine: SearchEngine) -> Searches:
     return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"))
 
 
-def _workers(settings: Settings) -> IngestWorkers:
+def ingest_workers(settings: Settings) -> IngestWorkers:
+    """Return worker processes that read files; the first file starts them."""
     return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cpu_count()))

@@ -122,6 +122,6 @@ async def _s3(settings: Settings) -> list[Check]:
 
 
 async def _redis(settings: Settings) -> list[Check]:
-    from service.adapters.redis.checks import checks
+    from service.adapters.jobs.redis_checks import checks
 
     return await checks(engines.redis_options(settings))

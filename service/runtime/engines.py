@@ -35,10 +35,8 @@ from service.settings import Settings, variable
 from service.urls import shown, split_hosts
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from service.adapters.mongo.options import MongoOptions
-    from service.adapters.redis.client import RedisOptions
+    from service.adapters.redis.client import RedisClient, RedisOptions
     from service.adapters.s3.options import S3Options
 
 T = TypeVar("T")
@@ -97,7 +95,7 @@ async def open_engine(settings: Settings, folder: DataFolder, stack: AsyncExitSt
     return engine
 
 
-async def open_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
+async def open_redis(settings: Settings, stack: AsyncExitStack) -> RedisClient | None:
     """Connect to Redis if it is configured. Raises SettingsError."""
     if settings.redis_url is None:
         return None
@@ -125,7 +123,7 @@ async def open_jobs(
     return await _entered(stack, settings, "redis_url", ArqJobs(store, clock, redis_options(settings), limits))
 
 
-def quotas(redis: Redis | None, settings: Settings, clock: Clock) -> Quotas:
+def quotas(redis: RedisClient | None, settings: Settings, clock: Clock) -> Quotas:
     """Return the request quotas: shared through Redis, or of this process only."""
     if redis is None:
         return MemoryQuotas(clock)
@@ -135,7 +133,7 @@ def quotas(redis: Redis | None, settings: Settings, clock: Clock) -> Quotas:
 
 
 async def open_replies(
-    redis: Redis | None, settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack
+    redis: RedisClient | None, settings: Settings, store: Store, clock: Clock, stack: AsyncExitStack
 ) -> Replies:
     """Open the stored replies, in Redis or in the store."""
     if redis is None:
@@ -218,7 +216,7 @@ def redis_options(settings: Settings) -> RedisOptions:
     return RedisOptions(settings.redis_url or "", settings.redis_prefix)
 
 
-def redis_probe(client: Redis, settings: Settings) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+def redis_probe(client: RedisClient, settings: Settings) -> Callable[[], Awaitable[Mapping[str, Any]]]:
     """Return the probe of Redis: {"engine", "version"} after an actual write, or Unavailable.
 
     A Redis that is full, or has become a replica, still answers PING but rejects writes.

@@ -14,11 +14,11 @@ from datetime import timedelta
 from indexer.bulk.dead_letters import DeadLetter, listed
 from indexer.documents import TOMBSTONES
 from indexer.follow.follower import Follower
+from indexer.follow.leader_wait import LeaderWait
 from indexer.indexes.plan import Plans
-from indexer.indexes.purge import PurgeResult
 from indexer.indexes.targets import Target, as_target
-from indexer.leadership.leader_wait import LeaderWait
 from indexer.operator import OperatorTools, RetryResult, resume, retry
+from indexer.reindex.purge import PurgeResult
 from indexer.reindex.rebuild import Reindex
 from indexer.reindex.result import OnProgress, ReindexResult
 from indexer.verify import last_result

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from service.api.kernel.context import Probe
 from service.api.ops.metrics import Gauges
+from service.core.events.log import EventLog
 from service.errors import SettingsError
 from service.runtime import engines
-from service.runtime.bootstrap import Base, open_base, open_follower, open_jobs, probes
+from service.runtime.bootstrap import (
+    Base,
+    handle_operations,
+    index_consistency,
+    ingest_workers,
+    open_base,
+    open_follower,
+    open_jobs,
+    open_relay,
+    open_search,
+    probes,
+)
+from service.runtime.events import event_metrics
 from service.runtime.index_metrics import IndexTimes, collector
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import index_probe, optional
@@ -52,9 +66,15 @@ async def open_worker(settings: Settings) -> AsyncIterator[Role]:
     """
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings))
-        jobs, _ = await open_jobs(base, stack)
+        queue = await open_jobs(base, stack)
+        workers = ingest_workers(settings)
+        stack.push_async_callback(workers.close)
+        handle_operations(base, queue, workers, lambda: open_search(base), await index_consistency(base, stack))
+        stack.push_async_callback(queue.jobs.close)
         redis = await engines.open_redis(settings, stack)
-        queue: dict[str, Probe] = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
-        await jobs.start()
-        run_maintenance(base.files, stack)
-        yield Role(base, ("worker",), {**probes(base, None), **queue}, tuple)
+        more: dict[str, Probe] = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
+        await queue.jobs.start()
+        run_maintenance(base.files, queue.operations, stack)
+        relay = open_relay(base, EventLog(base.store, base.clock), stack)
+        gauges = partial(event_metrics, relay.status, None, None)
+        yield Role(base, ("worker",), {**probes(base, None), **more}, gauges)

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from service.errors import Unavailable
+from service.model import AssetBody
 from service.ports.replies import MAX_REPLY_BYTES
-from service.ports.store import Body, Record
+from service.ports.store import AnyRecord
 from tests.api.client import Api, error_of
 from tests.support.waiting import until
 
@@ -164,7 +165,7 @@ async def test_a_request_under_way_is_not_begun_again(api: Api, monkeypatch: pyt
     gate, begun = asyncio.Event(), asyncio.Event()
     create = api.service.context.assets._create
 
-    async def slow(*arguments: Any) -> Record:
+    async def slow(*arguments: Any) -> AnyRecord:
         begun.set()
         await gate.wait()
         return await create(*arguments)
@@ -191,13 +192,13 @@ async def test_many_at_once_have_one_effect(api: Api) -> None:
     assert await count(api, "Crowd") == 1
 
 
-Insert = Callable[[Body], Awaitable[Record]]
+Insert = Callable[[AssetBody], Awaitable[AnyRecord]]
 
 
 def unknown(insert: Insert) -> Insert:
     """A write that happens and says nothing."""
 
-    async def failing(body: Body) -> Record:
+    async def failing(body: AssetBody) -> AnyRecord:
         await insert(body)
         raise Unavailable("store", "the answer is lost")
 
@@ -207,7 +208,7 @@ def unknown(insert: Insert) -> Insert:
 def never(_insert: Insert) -> Insert:
     """A write that does not happen."""
 
-    async def failing(_body: Body) -> Record:
+    async def failing(_body: AssetBody) -> AnyRecord:
         raise Unavailable("store", "it is gone")
 
     return failing
@@ -216,7 +217,7 @@ def never(_insert: Insert) -> Insert:
 def broken(insert: Insert) -> Insert:
     """A fault of ours behind a write."""
 
-    async def failing(body: Body) -> Record:
+    async def failing(body: AssetBody) -> AnyRecord:
         await insert(body)
         raise ZeroDivisionError
 
@@ -245,7 +246,7 @@ async def test_what_failed_is_tried_again(
 async def test_a_cancelled_request_is_tried_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = asyncio.Event()
 
-    async def endless(*_arguments: Any) -> Record:
+    async def endless(*_arguments: Any) -> AnyRecord:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError

@@ -59,9 +59,10 @@ FILES: dict[str, FilesFactory] = {"folder": local_files}
 JOBS: dict[str, JobsFactory] = {"inprocess": inprocess_jobs}
 
 if "ASSETRY_TEST_MONGODB_URL" in os.environ:
-    from tests.contracts.mongo import mongo_store
+    from tests.contracts.mongo import mongo_store, pymongo_store
 
     STORES["mongodb"] = mongo_store
+    STORES["mongodb-pymongo"] = pymongo_store
 if "ASSETRY_TEST_S3_URL" in os.environ:
     from tests.contracts.s3 import s3_files
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
 from service.errors import InvalidInput, NotFound, Unavailable
 from service.ports.clock import SystemClock
 from service.ports.jobs import Cancelled, Jobs, Progress
-from service.ports.store import Body, Record, Store
+from service.ports.store import Body, Change, Record, Store
 from service.times import timestamp
 from tests.contracts.adapters import JOBS
 from tests.contracts.limits import ATTEMPTS, LIMITS
@@ -149,14 +150,136 @@ async def test_a_result_that_is_not_json_fails_the_operation(store: Store, jobs:
     assert (await operation(store))["status"] == "failed"
 
 
-async def test_a_type_without_handler_fails(store: Store, jobs: Jobs) -> None:
+async def test_a_type_without_handler_is_left_to_other_workers(store: Store, jobs: Jobs, jobs_name: str) -> None:
+    """As in a rolling upgrade: this worker is old, and the other knows what to do."""
+    jobs.register("test", answering({}))
     await jobs.start()
-    await submit(store, type="unknown.type")
+    await submit(store, type="new.type")
+    await jobs.enqueue("op")
+    await submit(store, "known")
+    await jobs.enqueue("known")
+    await until_status(store, "completed", "known")
+    await finish(jobs)
+    assert (await operation(store))["status"] == "queued"
+    async with JOBS[jobs_name](store) as newer:
+        newer.register("new.type", answering({"new": True}))
+        await newer.start()
+        end = await until_status(store, "completed")
+    assert (end["result"], end["attempts"]) == ({"new": True}, 1)
+
+
+async def test_an_organization_with_one_operation_is_next(store: Store, jobs: Jobs) -> None:
+    """However many another has queued before."""
+    order: list[str] = []
+    first, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(record: Record, progress: Progress) -> Body:
+        order.append(str(record.org_id))
+        first.set()
+        await go.wait()
+        return {}
+
+    jobs.register("slow", slow)  # one at once
+    body = {"org_id": "a", "type": "slow", "status": "queued", "params": {}}
+    numbers = range(1000)
+    await store.insert_many(
+        "operation", {f"a{number:04}": {**body, "run_after": f"2024-01-01T00:00:00.{number:03}Z"} for number in numbers}
+    )
+    await jobs.start()
+    async with asyncio.timeout(20):
+        await first.wait()
+    for org_id in ("b", "c"):
+        await submit(store, org_id, type="slow", org_id=org_id, run_after=timestamp(SystemClock().now()))
+        await jobs.enqueue(org_id)
+    go.set()
+    for org_id in ("b", "c"):
+        await until_status(store, "completed", org_id)
+    assert {"b", "c"} <= set(order[1:5]), order[:10]
+
+
+async def test_a_later_run_goes_on_from_the_checkpoint(store: Store, jobs: Jobs) -> None:
+    seen: list[Body] = []
+
+    async def handler(record: Record, progress: Progress) -> Body:
+        seen.append(record.body)
+        place = (record.body.get("checkpoint") or {"place": 0})["place"]
+        if place == 5:
+            return {"place": place}
+        await progress.save({"place": place + 1}, total=5, succeeded=place, skipped=1, failed=0)
+        raise RuntimeError("it breaks after each step, which are more than it has attempts")
+
+    jobs.register("test", handler)
+    await jobs.start()
+    await submit(store)
     await jobs.enqueue("op")
     await finish(jobs)
     end = await operation(store)
-    assert end["status"] == "failed"
-    assert "unknown.type" in end["error"]["message"]
+    assert (end["status"], end["result"], end["checkpoint"]) == ("completed", {"place": 5}, {"place": 5})
+    assert end["progress"] == {
+        "completed": 5, "total": 5, "percentage": 100, "succeeded": 4, "skipped": 1, "failed": 0,
+    }  # fmt: skip
+    assert [run["progress"]["completed"] for run in seen[1:]] == [1, 2, 3, 4, 5]
+
+
+async def test_a_save_hears_of_a_cancel(store: Store, jobs: Jobs) -> None:
+    async def handler(record: Record, progress: Progress) -> Body:
+        await jobs.cancel("op")
+        await progress.save({"place": 1}, total=2, succeeded=1, skipped=0, failed=0)
+        return {}
+
+    jobs.register("test", handler)
+    await jobs.start()
+    await submit(store)
+    await jobs.enqueue("op")
+    await finish(jobs)
+    end = await operation(store)
+    assert (end["status"], end["checkpoint"], end["progress"]["succeeded"]) == ("cancelled", {"place": 1}, 1)
+
+
+async def test_a_long_run_gives_way_to_another_organization(store: Store, jobs: Jobs) -> None:
+    """The limits here give a run a turn of a moment; it goes on afterwards."""
+    order: list[str] = []
+    first = asyncio.Event()
+
+    async def slow(record: Record, progress: Progress) -> Body:
+        order.append(str(record.org_id))
+        first.set()
+        place = (record.body.get("checkpoint") or {"place": 0})["place"]
+        while record.org_id == "a" and (await operation(store, "b"))["status"] != "completed":
+            place += 1
+            await progress.save({"place": place}, total=0, succeeded=place, skipped=0, failed=0)
+            await asyncio.sleep(0.001)
+        return {"place": place}
+
+    jobs.register("slow", slow)
+    await submit(store, "b", type="slow", org_id="b", run_after=FAR)
+    await submit(store, "a", type="slow", org_id="a", run_after="2024-01-01T00:00:00.000Z")
+    await jobs.start()
+    async with asyncio.timeout(20):
+        await first.wait()
+    await store.update("operation", "b", Change(set={"run_after": timestamp(SystemClock().now())}))
+    await jobs.enqueue("b")
+    end = await until_status(store, "completed", "a")
+    assert order == ["a", "b", "a"]
+    assert end["result"]["place"] == end["progress"]["succeeded"] > 0
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+async def test_a_finished_operation_says_when_it_expires(store: Store, jobs: Jobs, end: str) -> None:
+    async def handler(record: Record, progress: Progress) -> Body:
+        if end == "failed":
+            raise InvalidInput("No.")
+        return {}
+
+    jobs.register("test", handler)
+    await submit(store, keep_seconds=3600)
+    if end == "cancelled":
+        await jobs.cancel("op")
+    await jobs.start()
+    await finish(jobs)
+    body = await operation(store)
+    lasts = datetime.fromisoformat(body["expires_at"]) - datetime.fromisoformat(body["completed_at"])
+    assert (body["status"], lasts) == (end, timedelta(hours=1))
 
 
 async def test_one_that_fails_stops_none(store: Store, jobs: Jobs) -> None:

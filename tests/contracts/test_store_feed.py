@@ -210,7 +210,7 @@ async def test_a_position_without_changes_is_passed_by_every_feed(store: Store) 
     start = await store.barrier()
     await store.insert("key", "k", {})
     assert store.passed(start, await store.position(("asset",)))
-    with pytest.raises(ValueError, match="no kind"):
+    with pytest.raises(ValueError, match="unknown kind"):
         await store.position(("nonsense",))
 
 

@@ -10,14 +10,14 @@ from service.ports.store import Body, Change, Condition, Exists, In, Order, Rang
 
 # fmt: off
 RECORDS: dict[str, Body] = {
-    "a": {"org_id": "o", "n": 1, "flag": True, "tags": ["x", "y"], "meta": {"w": 10, "s": 0}, "created_at": "2024-01"},
-    "b": {"org_id": "o", "n": 1.0, "flag": False, "tags": ["y", 2], "meta": {"w": 20}, "created_at": "2024-02-01"},
-    "c": {"org_id": "o", "n": "1", "flag": None, "tags": "x", "meta": {"w": None}, "created_at": "2024-03-01"},
-    "d": {"org_id": "p", "n": True, "flag": 1, "tags": [], "meta": "w", "created_at": "2024-03-01"},
-    "e": {"org_id": "p", "n": -5, "tags": [["x"], {"x": "y"}], "meta": {"w": "20"}, "created_at": None},
-    "f": {"n": 2.5, "tags": {"x": "y"}, "meta": [{"w": 10}], "created_at": "2023-12-31"},
+    "a": {"org_id": "o", "n": 1, "flag": True, "bits": ["x", "y"], "meta": {"w": 10, "s": 0}, "created_at": "2024-01"},
+    "b": {"org_id": "o", "n": 1.0, "flag": False, "bits": ["y", 2], "meta": {"w": 20}, "created_at": "2024-02-01"},
+    "c": {"org_id": "o", "n": "1", "flag": None, "bits": "x", "meta": {"w": None}, "created_at": "2024-03-01"},
+    "d": {"org_id": "p", "n": True, "flag": 1, "bits": [], "meta": "w", "created_at": "2024-03-01"},
+    "e": {"org_id": "p", "n": -5, "bits": [["x"], {"x": "y"}], "meta": {"w": "20"}, "created_at": None},
+    "f": {"n": 2.5, "bits": {"x": "y"}, "meta": [{"w": 10}], "created_at": "2023-12-31"},
     "g": {"org_id": "o", "n": '["x"]', "sha256": "é", "created_at": 20240101},
-    "h": {"org_id": "5", "n": ["x"], "sha256": "h1", "tags": [True, None]},
+    "h": {"org_id": "5", "n": ["x"], "sha256": "h1", "bits": [True, None]},
 }
 # fmt: on
 
@@ -36,12 +36,12 @@ CONDITIONS: list[tuple[Mapping[str, Condition], str]] = [
     ({"flag": True}, "a"),
     ({"flag": False}, "b"),
     ({"flag": 1}, "d"),
-    ({"tags": "x"}, "ac"),
-    ({"tags": "y"}, "ab"),
-    ({"tags": 2}, "b"),
-    ({"tags": True}, "h"),
-    ({"tags": In(["x", 2])}, "abc"),
-    ({"tags": In([])}, ""),
+    ({"bits": "x"}, "ac"),
+    ({"bits": "y"}, "ab"),
+    ({"bits": 2}, "b"),
+    ({"bits": True}, "h"),
+    ({"bits": In(["x", 2])}, "abc"),
+    ({"bits": In([])}, ""),
     ({"n": In([1, "1", True, 99])}, "abcd"),
     ({"meta.w": 10}, "a"),
     ({"meta.w": "20"}, "e"),
@@ -65,10 +65,10 @@ CONDITIONS: list[tuple[Mapping[str, Condition], str]] = [
     ({"flag": Exists()}, "abd"),
     ({"flag": Exists(present=False)}, "cefgh"),
     ({"meta.w": Exists()}, "abe"),
-    ({"tags": Exists()}, "abcdefh"),
+    ({"bits": Exists()}, "abcdefh"),
     ({"org_id": Exists(present=False)}, "f"),
     ({"created_at": Exists(present=False)}, "eh"),
-    ({"org_id": "o", "tags": "y", "n": Range(gte=1), "meta.s": Exists()}, "a"),
+    ({"org_id": "o", "bits": "y", "n": Range(gte=1), "meta.s": Exists()}, "a"),
     ({"n": "x' OR 1=1 --"}, ""),
 ]
 

@@ -19,7 +19,8 @@ BODY: Body = {
     "ratio": 0.1,
     "flag": True,
     "nothing": None,
-    "tags": ["a", "b", ["c"]],
+    "tags": ["a", "b"],
+    "lists": ["a", ["b", []]],
     "metadata": {"a.b": 1, "$c": {"": []}, "'; DROP TABLE asset; --": 1},
 }
 
@@ -224,6 +225,19 @@ async def test_removing_leaves_a_tombstone(store: Store) -> None:
     assert await store.count("asset", {}) == 0
     assert (await store.find("asset", {"org_id": "o1"})).records == []
     assert await store.scan("asset") == [stone]
+
+
+async def test_a_tombstone_says_who_removed_the_record(store: Store) -> None:
+    by = {"user_id": "kim", "call_id": None}
+    await store.insert("asset", "a", {"org_id": "o", "title": "x"})
+    await store.insert("asset", "b", {"title": "x"})
+    stone, other = await store.remove("asset", "a", by=by), await store.remove("asset", "b", by=by)
+    assert stone.body == {"org_id": "o", "updated_by": by}
+    assert other.body == {"updated_by": by}
+    assert (await store.get_many("asset", ["a", "b"], tombstones=True)) == {"a": stone, "b": other}
+    await store.insert("asset", "c", {})
+    with pytest.raises(InvalidInput):
+        await store.remove("asset", "c", by={"user_id": "\0"})
 
 
 async def test_a_record_without_an_organization_leaves_an_empty_tombstone(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rig import Rig, Tampered, rigged
+from tests.support.indexing import Rig, Tampered, rigged
 
 
 @pytest.fixture

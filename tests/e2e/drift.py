@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.processes import printed
+from tests.support.commands import answer
 
 
 def filled(place: Path, count: int = 40) -> Path:
@@ -21,7 +21,7 @@ def filled(place: Path, count: int = 40) -> Path:
     files.mkdir()
     for number in range(count):
         (files / f"note{number}.txt").write_text(f"Note number {number} of the zeppelin")
-    assert printed("import", files, "--data", place / "data")["imported"] == count
+    assert answer("import", files, "--data", place / "data")["imported"] == count
     return place / "data"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.commands import answer, command
 from tests.support.places import given, removed
-from tests.support.processes import assetry, printed
 
 pytestmark = pytest.mark.processes
 
@@ -34,7 +34,7 @@ def by_health(report: Any, health: str) -> set[tuple[str, str]]:
 
 
 def test_the_embedded_set_up_is_well(tmp_path: Path) -> None:
-    report = printed("doctor", "--data", tmp_path / "data")
+    report = answer("doctor", "--data", tmp_path / "data")
     assert report["ok"] is True
     assert {
         ("machine", "python"),
@@ -42,12 +42,12 @@ def test_the_embedded_set_up_is_well(tmp_path: Path) -> None:
         ("store", "version"),
         ("search", "version"),
     } <= by_health(report, "ok")
-    assert "0 failed" in assetry("doctor", "--data", tmp_path / "data").stdout
+    assert "0 failed" in command("doctor", "--data", tmp_path / "data").stdout
 
 
 def test_a_setting_with_a_mistyped_name_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSETRY_MONGO_URL", "mongodb://host")
-    report = printed("doctor", "--data", tmp_path / "data")
+    report = answer("doctor", "--data", tmp_path / "data")
     (said,) = (check for check in report["checks"] if check["name"] == "settings")
     assert (said["found"], said["fix"]) == ("ASSETRY_MONGO_URL is not a setting", "use ASSETRY_MONGODB_URL")
     assert said["health"] == "warning"
@@ -55,7 +55,7 @@ def test_a_setting_with_a_mistyped_name_is_said(tmp_path: Path, monkeypatch: pyt
 
 def test_a_data_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    report = printed("doctor", "--data", tmp_path / "file" / "data", code=1)
+    report = answer("doctor", "--data", tmp_path / "file" / "data", code=1)
     assert by_health(report, "failed") == {("machine", "data folder")}
     (failed,) = (check for check in report["checks"] if check["health"] == "failed")
     assert failed["fix"]
@@ -65,25 +65,25 @@ def test_a_data_folder_that_can_not_be_made(tmp_path: Path) -> None:
 def test_engines_that_are_away_are_failed_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, url in AWAY.items():
         monkeypatch.setenv(name, url)
-    done = assetry("doctor", "--data", tmp_path / "data", "--json", check=False)
+    done = command("doctor", "--data", tmp_path / "data", "--json", check=False)
     assert done.returncode == 1
     assert "correct-horse" not in done.stdout + done.stderr
-    report = printed("doctor", "--data", tmp_path / "data", code=1)
+    report = answer("doctor", "--data", tmp_path / "data", code=1)
     assert {engine for engine, _ in by_health(report, "failed")} == set(PORTS.values())
     assert all(check["fix"] for check in report["checks"] if check["health"] != "ok")
-    words = assetry("doctor", "--data", tmp_path / "data", check=False).stdout
+    words = command("doctor", "--data", tmp_path / "data", check=False).stdout
     assert "FAILED" in words
 
 
 def test_a_set_up_that_can_not_grow_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSETRY_MONGODB_URL", AWAY["ASSETRY_MONGODB_URL"])
-    report = printed("doctor", "--data", tmp_path / "data", code=1)
+    report = answer("doctor", "--data", tmp_path / "data", code=1)
     assert {("search", "sharing"), ("files", "sharing")} <= by_health(report, "warning")
 
 
 def test_embedded_engines_need_no_set_up(tmp_path: Path) -> None:
-    assert printed("db", "init", "--data", tmp_path / "data") == {"dry_run": False, "targets": [], "steps": []}
-    assert "Nothing to do" in assetry("db", "init", "--data", tmp_path / "data").stdout
+    assert answer("db", "init", "--data", tmp_path / "data") == {"dry_run": False, "targets": [], "steps": []}
+    assert "Nothing to do" in command("db", "init", "--data", tmp_path / "data").stdout
     assert not (tmp_path / "data").exists()
 
 
@@ -91,7 +91,7 @@ def test_embedded_engines_need_no_set_up(tmp_path: Path) -> None:
 def test_a_set_up_needs_its_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     monkeypatch.setenv(setting, AWAY[setting])
     for arguments in (("db", "init"), ("db", "init", "--dry-run")):
-        done = assetry(*arguments, "--data", tmp_path / "data", check=False)
+        done = command(*arguments, "--data", tmp_path / "data", check=False)
         assert (done.returncode, done.stderr.count("\n")) == (3, 1)
         assert setting in done.stderr
         assert REFUSED in done.stderr
@@ -113,10 +113,10 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 @pytest.mark.engines
 def test_a_set_up_is_planned_made_and_then_there(tmp_path: Path, real: set[str]) -> None:
     data = tmp_path / "data"
-    planned = printed("db", "init", "--dry-run", "--data", data)["steps"]
+    planned = answer("db", "init", "--dry-run", "--data", data)["steps"]
     assert {step["engine"] for step in planned} == real & {"store", "files"}
-    assert printed("db", "init", "--dry-run", "--data", data)["steps"] == planned
-    assert printed("db", "init", "--data", data)["steps"] == planned
-    assert printed("db", "init", "--data", data)["steps"] == []
-    report = printed("doctor", "--data", data)
+    assert answer("db", "init", "--dry-run", "--data", data)["steps"] == planned
+    assert answer("db", "init", "--data", data)["steps"] == planned
+    assert answer("db", "init", "--data", data)["steps"] == []
+    report = answer("doctor", "--data", data)
     assert real <= {check["engine"] for check in report["checks"]}

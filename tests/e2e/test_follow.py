@@ -18,7 +18,7 @@ from indexer.status.model import Role, State
 from service.errors import HistoryLost, Unavailable
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Body, Change
-from tests.e2e.rig import ALIAS, OPTIONS, PROMISED, Rig, asset
+from tests.support.indexing import ALIAS, OPTIONS, PROMISED, Rig, asset
 from tests.support.waiting import eventually, until
 
 

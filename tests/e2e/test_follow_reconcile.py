@@ -11,9 +11,9 @@ from indexer.status.model import State
 from mappings.index import index_body, mapping_hash
 from service.ports.clock import SystemClock
 from service.ports.store import Change
-from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
+from tests.support.indexing import ALIAS, OPTIONS, Rig, asset
+from tests.support.memory_engine import Notes
 from tests.support.waiting import eventually, until
-from tests.unit.indexer.memory import Notes
 
 
 async def test_what_an_earlier_release_left_is_taken_over(rig: Rig) -> None:

@@ -13,7 +13,7 @@ from indexer.status.model import State
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem
 from service.ports.store import Change
-from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
+from tests.support.indexing import ALIAS, OPTIONS, Rig, asset
 from tests.support.waiting import until
 
 

@@ -17,10 +17,10 @@ from service.adapters.embedded_search.engine import EmbeddedSearch
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome
 from service.ports.store import Change
-from tests.e2e.rig import ALIAS, Rig, asset, rigged
+from tests.support.indexing import ALIAS, Rig, asset, rigged
 from tests.support.waiting import until
 
-OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, look_seconds=0.05)
+OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, look_seconds=0.05, shards_seconds=0.1)
 
 
 class Spoilt(EmbeddedSearch):
@@ -51,7 +51,7 @@ async def test_a_reindex_lifts_a_halt_and_loses_nothing(tmp_path: Path) -> None:
         follower = await halted(rig, engine)
         key, body = asset(301, title="changed")
         await rig.store.insert("asset", key, body)
-        outcome = await Reindex(rig.store, rig.engine, SystemClock(), OPTIONS, shards_seconds=0.1).run()
+        outcome = await Reindex(rig.store, rig.engine, SystemClock(), OPTIONS).run()
         assert outcome.swapped, outcome.reason
         assert await rig.seen(follower, 20)
         assert await rig.count({"term": {"title": "changed"}}) == 301

@@ -21,8 +21,9 @@ from service.errors import NotFound
 from service.ports.clock import SystemClock
 from service.ports.store import Change
 from tests.e2e.drift import Hands, begun, filled
+from tests.support.commands import answer, command
 from tests.support.engine_process import osmem
-from tests.support.processes import assetry, printed, served, started, until
+from tests.support.processes import served, started, until
 
 pytestmark = pytest.mark.processes
 
@@ -47,7 +48,7 @@ def hands(engine: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureR
 
 
 def status(data: Path, code: int = 0) -> Any:
-    return printed("index", "status", "--data", data, code=code)
+    return answer("index", "status", "--data", data, code=code)
 
 
 def ready(url: str) -> bool:
@@ -59,7 +60,7 @@ def test_a_reindex_from_end_to_end(tmp_path: Path, hands: Hands) -> None:
     with started(data, "index", "follow", "--port", "0") as indexer:
         until(lambda: ready(indexer.url), "the index is built")
         first = hands.index
-        done = printed("index", "reindex", "--data", data)
+        done = answer("index", "reindex", "--data", data)
         assert (done["swapped"], done["index"], done["reason"]) == (True, hands.index, "")
         second = hands.index
         assert second != first
@@ -70,21 +71,21 @@ def test_a_reindex_from_end_to_end(tmp_path: Path, hands: Hands) -> None:
         ]
         assert (seen["reindex"]["stage"], seen["reindex"]["done"]) == ("swapped", 40)
         assert "assetry_index_targets 2.0" in httpx.get(f"{indexer.url}/metrics").text
-        assert printed("index", "rollback", "--data", data)["index"] == first == hands.index
-        purged = printed("index", "purge", "--data", data)
+        assert answer("index", "rollback", "--data", data)["index"] == first == hands.index
+        purged = answer("index", "purge", "--data", data)
         assert purged == {"indexes": [second], "dead_letters": 0, "tombstones": 0}
-        refused = printed("index", "rollback", "--data", data, code=0)
+        refused = answer("index", "rollback", "--data", data, code=0)
         assert refused["reason"] == "already rolled back"
-        people = assetry("index", "status", "--data", data).stdout
+        people = command("index", "status", "--data", data).stdout
         assert [word for word in (first, "following", "ready", "live") if word not in people] == [], people
 
 
 def test_a_reindex_without_an_indexer_leads_itself(tmp_path: Path, hands: Hands) -> None:
     data = filled(tmp_path, 10)
-    assert printed("index", "reindex", "--data", data)["swapped"]
+    assert answer("index", "reindex", "--data", data)["swapped"]
     seen = status(data, code=1)
     assert (seen["state"], seen["degraded"], seen["lease"]["holder"]) == ("stopped", True, None)
-    assert printed("index", "verify", "--data", data)["checked"] == 10
+    assert answer("index", "verify", "--data", data)["checked"] == 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -96,17 +97,17 @@ def test_an_interrupted_reindex_goes_on_when_it_is_run_again(
         until(lambda: ready(indexer.url), "the index is built")
         first = hands.index
         # One node has no room for a copy, which a reindex waits for: time enough to interrupt it.
-        with begun("index", "reindex", "--data", data, ASSETRY_INDEX_REPLICAS="1") as command:
+        with begun("index", "reindex", "--data", data, ASSETRY_INDEX_REPLICAS="1") as process:
             until(lambda: _reindex(data, hands).stage is Stage.DRAINED, "the new index is filled")
-            second = assetry("index", "reindex", "--data", data, check=False)
+            second = command("index", "reindex", "--data", data, check=False)
             assert (second.returncode, "another process is running a reindex" in second.stderr) == (2, True)
-            command.send_signal(number)
-            _, said = command.communicate(timeout=30)
-        assert (command.returncode, said.count("\n")) == (INTERRUPTED, 1), said
-        assert "run it again" in said
+            process.send_signal(number)
+            _, said = process.communicate(timeout=30)
+        assert (process.returncode, said.count("\n")) == (INTERRUPTED, 1), said
+        assert "run the command again" in said
         left = _reindex(data, hands)
         assert (left.stage, left.done) == (Stage.DRAINED, 10)
-        assert printed("index", "reindex", "--data", data)["index"] == left.target.index == hands.index != first
+        assert answer("index", "reindex", "--data", data)["index"] == left.target.index == hands.index != first
 
 
 def _reindex(data: Path, hands: Hands) -> Rebuild:
@@ -132,40 +133,40 @@ def test_dead_letters_are_listed_and_retried(tmp_path: Path, hands: Hands) -> No
     data = filled(tmp_path, 5)
     with started(data, "index", "follow", "--port", "0") as indexer:
         until(lambda: ready(indexer.url), "the index is built")
-        assert printed("index", "dead-letters", "list", "--data", data) == []
+        assert answer("index", "dead-letters", "list", "--data", data) == []
         asyncio.run(_write(data, "asset_99", created_at="no date at all"))
         line = "assetry_index_dead_letters 1.0"
         until(lambda: line in httpx.get(f"{indexer.url}/metrics").text, "the document is refused")
-        (letter,) = printed("index", "dead-letters", "list", "--data", data, code=1)
+        (letter,) = answer("index", "dead-letters", "list", "--data", data, code=1)
         assert (letter["asset_id"], letter["index"], letter["version"]) == ("asset_99", hands.index, 1)
-        people = assetry("index", "dead-letters", "list", "--data", data, check=False)
+        people = command("index", "dead-letters", "list", "--data", data, check=False)
         assert (people.returncode, "asset_99" in people.stdout) == (1, True)
-        assert printed("index", "dead-letters", "retry", "--data", data, code=1) == {"retried": 1, "remaining": 1}
-        known = printed("index", "verify", "--data", data)
+        assert answer("index", "dead-letters", "retry", "--data", data, code=1) == {"retried": 1, "remaining": 1}
+        known = answer("index", "verify", "--data", data)
         assert (known["clean"], known["dead_letters"]) == (True, 1)
-        refused = printed("index", "reindex", "--data", data, code=1)
+        refused = answer("index", "reindex", "--data", data, code=1)
         assert (refused["swapped"], refused["dead_letters"]) == (False, 1)
-        accepted = printed("index", "reindex", "--accept-dead-letters", "--data", data)
+        accepted = answer("index", "reindex", "--accept-dead-letters", "--data", data)
         assert accepted["index"] == refused["index"] == hands.index
         asyncio.run(_write(data, "asset_99", created_at="2024-05-01T10:00:00Z"))
         until(lambda: "assetry_index_dead_letters 0.0" in httpx.get(f"{indexer.url}/metrics").text, "it is accepted")
-        assert printed("index", "dead-letters", "list", "--data", data) == []
-        assert printed("index", "resume", "--data", data) == {"resumed": True}
+        assert answer("index", "dead-letters", "list", "--data", data) == []
+        assert answer("index", "resume", "--data", data) == {"resumed": True}
 
 
 def test_the_embedded_engine_needs_its_service(tmp_path: Path) -> None:
     data = filled(tmp_path, 5)
-    for command in (["reindex"], ["rollback"], ["purge"]):
-        done = assetry("index", *command, "--data", data, check=False)
+    for words in (["reindex"], ["rollback"], ["purge"]):
+        done = command("index", *words, "--data", data, check=False)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "ASSETRY_OPENSEARCH_URL" in done.stderr
-    assert status(data, code=1)["state"] == "no service runs on this data folder"
-    assert printed("index", "dead-letters", "list", "--data", data) == []
+    assert status(data, code=1)["state"] == "no service is running on this data folder"
+    assert answer("index", "dead-letters", "list", "--data", data) == []
     with served(data) as service:
         service.until_ready()
-        assert printed("index", "reindex", "--data", data)["swapped"]
+        assert answer("index", "reindex", "--data", data)["swapped"]
         assert [row["role"] for row in status(data)["indexes"]] == ["live", "previous"]
-        assert printed("search", "type:text", "--data", data)["total_count"] == 5
+        assert answer("search", "type:text", "--data", data)["total_count"] == 5
         runs = _example(service.data)
         assert runs["well"] is True
 
@@ -185,6 +186,6 @@ def test_a_status_says_that_the_engine_is_away(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("ASSETRY_OPENSEARCH_URL", "http://127.0.0.1:9")
     seen = status(data, code=1)
     assert (seen["ready"], seen["engine"], seen["assets"]) == (False, None, 2)
-    assert "nothing listens there" in seen["engine_error"]
-    people = assetry("index", "status", "--data", data, check=False)
+    assert "nothing listens at" in seen["engine_error"]
+    people = command("index", "status", "--data", data, check=False)
     assert (people.returncode, "NOT READY" in people.stdout) == (1, True)

@@ -17,7 +17,7 @@ from service.errors import NotFound
 from service.ports.clock import SystemClock
 from service.ports.store import Body, Change
 from tests.e2e.follower_process import TTL
-from tests.e2e.rig import ALIAS, OPTIONS, Rig, asset
+from tests.support.indexing import ALIAS, OPTIONS, Rig, asset
 from tests.support.waiting import eventually
 
 

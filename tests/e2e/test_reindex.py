@@ -26,14 +26,14 @@ from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, BulkOutcome, Json
 from service.ports.store import Body, Change
-from tests.e2e.rig import ALIAS, Rig, asset
+from tests.support.indexing import ALIAS, Rig, asset
 from tests.support.waiting import eventually, until
 
-OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05)
+OPTIONS = replace(FollowOptions.embedded(ALIAS), plan_seconds=0.05, page=50, look_seconds=0.05, shards_seconds=0.1)
 
 
 def reindex(rig: Rig, follower: Follower | None = None) -> Reindex:
-    return Reindex(rig.store, rig.engine, SystemClock(), OPTIONS, follower=follower, shards_seconds=0.1)
+    return Reindex(rig.store, rig.engine, SystemClock(), OPTIONS, follower=follower)
 
 
 class Writing:

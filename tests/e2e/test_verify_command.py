@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from tests.e2e.drift import Hands, filled
+from tests.support.commands import answer, command
 from tests.support.engine_process import osmem
-from tests.support.processes import assetry, printed, served, started, until
+from tests.support.processes import served, started, until
 
 pytestmark = pytest.mark.processes
 
@@ -43,42 +44,41 @@ def ready(url: str) -> bool:
 
 def test_beside_a_service_with_the_embedded_engine(tmp_path: Path) -> None:
     data = filled(tmp_path)
-    without = assetry("index", "verify", "--data", data, check=False)
+    without = command("index", "verify", "--data", data, check=False)
     assert (without.returncode, without.stderr.count("\n")) == (2, 1)
     assert "assetry serve" in without.stderr
     with served(data) as service:
         service.until_ready()
-        clean = printed("index", "verify", "--data", data)
+        clean = answer("index", "verify", "--data", data)
         assert (clean["clean"], clean["checked"], clean["pending"]) == (True, 40, 0)
         hands = Hands(json.loads((data / "run" / "engine.json").read_text())["url"], "assets")
         expected = hands.tamper()
-        found = printed("index", "verify", "--data", data, code=1)
+        found = answer("index", "verify", "--data", data, code=1)
         assert (found["differences"], found["repaired"]) == (expected, 0)
         assert {example["id"] for example in found["examples"]} == {"asset_1", "asset_2", "asset_3", "ghost"}
-        fast = printed("index", "verify", "--fast", "--data", data, code=1)
+        fast = answer("index", "verify", "--fast", "--data", data, code=1)
         assert fast["differences"] == {**expected, "body": 0}
-        fixed = printed("index", "verify", "--repair", "--data", data, code=1)
+        fixed = answer("index", "verify", "--repair", "--data", data, code=1)
         assert (fixed["differences"], fixed["repaired"], fixed["left"]) == (expected, 4, 0)
-        assert fixed["seconds"] < 20
-        assert printed("index", "verify", "--data", data)["clean"]
-        assert printed("search", "type:text", "--data", data)["total_count"] == 40
+        assert answer("index", "verify", "--data", data)["clean"]
+        assert answer("search", "type:text", "--data", data)["total_count"] == 40
 
 
 def test_without_an_indexer_what_waits_for_one_is_no_difference(tmp_path: Path, remote: Hands) -> None:
     data = filled(tmp_path)
-    nothing = assetry("index", "verify", "--data", data, check=False)
+    nothing = command("index", "verify", "--data", data, check=False)
     assert nothing.returncode == 2
     assert "no index behind the alias" in nothing.stderr
     with started(data, "index", "follow", "--port", "0") as indexer:
         until(lambda: ready(indexer.url), "the index is built")
     (tmp_path / "more.txt").write_text("One more")
-    assert printed("import", tmp_path / "more.txt", "--data", data)["imported"] == 1
+    assert answer("import", tmp_path / "more.txt", "--data", data)["imported"] == 1
     remote.remove("asset_5")
-    found = printed("index", "verify", "--data", data, code=1)
+    found = answer("index", "verify", "--data", data, code=1)
     assert (found["differences"]["missing"], found["pending"], found["checked"]) == (1, 1, 41)
-    fixed = printed("index", "verify", "--repair", "--data", data, code=1)
+    fixed = answer("index", "verify", "--repair", "--data", data, code=1)
     assert (fixed["repaired"], fixed["left"], fixed["pending"]) == (1, 0, 0)
-    assert printed("index", "verify", "--data", data) | {"seconds": 0} == {
+    assert answer("index", "verify", "--data", data) | {"seconds": 0} == {
         "index": remote.index,
         "clean": True,
         "checked": 41,
@@ -97,16 +97,16 @@ def test_people_are_told_what_differs_and_what_to_do(tmp_path: Path, remote: Han
     with started(data, "index", "follow", "--port", "0") as indexer:
         until(lambda: ready(indexer.url), "the index is built")
         remote.remove("asset_2")
-        told = assetry("index", "verify", "--data", data, check=False)
+        told = command("index", "verify", "--data", data, check=False)
         assert told.returncode == 1
         assert "asset_2" in told.stdout
         assert "1 missing" in told.stdout
         assert "assetry index verify --repair" in told.stdout
         assert told.stderr == ""
-        fixed = assetry("index", "verify", "--repair", "--data", data, check=False)
+        fixed = command("index", "verify", "--repair", "--data", data, check=False)
         assert (fixed.returncode, "1 repaired, 0 left" in fixed.stdout) == (1, True)
-        assert "no differences" in assetry("index", "verify", "--data", data).stdout
-        wrong = assetry("index", "verify", "--index", "nowhere", "--data", data, check=False)
+        assert "no differences" in command("index", "verify", "--data", data).stdout
+        wrong = command("index", "verify", "--index", "nowhere", "--data", data, check=False)
         assert (wrong.returncode, "'nowhere'" in wrong.stderr) == (2, True)
 
 
@@ -115,11 +115,11 @@ def test_what_is_found_is_on_the_metrics_and_in_the_status(tmp_path: Path, remot
     with started(data, "index", "follow", "--port", "0") as indexer:
         until(lambda: ready(indexer.url), "the index is built")
         remote.remove("asset_2")
-        printed("index", "verify", "--data", data, code=1)
+        answer("index", "verify", "--data", data, code=1)
         line = 'assetry_index_drift{class="missing"} 1.0'
         until(lambda: line in httpx.get(f"{indexer.url}/metrics").text, "the drift is told")
         assert "assetry_index_drift_left 1.0" in httpx.get(f"{indexer.url}/metrics").text
-        assert printed("index", "status", "--data", data)["last_verify"]["left"] == 1
+        assert answer("index", "status", "--data", data)["last_verify"]["left"] == 1
 
 
 def test_a_folder_without_a_library_is_no_empty_library(tmp_path: Path, remote: Hands) -> None:
@@ -127,22 +127,22 @@ def test_a_folder_without_a_library_is_no_empty_library(tmp_path: Path, remote: 
     with started(data, "index", "follow", "--port", "0") as indexer:
         until(lambda: ready(indexer.url), "the index is built")
     wrong = tmp_path / "mistyped"
-    for command in (["verify", "--repair"], ["reindex"], ["purge"], ["status"], ["resume"], ["dead-letters", "list"]):
-        done = assetry("index", *command, "--data", wrong, check=False)
+    for words in (["verify", "--repair"], ["reindex"], ["purge"], ["status"], ["resume"], ["dead-letters", "list"]):
+        done = command("index", *words, "--data", wrong, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert str(wrong) in done.stderr
     assert not wrong.exists()
-    assert printed("index", "verify", "--data", data)["clean"]
+    assert answer("index", "verify", "--data", data)["clean"]
 
 
 def test_an_engine_that_is_away_leaves_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = filled(tmp_path, 2)
     monkeypatch.setenv("ASSETRY_OPENSEARCH_URL", "http://127.0.0.1:9")
-    away = assetry("index", "verify", "--data", data, check=False)
+    away = command("index", "verify", "--data", data, check=False)
     assert (away.returncode, away.stderr.count("\n"), away.stdout) == (2, 1, "")
     monkeypatch.setenv("ASSETRY_OPENSEARCH_URL", "ftp://127.0.0.1")
-    assert assetry("index", "verify", "--data", data, check=False).returncode == 3
-    assert assetry("index", "verify", "--everything", check=False).returncode == 2
+    assert command("index", "verify", "--data", data, check=False).returncode == 3
+    assert command("index", "verify", "--everything", check=False).returncode == 2
 
 
 def test_a_terminal_shows_a_bar_and_a_pipe_does_not(tmp_path: Path, remote: Hands) -> None:

@@ -118,6 +118,7 @@ def options(alias: str) -> FollowOptions:
         renew_seconds=0.2,
         ttl_seconds=TTL,
         look_seconds=0.05,
+        shards_seconds=0.1,
     )
 
 
@@ -190,7 +191,7 @@ async def _purge(job: Job, store: Store, engine: SearchEngine, clock: Clock) -> 
 def _operator(job: Job, store: Store, engine: SearchEngine, clock: Clock) -> Reindex:
     name = enlist(SystemClock().sid())
     candidate = Candidate(name) if job.blind else Candidate(name, known_dead)
-    return Reindex(store, engine, clock, job.options(), candidate=candidate, shards_seconds=0.1)
+    return Reindex(store, engine, clock, job.options(), candidate=candidate)
 
 
 WORKS: dict[str, Callable[[Job, Store, SearchEngine, Clock], Coroutine[Any, Any, None]]] = {

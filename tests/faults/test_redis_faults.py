@@ -15,9 +15,9 @@ import pytest
 from redis.asyncio import Redis
 
 from service.adapters.jobs.arq_jobs import ArqJobs
-from service.adapters.jobs.arq_messages import wake_up
+from service.adapters.jobs.arq_queues import wake_up
 from service.adapters.jobs.limits import JobLimits
-from service.adapters.redis.checks import checks
+from service.adapters.jobs.redis_checks import checks
 from service.adapters.redis.client import RedisOptions, connect
 from service.adapters.redis.replies import RedisReplies
 from service.adapters.sqlite.store import SqliteStore
@@ -27,11 +27,11 @@ from service.ports.clock import SystemClock
 from service.ports.jobs import Progress
 from service.ports.replies import Claim
 from service.ports.store import Body, Record, Store
+from tests.support import certificates
+from tests.support.certificates import Authority
 from tests.support.clocks import Elsewhere
 from tests.support.redis_process import RedisProcess, free_port, needed, redis_process
 from tests.support.waiting import PATIENCE, eventually
-from tests.unit.adapters import certificates
-from tests.unit.adapters.certificates import Authority
 
 pytestmark = [pytest.mark.engines, needed]
 

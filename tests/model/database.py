@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from service.errors import AlreadyExists, Conflict, HistoryLost, NotFound
 from service.ports.clock import Clock
-from service.ports.store import MARKER, Body, Change, Changed, Condition, Page, Record
+from service.ports.store import MARKER, Body, Change, Changed, Condition, Order, Page, Record
 from service.times import timestamp
 from tests.model.network import Network
 from tests.model.simulation import Process
@@ -184,18 +184,27 @@ class FakeStore:
 
         return await self._call(work)
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         def work() -> Record:
             record = self._expected(kind, key, expected_rev)
             body = {name: value for name, value in record.body.items() if name == "org_id"}
+            body |= {} if by is None else {"updated_by": by}
             gone = replace(record, rev=record.rev + 1, body=body, tombstone=True, updated_at=self._now())
             return self._database.put(self._process, gone)
 
         return await self._call(work)
 
     async def find(
-        self, kind: str, where: Mapping[str, Condition], *, limit: int = 100, after: str | None = None
+        self,
+        kind: str,
+        where: Mapping[str, Condition],
+        *,
+        order: Order | None = None,
+        limit: int = 100,
+        after: str | None = None,
     ) -> Page:
+        assert order is None, "the indexer lists in the order of keys"
+
         def work() -> Page:
             keys = sorted(k for held, k in self._database.records if held == kind and k > (after or ""))
             found = [record for k in keys if self._meets(record := self._database.records[kind, k], where)]

@@ -33,7 +33,14 @@ from tests.model.oracle import Oracle, Violation, is_poison
 from tests.model.simulation import Process, ProcessDied, VirtualClock, VirtualLoop, current
 
 OPTIONS = FollowOptions(
-    alias="assets", feed_limit=4, page=3, lanes=2, bounds=BatchLimits(2, 2**20), check_seconds=5.0, refresh_seconds=0.5
+    alias="assets",
+    feed_limit=4,
+    page=3,
+    lanes=2,
+    bounds=BatchLimits(2, 2**20),
+    check_seconds=5.0,
+    refresh_seconds=0.5,
+    shards_seconds=5.0,
 )
 BURIAL = timedelta(seconds=120)
 """How old a tombstone is that a purge takes out: past every pause and every late request of this world."""
@@ -181,7 +188,7 @@ class World:
         reindex = Reindex(
             self._store(process), self._engine(process), self._clock(process), self.options,
             follower=self._follower(process) if with_follower else None,
-            candidate=self._candidate(process), shards_seconds=5.0,
+            candidate=self._candidate(process),
         )  # fmt: skip
         try:
             outcome = await work(reindex)
@@ -372,5 +379,5 @@ class World:
     def _heard(self, record: logging.LogRecord) -> None:
         """Learn what the indexer did not expect."""
         process = current()
-        if record.exc_info is not None and (process is None or process.alive) and "projected" not in record.msg:
+        if record.exc_info is not None and (process is None or process.alive) and "cannot project" not in record.msg:
             self.oracle.fail(f"{record.getMessage()}: {record.exc_info[1]!r}")

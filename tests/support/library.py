@@ -18,7 +18,7 @@ from service.core.access.keys import SCOPES, Principal
 from service.core.assets.records import new_record
 from service.model import AssetCreate
 from service.ports.search import BulkItem
-from service.ports.store import Record
+from service.ports.store import Body, Record
 
 SIZE = 2400
 NOW = datetime(2024, 6, 15, 12, 0, tzinfo=UTC)
@@ -90,8 +90,8 @@ def items(size: int = SIZE) -> list[BulkItem]:
 def _record(number: int) -> Record:
     rng = random.Random(number)
     who = Principal("org_b" if number % 40 == 7 else ORG, rng.choice(USERS), frozenset(SCOPES))
-    body = new_record(AssetCreate.model_validate(_given(rng)), who, number, _Clock(rng))
-    body |= _written_by_others(rng)
+    made = new_record(AssetCreate.model_validate(_given(rng)), who, number, _Clock(rng))
+    body: Body = {**made, **_written_by_others(rng)}
     if number % 50 == 0:
         body["title"] += " 🏔"  # at the end, where the words of a phrase do not step over it
     if body["slug"]:

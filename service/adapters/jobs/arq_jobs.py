@@ -9,11 +9,8 @@ from itertools import groupby
 from types import TracebackType
 from typing import Self
 
-from arq.connections import ArqRedis
-
 from service.adapters.jobs import records as life
-from service.adapters.jobs.arq_messages import dumps, loads, queue, queues, send, wake_up
-from service.adapters.jobs.arq_worker import Listener, QueueWorker
+from service.adapters.jobs.arq_queues import Listener, QueueWorker, connected, queue, queues, send, wake_up
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.store_jobs import StoredJobs
 from service.adapters.redis.client import RedisOptions, check_server, pool, time_limit
@@ -39,15 +36,13 @@ class ArqJobs(StoredJobs):
         super().__init__(store, clock, limits)
         self._options = options
         self._pool = pool(options)
-        self._redis = ArqRedis(self._pool, dumps, loads, queue(options.prefix, self.limits, ""))
+        self._redis = connected(self._pool, queue(options.prefix, self.limits, ""))
         self._alone = False  # whether operations are taken from the store as soon as there is room
         self._unheard = False  # whether the last wake-up could not be sent
         self._next_sweep = float("-inf")
         self._listeners = {name: self._listener(name) for name in queues(options.prefix, self.limits)}
 
     async def __aenter__(self) -> Self:
-        # arq tells of every job as it comes and goes; what matters of an operation is in its record.
-        logging.getLogger("arq").setLevel(logging.WARNING)
         try:
             await check_server(self._redis, self._options)
         except BaseException:
@@ -117,12 +112,12 @@ class ArqJobs(StoredJobs):
     async def _begin_overdue(self) -> bool:
         """Begin what waits for much longer than a wake-up takes, as far as there is room; whether there was any."""
         room, types = self.runs.room(), self.runs.open_types()
-        if not room or types == []:
+        if not room or not types:
             return self._alone  # there was no look
-        operations = await self.queue.overdue(room, types, 2 * self.limits.sweep)
+        operations = await self.queue.due(room, types, for_seconds=2 * self.limits.sweep)
         for operation in operations:
             if not self.rounds.stopping:
-                await self.runs.begin(operation)
+                await self.begin(operation)
         return bool(operations)
 
     async def _resend(self) -> None:
@@ -130,7 +125,7 @@ class ArqJobs(StoredJobs):
         if self.clock.monotonic() < self._next_sweep:
             return  # a round because a run ended
         self._next_sweep = self.clock.monotonic() + 0.7 * self.limits.sweep
-        operations = sorted(await self.queue.sweep(), key=self._queue)
+        operations = sorted(await self.queue.sweep(self.runs.types), key=self._queue)
         for name, group in groupby(operations, self._queue):
             due = {wake_up(self._options.prefix, operation): operation for operation in group}
             async with time_limit(self._options.timeout):
@@ -141,11 +136,21 @@ class ArqJobs(StoredJobs):
                 log.info("%d operations were due and in no queue: they are in one again", len(missing))
 
     async def _wake(self, operation_id: str) -> None:
-        """See to an operation whose wake-up came."""
+        """See to it that an operation begins: the one whose wake-up came, or another whose turn is before.
+
+        Wake-ups come in the order in which they were sent, whoever sent them. Each lets one operation begin, so none is
+        left when all have come.
+        """
         try:
             operation = await self.store.get(life.KIND, operation_id)
-            if operation.body["status"] == "queued" and not life.seconds_until_due(operation, self.clock.now()):
-                await self.runs.begin(operation)
+            if operation.body["status"] != "queued" or not self.runs.is_known(operation):
+                return  # a sweep of a worker that knows the type sends the wake-up again
+            if life.seconds_until_due(operation, self.clock.now()):
+                return
+            for turn in await self.queue.due(1, self._of_one_queue(operation)):
+                if await self.begin(turn):
+                    return
+            await self.begin(operation)
         except NotFound:
             return
         except Unavailable as error:
@@ -164,6 +169,13 @@ class ArqJobs(StoredJobs):
 
     def _queue(self, operation: Record) -> str:
         return queue(self._options.prefix, self.limits, str(operation.body.get("type")))
+
+    def _of_one_queue(self, operation: Record) -> list[str]:
+        """Return the types that have room and whose wake-ups come by the same queue as the operation's."""
+        return [type_ for type_ in self.runs.open_types() if self._queue_of(type_) == self._queue(operation)]
+
+    def _queue_of(self, type_: str) -> str:
+        return queue(self._options.prefix, self.limits, type_)
 
     def _deaf(self) -> bool:
         return any(listener.deaf for listener in self._listeners.values())

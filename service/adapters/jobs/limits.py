@@ -16,8 +16,9 @@ class JobLimits:
     leaves room for the others. Each operation has ``attempts`` runs at most. The wait before the second run is
     ``backoff``, doubles with each further one up to ``longest_backoff``, and up to half of it is taken off at random.
     Every ``sweep`` the store is looked through for what is due and for what dead processes left. A run is believed to
-    go on for ``lease`` after the last sign of life that another process saw. At the end of the process runs have
-    ``grace`` to finish.
+    go on for ``lease`` after the last sign of life that another process saw. One that has lasted for ``turn`` gives way
+    at its next checkpoint to another organization that has fewer. At the end of the process runs have ``grace`` to
+    finish.
     """
 
     concurrency: int = 2
@@ -27,6 +28,7 @@ class JobLimits:
     longest_backoff: float = 300.0
     sweep: float = 5.0
     lease: float = 30.0
+    turn: float = 60.0
     grace: float = 10.0
 
     def delay(self, attempt: int) -> float:

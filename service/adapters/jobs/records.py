@@ -17,6 +17,7 @@ from service.times import timestamp
 
 KIND = "operation"
 FINISHED = frozenset({"completed", "failed", "cancelled"})
+OUTCOMES = ("succeeded", "skipped", "failed")
 
 LOST = {"type": "WorkerLost", "message": "Its process ended during every run."}
 """The error of an operation that takes its process down each time."""
@@ -33,7 +34,7 @@ def seconds_until_due(operation: Record, now: datetime) -> float:
 def asked_to_end(operation: Record, now: datetime) -> Change | None:
     """Ask for the end; None when there is nothing to ask for (any more)."""
     if operation.body["status"] == "queued":
-        return cancelled(now)
+        return cancelled(operation, now)
     if operation.body["status"] in FINISHED or is_asked_to_end(operation):
         return None
     return Change(set={"cancel_requested": True})
@@ -54,7 +55,7 @@ def claimed(operation: Record, worker: str, now: datetime, lease: float) -> Chan
             "attempts": attempts(operation) + 1,
             "run_after": None,
             "started_at": timestamp(now),
-            "progress": progress(0, 0),
+            **({} if operation.body.get("checkpoint") else {"progress": progress(0, 0)}),
         }
     )
 
@@ -64,20 +65,37 @@ def renewed(now: datetime, lease: float) -> Change:
     return Change(set={"lease_until": timestamp(now + timedelta(seconds=lease))})
 
 
-def completed(result: Mapping[str, Any], now: datetime) -> Change:
+def saved(checkpoint: Mapping[str, Any], counts: Mapping[str, int]) -> Change:
+    """Keep what a run has done; ``counts`` are {total, succeeded, skipped, failed}."""
+    outcomes = {name: counts[name] for name in OUTCOMES}
+    reached = {**progress(sum(outcomes.values()), counts["total"]), **outcomes}
+    return Change(set={"checkpoint": dict(checkpoint), "progress": reached, "attempts": 1})
+
+
+def completed(operation: Record, result: Mapping[str, Any], now: datetime) -> Change:
     """End a run with its result."""
-    ended = {"status": "completed", "result": dict(result), "error": None, "completed_at": timestamp(now)}
-    return Change(set={**_RELEASED, **ended})
+    return _ended(operation, now, status="completed", result=dict(result), error=None)
 
 
-def failed(error: Mapping[str, Any], now: datetime) -> Change:
+def failed(operation: Record, error: Mapping[str, Any], now: datetime) -> Change:
     """End a run for good with its error."""
-    return Change(set={**_RELEASED, "status": "failed", "error": dict(error), "completed_at": timestamp(now)})
+    return _ended(operation, now, status="failed", error=dict(error))
 
 
-def cancelled(now: datetime) -> Change:
+def cancelled(operation: Record, now: datetime) -> Change:
     """End an operation because a cancel was asked for."""
-    return Change(set={**_RELEASED, "status": "cancelled", "run_after": None, "completed_at": timestamp(now)})
+    return _ended(operation, now, status="cancelled", run_after=None)
+
+
+def _ended(operation: Record, now: datetime, **fields: Any) -> Change:
+    keep = operation.body.get("keep_seconds")
+    expiry = {} if keep is None else {"expires_at": timestamp(now + timedelta(seconds=keep))}
+    return Change(set={**_RELEASED, **fields, "completed_at": timestamp(now), **expiry})
+
+
+def gave_way(now: datetime) -> Change:
+    """Put an operation back behind those that are due by now; it goes on from its checkpoint."""
+    return Change(set={**_RELEASED, "status": "queued", "run_after": timestamp(now), "attempts": 0})
 
 
 def retried(error: Mapping[str, Any], now: datetime, delay: float) -> Change:
@@ -86,20 +104,19 @@ def retried(error: Mapping[str, Any], now: datetime, delay: float) -> Change:
     return Change(set={**_RELEASED, "status": "queued", "error": dict(error), "run_after": after})
 
 
-def requeued(operation: Record, *, counted: bool) -> Change:
-    """Put an operation back whose run was broken off; ``counted`` says whether that run counts as an attempt.
+def requeued(attempts_: int) -> Change:
+    """Put an operation back whose run was broken off, with so many attempts counted.
 
     It is due by every clock, also by those that are behind this process's.
     """
-    left = attempts(operation) - (0 if counted else 1)
-    return Change(set={**_RELEASED, "status": "queued", "run_after": None, "attempts": max(0, left)})
+    return Change(set={**_RELEASED, "status": "queued", "run_after": None, "attempts": max(0, attempts_)})
 
 
 def recovered(operation: Record, most: int, now: datetime) -> Change:
     """Put an operation back whose worker died; end it when a cancel was asked for or it had its ``most`` attempts."""
     if is_asked_to_end(operation):
-        return cancelled(now)
-    return failed(LOST, now) if attempts(operation) >= most else requeued(operation, counted=True)
+        return cancelled(operation, now)
+    return failed(operation, LOST, now) if attempts(operation) >= most else requeued(attempts(operation))
 
 
 def attempts(operation: Record) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from service.adapters.shared.broadcast_event import BroadcastEvent, wait
+from service.broadcast_event import BroadcastEvent, wait
 from service.errors import Unavailable
 
 log = logging.getLogger(__name__)

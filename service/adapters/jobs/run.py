@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from service.adapters.jobs import records as life
 from service.errors import AssetryError, Conflict, InvalidInput, NotFound
@@ -18,8 +19,15 @@ PROGRESS_SECONDS = 0.25
 """The shortest time between two writes of a run's progress, but for the first and the last."""
 
 
+class _GivesWay(Cancelled):
+    """The run ends here and goes on later."""
+
+
 class OperationRun:
-    """A run that this worker has claimed. It writes only as long as the record still names the worker."""
+    """A run that this worker has claimed. It writes only as long as the record still names the worker.
+
+    It is what its handler reports to: the :class:`service.ports.jobs.Progress`.
+    """
 
     def __init__(self, store: Store, clock: Clock, operation: Record, worker: str, lease: float) -> None:
         self.key = operation.key
@@ -31,12 +39,20 @@ class OperationRun:
         self._cancel = life.is_asked_to_end(operation)
         self._lost = False
         self._written = float("-inf")
+        self._gives_way = False
+        self._attempt = life.attempts(operation)
+        self.org_id = operation.org_id
+        self.began = clock.monotonic()
 
     def cancel(self) -> None:
         """Let the handler's next call of ``progress`` raise Cancelled."""
         self._cancel = True
 
-    async def perform(self, handler: Handler | None, attempts: int, delay: Callable[[int], float]) -> None:
+    def give_way(self) -> None:
+        """Let the handler's next ``save`` end the run, to go on when others have had their turn."""
+        self._gives_way = True
+
+    async def perform(self, handler: Handler, attempts: int, delay: Callable[[int], float]) -> None:
         """Run the handler and write how it ended; ``delay`` gives the wait before a further run.
 
         Raises Unavailable when the end cannot be written (the lease then runs out, and the operation runs again), and
@@ -52,33 +68,46 @@ class OperationRun:
                 log.warning("operation %s: another worker has taken it over", self.key)
                 task.uncancel()
                 return
-            await self._finish(life.requeued(self._operation, counted=False))
+            await self._finish(life.requeued(self._attempt - 1))
             raise
         finally:
             heartbeat.cancel()
         try:
             await self._finish(end)
         except InvalidInput as error:  # the result is not JSON
-            await self._finish(life.failed(life.described(error), self._clock.now()))
+            await self._finish(life.failed(self._operation, life.described(error), self._clock.now()))
 
-    async def progress(self, done: int, total: int) -> None:
+    async def __call__(self, completed: int, total: int) -> None:
         """Write the progress, a few times a second at most. Raises Cancelled."""
         now = self._clock.monotonic()
-        if done == total or now - self._written >= PROGRESS_SECONDS:
+        if completed == total or now - self._written >= PROGRESS_SECONDS:
             self._written = now
-            await self._write(Change(set={"progress": life.progress(done, total)}))
-        if self._cancel:
+            await self._write(Change(set={"progress": life.progress(completed, total)}))
+        self._go_on()
+
+    async def save(
+        self, checkpoint: Mapping[str, Any], *, total: int, succeeded: int, skipped: int, failed: int
+    ) -> None:
+        """Write a checkpoint and its counts. Raises Cancelled, Unavailable (it may have been written all the same)."""
+        counts = {"total": total, "succeeded": succeeded, "skipped": skipped, "failed": failed}
+        await self._write(life.saved(checkpoint, counts))
+        self._attempt = 1
+        self._go_on()
+        if self._gives_way:
+            raise _GivesWay
+
+    def _go_on(self) -> None:
+        if self._cancel or self._lost:
             raise Cancelled
 
-    async def _outcome(self, handler: Handler | None, attempts: int, delay: Callable[[int], float]) -> Change:
-        type_ = self._operation.body.get("type")
-        if handler is None:
-            error = {"type": "UnknownOperation", "message": f"Nothing here runs operations of the type {type_!r}."}
-            return life.failed(error, self._clock.now())
+    async def _outcome(self, handler: Handler, attempts: int, delay: Callable[[int], float]) -> Change:
         try:
-            return life.completed(await handler(self._operation, self.progress), self._clock.now())
+            return life.completed(self._operation, await handler(self._operation, self), self._clock.now())
+        except _GivesWay:
+            log.info("operation %s gives way to another organization's", self.key)
+            return life.gave_way(self._clock.now())
         except Cancelled:
-            return life.cancelled(self._clock.now())
+            return life.cancelled(self._operation, self._clock.now())
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its run only
             return self._after(error, attempts, delay)
 
@@ -87,12 +116,11 @@ class OperationRun:
         log.warning(
             "operation %s (%s) failed: %r", self.key, self._operation.body.get("type"), error, exc_info=not known
         )
-        attempt = life.attempts(self._operation)
-        if isinstance(error, InvalidInput) or attempt >= attempts:
-            return life.failed(life.described(error), self._clock.now())
+        if isinstance(error, InvalidInput) or self._attempt >= attempts:
+            return life.failed(self._operation, life.described(error), self._clock.now())
         if self._cancel:
-            return life.cancelled(self._clock.now())
-        return life.retried(life.described(error), self._clock.now(), delay(attempt))
+            return life.cancelled(self._operation, self._clock.now())
+        return life.retried(life.described(error), self._clock.now(), delay(self._attempt))
 
     async def _keep_lease(self, task: asyncio.Task[None]) -> None:
         while True:
@@ -124,7 +152,7 @@ class OperationRun:
                     return
                 self._cancel = self._cancel or life.is_asked_to_end(operation)
                 if self._cancel and change.set.get("status") == "queued":  # there is no other run to cancel
-                    change = life.cancelled(self._clock.now())
+                    change = life.cancelled(operation, self._clock.now())
                 await self._store.update(life.KIND, self.key, change, expected_rev=operation.rev)
             except Conflict:
                 continue  # a cancel or the lease came in between

@@ -12,7 +12,7 @@ from service.adapters.jobs.leases import Leases
 from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.run import OperationRun
 from service.adapters.shared import liveness
-from service.adapters.shared.broadcast_event import BroadcastEvent
+from service.broadcast_event import BroadcastEvent
 from service.errors import Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.jobs import Handler
@@ -61,15 +61,29 @@ class ActiveRuns:
             left = min(left, self._limits.most(type_) - Counter(self._types.values())[type_])
         return max(0, left)
 
-    def open_types(self) -> list[str] | None:
-        """Return the types that have room; None when all have."""
-        full = {type_ for type_ in self._limits.kinds if not self.room(type_)}
-        return sorted(self._handlers.keys() - full) if full else None
+    @property
+    def types(self) -> list[str]:
+        """The types that this process has handlers for: it leaves others alone."""
+        return sorted(self._handlers)
+
+    def open_types(self) -> list[str]:
+        """Return those of its types that have room."""
+        return [type_ for type_ in self.types if self.room(type_)]
+
+    def is_known(self, operation: Record) -> bool:
+        """Whether this process has a handler for an operation."""
+        return operation.body.get("type") in self._handlers
+
+    def overlong(self, waiting: str) -> list[OperationRun]:
+        """Return the runs that have had their turn and stand in the way of an operation of the type ``waiting``."""
+        before = self._clock.monotonic() - self._limits.turn
+        late = [run for run in self._runs.values() if run.began <= before]
+        return late if not self.room() else [run for run in late if self._types[run.key] == waiting]
 
     async def begin(self, operation: Record) -> bool:
         """Claim an operation and run it; False when there is no room, or another was faster. Raises Unavailable."""
         type_ = str(operation.body.get("type"))
-        if operation.key in self._types or not self.room(type_):
+        if operation.key in self._types or type_ not in self._handlers or not self.room(type_):
             return False
         self.claims += 1
         self._types[operation.key] = type_
@@ -114,7 +128,9 @@ class ActiveRuns:
         return self._leases.is_over(operation) or liveness.known_dead(worker)
 
     async def stop(self) -> None:
-        """Let the runs finish within the grace; cancel the others, which puts their operations back."""
+        """Let the runs finish or reach a checkpoint within the grace; cancel the others. Operations are put back."""
+        for run in self._runs.values():
+            run.give_way()
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=self._limits.grace)
             for task in late:
@@ -125,7 +141,7 @@ class ActiveRuns:
 
     async def _perform(self, run: OperationRun, type_: str) -> None:
         try:
-            await run.perform(self._handlers.get(type_), self._limits.attempts, self._limits.delay)
+            await run.perform(self._handlers[type_], self._limits.attempts, self._limits.delay)
         except Unavailable as error:
             log.warning("operation %s: its end was not written: %s", run.key, error.message)
         finally:

@@ -9,7 +9,7 @@ from service.adapters.jobs.limits import JobLimits
 from service.adapters.jobs.queue import JobQueue
 from service.adapters.jobs.rounds import PollingLoop
 from service.adapters.jobs.runs import ActiveRuns
-from service.adapters.shared.broadcast_event import wait
+from service.broadcast_event import wait
 from service.ports.clock import Clock
 from service.ports.jobs import Handler
 from service.ports.store import Record, Store
@@ -68,7 +68,7 @@ class StoredJobs(ABC):
         while self.rounds.running:
             end, claims = self.runs.ends.next(), self.runs.claims
             # A run that was claimed or ended while the store was asked may have hidden from the answer.
-            has_work = await self.queue.has_work()
+            has_work = await self.queue.has_work(self.runs.types)
             if not has_work and not self.runs.active and claims == self.runs.claims and not end.is_set():
                 return
             await wait(end, self.limits.sweep)
@@ -84,16 +84,38 @@ class StoredJobs(ABC):
         while True:
             types = self.runs.open_types()
             room = self.runs.room()
-            if room <= 0 or types == []:
+            if room <= 0 or not types:
                 return self.limits.sweep  # the end of a run is news
             for operation in await self.queue.due(room, types):
                 if not self.rounds.stopping:
-                    await self.runs.begin(operation)
+                    await self.begin(operation)
             if self.rounds.stopping or types == self.runs.open_types():
                 break  # else a type is full now, and took the place of others in the answer
-        waiting = await self.queue.seconds_to_next(types)
+        waiting = await self.queue.seconds_to_next()
         return self.limits.sweep if waiting is None else min(self.limits.sweep, max(0.01, waiting))
+
+    async def begin(self, operation: Record) -> bool:
+        """Claim an operation and run it; False when there is no room, or another was faster. Raises Unavailable."""
+        begun = await self.runs.begin(operation)
+        if begun:
+            self.queue.began(operation)
+        return begun
 
     async def _round(self) -> float:
         await self.queue.recover(self.runs.is_lost)
-        return await self.feed()
+        pause = await self.feed()
+        await self._make_way()
+        return pause
+
+    async def _make_way(self) -> None:
+        """Let a long run of an organization give way to one that has fewer under way and waits for the room."""
+        open_types = self.runs.open_types() if self.runs.room() else []
+        full = [type_ for type_ in self.runs.types if type_ not in open_types]
+        if not any(self.runs.overlong(type_) for type_ in full):
+            return
+        under_way = await self.queue.under_way()
+        for waiting in await self.queue.due(1, full):
+            runs = self.runs.overlong(str(waiting.body["type"]))
+            longest = max(runs, key=lambda run: under_way[str(run.org_id)], default=None)
+            if longest is not None and under_way[str(longest.org_id)] > under_way[str(waiting.org_id)]:
+                longest.give_way()

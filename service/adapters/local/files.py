@@ -294,7 +294,7 @@ class LocalFiles:
             sync_folder(folder)
 
     async def _chunks(self, reading: ObjectReader) -> AsyncIterator[bytes]:
-        chunk = reading.take_first()
+        chunk = reading.take_first_block()
         while chunk:
             yield chunk
             chunk = b"" if reading.closed else await self._run(reading.read)

@@ -35,7 +35,7 @@ class ObjectReader:
             self.close()
             raise
 
-    def take_first(self) -> bytes:
+    def take_first_block(self) -> bytes:
         """Return the first block, and release it."""
         first, self._first = self._first, b""
         return first

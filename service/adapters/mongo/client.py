@@ -3,53 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo.errors import ConfigurationError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from service.adapters.mongo.codec import CODEC, Document
+from service.adapters.mongo.codec import CODEC
+from service.adapters.mongo.driver import Client, Collection, Driver, Handle, Session
 from service.adapters.mongo.errors import settings_error, time_limit
+from service.adapters.mongo.motor_driver import MotorDriver
 from service.adapters.mongo.options import MongoOptions
 from service.adapters.mongo.token import as_int, as_timestamp
 from service.errors import Unavailable
-
-if TYPE_CHECKING:  # Motor is imported with the first client, as importing it creates its thread pool
-    from motor.motor_asyncio import (
-        AsyncIOMotorClient,
-        AsyncIOMotorClientSession,
-        AsyncIOMotorCollection,
-        AsyncIOMotorDatabase,
-    )
-
-    Collection = AsyncIOMotorCollection[Document]
-    Session = AsyncIOMotorClientSession
 
 _MAJORITY = ReadConcern("majority")
 
 
 def make_client(
-    options: MongoOptions, listeners: Sequence[Any] = (), *, unlimited: bool = False
-) -> AsyncIOMotorClient[Document]:
+    driver: Driver, options: MongoOptions, listeners: Sequence[Any] = (), *, unlimited: bool = False
+) -> Client:
     """Return a client on the running loop; it connects on its first call. Raises SettingsError for the URL.
 
     The options that Assetry relies on override those in the URL: majority writes, retries, reads from the primary. An
     ``unlimited`` client waits for an answer as long as the connection lasts.
     """
-    os.environ.setdefault("MOTOR_MAX_WORKERS", str(options.threads))
-    from motor.motor_asyncio import AsyncIOMotorClient
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # so that the driver reports options that it would ignore
-            return AsyncIOMotorClient(
-                options.url,
+            return driver.client(
+                options,
                 appname="assetry",
                 w="majority",
                 journal=True,
@@ -75,18 +62,26 @@ class Database:
     sets no limit on an answer, for an operator's commands that may take long, such as building an index.
     """
 
-    def __init__(self, options: MongoOptions, listeners: Sequence[Any] = (), *, unlimited: bool = False) -> None:
+    def __init__(
+        self,
+        options: MongoOptions,
+        listeners: Sequence[Any] = (),
+        *,
+        unlimited: bool = False,
+        driver: Driver | None = None,
+    ) -> None:
         self.options = options
+        self.driver = driver or MotorDriver()
         self.has_cluster_time = False
         self.seen = 0
         self.version = ""
-        self._client: AsyncIOMotorClient[Document] | None = None
+        self._client: Client | None = None
         self._listeners = listeners
         self._unlimited = unlimited
 
     async def connect(self) -> None:
         """Find the primary. Raises SettingsError (the URL, the user, TLS) and Unavailable."""
-        self._client = make_client(self.options, self._listeners, unlimited=self._unlimited)
+        self._client = make_client(self.driver, self.options, self._listeners, unlimited=self._unlimited)
         try:
             async with self.startup_time_limit():
                 async with self.session() as session:
@@ -101,17 +96,17 @@ class Database:
         """Close every connection. Safe to call twice."""
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            await self.driver.close(client)
 
     @property
-    def client(self) -> AsyncIOMotorClient[Document]:
+    def client(self) -> Client:
         """The client. Raises Unavailable when it is closed."""
         if self._client is None:
             raise Unavailable("store", "the store is not open")
         return self._client
 
     @property
-    def motor(self) -> AsyncIOMotorDatabase[Document]:
+    def handle(self) -> Handle:
         """The database, for change streams and administration."""
         return self.client.get_database(self.options.database, codec_options=CODEC, read_concern=_MAJORITY)
 
@@ -128,7 +123,7 @@ class Database:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Provide a session, whose ``operation_time`` is the time of its last operation."""
-        async with await self.client.start_session(causal_consistency=True) as session:
+        async with self.driver.session(self.client) as session:
             yield session
 
     @asynccontextmanager

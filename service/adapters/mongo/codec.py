@@ -131,9 +131,9 @@ def updated(before: Record, change: Change, now: str) -> tuple[Record, Document]
     return after, update
 
 
-def removed(before: Record, now: str) -> tuple[Record, Document]:
+def removed(before: Record, rest: Body, now: str) -> tuple[Record, Document]:
     """Return a record's tombstone, and the update that writes it."""
-    body: Body = {} if before.org_id is None else {"org_id": before.org_id}
+    body: Body = rest if before.org_id is None else {"org_id": before.org_id, **rest}
     stone = Record(before.kind, before.key, before.rev + 1, body, now, tombstone=True)
     return stone, {
         "$set": {"body": body, "unique": {}, "tombstone": True, "updated_at": now},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.adapters.shared.arguments import checked_value, checked_values
-from service.adapters.shared.bodies import check_path
+from service.adapters.shared.bodies import check_path, many_paths, scalar_paths
 from service.adapters.shared.pages import Cursor
 from service.errors import InvalidInput
 from service.ports.store import KINDS, Condition, Exists, In, Index, Order, Range
@@ -51,15 +51,34 @@ def where_filter(kind: str, where: Mapping[str, Condition]) -> Filter:
 
     Raises InvalidInput for a value that no record can hold, ValueError for a malformed path.
     """
-    scalar = {path for index in KINDS[kind] for path in index.paths} | {"org_id"}
+    scalar, many = scalar_paths(KINDS[kind]) | {"org_id"}, many_paths(KINDS[kind])
     unique = {index.paths[-1]: unique_field(index) for index in KINDS[kind] if index.unique}
     parts = [_LIVE]
     for path, condition in where.items():
         name = field(path)
         if path in unique and not isinstance(condition, Exists):
             name = unique[path]
-        parts.append(_condition(path, name, condition, scalar=path in scalar))
+        elif path == "org_id" and isinstance(condition, Range) and (condition.gt or condition.gte):
+            name = index_field(path)  # its lower bound leaves out the records of no organization
+        if path in many:
+            parts.append(_one_of_many(path, name, condition))
+        else:
+            parts.append(_condition(path, name, condition, scalar=path in scalar))
     return _all(parts)
+
+
+def _one_of_many(path: str, name: str, condition: Condition) -> Filter:
+    """Return a condition on a path of many values: as it is, for the server looks into each element of a list."""
+    match condition:
+        case Range():
+            raise ValueError(f"{path} has many values: they are not found by a range")
+        case Exists(present):
+            some: Filter = {"$or": [_typed(name, kind) for kind in SCALARS]}
+            return some if present else {"$nor": [some]}
+        case In(values):
+            return _any_of(path, name, checked_values(path, values), scalar=True)
+        case _:
+            return _any_of(path, name, [checked_value(path, condition)], scalar=True)
 
 
 def _condition(path: str, name: str, condition: Condition, *, scalar: bool) -> Filter:
@@ -162,8 +181,10 @@ def page_parts(kind: str, where: Mapping[str, Condition], order: Order | None, c
     key = "key" if isinstance(where.get("org_id"), str) else "_id"  # the index of an organization has the copy
     if order is None:
         return [Part(_all([matches, *_behind_key(key, cursor)]), [(key, 1)])]
+    if order.path in many_paths(KINDS[kind]):
+        raise ValueError(f"{order.path} has many values: there is no order by it")
     name = index_field(order.path)
-    scalar = any(order.path in index.paths for index in KINDS[kind]) or order.path == "org_id"
+    scalar = order.path in scalar_paths(KINDS[kind]) or order.path == "org_id"
     sortable = _there(order.path, scalar=True) if scalar else _of_types(order.path, SCALARS)
     lacking = _missing(order.path, scalar=True) if scalar else {"$nor": [sortable]}
     missing = _all([matches, lacking])

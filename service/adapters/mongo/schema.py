@@ -15,9 +15,11 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from service.adapters.mongo.client import Database
 from service.adapters.mongo.codec import Document
+from service.adapters.mongo.driver import Driver
 from service.adapters.mongo.errors import DUPLICATE, NAMESPACE_EXISTS, code_of, settings_error
 from service.adapters.mongo.options import SETTING, MongoOptions
 from service.adapters.mongo.query import SCALARS, index_field, unique_field
+from service.adapters.shared.bodies import many_paths
 from service.errors import SettingsError
 from service.ports.store import KINDS, Index
 
@@ -77,14 +79,17 @@ def _index_spec(index: Index) -> IndexSpec:
 
 
 def validator(kind: str) -> Document:
-    """Return the JSON Schema of a kind's documents: their fields, and that indexed paths hold a single value."""
+    """Return the JSON Schema of a kind's documents: their fields, and what indexed paths hold."""
     body: Document = {"bsonType": "object"}
     for path in dict.fromkeys(path for index in KINDS[kind] for path in index.paths):
+        many = path in many_paths(KINDS[kind])
         *parents, last = path.split(".")
-        target = body
+        targets = [body]
         for name in parents:
-            target = target.setdefault("properties", {}).setdefault(name, {})
-        target.setdefault("properties", {})[last] = {"bsonType": ["null", *SCALARS]}
+            inner = [target.setdefault("properties", {}).setdefault(name, {}) for target in targets]
+            targets = inner + [target.setdefault("items", {}) for target in inner if many]
+        for target in targets:
+            target.setdefault("properties", {})[last] = _values(many=many)
     frame = {
         "_id": {"bsonType": "string", "minLength": 1},
         "key": {"bsonType": "string", "minLength": 1},
@@ -99,9 +104,16 @@ def validator(kind: str) -> Document:
     return {"$jsonSchema": schema}
 
 
-async def plan(options: MongoOptions) -> list[SetupStep]:
+def _values(*, many: bool) -> Document:
+    """Return the JSON Schema of what an indexed path holds: a single value or none, or also a list of them."""
+    if not many:
+        return {"bsonType": ["null", *SCALARS]}
+    return {"bsonType": ["null", *SCALARS, "array"], "items": {"bsonType": ["null", *SCALARS]}}
+
+
+async def plan(options: MongoOptions, *, driver: Driver | None = None) -> list[SetupStep]:
     """Return the steps that ``apply`` would take; none if nothing is missing. Raises SettingsError, Unavailable."""
-    database = Database(options)
+    database = Database(options, driver=driver)
     await database.connect()
     try:
         return await _missing(database)
@@ -111,12 +123,12 @@ async def plan(options: MongoOptions) -> list[SetupStep]:
         await database.close()
 
 
-async def apply(options: MongoOptions) -> list[SetupStep]:
+async def apply(options: MongoOptions, *, driver: Driver | None = None) -> list[SetupStep]:
     """Create what is missing and return the steps taken; safe to run again, and several times at once.
 
     Raises SettingsError (a missing permission; a unique index with duplicates, named in the message), Unavailable.
     """
-    database = Database(options, unlimited=True)
+    database = Database(options, unlimited=True, driver=driver)
     await database.connect()
     try:
         steps = await _missing(database)
@@ -151,8 +163,8 @@ def _names() -> list[str]:
 
 
 async def _missing(database: Database) -> list[SetupStep]:
-    motor = database.motor
-    present = {found["name"]: found.get("options", {}) async for found in await motor.list_collections()}
+    listed = await database.driver.collections(database.handle)
+    present = {found["name"]: found.get("options", {}) for found in listed}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}
     note = await database.collection(META).find_one({"_id": _NOTE}, max_time_ms=database.options.milliseconds)
     # Some servers list neither validators nor filters: then the note is trusted, as they were sent to the server.
@@ -170,8 +182,8 @@ async def _missing(database: Database) -> list[SetupStep]:
     return steps if ready and not steps else [*steps, SetupStep(META, "write note", f"schema version {SCHEMA_VERSION}")]
 
 
-async def _present_indexes(database: Database, kind: str) -> list[Mapping[str, Any]]:
-    return [index async for index in database.motor[kind].list_indexes()]
+async def _present_indexes(database: Database, kind: str) -> Sequence[Mapping[str, Any]]:
+    return await database.driver.indexes(database.handle[kind])
 
 
 def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bool) -> list[SetupStep]:
@@ -200,7 +212,7 @@ def _equal(index: Mapping[str, Any], wanted: IndexSpec, *, filters: bool) -> boo
 
 async def _create_collection(database: Database, step: SetupStep) -> None:
     try:
-        await database.motor.command(
+        await database.handle.command(
             {"create": step.collection, "validator": validator(step.collection), "validationLevel": "strict"}
         )
     except OperationFailure as error:
@@ -209,7 +221,7 @@ async def _create_collection(database: Database, step: SetupStep) -> None:
 
 
 async def _set_validator(database: Database, step: SetupStep) -> None:
-    await database.motor.command(
+    await database.handle.command(
         {"collMod": step.collection, "validator": validator(step.collection), "validationLevel": "strict"}
     )
 
@@ -217,7 +229,7 @@ async def _set_validator(database: Database, step: SetupStep) -> None:
 async def _create_index(database: Database, step: SetupStep) -> None:
     wanted = next(index for index in wanted_indexes(step.collection) if index.name == step.detail)
     try:
-        await database.motor.command({"createIndexes": step.collection, "indexes": [wanted.command()]})
+        await database.handle.command({"createIndexes": step.collection, "indexes": [wanted.command()]})
     except OperationFailure as error:
         if code_of(error) != DUPLICATE:
             raise
@@ -229,7 +241,7 @@ async def _create_index(database: Database, step: SetupStep) -> None:
 
 
 async def _drop_index(database: Database, step: SetupStep) -> None:
-    await database.motor.command({"dropIndexes": step.collection, "index": step.detail})
+    await database.handle.command({"dropIndexes": step.collection, "index": step.detail})
 
 
 async def _write_note(database: Database, _: SetupStep) -> None:

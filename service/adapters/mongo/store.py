@@ -1,4 +1,4 @@
-"""The production store: canonical records in a MongoDB replica set, using Motor."""
+"""The production store: canonical records in a MongoDB replica set."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pymongo.errors import ExecutionTimeout
 from service.adapters.mongo.barriers import Barriers
 from service.adapters.mongo.client import Database, time_of_session
 from service.adapters.mongo.codec import Document, fits, read_body, record, removed, updated
+from service.adapters.mongo.driver import Driver
 from service.adapters.mongo.errors import TOO_LARGE
 from service.adapters.mongo.feed import Feed, oplog_hours
 from service.adapters.mongo.options import MongoOptions
@@ -28,8 +29,10 @@ from service.adapters.shared.arguments import (
     checked,
     checked_change,
     checked_many,
+    discarded,
     find_key,
     find_keys,
+    tombstone_body,
 )
 from service.adapters.shared.bodies import lookup
 from service.adapters.shared.keyed_lock import KeyedLock
@@ -48,12 +51,14 @@ class MongoStore:
     """The store port on MongoDB; :class:`service.ports.store.Store` states what each method promises.
 
     Several processes may share one database, which ``assetry db init`` has set up. ``listeners`` are event listeners
-    of the driver (for tests).
+    of the driver (for tests); ``driver`` is Motor unless another one is given.
     """
 
-    def __init__(self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, options: MongoOptions, clock: Clock, listeners: Sequence[Any] = (), *, driver: Driver | None = None
+    ) -> None:
         self._clock = clock
-        self._database = Database(options, listeners)
+        self._database = Database(options, listeners, driver=driver)
         self._locks = KeyedLock()
         self._identity = ""
         self._barriers: Barriers | None = None
@@ -143,12 +148,19 @@ class MongoStore:
         async with self._locks.hold(f"{kind}/{key}"):
             return await self._opened().change(kind, key, make, expected_rev)
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         """Replace the record with a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
         check_kind(kind)
         find_key(kind, key)
+        make = partial(removed, rest=tombstone_body(kind, by), now=self._now())
         async with self._locks.hold(f"{kind}/{key}"):
-            return await self._opened().change(kind, key, partial(removed, now=self._now()), expected_rev)
+            return await self._opened().change(kind, key, make, expected_rev)
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a journal without a trace."""
+        gone = discarded(kind, keys)
+        if gone:
+            await self._opened().discard(kind, gone)
 
     async def find(
         self,

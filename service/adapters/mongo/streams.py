@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from pymongo.errors import PyMongoError
 
 from service.adapters.mongo.client import Database
+from service.adapters.mongo.driver import ChangeStream, Driver
 from service.adapters.mongo.errors import stream_error
 from service.adapters.mongo.options import AWAIT_SECONDS
 from service.adapters.mongo.token import ResumeToken, Token, as_timestamp
 from service.errors import HistoryLost
 from service.ports.store import MARKER
-
-if TYPE_CHECKING:
-    from motor.motor_asyncio import AsyncIOMotorChangeStream
 
 Event = dict[str, Any]
 
@@ -76,7 +74,7 @@ class Streams:
         self._kinds = kinds
         self._limit = limit
         self._names = stream_names(database, kinds)
-        self._streams: dict[str, AsyncIOMotorChangeStream[Event]] = {}
+        self._streams: dict[str, ChangeStream] = {}
         self._begun: dict[str, Mapping[str, Any]] = {}
         self._held: list[tuple[str, Event]] = []
         self.pipeline = pipeline_hash(self._names[0], kinds)
@@ -135,23 +133,22 @@ class Streams:
             except PyMongoError as error:
                 raise stream_error(error) from error
             self._streams[name] = stream
-        return await _in_thread(stream, self._limit)
+        return await _shielded(self._database.driver, stream, self._limit)
 
-    async def _opened(self, name: str, begin: Mapping[str, Any]) -> AsyncIOMotorChangeStream[Event]:
-        motor = self._database.motor
-        target = motor if name == WHOLE else motor[name]
-        stream: AsyncIOMotorChangeStream[Event] = target.watch(
+    async def _opened(self, name: str, begin: Mapping[str, Any]) -> ChangeStream:
+        handle = self._database.handle
+        return await self._database.driver.watch(
+            handle if name == WHOLE else handle[name],
             pipeline(name, self._kinds),
             max_await_time_ms=round(AWAIT_SECONDS * 1000),
             batch_size=self._limit,
             **begin,
         )
-        return await stream.__aenter__()  # watch() itself sends nothing yet
 
 
-async def _in_thread(stream: AsyncIOMotorChangeStream[Event], limit: int) -> list[Event]:
-    """Read one batch in a thread. A cancelled caller waits for it: a cursor must not be closed while it is read."""
-    reading = asyncio.ensure_future(_batch(stream, limit))
+async def _shielded(driver: Driver, stream: ChangeStream, limit: int) -> list[Event]:
+    """Read one batch. A cancelled caller waits for it: a cursor must not be closed while it is read."""
+    reading = asyncio.ensure_future(_batch(driver, stream, limit))
     try:
         return await asyncio.shield(reading)
     except asyncio.CancelledError:
@@ -161,24 +158,15 @@ async def _in_thread(stream: AsyncIOMotorChangeStream[Event], limit: int) -> lis
         raise
 
 
-async def _batch(stream: AsyncIOMotorChangeStream[Event], limit: int) -> list[Event]:
+async def _batch(driver: Driver, stream: ChangeStream, limit: int) -> list[Event]:
     try:
         event = await stream.try_next()
         events: list[Event] = []
         while event is not None:
             events.append(event)
-            if len(events) == limit or not _buffered(stream):
+            if len(events) == limit or not driver.has_next(stream):
                 break
             event = await stream.try_next()
     except PyMongoError as error:
         raise stream_error(error) from error
     return events
-
-
-def _buffered(stream: AsyncIOMotorChangeStream[Event]) -> bool:
-    """Whether the next event has arrived already, so that reading it does not wait.
-
-    The driver has no public API for it. Without the attribute, each event is a batch of its own: slow, but correct.
-    """
-    has_next = getattr(getattr(stream.delegate, "_cursor", None), "_has_next", None)
-    return has_next is not None and bool(has_next())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pymongo import ReturnDocument
@@ -91,6 +91,15 @@ class Writes:
             await asyncio.sleep(random.uniform(0, _PAUSE * min(attempt, 20)))  # noqa: S311 - jitter
         raise Unavailable("store", "too many concurrent writes to the same record")
 
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records; their streams show it as deletes."""
+        collection = self._database.collection(kind)
+
+        async def write(session: Any) -> None:
+            await collection.delete_many({"_id": {"$in": list(keys)}}, session=session)
+
+        await self._write(kind, write, many=True)
+
     async def reserve(self, name: str, block: int) -> int:
         """Reserve ``block`` numbers of a counter and return the first."""
         collection = self._database.collection(COUNTERS)
@@ -103,6 +112,7 @@ class Writes:
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
+            assert found is not None  # it was made, if it was not there
             return int(found["last"])
 
         try:

@@ -58,6 +58,10 @@ class RedisOptions:
     timeout: float = 2.0
 
 
+RedisClient = Redis
+"""The client that :func:`connect` gives, for those who only hand it on."""
+
+
 def pool(options: RedisOptions) -> BlockingConnectionPool:
     """Build the connection pool without opening a connection. Raises SettingsError for a malformed URL.
 

@@ -10,11 +10,12 @@ import orjson
 
 from service.adapters.shared.bodies import check_change, check_indexed, encode
 from service.errors import InvalidInput, NotFound
-from service.ports.store import KINDS, Body, Change
+from service.ports.store import JOURNALS, KINDS, Body, Change
 
 MAX_COUNTER = 2**53
 MAX_IN = 1000
 MAX_KEYS = 10_000
+MAX_DISCARDED = 1000
 MAX_KEY_BYTES = 1024
 
 
@@ -51,6 +52,15 @@ def find_keys(keys: Sequence[str]) -> list[str]:
     return [key for key in dict.fromkeys(keys) if is_key(key)]
 
 
+def discarded(kind: str, keys: Sequence[str]) -> list[str]:
+    """Return the keys to discard. Raises ValueError for a kind whose records leave tombstones, and over 1,000 keys."""
+    if kind not in JOURNALS:
+        raise ValueError(f"records of kind {kind!r} are removed, not discarded")
+    if len(keys) > MAX_DISCARDED:
+        raise ValueError(f"discard takes at most {MAX_DISCARDED:,} keys, not {len(keys):,}")
+    return find_keys(keys)
+
+
 def checked(kind: str, key: str, body: Body) -> bytes:
     """Return a new record's body as JSON text. Raises InvalidInput, TooLarge, and ValueError for an unknown kind."""
     check_kind(kind)
@@ -77,6 +87,11 @@ def checked_change(kind: str, change: Change) -> Change:
     check_change(change)
     values = orjson.loads(encode(change.set, kind=kind))
     return Change(values, tuple(change.unset), dict(change.increment))
+
+
+def tombstone_body(kind: str, by: Body | None) -> Body:
+    """Return what a tombstone holds beside the organization. Raises InvalidInput."""
+    return {} if by is None else dict(checked_change(kind, Change(set={"updated_by": by})).set)
 
 
 def checked_value(path: str, value: Any) -> str | float | bool:

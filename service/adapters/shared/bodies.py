@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 import orjson
 
 from service.errors import InvalidInput, TooLarge
-from service.ports.store import MAX_BODY_BYTES, Body, Change, Index
+from service.ports.store import MAX_BODY_BYTES, MAX_MANY, Body, Change, Index
 
 MAX_DEPTH = 100
 """Levels of lists and objects in a body (MongoDB's limit; SQLite's and orjson's are higher)."""
@@ -50,13 +50,51 @@ def dump(body: Mapping[str, Any], *, kind: str) -> bytes:
     return text
 
 
+def scalar_paths(indexes: tuple[Index, ...]) -> frozenset[str]:
+    """Return the indexed paths that hold one value each."""
+    return frozenset(path for index in indexes for path in (index.paths[:-1] if index.many else index.paths))
+
+
+def many_paths(indexes: tuple[Index, ...]) -> tuple[str, ...]:
+    """Return the paths of indexes over many values, each once."""
+    return tuple(dict.fromkeys(index.paths[-1] for index in indexes if index.many))
+
+
 def check_indexed(body: Mapping[str, Any], indexes: tuple[Index, ...]) -> None:
-    """Raise InvalidInput when an indexed path holds a list or an object."""
+    """Raise InvalidInput when an indexed path holds what :class:`~service.ports.store.Index` does not allow."""
     for index in indexes:
-        for path in index.paths:
+        if index.many:
+            _check_many(body, index.paths[-1])
+        for path in index.paths[:-1] if index.many else index.paths:
             value = lookup(body, path)
             if isinstance(value, (list, tuple, dict)):
                 raise InvalidInput(f"{path} must be a single value, not {type(value).__name__}.", field=path)
+
+
+def _check_many(body: Mapping[str, Any], path: str) -> None:
+    values = set()
+    for value in _values(body, path.split("."), path, listed=False):
+        if isinstance(value, (list, tuple, dict)):
+            raise InvalidInput(f"{path} must be a list of values, without {type(value).__name__}s.", field=path)
+        if value is not None:
+            values.add((isinstance(value, bool), value))
+    if len(values) > MAX_MANY:
+        raise InvalidInput(f"{path} has {len(values):,} different values; the limit is {MAX_MANY:,}.", field=path)
+
+
+def _values(value: Any, names: list[str], path: str, *, listed: bool) -> Iterator[Any]:
+    """Yield what is at the rest of a path, through one list at most. Raises InvalidInput for another on the way."""
+    if isinstance(value, (list, tuple)):
+        if listed:
+            raise InvalidInput(f"{path} goes through a list in a list.", field=path)
+        for item in value:
+            yield from _values(item, names, path, listed=True)
+    elif not names:
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _values(value.get(names[0]), names[1:], path, listed=listed)
+    elif listed and value is not None:
+        raise InvalidInput(f"{path} goes through a list of what is no object.", field=path)
 
 
 def lookup(body: Mapping[str, Any], path: str) -> Any:

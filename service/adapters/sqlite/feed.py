@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from service.adapters.shared.broadcast_event import BroadcastEvent, wait
 from service.adapters.sqlite.readers import Readers
+from service.broadcast_event import BroadcastEvent, wait
 from service.errors import HistoryLost
 from service.ports.store import MARKER, Changed
 

@@ -56,16 +56,30 @@ def update(
     return after
 
 
-def remove(connection: sqlite3.Connection, kind: str, key: str, expected_rev: int | None, now: str) -> Record:
+def remove(
+    connection: sqlite3.Connection, kind: str, key: str, rest: Body, expected_rev: int | None, now: str
+) -> Record:
     """Replace a record with a tombstone. Raises NotFound, Conflict."""
     before = _current(connection, kind, key, expected_rev)
-    body: Body = {} if before.org_id is None else {"org_id": before.org_id}
+    body: Body = rest if before.org_id is None else {"org_id": before.org_id, **rest}
     connection.execute(
         f'UPDATE "{kind}" SET rev = ?, tombstone = 1, updated_at = ?, body = ? WHERE key = ?',
         (before.rev + 1, now, orjson.dumps(body).decode(), key),
     )
     log_change(connection, kind, key)
     return Record(kind, key, before.rev + 1, body, now, tombstone=True)
+
+
+def discard(connection: sqlite3.Connection, kind: str, keys: list[str]) -> None:
+    """Drop records and their rows in the change log.
+
+    A place in the log is never given twice, or a feed would take new writes for seen: so the barrier's row moves behind
+    all others first.
+    """
+    mark(connection)
+    gone = orjson.dumps(keys).decode()
+    connection.execute(f'DELETE FROM "{kind}" WHERE key IN (SELECT value FROM json_each(?))', (gone,))
+    connection.execute("DELETE FROM changes WHERE kind = ? AND key IN (SELECT value FROM json_each(?))", (kind, gone))
 
 
 def log_change(connection: sqlite3.Connection, kind: str, key: str) -> int:

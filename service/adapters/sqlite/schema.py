@@ -1,17 +1,22 @@
+# ruff: noqa: S608 - the names in the statements are kinds and checked paths, which are tables of ours
 """The SQLite file: connections, tables, indexes, and their version.
 
 Each kind has a table; the expression indexes are created from :data:`service.ports.store.KINDS`. ``changes`` is the
 change log, compacted: it has one row per record, and every write moves the record's row to the next ``seq``. So the
 feed never loses history and never grows beyond the number of records.
+
+The values of a kind's ``many`` indexes are rows of a separate table, ``many_<kind>``, which triggers maintain: so every
+write maintains them in its own transaction, even one by a process of an older release that is still running.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from service.adapters.shared.bodies import check_path
+from service.adapters.shared.bodies import check_path, many_paths
 from service.adapters.sqlite.errors import code_of
 from service.errors import SettingsError, Unavailable
 from service.ports.store import KINDS, Index
@@ -19,8 +24,8 @@ from service.ports.store import KINDS, Index
 APPLICATION_ID = 0x41535452
 """``ASTR``: identifies the file as Assetry's (PRAGMA application_id)."""
 
-SCHEMA_VERSION = 1
-"""The version of the layout that this code reads and writes (PRAGMA user_version)."""
+SCHEMA_VERSION = 2
+"""The version of the layout that this code reads and writes (PRAGMA user_version): 2 has tables of ``many`` indexes."""
 
 OLDEST_SQLITE = (3, 38, 0)
 """The first version that always includes the JSON functions."""
@@ -78,6 +83,8 @@ def prepare(connection: sqlite3.Connection, path: Path, database: str) -> str:
         for statement in (*_TABLES, *map(table_sql, KINDS)):
             connection.execute(statement)
         _sync_indexes(connection, path)
+        for kind in KINDS:
+            _sync_many(connection, kind)
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('database', ?)", (database,))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -136,6 +143,112 @@ def index_name(kind: str, index: Index) -> str:
     return f"{kind}:{index.name}"
 
 
+def many_table(kind: str) -> str:
+    """Return the name of the table of a kind's ``many`` indexes."""
+    return f"many_{kind}"
+
+
+def many_table_sql(kind: str) -> str:
+    """Return the statement that makes the table of a kind's ``many`` indexes: a row for each value of each record.
+
+    ``type`` is text, number or bool, since SQLite takes true for 1; ``org`` is the empty text where there is none. The
+    key is the index: of one value of one organization the records are in the order of their keys.
+    """
+    return (
+        f'CREATE TABLE IF NOT EXISTS "{many_table(kind)}" (path TEXT NOT NULL, type TEXT NOT NULL, value NOT NULL,'
+        " org TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (path, type, value, org, owner)) WITHOUT ROWID"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Where values of a path may be: expressions for one's type and itself, the list they are from, and its shape."""
+
+    type: str
+    value: str
+    source: str
+    shape: str
+
+
+def _places(path: str, body: str) -> list[_Values]:
+    """Return where the values of a dotted path of a body, an SQL expression, may be: through one list at most."""
+    place = json_path(path)
+    names = path.split(".")
+    shape = f"json_type({body}, '{place}') <> 'object'"
+    places = [_Values("item.type", "item.value", f"json_each({body}, '{place}') AS item", shape)]
+    for length in range(1, len(names)):
+        through, rest = json_path(".".join(names[:length])), json_path(".".join(names[length:]))
+        kind, value = f"json_type(item.value, '{rest}')", f"json_extract(item.value, '{rest}')"
+        shape = f"item.type = 'object' AND json_type({body}, '{through}') = 'array'"
+        places.append(_Values(kind, value, f"json_each({body}, '{through}') AS item", shape))
+    return places
+
+
+def entries_sql(path: str, row: str, table: str = "") -> str:
+    """Return a SELECT of a live record's rows in the table of ``many`` indexes, by the values that it has at a path.
+
+    ``row`` names the record's row, and ``table`` where it is from, if it is not a trigger's.
+    """
+    source = f'"{table}" AS {row}, ' if table else ""
+    return " UNION ALL ".join(
+        f"SELECT '{path}', CASE {held.type} WHEN 'text' THEN 'text' WHEN 'integer' THEN 'number'"
+        f" WHEN 'real' THEN 'number' ELSE 'bool' END, {held.value}, ifnull({row}.org_id, ''), {row}.key"
+        f" FROM {source}{held.source} WHERE {held.shape}"
+        f" AND {held.type} IN ('text', 'integer', 'real', 'true', 'false') AND {row}.tombstone = 0"
+        for held in _places(path, f"{row}.body")
+    )
+
+
+def drop_entries_sql(kind: str, path: str, row: str) -> str:
+    """Return the statement that deletes a record's rows of a path, each by a search of the whole key."""
+    values = " UNION ALL ".join(f"SELECT {held.value} FROM {held.source}" for held in _places(path, f"{row}.body"))
+    return (
+        f"DELETE FROM \"{many_table(kind)}\" WHERE path = '{path}' AND type IN ('text', 'number', 'bool')"
+        f" AND value IN ({values}) AND org = ifnull({row}.org_id, '') AND owner = {row}.key"
+    )
+
+
+def many_triggers_sql(kind: str, path: str) -> dict[str, str]:
+    """Return the statements that make the triggers of a ``many`` index, by their names."""
+    table, top = many_table(kind), json_path(path.split(".")[0])
+    add = f'INSERT OR IGNORE INTO "{table}" {entries_sql(path, "new")}'
+    drop = drop_entries_sql(kind, path, "old")
+    changed = (
+        "old.tombstone <> new.tombstone OR old.org_id IS NOT new.org_id"
+        f" OR json_extract(old.body, '{top}') IS NOT json_extract(new.body, '{top}')"
+    )
+    made, updated = f"{kind}:{path}:insert", f"{kind}:{path}:update"
+    return {
+        made: f'CREATE TRIGGER "{made}" AFTER INSERT ON "{kind}" BEGIN {add}; END',
+        updated: f'CREATE TRIGGER "{updated}" AFTER UPDATE ON "{kind}" WHEN {changed} BEGIN {drop}; {add}; END',
+    }
+
+
+def _sync_many(connection: sqlite3.Connection, kind: str) -> None:
+    """Make the triggers and rows of a kind's ``many`` indexes what the table of kinds says."""
+    paths = many_paths(KINDS[kind])
+    wanted = {path: many_triggers_sql(kind, path) for path in paths}
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (kind,))
+    present = dict(rows.fetchall())
+    statements = {name: statement for triggers in wanted.values() for name, statement in triggers.items()}
+    for name in present.keys() - statements.keys():
+        connection.execute(f'DROP TRIGGER "{name}"')
+    if not paths:
+        connection.execute(f'DROP TABLE IF EXISTS "{many_table(kind)}"')
+        return
+    connection.execute(many_table_sql(kind))
+    marks = ", ".join("?" * len(paths))
+    connection.execute(f'DELETE FROM "{many_table(kind)}" WHERE path NOT IN ({marks})', paths)
+    for path, triggers in wanted.items():
+        if all(present.get(name) == statement for name, statement in triggers.items()):
+            continue
+        connection.execute(f'DELETE FROM "{many_table(kind)}" WHERE path = ?', (path,))
+        for name, statement in triggers.items():
+            connection.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+            connection.execute(statement)
+        connection.execute(f'INSERT OR IGNORE INTO "{many_table(kind)}" {entries_sql(path, "record", kind)}')
+
+
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -167,7 +280,12 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
 
 def _sync_indexes(connection: sqlite3.Connection, path: Path) -> None:
-    wanted = {index_name(kind, index): index_sql(kind, index) for kind, indexes in KINDS.items() for index in indexes}
+    wanted = {
+        index_name(kind, index): index_sql(kind, index)
+        for kind, indexes in KINDS.items()
+        for index in indexes
+        if not index.many
+    }
     wanted |= {f"{kind}:": org_index_sql(kind) for kind in KINDS}
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND name LIKE '%:%'")
     present = dict(rows.fetchall())

@@ -19,10 +19,11 @@ from service.adapters.shared.arguments import (
     checked,
     checked_change,
     checked_many,
+    discarded,
     find_key,
     find_keys,
+    tombstone_body,
 )
-from service.adapters.shared.broadcast_event import BroadcastEvent
 from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
 from service.adapters.sqlite import rows
 from service.adapters.sqlite.errors import translated
@@ -31,6 +32,7 @@ from service.adapters.sqlite.query import COLUMNS, page_sql, where_sql
 from service.adapters.sqlite.readers import Readers
 from service.adapters.sqlite.schema import connect, prepare
 from service.adapters.sqlite.writer import Writer
+from service.broadcast_event import BroadcastEvent
 from service.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import Body, Change, Changed, Condition, Order, Page, Record
@@ -133,11 +135,18 @@ class SqliteStore:
             lambda connection: rows.update(connection, kind, key, frozen, expected_rev, self._now())
         )
 
-    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None) -> Record:
+    async def remove(self, kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
         """Replace the record with a tombstone at rev+1 and return it. Raises NotFound, Conflict."""
         check_kind(kind)
         find_key(kind, key)
-        return await self._write(lambda connection: rows.remove(connection, kind, key, expected_rev, self._now()))
+        rest = tombstone_body(kind, by)
+        return await self._write(lambda connection: rows.remove(connection, kind, key, rest, expected_rev, self._now()))
+
+    async def discard(self, kind: str, keys: Sequence[str]) -> None:
+        """Drop records of a journal without a trace."""
+        gone = discarded(kind, keys)
+        if gone:
+            await self._write(lambda connection: rows.discard(connection, kind, gone))
 
     async def find(
         self,
@@ -181,7 +190,7 @@ class SqliteStore:
         """Return how many records meet every condition."""
         check_kind(kind)
         clause = where_sql(kind, where)
-        statement = f'SELECT count(*) FROM "{kind}" WHERE {clause.text}'
+        statement = f"SELECT count(*) FROM {clause.source} WHERE {clause.text}"
         return await self._read(lambda connection: int(connection.execute(statement, clause.values).fetchone()[0]))
 
     async def size(self, kind: str) -> int:

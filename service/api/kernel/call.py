@@ -37,6 +37,7 @@ class Call(Generic[P, B]):
     ``uploads`` are the files of a form, on their way to the files port; what the handler does not keep is gone when it
     returns. ``attempt`` is there when the request came with an Idempotency-Key: whatever the handler makes must be
     keyed by it, for it may run again. ``base`` is the public URL of the service and ``prefix`` the dialect's path.
+    ``still_valid`` authenticates the request again: what goes on for long ends when the key was revoked.
     """
 
     request: Request
@@ -49,6 +50,7 @@ class Call(Generic[P, B]):
     pages: PageStyle
     uploads: Sequence[Upload] = ()
     attempt: Attempt | None = None
+    still_valid: Callable[[], Awaitable[bool]] | None = None
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -69,8 +71,17 @@ class Call(Generic[P, B]):
         return Reply(body, headers=headers)
 
     def events(self, events: AsyncIterator[ServerEvent]) -> EventStream:
-        """Answer a stream of server-sent events, which ends when the service stops: clients then come back."""
-        return EventStream(events, stopping=self.context.stopping)
+        """Answer a stream of server-sent events, which ends when the service stops: clients then come back.
+
+        Raises TooManyRequests when the key, or the service, has too many open.
+        """
+        return EventStream(
+            events,
+            stopping=self.context.stopping,
+            slots=self.context.streams,
+            key=self.who.key_id,
+            still_valid=self.still_valid,
+        )
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Reply | Response]]

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from service.api.kernel.errors import shown
 from service.errors import InvalidInput
-from service.ports.store import Record
+from service.ports.store import AnyRecord
 
 _ITEM = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(?:,|$)', re.ASCII)
 """An element of a list of entity tags, with the comma behind it; elements may be empty (§5.6.1)."""
@@ -103,7 +103,7 @@ def is_changed(headers: Headers, etag: str) -> bool:
     return given is not None and not given.matches(etag, weak=False)
 
 
-async def expected_rev(headers: Headers, read: Callable[[], Awaitable[Record]]) -> int | None:
+async def expected_rev(headers: Headers, read: Callable[[], Awaitable[AnyRecord]]) -> int | None:
     """Return the rev at which a change may be made; None when any will do. Raises InvalidInput, and what ``read`` does.
 
     A use case expects one rev. Where ``If-Match`` lists several, ``read`` says which of them the record has now; a

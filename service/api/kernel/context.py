@@ -9,11 +9,16 @@ from typing import Any
 
 from starlette.requests import Request
 
+from service.api.kernel.event_stream import StreamSlots
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
+from service.core.assets.reprocess import Reprocessing
+from service.core.events.record_events import RecordEvents
+from service.core.events.usage import UsageRecorder
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
+from service.core.operations.operations import Operations
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches
@@ -35,10 +40,16 @@ class Context:
     searches: Searches
     saved_searches: SavedSearches
     consistency: Consistency
+    operations: Operations
+    reprocessing: Reprocessing
     renditions: Renditions
     links: Links
     probes: Mapping[str, Probe]
     """By engine name: a call that answers {"ready": bool, …} or raises Unavailable."""
+    record_events: RecordEvents
+    usage: UsageRecorder
+    streams: StreamSlots
+    """The places that the open event streams of this process take."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service is told to stop: streams that would go on for ever end then."""
 

@@ -18,8 +18,9 @@ from service.api.kernel.dialect import Dialect
 from service.api.kernel.idempotency import REPLAYED, fingerprint, read_key, response_of, stored, work
 from service.api.kernel.inputs import read_query
 from service.api.kernel.route import INDEX_TOKEN, Route
+from service.core.shared.authorship import Actor, acting
 from service.core.shared.idempotency import Attempt
-from service.errors import Unavailable
+from service.errors import NotAuthenticated, Unavailable
 
 _READS = ("GET", "HEAD")
 
@@ -70,8 +71,18 @@ async def _serve(dialect: Dialect, context: Context, route: Route, request: Requ
                 pages=dialect.pages,
                 uploads=received.uploads,
                 attempt=attempt,
+                still_valid=still_valid,
             )
-            return await route.handler(call)
+            with acting(Actor(who.user_id or None, who.key_id or None, request.scope.get("assetry.request_id"))):
+                return await route.handler(call)
+
+        async def still_valid() -> bool:
+            try:
+                return await authenticate(dialect.schemes(route), request, context) == who
+            except NotAuthenticated:
+                return False
+            except Unavailable:
+                return True  # it is not known to be revoked: the next look will tell
 
         if key is None:
             response = _response(request, route, await handle())

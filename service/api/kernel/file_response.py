@@ -26,6 +26,7 @@ _AT_ONCE = 256 * 1024
 """Bytes of content that are sent without watching for a client that leaves: there is nothing to be spared by it."""
 
 _RANGE = re.compile(r"^\s*(\d{0,18})\s*-\s*(\d{0,18})\s*$", re.ASCII)
+_FROM_THE_START = re.compile(r"^\s*bytes\s*=\s*0+\s*-", re.ASCII | re.IGNORECASE)
 _MAX_RANGES = 16
 """Ranges that one header may hold; more is an attack (CVE-2025-62727), not a reader."""
 
@@ -59,6 +60,19 @@ async def answer_file(request: Request, renditions: Renditions, rendition: Rendi
         headers["Content-Length"] = str(size)
         return Response(status_code=status, headers=headers, media_type=rendition.mime_type)
     return FileResponse(renditions.open(rendition, part), status, headers, rendition.mime_type)
+
+
+def is_first_fetch(request: Request, response: Response) -> bool:
+    """Whether an answer gives a file from its first byte, itself or by a link: what counts as a fetch of the file.
+
+    A HEAD, a file that has not changed, and the later ranges of a download that is taken up again or of a video that is
+    watched do not.
+    """
+    if request.method != "GET" or response.status_code not in (200, 206, 307):
+        return False
+    if response.status_code == 307:  # the engine will see to the range
+        return _FROM_THE_START.match(request.headers.get("range", "bytes=0-")) is not None
+    return response.headers.get("content-range", "bytes 0-").startswith("bytes 0-")
 
 
 class FileResponse(StreamingResponse):

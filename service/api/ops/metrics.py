@@ -103,11 +103,28 @@ INDEXER = (
 )
 """What only a process with an indexer shows, about its own work: they can be summed."""
 
+EVENTS = (
+    Described("event_streams", Kind.GAUGE, "Event streams that are open in this process."),
+    Described("relay_leader", Kind.GAUGE, "1 in the process whose relay tells of changes, 0 in one that stands by."),
+    Described("relay_lag_seconds", Kind.GAUGE, "How long the changes that were told last had waited; 0 when idle."),
+    Described(
+        "relay_events_total",
+        Kind.COUNTER,
+        "Events that this process's relay told; `resync` is the alarm: the change feed lost its history.",
+        ("type",),
+    ),
+    Described("usage_events_total", Kind.COUNTER, "Views, downloads and searches that were noted.", ("type",)),
+    Described("usage_events_waiting", Kind.GAUGE, "Those of them that are not stored yet."),
+    Described("usage_events_dropped_total", Kind.COUNTER, "Those that were lost because the store was away too long."),
+)
+"""What a process shows of the events that it tells, sends and notes, as far as it does."""
+
 GROUPS = {
     "Requests": HTTP,
     "Engines": ENGINES,
     "The index, as every process knows it": INDEX,
     "The indexer, in the processes that run one": INDEXER,
+    "Events and usage": EVENTS,
 }
 
 METRICS = {metric.name: metric for group in GROUPS.values() for metric in group}

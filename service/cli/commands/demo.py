@@ -19,7 +19,7 @@ from service import settings
 from service.api.app import create_app
 from service.cli.output import console, print_table, progress
 from service.core.access.keys import SCOPES, Principal
-from service.core.files.imports import Source
+from service.core.assets.imports import Source
 from service.demo.library import make_library
 from service.errors import SettingsError, Unavailable
 from service.ingest.folder import walk

@@ -13,7 +13,7 @@ from service import settings
 from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, progress
 from service.core.access.keys import SCOPES, Principal
-from service.core.files.imports import ImportOutcome, ImportSummary, Source
+from service.core.assets.imports import ImportOutcome, ImportSummary, Source
 from service.errors import InvalidInput
 from service.ingest.folder import FoundFile, SkippedPath, walk
 from service.runtime.bootstrap import open_base, open_importer

@@ -32,7 +32,7 @@ async def show(data: Path | None, org: str | None, *, as_json: bool) -> None:
     """List keys."""
     async with open_base(settings.load(data=data)) as base:
         records = await base.keys.list(org)
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": record.key,
             "hint": record.body["hint"],
@@ -49,7 +49,11 @@ async def show(data: Path | None, org: str | None, *, as_json: bool) -> None:
         print_json(rows)
         return
     columns = ("id", "hint", "org", "user", "scopes", "tier", "created_at", "revoked_at")
-    print_table(columns, [[" ".join(row[c]) if c == "scopes" else row[c] for c in columns] for row in rows])
+    print_table(columns, [[_cell(row[column]) for column in columns] for row in rows])
+
+
+def _cell(value: object) -> object:
+    return " ".join(value) if isinstance(value, list) else value
 
 
 async def revoke(data: Path | None, key_id: str, *, as_json: bool) -> None:

@@ -6,11 +6,12 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, NotRequired, TypedDict
 
+from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed, NotAuthenticated
 from service.ports.clock import Clock
-from service.ports.store import Change, Record, Store
+from service.ports.store import Change, Condition, Record, Store
 from service.times import timestamp
 
 SCOPES: dict[str, str] = {
@@ -28,6 +29,26 @@ CACHE_SECONDS = 5.0
 """How long a key that was found good is not looked up again: a revoked key works at most this long."""
 _CACHE_SIZE = 10_000
 _PREFIX = "ak_"
+
+
+class KeyBody(TypedDict):
+    """The body of a record of the kind ``key``; ``hint`` is how the key begins, ``revoked_at`` makes it worthless."""
+
+    org_id: str
+    user_id: str
+    scopes: list[str]
+    tier: NotRequired[str]
+    hash: str
+    hint: str
+    created_at: str
+    revoked_at: NotRequired[str]
+
+
+class NewKey(NamedTuple):
+    """A key that was just made: its ``secret``, which nobody sees again, and its record."""
+
+    secret: str
+    record: Record[KeyBody]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +103,14 @@ class Keys:
     """Makes, checks and revokes API keys. Only their hashes are stored."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+        self._keys = Repository[KeyBody](store, "key")
         self._clock = clock
         self._cache: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
 
-    async def create(
-        self, org_id: str, user_id: str, scopes: list[str], tier: str = "enterprise"
-    ) -> tuple[str, Record]:
-        """Make a key and return it with its record. This is the only time that the key itself is seen."""
+    async def create(self, org_id: str, user_id: str, scopes: list[str], tier: str = "enterprise") -> NewKey:
+        """Make a key. This is the only time that the key itself is seen."""
         secret = _PREFIX + secrets.token_urlsafe(24)
-        body: dict[str, Any] = {
+        body: KeyBody = {
             "org_id": org_id,
             "user_id": user_id,
             "scopes": scopes,
@@ -100,22 +119,17 @@ class Keys:
             "hint": secret[:7] + "…",
             "created_at": timestamp(self._clock.now()),
         }
-        return secret, await self._store.insert("key", f"key_{self._clock.sid()}", body)
+        return NewKey(secret, await self._keys.insert(f"key_{self._clock.sid()}", body))
 
-    async def list(self, org_id: str | None = None) -> list[Record]:
+    async def list(self, org_id: str | None = None) -> list[Record[KeyBody]]:
         """Return the keys' records, of one organization or of all."""
-        found: list[Record] = []
-        after: str | None = None
-        while True:
-            page = await self._store.find("key", {"org_id": org_id} if org_id else {}, limit=1000, after=after)
-            found += page.records
-            if (after := page.after) is None:
-                return found
+        where: dict[str, Condition] = {"org_id": org_id} if org_id else {}
+        return [record async for record in self._keys.each(where)]
 
-    async def revoke(self, key_id: str) -> Record:
-        """Make a key worthless. Raises NotFound."""
+    async def revoke(self, key_id: str) -> Record[KeyBody]:
+        """Make a key worthless, whosever it is: this is for operators. Raises NotFound."""
         self._cache.clear()
-        return await self._store.update("key", key_id, Change(set={"revoked_at": timestamp(self._clock.now())}))
+        return await self._keys.update_any(key_id, Change(set={"revoked_at": timestamp(self._clock.now())}))
 
     async def authenticate(self, key: str) -> Principal:
         """Return who a key speaks for. Raises NotAuthenticated."""
@@ -130,11 +144,10 @@ class Keys:
         return principal
 
     async def _look_up(self, digest: str) -> Principal:
-        page = await self._store.find("key", {"hash": digest}, limit=1)
-        if not page.records or page.records[0].body.get("revoked_at"):
+        record = await self._keys.first({"hash": digest})
+        if record is None or record.body.get("revoked_at"):
             self._cache.pop(digest, None)
             raise NotAuthenticated("Unknown or revoked API key.")
-        record = page.records[0]
         body = record.body
         return Principal(
             body["org_id"], body["user_id"], frozenset(body["scopes"]), record.key, body.get("tier", "enterprise")

@@ -5,27 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from service.core.access.keys import Principal
-from service.core.assets.records import check_new, new_record, plain, slugify, split_tags
+from service.core.assets.records import (
+    StoredFile,
+    asset_repository,
+    check_new,
+    given_names,
+    new_record,
+    plain,
+    slugify,
+    split_tags,
+)
 from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
-from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, Unavailable
-from service.model import ASSET_ID, AssetCreate, AssetPatch
+from service.core.shared.repository import Repository
+from service.errors import AssetryError, InvalidInput, Unavailable
+from service.model import ASSET_FIELDS, ASSET_ID, AssetBody, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
 from service.ports.ingest import MetadataExtractor
-from service.ports.store import Body, Change, Record, Store
+from service.ports.store import AnyRecord, Change, Record, Store
 from service.times import timestamp
-
-_RETRIES = 10
-"""How often a change is worked out anew when another writer was faster."""
-
-_NOT_NULL = ("module", "status", "is_public", "is_favorite", "is_deleted")
-_LISTS = ("creator", "people", "colours", "collections")
-_MERGED = ("metadata", "custom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,19 @@ class Deleted:
     id: str
     permanent: bool
     backup_id: str | None
-    record: Record
+    record: AnyRecord
+
+
+class BackupBody(TypedDict):
+    """The body of a record of the kind ``backup``: a deleted asset's body in ``asset``, and its ``rev`` then."""
+
+    org_id: str
+    asset_id: str
+    sha256: str | None
+    rev: int
+    user_id: str
+    created_at: str
+    asset: AssetBody
 
 
 def check_id(asset_id: str, field: str = "asset_id") -> str:
@@ -68,6 +83,8 @@ class Assets:
         upload_limit: int,
     ) -> None:
         self._store = store
+        self._assets = asset_repository(store, clock)
+        self._backups = Repository[BackupBody](store, "backup")
         self._files = files
         self._extractor = extractor
         self._clock = clock
@@ -81,18 +98,18 @@ class Assets:
 
     async def create(
         self, who: Principal, given: AssetCreate, upload: Upload | None = None, attempt: Attempt | None = None
-    ) -> Record:
+    ) -> Record[AssetBody]:
         """Create an asset, with its file if one came; a repeated attempt returns what an earlier one created.
 
         Raises InvalidInput, IngestError, TooLarge, NotAllowed.
         """
         if attempt is None:
             return await self._create(who, given, upload)
-        return await make_once(self._store, "asset", attempt, lambda: self._create(who, given, upload, attempt.guid))
+        return await make_once(self._assets, attempt, lambda: self._create(who, given, upload, attempt.guid))
 
     async def _create(
         self, who: Principal, given: AssetCreate, upload: Upload | None, guid: str | None = None
-    ) -> Record:
+    ) -> Record[AssetBody]:
         facts = None
         if upload is not None:
             facts = await self._extractor.extract(await upload.content.path(), upload.filename)
@@ -102,46 +119,45 @@ class Assets:
         file = None
         if upload is not None and facts is not None:
             await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
-            file = (await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
+            file = StoredFile(await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
         try:
             body = new_record(given, who, number, self._clock, file=file)
-            return await self.insert({**body, "guid": guid} if guid else body)
+            if guid:
+                body["guid"] = guid
+            return await self.insert(body)
         except Unavailable:
             raise  # whether it was written is not known; tried again, it is the same file
         except AssetryError:
             if file:
-                await self._garbage.collect_later(who.org_id, file[0].sha256)
+                await self._garbage.collect_later(who.org_id, file.put.sha256)
             raise
 
-    async def insert(self, body: Body) -> Record:
-        """Insert a new asset's body; a slug that is taken gets the asset's number."""
-        try:
-            return await self._store.insert("asset", body["id"], body)
-        except AlreadyExists as error:
-            if error.index != "slug":
-                raise
-        return await self._store.insert("asset", body["id"], with_number(body))
+    async def insert(self, body: AssetBody) -> Record[AssetBody]:
+        """Insert a new asset's body."""
+        return await self._assets.insert(body["id"], body)
 
-    async def get(self, who: Principal, asset_id: str) -> Record:
+    async def get(self, who: Principal, asset_id: str) -> Record[AssetBody]:
         """Return an asset, also one in the trash. Raises InvalidInput (the id's form), NotFound."""
-        record = await self._store.get("asset", check_id(asset_id))
-        if record.org_id != who.org_id:
-            raise NotFound("asset", asset_id)
-        return record
+        return await self._assets.get(who.org_id, check_id(asset_id))
 
-    async def get_any(self, asset_id: str) -> Record:
+    async def get_any(self, asset_id: str) -> Record[AssetBody]:
         """Return an asset of any organization, for one who holds a signed link to it. Raises NotFound."""
-        return await self._store.get("asset", check_id(asset_id))
+        return await self._assets.get_any(check_id(asset_id))
 
     async def change(
         self, who: Principal, asset_id: str, given: AssetPatch, *, expected_rev: int | None = None
-    ) -> Record:
+    ) -> Record[AssetBody]:
         """Change an asset. Raises InvalidInput, NotFound, NotAllowed, Conflict (``expected_rev``)."""
         data = plain(given)
-        for name in _NOT_NULL:
-            if name in data and data[name] is None:
+        for name, value in data.items():
+            if value is None and ASSET_FIELDS[name].required:
                 raise InvalidInput(f"{name} cannot be null.", field=name, expected="a value, or leave the field out")
-        return await self._change(who, asset_id, lambda record: self._merge(record, data, who), expected_rev)
+        key = check_id(asset_id)
+
+        def merge(record: Record[AssetBody]) -> Change | None:
+            return self._merge(record.body, data, who)
+
+        return await self._assets.change(who.org_id, key, merge, expected_rev=expected_rev)
 
     async def delete(
         self,
@@ -157,50 +173,23 @@ class Assets:
         ``backup`` keeps a copy of the record and its file before a permanent delete; an asset in the trash is whole,
         and needs none. Raises NotFound, Conflict.
         """
+        check_id(asset_id)
         if not permanent:
-            record = await self._change(who, asset_id, self._trash, expected_rev)
+            record = await self._assets.change(who.org_id, asset_id, self._trash, expected_rev=expected_rev)
             return Deleted(asset_id, False, None, record)
-        record = await self.get(who, asset_id)
-        if expected_rev is not None and record.rev != expected_rev:
-            raise Conflict("asset", asset_id, expected=expected_rev, rev=record.rev)
+        record = await self._assets.get_at(who.org_id, asset_id, expected_rev)
         backup_id = await self._back_up(record, who) if backup else None
         if sha256 := record.body.get("sha256"):  # first: once the asset is gone, nobody would come back to its file
             await self._garbage.collect_later(who.org_id, sha256)
-        tombstone = await self._store.remove("asset", asset_id, expected_rev=expected_rev)
+        tombstone = await self._assets.remove(who.org_id, asset_id, expected_rev=expected_rev)
         return Deleted(asset_id, True, backup_id, tombstone)
 
-    async def _change(self, who: Principal, asset_id: str, work: Any, expected_rev: int | None) -> Record:
-        for attempt in range(_RETRIES):
-            record = await self.get(who, asset_id)
-            if expected_rev is not None and record.rev != expected_rev:
-                raise Conflict("asset", asset_id, expected=expected_rev, rev=record.rev)
-            change = work(record)
-            if change is None:
-                return record
-            try:
-                return await self._write(record, change)
-            except Conflict:
-                if expected_rev is not None or attempt == _RETRIES - 1:
-                    raise
-        raise AssertionError("unreachable: the loop returns or raises")
-
-    async def _write(self, record: Record, change: Change) -> Record:
-        """Write a change; a slug that is taken gets the asset's number."""
-        try:
-            return await self._store.update("asset", record.key, change, expected_rev=record.rev)
-        except AlreadyExists as error:
-            if error.index != "slug":
-                raise
-        fields = {**change.set, "slug": numbered_slug(change.set["title"], record.body["number"])}
-        numbered = Change(set=fields, unset=change.unset)
-        return await self._store.update("asset", record.key, numbered, expected_rev=record.rev)
-
-    def _trash(self, record: Record) -> Change | None:
+    def _trash(self, record: Record[AssetBody]) -> Change | None:
         return None if record.body.get("deleted_at") else Change(set={"deleted_at": timestamp(self._clock.now())})
 
-    def _merge(self, record: Record, data: dict[str, Any], who: Principal) -> Change | None:
-        """Work out what a patch does to a record; None if nothing."""
-        body = record.body
+    def _merge(self, body: AssetBody, data: dict[str, Any], who: Principal) -> Change | None:
+        """Work out what a patch does to an asset; None if nothing."""
+        held = cast("Mapping[str, Any]", body)  # its rows are those of the model, too
         new: dict[str, Any] = {}
         for name, value in data.items():
             match name:
@@ -209,22 +198,22 @@ class Assets:
                 case "is_deleted":
                     new["deleted_at"] = (body.get("deleted_at") or timestamp(self._clock.now())) if value else None
                 case "tags":
-                    new |= _tags(body, value or [], who)
-                case _ if name in _MERGED:
-                    new[name] = merged(body.get(name) or {}, value or {}) if value is not None else {}
+                    new |= _tags(value or [], who)
                 case _:
-                    new[name] = [] if value is None and name in _LISTS else value
+                    new[name] = _changed(name, held.get(name), value)
         if new.get("title"):
             new["slug"] = slugify(new["title"])
         changed = {name: value for name, value in new.items() if body.get(name) != value}
         if not changed:
             return None
+        if (names := given_names(data)) and "given" in body:
+            changed["given"] = sorted(names.union(body["given"]))
         kept = {name: value for name, value in changed.items() if value is not None}
         return Change(set=kept, unset=[name for name in changed if name not in kept])
 
-    async def _back_up(self, record: Record, who: Principal) -> str:
+    async def _back_up(self, record: Record[AssetBody], who: Principal) -> str:
         backup_id = f"backup_{self._clock.sid()}"
-        body: Body = {
+        body: BackupBody = {
             "org_id": record.body["org_id"],
             "asset_id": record.key,
             "sha256": record.body.get("sha256"),
@@ -233,18 +222,16 @@ class Assets:
             "created_at": timestamp(self._clock.now()),
             "asset": record.body,
         }
-        await self._store.insert("backup", backup_id, body)
+        await self._backups.insert(backup_id, body)
         return backup_id
 
 
-def numbered_slug(title: str, number: int) -> str:
-    """Return the slug of a title that others bear too."""
-    return f"{slugify(title)}-{number}"
-
-
-def with_number(body: Mapping[str, Any]) -> Body:
-    """Return the body with a slug that the asset's number makes unique."""
-    return {**body, "slug": numbered_slug(body["title"], body["number"])}
+def _changed(name: str, held: Any, value: Any) -> Any:
+    """Return what a field is after a patch, None for no field."""
+    kept = ASSET_FIELDS[name]
+    if value is None:
+        return kept.nothing()
+    return merged(held or {}, value) if kept.empty is dict else value
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,7 +247,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _favorite(body: Body, user_id: str, *, wanted: bool) -> dict[str, Any]:
+def _favorite(body: AssetBody, user_id: str, *, wanted: bool) -> dict[str, Any]:
     fans: list[str] = body.get("favorited_by") or []
     if (user_id in fans) == wanted:
         return {}
@@ -272,7 +259,7 @@ def _favorite(body: Body, user_id: str, *, wanted: bool) -> dict[str, Any]:
     }
 
 
-def _tags(body: Body, tags: list[str], who: Principal) -> dict[str, Any]:
-    plain_tags, admin_tags = split_tags(tags, who)
+def _tags(tags: list[str], who: Principal) -> dict[str, Any]:
+    split = split_tags(tags, who)
     # One who cannot see admin tags cannot drop them either.
-    return {"tags": plain_tags, "admin_tags": admin_tags} if who.is_admin else {"tags": plain_tags}
+    return {"tags": split.plain, "admin_tags": split.admin} if who.is_admin else {"tags": split.plain}

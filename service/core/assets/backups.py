@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from service.core.assets.assets import Assets
+from service.core.assets.assets import Assets, BackupBody
 from service.core.shared.ids import IdAllocator
-from service.errors import NotFound
+from service.core.shared.repository import Repository
+from service.model import AssetBody
 from service.ports.clock import Clock
 from service.ports.store import Order, Record, Store
 
@@ -15,29 +14,21 @@ class Backups:
     """Lists and restores backups."""
 
     def __init__(self, store: Store, assets: Assets, clock: Clock) -> None:
-        self._store = store
+        self._backups = Repository[BackupBody](store, "backup")
         self._assets = assets
         self._clock = clock
         self._numbers = IdAllocator(store, "asset")
 
-    async def list(self, org_id: str) -> list[Record]:
+    async def list(self, org_id: str) -> list[Record[BackupBody]]:
         """Return all backups of an organization, the latest first."""
-        found: list[Record] = []
-        after: str | None = None
-        while True:
-            order = Order("created_at", descending=True)
-            page = await self._store.find("backup", {"org_id": org_id}, order=order, limit=1000, after=after)
-            found += page.records
-            if (after := page.after) is None:
-                return found
+        order = Order("created_at", descending=True)
+        return [backup async for backup in self._backups.each({"org_id": org_id}, order=order)]
 
-    async def restore(self, org_id: str, backup_id: str) -> Record:
+    async def restore(self, org_id: str, backup_id: str) -> Record[AssetBody]:
         """Make a new asset of a backup: ids are never reused, so it gets a new one. Raises NotFound."""
-        backup = await self._store.get("backup", backup_id)
-        if backup.org_id != org_id:
-            raise NotFound("backup", backup_id)
+        backup = await self._backups.get(org_id, backup_id)
         number = await self._numbers.next()
-        body: dict[str, Any] = {
+        body: AssetBody = {
             **backup.body["asset"],
             "id": f"asset_{number}",
             "number": number,

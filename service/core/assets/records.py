@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 from service.core.access.keys import Principal
+from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed
-from service.model import IMPORT_ONLY, AssetCreate, AssetPatch, normal_time, stored_seed
+from service.model import IMPORT_ONLY, LIST_FIELDS, AssetBody, AssetCreate, AssetPatch, normal_time, stored_seed
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
-from service.ports.store import Body
+from service.ports.store import Body, Change, Store
 from service.times import timestamp
 
 NO_USE = {"downloads": 0, "views": 0, "shares": 0, "favorites": 0}
@@ -29,7 +31,6 @@ _FILE_TYPES: dict[str, frozenset[str]] = {
 }
 """By the type that the content has: the types that the caller may call it. Any file may be called ``other``."""
 
-_LISTS = ("creator", "tags", "people", "colours", "collections")
 _FROM_FILE = {
     "title": 500,
     "description": 100_000,
@@ -47,6 +48,31 @@ _TECHNICAL = frozenset(
 """Leaves of metadata in which the file itself is right and not the caller."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A new asset's file: where it was stored, what it says of itself, and its name as it came."""
+
+    put: Put
+    facts: Facts
+    filename: str
+
+
+class Tags(NamedTuple):
+    """Tags parted: those that everybody sees, and those that admins see."""
+
+    plain: list[str]
+    admin: list[str]
+
+
+def asset_repository(store: Store, clock: Clock) -> Repository[AssetBody]:
+    """Return the repository of assets: one whose slug is taken gets its number into it."""
+    return Repository(store, "asset", renames={"slug": _numbered}, clock=clock)
+
+
+def _numbered(body: Mapping[str, Any]) -> Body:
+    return {"slug": f"{slugify(body['title'])}-{body['number']}"}
+
+
 def slugify(text: str) -> str:
     """Return ``text`` as a slug: ASCII letters, digits and hyphens, at most 80 characters, never empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
@@ -58,24 +84,24 @@ def plain(model: AssetPatch) -> dict[str, Any]:
     return model.model_dump(mode="json", exclude_unset=True)
 
 
-def split_tags(tags: list[str], who: Principal) -> tuple[list[str], list[str]]:
+def split_tags(tags: list[str], who: Principal) -> Tags:
     """Part tags from admin tags (a leading ``*``). Raises NotAllowed when one who is no admin gives an admin tag."""
     admin = [tag for tag in tags if tag.startswith("*")]
     if admin and not who.is_admin:
         raise NotAllowed(f"The tag {admin[0]!r} starts with '*': only admins may give such tags.", scope="admin")
-    return [tag for tag in tags if not tag.startswith("*")], admin
+    return Tags([tag for tag in tags if not tag.startswith("*")], admin)
 
 
 def new_record(
-    given: AssetCreate, who: Principal, number: int, clock: Clock, *, file: tuple[Put, Facts, str] | None = None
-) -> Body:
+    given: AssetCreate, who: Principal, number: int, clock: Clock, *, file: StoredFile | None = None
+) -> AssetBody:
     """Return the body of a new asset: what the caller gave, completed by what the file says.
 
     Raises:
         InvalidInput: a field that the type needs is missing, or the file is not of the type that was given.
         NotAllowed: a field that only imports may give, or an admin tag.
     """
-    check_new(given, who, file[1] if file else None)
+    check_new(given, who, file.facts if file else None)
     data = plain(given)
     now = timestamp(clock.now())
     tags, admin_tags = split_tags(data.pop("tags", None) or [], who)
@@ -83,12 +109,14 @@ def new_record(
     body: Body = {name: value for name, value in data.items() if value is not None and name != "metadata"}
     metadata = {name: value for name, value in (data.get("metadata") or {}).items() if value is not None}
     if file:
-        tags = _complete(body, metadata, tags, *file)
-    for name in _LISTS:
+        tags = _complete(body, metadata, tags, file)
+    for name in LIST_FIELDS:
         body.setdefault(name, [])
     usage = {**NO_USE, **(data.get("usage_stats") or {})}
     if favorite:
         usage["favorites"] = max(usage["favorites"], 1)
+    if file:
+        body["given"] = sorted(given_names(data) - {"tags"})
     body |= {
         "id": f"asset_{number}",
         "number": number,
@@ -114,7 +142,51 @@ def new_record(
     if "ext" not in body and "." in body.get("filename", ""):
         body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
     body["slug"] = slugify(body["title"])
-    return body
+    return cast("AssetBody", body)
+
+
+def given_names(data: Mapping[str, Any]) -> set[str]:
+    """Return which of the fields that a file can fill in are in the data of a new asset or of a patch.
+
+    A leaf of metadata is ``metadata.<name>``; ``metadata`` alone means all of them.
+    """
+    names = {name for name in data if name in _FROM_FILE or name in {"creator", "tags", "type"}}
+    if "metadata" in data:
+        leaves: Mapping[str, Any] | None = data["metadata"]
+        names |= {"metadata"} if leaves is None else {f"metadata.{name}" for name in leaves}
+    return names
+
+
+def reread(body: AssetBody, facts: Facts) -> Change | None:
+    """Return what a new reading of an asset's file changes; None for nothing.
+
+    What a person gave stays, also if it was cleared: the record's ``given`` names it. So do words that a record without
+    that list has (it is older): nobody knows who wrote them. Of what is left, the file is right about what it says, and
+    what it does not say (any more) stays: a reading that finds less takes nothing away. Technical leaves of metadata
+    are always the file's. Its keywords are added to the tags until a person has edited those. The slug stays, since
+    links hold it.
+    """
+    listed = body.get("given")
+    given = frozenset(listed or ())
+    old: Mapping[str, Any] = body
+
+    def is_free(name: str, value: Any) -> bool:
+        return name not in given if listed is not None else not value
+
+    new = {name: value for name, value in _words(facts).items() if is_free(name, old.get(name))}
+    new["mime_type"] = facts.mime_type
+    if listed is not None and "type" not in given and facts.type != "other":
+        new["type"] = facts.type
+    metadata = dict(body["metadata"])
+    all_given = "metadata" in given
+    for name, value in facts.metadata.items():
+        if name in _TECHNICAL or (not all_given and is_free(f"metadata.{name}", name in metadata)):
+            metadata[name] = value
+    new["metadata"] = _storable(metadata)
+    if is_free("tags", body["tags"]) and (keywords := _keywords(facts)):
+        new["tags"] = list(dict.fromkeys([*body["tags"], *keywords]))[:_NAMES]
+    changed = {name: value for name, value in new.items() if old.get(name) != value}
+    return Change(set=changed) if changed else None
 
 
 def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
@@ -148,30 +220,47 @@ def _check_type(given: AssetCreate, facts: Facts | None) -> None:
         )
 
 
-def _complete(
-    body: Body, metadata: dict[str, Any], tags: list[str], put: Put, facts: Facts, filename: str
-) -> list[str]:
+def _complete(body: Body, metadata: dict[str, Any], tags: list[str], file: StoredFile) -> list[str]:
     """Fill in what the file says; return the tags. The caller is right about words, the file about technical facts."""
-    for name, most in _FROM_FILE.items():
-        if not body.get(name) and (value := getattr(facts, name)):
-            body[name] = value[:most] if isinstance(value, str) else value
-    if not body.get("creator"):
-        body["creator"] = [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]
+    put, facts = file.put, file.facts
+    for name, value in _words(facts).items():
+        if not body.get(name):
+            body[name] = value
     for name, value in facts.metadata.items():
         if name in _TECHNICAL or name not in metadata:
             metadata[name] = value
-    if "seed" in metadata:
-        metadata["seed"] = stored_seed(metadata["seed"])
+    _storable(metadata)
     metadata["file_size"] = put.size
     body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
     body.setdefault("type", facts.type)
-    body.setdefault("filename", filename)
+    body.setdefault("filename", file.filename)
     body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16] if "." in body["filename"] else facts.ext
-    # A file is no admin: a leading star in its keywords is no admin tag.
-    if "captured_at" in body:
-        body["captured_at"] = normal_time(body["captured_at"])
-    own = [tag.lstrip("*")[:_NAME_LENGTH] for tag in facts.tags]
-    return list(dict.fromkeys([*tags, *filter(None, own)]))[:_NAMES]
+    return list(dict.fromkeys([*tags, *_keywords(facts)]))[:_NAMES]
+
+
+def _words(facts: Facts) -> dict[str, Any]:
+    """Return the fields that a file fills in, as records hold them; what it does not say is absent."""
+    found: dict[str, Any] = {}
+    for name, most in _FROM_FILE.items():
+        if value := getattr(facts, name):
+            found[name] = value[:most] if isinstance(value, str) else value
+    if "captured_at" in found:
+        found["captured_at"] = normal_time(found["captured_at"])
+    if creator := [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]:
+        found["creator"] = creator
+    return found
+
+
+def _keywords(facts: Facts) -> list[str]:
+    """Return a file's keywords as tags. A file is no admin: a leading star in them makes no admin tag."""
+    return [tag for tag in (tag.lstrip("*")[:_NAME_LENGTH] for tag in facts.tags) if tag]
+
+
+def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Make a file's metadata what every store holds, in place."""
+    if "seed" in metadata:
+        metadata["seed"] = stored_seed(metadata["seed"])
+    return metadata
 
 
 def _title(body: Mapping[str, Any]) -> str:

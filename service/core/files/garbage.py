@@ -9,24 +9,40 @@ store decides which of the two comes first, and the file that is put is of after
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
 
-from service.core.shared.operations import Operations
+from service.core.operations.context import OperationContext
+from service.core.operations.operations import Operations
+from service.core.operations.registry import OperationType, Parameters, Result
 from service.errors import Conflict, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.files import Files, original_key, space_of
-from service.ports.jobs import Progress
-from service.ports.store import Change, Condition, In, Record, Store
+from service.ports.store import Change, Condition, In, Store, each_record
 from service.times import timestamp
 
-OPERATION = "files.collect"
 GRACE = 3600.0
 """Seconds that a file without a record is kept: an upload of the same content may be under way."""
 
 _PATIENCE = 30.0  # seconds that an upload waits for the end of a delete
 _LOOK = 0.05  # seconds between two looks whether it has ended
+
+
+class Collect(Parameters):
+    """The file to look at, by its hash."""
+
+    sha256: str
+
+
+class Collected(Result):
+    """What became of the file, and why."""
+
+    deleted: bool
+    reason: str
+
+
+COLLECT = OperationType("files.collect", Collect, Collected, concurrency=1, keep_seconds=86_400)
+"""Files that no asset needs are few, and nobody waits for their end: one at once keeps nothing else waiting."""
 
 
 class Garbage:
@@ -40,24 +56,24 @@ class Garbage:
 
     async def collect_later(self, org_id: str, sha256: str) -> None:
         """Have the file looked at after the grace."""
-        await self._operations.submit(OPERATION, org_id, {"sha256": sha256}, delay=GRACE)
+        await self._operations.submit(COLLECT, org_id, Collect(sha256=sha256), delay=GRACE)
 
-    async def run(self, operation: Record, progress: Progress) -> Mapping[str, Any]:
-        """Delete the operation's file if nothing needs it; a handler of the jobs port. Returns {deleted, reason}."""
-        org_id, sha256 = operation.body["org_id"], operation.body["params"]["sha256"]
-        await progress(0, 1)
+    async def run(self, context: OperationContext[Collect]) -> Collected:
+        """Delete the operation's file if nothing needs it."""
+        org_id, sha256 = context.org_id, context.parameters.sha256
+        await context.report(0, 1)
         for kind in ("asset", "backup"):
             if await self._store.count(kind, {"org_id": org_id, "sha256": sha256}):
-                return {"deleted": False, "reason": f"a record of kind {kind} needs it"}
+                return Collected(deleted=False, reason=f"a record of kind {kind} needs it")
         key = original_key(space_of(org_id), sha256)
         try:
             stat = await self._files.stat(key)
         except NotFound:
-            return {"deleted": False, "reason": "it is gone already"}
+            return Collected(deleted=False, reason="it is gone already")
         if self._clock.now().timestamp() - stat.modified < GRACE / 2:
             await self.collect_later(org_id, sha256)
-            return {"deleted": False, "reason": "it was stored again; looked at later"}
-        return {"deleted": await self._files.delete(key), "reason": "nothing needs it"}
+            return Collected(deleted=False, reason="it was stored again; looked at later")
+        return Collected(deleted=await self._files.delete(key), reason="nothing needs it")
 
 
 async def spare(store: Store, clock: Clock, org_id: str, hashes: Collection[str]) -> None:
@@ -77,21 +93,17 @@ async def _is_spared(store: Store, clock: Clock, org_id: str, hashes: Collection
     where: dict[str, Condition] = {
         "org_id": org_id,
         "params.sha256": In(sorted(hashes)),
-        "type": OPERATION,
+        "type": COLLECT.name,
         "status": In(["queued", "running"]),
     }
     now, spared = clock.now(), True
-    after: str | None = None
-    while True:
-        page = await store.find("operation", where, limit=1000, after=after)
-        for operation in page.records:
-            if operation.body["status"] == "running":
+    async for operation in each_record(store, "operation", where):
+        if operation.body["status"] == "running":
+            spared = False
+        elif (operation.body["run_after"] or "") < timestamp(now + timedelta(seconds=GRACE / 2)):
+            later = Change(set={"run_after": timestamp(now + timedelta(seconds=GRACE))})
+            try:
+                await store.update("operation", operation.key, later, expected_rev=operation.rev)
+            except (Conflict, NotFound):  # it begins just now
                 spared = False
-            elif (operation.body["run_after"] or "") < timestamp(now + timedelta(seconds=GRACE / 2)):
-                later = Change(set={"run_after": timestamp(now + timedelta(seconds=GRACE))})
-                try:
-                    await store.update("operation", operation.key, later, expected_rev=operation.rev)
-                except (Conflict, NotFound):  # it begins just now
-                    spared = False
-        if (after := page.after) is None:
-            return spared
+    return spared

@@ -16,8 +16,8 @@ from service.ports.ingest import MetadataExtractor
 SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
 """Picture renditions and the length of their longer side, in pixels; never larger than the original."""
 
-_ENCODINGS = (("image/jpeg", "jpg"), ("image/webp", "webp"))
-"""What pictures are encoded as: JPEG where nothing is transparent, else WebP."""
+_ENCODINGS = {"image/jpeg": "jpg", "image/webp": "webp"}
+"""What pictures are encoded as, and the ends of their names: JPEG where nothing is transparent, else WebP."""
 
 LINK_SECONDS = 900
 """How long a link to the files' engine is good: whoever holds it needs no key, and it cannot be taken back."""
@@ -38,6 +38,14 @@ class Rendition:
     mime_type: str
     etag: str
     filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture that is stored."""
+
+    stat: Stat
+    mime_type: str
 
 
 def available(body: Mapping[str, Any]) -> list[str]:
@@ -75,14 +83,13 @@ class Renditions:
             stored = await self._stored(original, name)
         if stored is None:
             raise NotFound("rendition", name)
-        stat, (mime_type, ext) = stored
-        stem = filename.rsplit(".", 1)[0]
-        return Rendition(stat.key, stat.size, mime_type, f"{sha256[:32]}-{name}", f"{stem}-{name}.{ext}")
+        named = f"{filename.rsplit('.', 1)[0]}-{name}.{_ENCODINGS[stored.mime_type]}"
+        return Rendition(stored.stat.key, stored.stat.size, stored.mime_type, f"{sha256[:32]}-{name}", named)
 
-    async def _stored(self, original: str, name: str) -> tuple[Stat, tuple[str, str]] | None:
-        for mime_type, ext in _ENCODINGS:
+    async def _stored(self, original: str, name: str) -> _Picture | None:
+        for mime_type, ext in _ENCODINGS.items():
             try:
-                return await self._files.stat(_key(original, name, ext)), (mime_type, ext)
+                return _Picture(await self._files.stat(_key(original, name, ext)), mime_type)
             except NotFound:
                 continue
         return None
@@ -125,7 +132,7 @@ class Renditions:
         form = (body.get("metadata") or {}).get("format") or ""
         async with self._files.local_path(original) as path:
             picture = await self._extractor.thumbnail(Path(path), body.get("filename") or "", form, SIZES[name])
-        await self._files.put_derived(_key(original, name, dict(_ENCODINGS)[picture.mime_type]), picture.content)
+        await self._files.put_derived(_key(original, name, _ENCODINGS[picture.mime_type]), picture.content)
 
 
 def _key(original: str, name: str, ext: str) -> str:

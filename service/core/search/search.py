@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mappings.index import RESULT_WINDOW
+from mappings.index import MAX_PAGE, RESULT_WINDOW
 from query import cursors
 from query.compile import compile_search, read_facets
 from query.completion import FieldCompletion, Name, Value, ValueCompletion, completion
@@ -16,13 +16,16 @@ from query.dsl.highlights import read_highlights
 from query.errors import QueryError, QueryProblem
 from query.explain import Explanation, explain
 from query.spelling import read_spelling
-from query.types import Caller, CompiledSearch, SearchRequest
+from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import PitGone, Rejected, SearchEngine
 
 log = logging.getLogger(__name__)
+
+WALK = 1000
+"""Ids on a page of a walk over everything that matches."""
 
 FEW = 3
 """A search that finds fewer records than this is worth another spelling."""
@@ -54,6 +57,14 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """The engine's answer, and the cursor of the page behind it (None without a cursor or at the end)."""
+
+    body: Mapping[str, Any]
+    following: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Completions:
     """What can stand at a place of a text: where that is, and the proposals."""
 
@@ -79,16 +90,33 @@ class Searches:
         if cursor is not None:
             request = replace(request, cursor=cursors.decode(cursor, self._key))
         compiled = self._compile(who, request)
-        answer, following = await self._page(compiled)
+        page = await self._page(compiled)
+        answer = page.body
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
         return SearchResult(
             hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
             total=total,
             facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
             warnings=compiled.warnings,
-            next_cursor=following,
+            next_cursor=page.following,
             suggestion=await self._spelling(who, request, compiled, total) if total < FEW else None,
         )
+
+    async def walk(self, who: Principal, request: SearchRequest) -> AsyncIterator[list[str]]:
+        """Yield the ids of all assets that match as of now, :data:`WALK` at a time, whatever is written meanwhile.
+
+        Which page, in which order and what comes with it does not matter. Raises as :meth:`run` does; an engine that
+        lost its place in between (it was started anew, its index was deleted) is a QueryError about the cursor.
+        """
+        request = replace(
+            request, sort="created_at", limit=MAX_PAGE, offset=0, facets=(), highlight=False, suggest=False
+        )
+        place: Cursor | None = Cursor()
+        while place is not None:
+            compiled = self._compile(who, replace(request, cursor=place))
+            answer = await self._page(replace(compiled, body={**compiled.body, "size": WALK, "_source": ["asset_id"]}))
+            yield [hit["_source"]["asset_id"] for hit in answer.body["hits"]["hits"]]
+            place = None if answer.following is None else cursors.decode(answer.following, self._key)
 
     def check(self, who: Principal, request: SearchRequest) -> None:
         """Raise QueryError unless the request compiles for this caller with today's fields."""
@@ -129,10 +157,9 @@ class Searches:
     def _compile(self, who: Principal, request: SearchRequest) -> CompiledSearch:
         return compile_search(request, _caller(who), self._clock.now())
 
-    async def _page(self, compiled: CompiledSearch) -> tuple[dict[str, Any], str | None]:
-        """Return the engine's answer, and the cursor of the page behind it (None without a cursor or at the end)."""
+    async def _page(self, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return await self._ask(compiled.body), None
+            return _Answer(await self._ask(compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
@@ -147,10 +174,10 @@ class Searches:
         hits = answer["hits"]["hits"]
         if len(hits) < asked:
             await self._close(answer.get("pit_id", pit["id"]))
-            return answer, None
+            return _Answer(answer)
         page = {**answer, "hits": {**answer["hits"], "hits": hits[:size]}}
         following = cursors.next_cursor(compiled, page)
-        return page, None if following is None else cursors.encode(following, self._key)
+        return _Answer(page, None if following is None else cursors.encode(following, self._key))
 
     async def _close(self, pit: str) -> None:
         """Let go of a PIT at once; one that the engine does not close now expires by itself."""

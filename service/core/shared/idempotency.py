@@ -20,11 +20,12 @@ import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from query.errors import QueryError
-from service.core.access.keys import Principal
+from service.core.shared.repository import B, Repository
 from service.errors import (
     AlreadyExists,
     IdempotencyKeyReused,
@@ -34,12 +35,26 @@ from service.errors import (
     Unavailable,
 )
 from service.ports.replies import LEASE, Claim, InProgress, KeyReused, Replies, StoredReply
-from service.ports.store import Record, Store
+from service.ports.store import Record
 
 _NAMESPACE = uuid.UUID("6d0f3f4e-8a0c-5c1e-9d57-3b1f2c7a94e1")
 _REFUSED = (InvalidInput, QueryError, NotAllowed)
 """Errors that say that the request is wrong: nothing was done for it, and it will never be."""
 _log = structlog.get_logger("assetry.idempotency")
+
+
+class Owner(Protocol):
+    """Whose key it is: a user of an organization."""
+
+    @property
+    def org_id(self) -> str:
+        """The organization."""
+        ...
+
+    @property
+    def user_id(self) -> str:
+        """The user."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,7 @@ class Idempotency:
         self._replies = replies
         self._lease = lease
 
-    async def once(self, who: Principal, key: str, fingerprint: str, work: Work) -> Answer:
+    async def once(self, who: Owner, key: str, fingerprint: str, work: Work) -> Answer:
         """Do the work, or give the answer of an earlier time.
 
         ``fingerprint`` is a hash of all that the request asks for. A key belongs to a user of an organization. Raises
@@ -129,24 +144,20 @@ class Idempotency:
             _log.warning("a key could not be released; retries wait for its lease", engine=error.engine)
 
 
-async def make_once(store: Store, kind: str, attempt: Attempt, make: Callable[[], Awaitable[Record]]) -> Record:
+async def make_once(records: Repository[B], attempt: Attempt, make: Callable[[], Awaitable[Record[B]]]) -> Record[B]:
     """Make a record with the attempt's ``guid``, or return the one that an earlier attempt made.
 
     The kind has a unique index ``guid``: it decides between attempts at the same time, and about unknown writes.
     """
-    if attempt.repeated and (record := await _made(store, kind, attempt)):
+    made = {"guid": attempt.guid}
+    if attempt.repeated and (record := await records.first(made)):
         return record
     try:
         return await make()
     except AlreadyExists as error:
         if error.index != "guid":
             raise
-        if record := await _made(store, kind, attempt):
+        if record := await records.first(made):
             return record
     # Its writer is not done yet, or it was deleted at this very moment: the next attempt will know.
-    raise Unavailable("store", f"the {kind} is there and does not show", retry_after=1)
-
-
-async def _made(store: Store, kind: str, attempt: Attempt) -> Record | None:
-    page = await store.find(kind, {"guid": attempt.guid}, limit=1)
-    return page.records[0] if page.records else None
+    raise Unavailable("store", f"the {records.kind} is there and does not show", retry_after=1)

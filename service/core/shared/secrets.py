@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from service.errors import AlreadyExists, NotFound
-from service.ports.store import Store
+from service.ports.store import Change, Record, Store, compare_and_set
 
 KIND, KEY = "secret", "signing"
 _BYTES = 48
@@ -16,11 +15,10 @@ async def shared_secret(store: Store) -> str:
 
     Whoever can read the store can sign: it is as well kept as the assets and the hashes of keys beside it.
     """
-    try:
-        record = await store.get(KIND, KEY)
-    except NotFound:
-        try:
-            record = await store.insert(KIND, KEY, {"value": secrets.token_urlsafe(_BYTES)})
-        except AlreadyExists:  # another process was faster: its secret is everybody's
-            record = await store.get(KIND, KEY)
+
+    def make(held: Record | None) -> Change | None:
+        return Change(set={"value": secrets.token_urlsafe(_BYTES)}) if held is None else None
+
+    record = await compare_and_set(store, KIND, KEY, make)
+    assert record is not None  # it was there, or it was made
     return str(record.body["value"])

@@ -14,7 +14,7 @@ from service.core.access.keys import Principal
 from service.core.assets.assets import Assets, Upload
 from service.core.files.garbage import Garbage
 from service.errors import IngestError
-from service.model import AssetCreate
+from service.model import AssetBody, AssetCreate
 from service.ports.clock import SystemClock
 from service.ports.store import Record
 
@@ -62,13 +62,14 @@ class Picture:
 
 @dataclass
 class Reader:
-    """Says of every file what it was told to say; a file that starts with "bad" cannot be read."""
+    """Says of every file what it was told to say; a file that starts with what is ``bad`` cannot be read."""
 
     facts: Facts = field(default_factory=Facts)
+    bad: tuple[bytes, ...] = (b"bad",)
     made: int = 0
 
     async def extract(self, path: Path, filename: str) -> Facts:
-        if path.read_bytes().startswith(b"bad"):
+        if path.read_bytes().startswith(self.bad):
             raise IngestError("It is bad.", reason="malformed", filename=filename)
         return self.facts
 
@@ -88,7 +89,9 @@ class Shelf:
     garbage: Garbage
     jobs: InprocessJobs
 
-    async def create(self, who: Principal, given: AssetCreate, content: bytes, filename: str = "note.txt") -> Record:
+    async def create(
+        self, who: Principal, given: AssetCreate, content: bytes, filename: str = "note.txt"
+    ) -> Record[AssetBody]:
         """Create an asset from a file that comes in."""
         async with self.assets.receive() as incoming:
             await incoming.write(content)

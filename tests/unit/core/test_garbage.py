@@ -13,21 +13,23 @@ from service.core.access.keys import SCOPES, Principal
 from service.core.assets.assets import check_id
 from service.core.assets.backups import Backups
 from service.core.files import garbage
-from service.core.files.garbage import GRACE
+from service.core.files.garbage import GRACE, Collect
 from service.core.files.renditions import Renditions
+from service.core.operations.context import OperationContext
 from service.errors import AssetryError, InvalidInput, NotFound, Unavailable
 from service.model import AssetCreate
 from service.ports.files import original_key
 from service.ports.store import Body, Change, Record
 from service.times import timestamp
+from tests.support.operations import ReportedProgress
 from tests.unit.core.fakes import Clock, Shelf
 
 
 async def _run(shelf: Shelf, operation: Record) -> dict[str, object]:
-    async def progress(_completed: int, _total: int) -> None:
-        return
-
-    return dict(await shelf.garbage.run(operation, progress))
+    context = OperationContext(
+        shelf.store, operation, ReportedProgress(), Collect.model_validate(operation.body["params"])
+    )
+    return (await shelf.garbage.run(context)).model_dump()
 
 
 async def _key(shelf: Shelf, asset_id: str) -> str:
@@ -188,8 +190,8 @@ async def test_a_file_is_looked_at_also_when_the_store_goes_away_in_the_delete(
     asset = await shelf.create(who, AssetCreate(), b"words")
     remove = shelf.store.remove
 
-    async def lost(kind: str, key: str, *, expected_rev: int | None = None) -> Record:
-        await remove(kind, key, expected_rev=expected_rev)
+    async def lost(kind: str, key: str, *, expected_rev: int | None = None, by: Body | None = None) -> Record:
+        await remove(kind, key, expected_rev=expected_rev, by=by)
         raise Unavailable("store", "no answer")
 
     monkeypatch.setattr(shelf.store, "remove", lost)

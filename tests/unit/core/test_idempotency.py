@@ -9,6 +9,7 @@ import pytest
 from query.errors import QueryError, QueryProblem
 from service.core.access.keys import Principal
 from service.core.shared.idempotency import Answer, Attempt, Idempotency, make_once
+from service.core.shared.repository import Repository
 from service.errors import (
     AlreadyExists,
     IdempotencyKeyReused,
@@ -18,7 +19,7 @@ from service.errors import (
     Unavailable,
 )
 from service.ports.replies import LEASE, Claim, InProgress, KeyReused, StoredReply
-from service.ports.store import Record
+from service.ports.store import Body, Record
 from tests.support.waiting import until
 from tests.unit.core.fakes import Shelf
 
@@ -188,10 +189,10 @@ async def test_a_record_is_made_once(shelf: Shelf) -> None:
         made.append(len(made))
         return await shelf.store.insert("asset", f"asset_{len(made)}", {"guid": attempt.guid})
 
-    first = await make_once(shelf.store, "asset", attempt, make)
-    assert await make_once(shelf.store, "asset", Attempt(attempt.guid, repeated=True), make) == first
+    first = await make_once(Repository[Body](shelf.store, "asset"), attempt, make)
+    assert await make_once(Repository[Body](shelf.store, "asset"), Attempt(attempt.guid, repeated=True), make) == first
     assert len(made) == 1, "a repeated attempt looks first"
-    assert await make_once(shelf.store, "asset", attempt, make) == first
+    assert await make_once(Repository[Body](shelf.store, "asset"), attempt, make) == first
     assert len(made) == 2, "one that knows of no other is told by the unique index"
 
 
@@ -200,7 +201,7 @@ async def test_a_record_that_does_not_show_yet(shelf: Shelf) -> None:
         raise AlreadyExists("asset", "guid", "x")
 
     with pytest.raises(Unavailable):
-        await make_once(shelf.store, "asset", Attempt("x"), taken)
+        await make_once(Repository[Body](shelf.store, "asset"), Attempt("x"), taken)
 
 
 async def test_another_key_that_is_taken_is_an_error(shelf: Shelf) -> None:
@@ -208,4 +209,4 @@ async def test_another_key_that_is_taken_is_an_error(shelf: Shelf) -> None:
         raise AlreadyExists("asset", "sid", "x")
 
     with pytest.raises(AlreadyExists):
-        await make_once(shelf.store, "asset", Attempt("x"), taken)
+        await make_once(Repository[Body](shelf.store, "asset"), Attempt("x"), taken)

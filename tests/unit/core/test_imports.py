@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.core.access.keys import Principal
-from service.core.files.imports import CHUNK, ImportOutcome, Imports, Source
+from service.core.assets.imports import CHUNK, ImportOutcome, Imports, Source
 from service.errors import NotAllowed
 from tests.unit.core.fakes import Clock, Facts, Shelf
 

@@ -12,7 +12,7 @@ from service.demo.files import save_pdf
 from service.errors import IngestError
 from service.ingest.limits import IngestLimits
 from service.ingest.renditions import RENDERED, Rendition, thumbnail
-from tests.unit.ingest import builders
+from tests.support import media_files as builders
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from service.ingest.sniff import HEAD, encoding_of, sniff
-from tests.unit.ingest import builders
+from tests.support import media_files as builders
 
 
 def wav() -> bytes:

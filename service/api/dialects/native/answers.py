@@ -11,11 +11,17 @@ from pydantic import ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
+from service.core.events.records import EVENT_TYPES, RESYNC
+from service.core.operations.operations import OPERATION_STATUSES
 from service.model import ASSET_TYPES, STATUSES, Cost, CustomValue, Focus, Gps, Metadata, Person, UsageStats
+
+OPERATION_ID = r"^[a-z][a-z0-9_]*_[A-Za-z0-9]+$"
+"""Ids of operations: the type, then letters and digits."""
 
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="UTC.")]
 AssetId = Annotated[str, Field(pattern=r"^asset_[1-9][0-9]{0,15}$")]
 SearchId = Annotated[str, Field(pattern=r"^search_[A-Za-z0-9]+$")]
+OperationId = Annotated[str, Field(pattern=OPERATION_ID)]
 Link = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 Rev = Annotated[int, Field(ge=1, description="Rises by one with every write; `ETag` has it, for `If-Match`.")]
 Total = Annotated[int, Field(ge=0, description="How many there are in all.")]
@@ -248,3 +254,114 @@ class DeletedSearch(TypedDict):
 
     id: SearchId
     is_deleted: Literal[True]
+
+
+_SEED_OPERATION: JsonDict = {
+    "operation_id": "reprocess_Ab3dEf6hIj9k",
+    "type": "reprocess",
+    "status": "completed",
+    "progress": {"completed": 25, "total": 25, "percentage": 100, "succeeded": 20, "skipped": 4, "failed": 1},
+    "result": {"total": 25, "succeeded": 20, "skipped": 4, "failed": 1},
+    "created_at": "2024-01-15T10:30:00Z",
+    "completed_at": "2024-01-15T10:32:00Z",
+    "started_at": "2024-01-15T10:30:01Z",
+    "expires_at": "2024-01-22T10:32:00Z",
+    "error": None,
+    "user_id": "user_789",
+}
+"""The operation of seed 000's shape, with what Assetry knows besides."""
+
+
+class OperationProgress(TypedDict):
+    """How far an operation is."""
+
+    completed: Annotated[int, Field(ge=0, description="Items done, whatever became of them.")]
+    total: Annotated[int, Field(ge=0, description="Items in all, as far as it is known.")]
+    percentage: Annotated[int, Field(ge=0, le=100)]
+    succeeded: Annotated[int, Field(ge=0)]
+    skipped: Annotated[int, Field(ge=0, description="Items with which nothing was to be done.")]
+    failed: Annotated[int, Field(ge=0)]
+
+
+class OperationError(TypedDict):
+    """Why the last run of an operation failed."""
+
+    type: str
+    message: str
+
+
+@with_config(ConfigDict(json_schema_extra={"examples": [_SEED_OPERATION]}))
+class Operation(TypedDict):
+    """Long work: how far it is, and when it is completed, its result."""
+
+    operation_id: OperationId
+    type: str
+    status: Literal[OPERATION_STATUSES]  # type: ignore[valid-type]
+    progress: OperationProgress
+    result: Annotated[dict[str, Any] | None, Field(description="Null until it is completed; its shape is the type's.")]
+    created_at: Timestamp
+    completed_at: Annotated[Timestamp | None, Field(description="When it was completed, failed or was cancelled.")]
+    started_at: Annotated[Timestamp | None, Field(description="When its last run began.")]
+    expires_at: Annotated[
+        Timestamp | None, Field(description="When it is removed with its result and items; null before its end.")
+    ]
+    error: Annotated[OperationError | None, Field(description="It is tried again while the status is `queued`.")]
+    user_id: str
+
+
+class Operations(TypedDict):
+    """A page of operations."""
+
+    operations: list[Operation]
+    total_count: Total
+    limit: int
+    next_cursor: NotRequired[NextCursor]
+
+
+class OperationItem(TypedDict):
+    """What became of an item."""
+
+    id: Annotated[str, Field(description="Id of the asset.")]
+    status: Literal["succeeded", "skipped", "failed"]
+    reason: Annotated[str | None, Field(description="A word for programs; null for what succeeded.")]
+    message: Annotated[str | None, Field(description="A sentence for people; null for what succeeded.")]
+
+
+class OperationItems(TypedDict):
+    """A page of items; it may be shorter than `limit` before the last one."""
+
+    items: list[OperationItem]
+    limit: int
+    next_cursor: NotRequired[NextCursor]
+
+
+class ReprocessCount(TypedDict):
+    """What a dry run answers."""
+
+    dry_run: Literal[True]
+    total: Annotated[int, Field(ge=0, description="How many assets would be read again.")]
+
+
+class EventActor(TypedDict):
+    """Who wrote a record: the user, null for the service itself."""
+
+    user_id: str | None
+    key_id: NotRequired[Annotated[str | None, Field(description="For admins only.")]]
+    call_id: NotRequired[Annotated[str | None, Field(description="`X-Request-Id` of the call. For admins only.")]]
+
+
+class RecordEvent(TypedDict):
+    """What happened to a record. A `resync` has `type` and `reason` alone: read again what you hold."""
+
+    id: NotRequired[Annotated[str, Field(description="The same whenever the same event comes again.")]]
+    type: Literal[(*EVENT_TYPES, RESYNC)]  # type: ignore[valid-type]
+    kind: NotRequired[Annotated[str, Field(description="`asset`.")]]
+    key: NotRequired[Annotated[str, Field(description="The record's id.")]]
+    rev: NotRequired[Rev]
+    at: NotRequired[Timestamp]
+    actor: NotRequired[Annotated[EventActor | None, Field(description="Null where it is not known.")]]
+    changed: NotRequired[
+        Annotated[list[str] | None, Field(description="Fields that the last write changed; null: not known.")]
+    ]
+    trashed: NotRequired[Annotated[bool, Field(description="Whether it is in the trash.")]]
+    reason: NotRequired[Annotated[str, Field(description="Why events may be missing, in a `resync`.")]]

@@ -10,8 +10,9 @@ from service.api.dialects.native.views import ALL, Include, ViewContext, asset, 
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import expected_rev, record_tag
 from service.api.kernel.inputs import NoParams
+from service.core.events.usage import Use
 from service.model import AssetCreate, AssetPatch
-from service.ports.store import Record
+from service.ports.store import AnyRecord
 
 
 def view_context_of(call: Call[Any, Any]) -> ViewContext:
@@ -19,7 +20,7 @@ def view_context_of(call: Call[Any, Any]) -> ViewContext:
     return ViewContext(call.who, call.context.links, call.base)
 
 
-def _reply(call: Call[Any, Any], record: Record, status: int = 200, include: Include = ALL, **headers: str) -> Reply:
+def _reply(call: Call[Any, Any], record: AnyRecord, status: int = 200, include: Include = ALL, **headers: str) -> Reply:
     # The links in the answer change with their window, so the entity tag does too.
     etag = record_tag(record.rev, call.context.links.window)
     return Reply(asset(body_of(record), view_context_of(call), include), status, {"ETag": etag, **headers})
@@ -39,6 +40,8 @@ async def create(call: Call[NoParams, AssetCreate]) -> Reply:
 async def read(call: Call[ReadAsset, None]) -> Reply:
     """Return an asset, with or without its metadata, statistics and URLs."""
     record = await call.context.assets.get(call.who, call.path["asset_id"])
+    if call.request.method == "GET":
+        call.context.usage.record(Use.VIEW, call.who.org_id, call.who.user_id, asset_id=record.key)
     params = call.params
     include = Include(params.include_metadata, params.include_stats, params.include_urls)
     return _reply(call, record, include=include)
@@ -47,7 +50,10 @@ async def read(call: Call[ReadAsset, None]) -> Reply:
 async def update(call: Call[NoParams, AssetPatch]) -> Reply:
     """Change the fields that the body names; ``If-Match`` makes sure that nobody else did meanwhile."""
     rev = await _expected_rev(call)
-    return _reply(call, await call.context.assets.change(call.who, call.path["asset_id"], call.body, expected_rev=rev))
+    record = await call.context.assets.change(call.who, call.path["asset_id"], call.body, expected_rev=rev)
+    if call.body.is_favorite:
+        call.context.usage.record(Use.FAVORITE, call.who.org_id, call.who.user_id, asset_id=record.key)
+    return _reply(call, record)
 
 
 async def delete(call: Call[DeleteAsset, None]) -> Reply:

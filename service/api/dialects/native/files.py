@@ -7,7 +7,8 @@ from starlette.responses import Response
 from service.api.dialects.native.params import ReadFile
 from service.api.kernel.authentication import LINK_HOLDER
 from service.api.kernel.call import Call
-from service.api.kernel.file_response import answer_file
+from service.api.kernel.file_response import answer_file, is_first_fetch
+from service.core.events.usage import Use
 
 
 async def read(call: Call[ReadFile, None]) -> Response:
@@ -16,4 +17,8 @@ async def read(call: Call[ReadFile, None]) -> Response:
     record = await (assets.get_any(asset_id) if call.who is LINK_HOLDER else assets.get(call.who, asset_id))
     rendition = await call.context.renditions.find(record.body, call.path["rendition"])
     attachment = call.params.download is not None
-    return await answer_file(call.request, call.context.renditions, rendition, attachment=attachment)
+    response = await answer_file(call.request, call.context.renditions, rendition, attachment=attachment)
+    if call.path["rendition"] == "original" and is_first_fetch(call.request, response):
+        user_id = call.who.user_id or None
+        call.context.usage.record(Use.DOWNLOAD, record.body["org_id"], user_id, asset_id=record.key)
+    return response

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from service.api.kernel.event_stream import StreamParams
 from service.api.kernel.inputs import Params
-from service.api.kernel.pagination import MAX_CURSOR
+from service.api.kernel.pagination import MAX_CURSOR, CursorParams
+from service.core.operations.operations import OPERATION_STATUSES
 from service.core.search.consistency import DEFAULT_SECONDS, MAX_SECONDS, MAX_TOKEN
 from service.model import ASSET_TYPES
 
@@ -137,6 +139,38 @@ class DeleteAsset(Params):
 
     permanent: Annotated[bool, Field(description="Delete for good instead of moving to the trash.")] = False
     backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True
+
+
+class ListOperations(CursorParams):
+    """``GET /operations``."""
+
+    status: Annotated[
+        Literal[OPERATION_STATUSES] | None,  # type: ignore[valid-type]
+        Field(description="Only operations in this state."),
+    ] = None
+    type: Annotated[str | None, Field(description="Only operations of this type.", max_length=100)] = None
+
+
+class ListOperationItems(CursorParams):
+    """``GET /operations/{operation_id}/items``."""
+
+    status: Annotated[
+        Literal["succeeded", "skipped", "failed"] | None,
+        Field(description="Only items that came out so. Of what succeeded, those that were changed are kept."),
+    ] = None
+
+
+class FollowEvents(StreamParams):
+    """``GET /events``."""
+
+    types: Annotated[
+        str,
+        Field(
+            description="Types of events by commas, such as `asset.created,asset.deleted`; unset: all that the key may "
+            "see.",
+            max_length=500,
+        ),
+    ] = ""
 
 
 class ReadFile(Params):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from service.api.dialects.native import answers, assets, explain, files, saved_searches, search, suggest
+from service.api.dialects.native import (
+    answers,
+    assets,
+    events,
+    explain,
+    files,
+    operations,
+    saved_searches,
+    search,
+    suggest,
+)
 from service.api.dialects.native.errors import ERRORS
 from service.api.dialects.native.params import (
     AdvancedSearch,
@@ -10,6 +20,9 @@ from service.api.dialects.native.params import (
     DeleteAsset,
     ExecuteSearch,
     FacetSearch,
+    FollowEvents,
+    ListOperationItems,
+    ListOperations,
     ReadAsset,
     ReadFile,
     Suggest,
@@ -17,9 +30,11 @@ from service.api.dialects.native.params import (
 from service.api.kernel.authentication import BEARER, SIGNED_LINK
 from service.api.kernel.bodies import FormBody, JsonBody
 from service.api.kernel.dialect import Dialect
+from service.api.kernel.event_stream import MEDIA_TYPE, StreamParams
 from service.api.kernel.file_response import FILE_ANSWERS, FILE_ERRORS
 from service.api.kernel.pagination import CursorParams
-from service.api.kernel.route import Route
+from service.api.kernel.route import Answer, Route
+from service.core.assets.reprocess import ReprocessRequest
 from service.core.search.saved_searches import SearchCreate, SearchPatch
 from service.model import AssetCreate, AssetPatch
 
@@ -69,6 +84,44 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/assets/search/advanced", search.advanced, _READ, {200: answers.SearchResults}, AdvancedSearch),
     Route("GET", "/assets/search/facets", search.facets, _READ, {200: answers.SearchResults}, FacetSearch),
     Route("POST", "/assets", assets.create, _WRITE, {201: answers.Asset}, body=_NEW_ASSET, changes=True),
+    Route(
+        "POST",
+        "/assets/reprocess",
+        operations.reprocess,
+        _WRITE,
+        {
+            200: Answer(answers.ReprocessCount, "With `dry_run`: how many assets it would be."),
+            202: Answer(answers.Operation, "The operation, which goes on.", headers=("Location",)),
+        },
+        body=ReprocessRequest,
+        changes=True,
+    ),
+    Route("GET", "/operations", operations.listing, _READ, {200: answers.Operations}, ListOperations),
+    Route("GET", "/operations/{operation_id}", operations.read, _READ, {200: answers.Operation}),
+    Route(
+        "POST",
+        "/operations/{operation_id}/cancel",
+        operations.cancel,
+        _WRITE,
+        {200: answers.Operation},
+        changes=True,
+    ),
+    Route(
+        "GET",
+        "/operations/{operation_id}/items",
+        operations.items,
+        _READ,
+        {200: answers.OperationItems},
+        ListOperationItems,
+    ),
+    Route(
+        "GET",
+        "/operations/{operation_id}/events",
+        operations.events,
+        _READ,
+        {200: Answer(answers.Operation, "The operation whenever it changes, up to its end.", MEDIA_TYPE)},
+        StreamParams,
+    ),
     Route("GET", "/assets/{asset_id}", assets.read, _READ, {200: answers.Asset}, ReadAsset, versioned=True),
     Route(
         "PATCH",
@@ -124,6 +177,14 @@ ROUTES: tuple[Route, ...] = (
         {200: answers.SearchResults},
         ExecuteSearch,
     ),
+    Route(
+        "GET",
+        "/events",
+        events.follow,
+        _READ,
+        {200: Answer(answers.RecordEvent, "Events as they come.", MEDIA_TYPE)},
+        FollowEvents,
+    ),
 )
 
 NATIVE = Dialect(
@@ -137,6 +198,7 @@ NATIVE = Dialect(
     errors=ERRORS,
     path_parameters={
         "asset_id": ("Id of an asset.", {"type": "string", "pattern": "^asset_[1-9][0-9]{0,15}$"}),
+        "operation_id": ("Id of an operation.", {"type": "string", "pattern": answers.OPERATION_ID}),
         "search_id": ("Id of a saved search.", {"type": "string", "pattern": "^search_[A-Za-z0-9]+$"}),
     },
 )

@@ -12,11 +12,11 @@ from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import expected_rev, record_tag
 from service.api.kernel.inputs import NoParams
 from service.api.kernel.pagination import CursorParams, Page
-from service.core.search.saved_searches import SearchCreate, SearchPatch, request_of
+from service.core.search.saved_searches import SavedSearchBody, SearchCreate, SearchPatch, request_of
 from service.ports.store import Record
 
 
-def _reply(record: Record, status: int = 200, **headers: str) -> Reply:
+def _reply(record: Record[SavedSearchBody], status: int = 200, **headers: str) -> Reply:
     return Reply(saved_search(record), status, {"ETag": record_tag(record.rev), **headers})
 
 

@@ -13,6 +13,7 @@ from service.api.dialects.native.assets import view_context_of
 from service.api.dialects.native.params import AdvancedSearch, BasicSearch, FacetSearch, Paged, SearchOptions
 from service.api.dialects.native.views import asset
 from service.api.kernel.call import Call, Reply
+from service.core.events.usage import Use
 from service.core.search.filters import read_filters
 from service.core.search.search import SearchResult
 from service.errors import InvalidInput
@@ -74,6 +75,8 @@ async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool =
     if params.wait_for is not None:
         caught_up = await call.context.consistency.caught_up(params.wait_for, params.wait_timeout)
     found = await call.context.searches.run(call.who, request, cursor=params.cursor)
+    if params.offset == 0 and params.cursor in (None, "*"):  # further pages are of the same search
+        call.context.usage.record(Use.SEARCH, call.who.org_id, call.who.user_id, text=request.text, total=found.total)
     body: dict[str, Any] = {"results": _results(call, found, request)}
     if facets or request.facets:
         body["facets"] = found.facets

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from service.api.dialects.native.answers import Asset, SavedSearch, Urls
+from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch, Urls
 from service.core.access.keys import Principal
 from service.core.files.links import Links
 from service.core.files.renditions import available
-from service.ports.store import Record
+from service.core.operations.items import Item
+from service.core.search.saved_searches import SavedSearchBody
+from service.model import LIST_FIELDS
+from service.ports.store import AnyRecord, Record
 from service.times import shown
 
 
@@ -35,7 +38,7 @@ class ViewContext:
     base: str
 
 
-def body_of(record: Record) -> dict[str, Any]:
+def body_of(record: AnyRecord) -> dict[str, Any]:
     """Return a record's body with its rev and time, as :func:`asset` takes it."""
     return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
 
@@ -72,7 +75,43 @@ def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in own.items() if name not in derived} if derived else own
 
 
-def saved_search(record: Record) -> SavedSearch:
+def operation(record: AnyRecord) -> Operation:
+    """Return an operation as seed 000 has it, field by field, then what Assetry knows besides."""
+    body = record.body
+    reached: Mapping[str, int] = {"succeeded": 0, "skipped": 0, "failed": 0, **body["progress"]}
+    completed = body["status"] == "completed"
+    return {
+        "operation_id": record.key,
+        "type": body["type"],
+        "status": body["status"],
+        "progress": {
+            "completed": reached["completed"],
+            "total": reached["total"],
+            "percentage": 100 if completed else reached["percentage"],
+            "succeeded": reached["succeeded"],
+            "skipped": reached["skipped"],
+            "failed": reached["failed"],
+        },
+        "result": body.get("result"),
+        "created_at": shown(body["created_at"]),
+        "completed_at": _shown(body.get("completed_at")),
+        "started_at": _shown(body.get("started_at")),
+        "expires_at": _shown(body.get("expires_at")),
+        "error": body.get("error"),
+        "user_id": body["user_id"],
+    }
+
+
+def _shown(moment: str | None) -> str | None:
+    return None if moment is None else shown(moment)
+
+
+def operation_item(item: Item) -> OperationItem:
+    """Return an item of an operation."""
+    return {"id": item.key, "status": item.status, "reason": item.reason, "message": item.message}
+
+
+def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
     """Return a saved search as the API shows it."""
     body = record.body
     return {
@@ -105,14 +144,13 @@ def _list(name: str) -> Rule:
 
 
 _RULES: Mapping[str, Rule] = {
+    **{name: _list(name) for name in LIST_FIELDS},
     "tags": _tags,
     "metadata": lambda body, _: metadata(body),
     "urls": urls,
-    "collections": lambda body, _: body.get("collections") or [],
     "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),
     "is_deleted": lambda body, _: bool(body.get("deleted_at")),
     **{name: _moment(name) for name in ("created_at", "updated_at", "deleted_at", "captured_at", "expires_at")},
-    **{name: _list(name) for name in ("creator", "people", "colours")},
 }
 """How members are made that are not just the record's field of that name."""
 

@@ -1,0 +1,173 @@
+"""Operations that change many records, each once: what is about to be changed is written down first, with what it was.
+
+So a run that goes on after a crash knows which changes were made, counts each as what it was, and a later operation can
+undo them. What is planned is kept with the values before and after; the changed record names the operation, by which
+the two are told apart after a crash: planned and done, planned and not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from service.core.operations.context import OperationContext
+from service.core.operations.items import Item, Status, size_of
+from service.core.shared.authorship import LAST_OPERATION, signed
+from service.errors import Conflict, NotFound
+from service.ports.store import Change, Record, Store
+
+T = TypeVar("T")
+
+MARK = LAST_OPERATION
+"""The field of a changed record that names the operation that changed it last."""
+
+PAGE = 50
+"""Records in hand together: one look-up, one page of outcomes."""
+PAGE_BYTES = 2 * 2**20
+"""Bytes of a page's values before and after; a change that is longer by itself is made, and cannot be undone."""
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is to be done with a record, and why."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """A record cannot be worked on, and why."""
+
+    reason: str
+    message: str
+
+
+Work = Callable[[Record], Awaitable[Change | Skip | Fail]]
+"""Says what to do with a record as it is now. It may be asked again when another writer was faster."""
+
+GONE = Skip("deleted", "It was deleted meanwhile.")
+UNKNOWN = Fail("not_found", "There is no such record.")
+
+
+class RecordChanges:
+    """Changes the records of one kind that the operation's input names, ``concurrency`` of them at once."""
+
+    def __init__(
+        self, store: Store, kind: str, context: OperationContext[Any], work: Work, *, concurrency: int
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._context = context
+        self._work = work
+        self._slots = asyncio.Semaphore(max(1, concurrency))
+
+    async def run(self, inputs: int) -> None:
+        """Work on ``inputs`` pages of keys, from where the checkpoint {input, offset, …} says. Raises Unavailable."""
+        context = self._context
+        if (planned := await context.unfinished()) is not None:
+            await context.advance(await _all(map(self._resume, planned.items)), planned.checkpoint)
+        start = dict(context.checkpoint or {})
+        for number in range(int(start.get("input", 0)), inputs):
+            keys = await context.read_input(number)
+            offset = int(start.get("offset", 0)) if number == start.get("input", 0) else 0
+            while offset < len(keys):
+                offset = await self._page(number, offset, keys[offset : offset + PAGE])
+
+    async def _page(self, number: int, offset: int, keys: Sequence[str]) -> int:
+        """Work on some keys; return the place behind those that are done."""
+        records = await self._store.get_many(self._kind, keys, tombstones=True)
+        proposals = await _all(self._propose(key, records.get(key)) for key in keys)
+        step: list[_Proposal] = []
+        size = 0
+        for proposal in proposals:
+            if step and size + proposal.size > PAGE_BYTES:
+                await self._step(number, offset := offset + len(step), step)
+                step, size = [], 0
+            step.append(proposal)
+            size += proposal.size
+        if step:
+            await self._step(number, offset := offset + len(step), step)
+        return offset
+
+    async def _step(self, number: int, offset: int, proposals: Sequence[_Proposal]) -> None:
+        checkpoint = {**(self._context.checkpoint or {}), "input": number, "offset": offset}
+        items = [proposal.item for proposal in proposals]
+        if any(proposal.change is not None for proposal in proposals):
+            await self._context.plan(items, checkpoint)
+            items = await _all(map(self._apply, proposals))
+        await self._context.advance(items, checkpoint)
+
+    async def _propose(self, key: str, record: Record | None) -> _Proposal:
+        answer = await self._answer(record)
+        if not isinstance(answer, Change):
+            status: Status = "skipped" if isinstance(answer, Skip) else "failed"
+            return _Proposal(Item(key, status, answer.reason, answer.message))
+        assert record is not None
+        after = dict(answer.set)
+        before = {name: record.body[name] for name in (*answer.set, *answer.unset) if name in record.body}
+        size = size_of(before) + size_of(after)
+        values: dict[str, Any] = {"before": before, "after": after} if size <= PAGE_BYTES else {}
+        marked = signed(Change({**answer.set, MARK: self._context.operation_id}, answer.unset, answer.increment))
+        return _Proposal(Item(key, "succeeded", rev=record.rev, **values), marked, size if values else 0)
+
+    async def _answer(self, record: Record | None) -> Change | Skip | Fail:
+        if record is None:
+            return UNKNOWN
+        if record.tombstone:
+            return GONE if record.org_id == self._context.org_id else UNKNOWN
+        if record.org_id != self._context.org_id:
+            return UNKNOWN
+        async with self._slots:
+            return await self._work(record)
+
+    async def _apply(self, proposal: _Proposal) -> Item:
+        """Make a planned change, worked out anew where another writer was faster; return the item as it came out."""
+        for _ in range(_ATTEMPTS):
+            item = proposal.item
+            if proposal.change is None:
+                return item
+            try:
+                await self._store.update(self._kind, item.key, proposal.change, expected_rev=item.rev)
+            except (Conflict, NotFound):
+                record = await self._look(item.key)
+                if self._is_ours(record):  # the write of a run that was broken off came late
+                    return item
+                proposal = await self._propose(item.key, record)
+            else:
+                return item
+        return Item(proposal.item.key, "failed", "conflict", "Others changed it again and again meanwhile; try again.")
+
+    async def _resume(self, item: Item) -> Item:
+        """End what an earlier run planned for an item."""
+        if item.status != "succeeded":
+            return item
+        record = await self._look(item.key)
+        return item if self._is_ours(record) else await self._apply(await self._propose(item.key, record))
+
+    async def _look(self, key: str) -> Record | None:
+        return (await self._store.get_many(self._kind, [key], tombstones=True)).get(key)
+
+    def _is_ours(self, record: Record | None) -> bool:
+        """Whether this operation has changed a record."""
+        return record is not None and record.body.get(MARK) == self._context.operation_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    item: Item
+    change: Change | None = None
+    size: int = 0
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of it at once; the first failure ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
