@@ -40,7 +40,7 @@ class Registry:
         for field in self.walk():
             for name in (field.name, *field.aliases):
                 if self._by_name.setdefault(name, field) is not field:
-                    raise ValueError(f"the name {name!r} stands for {self._by_name[name].name} and {field.name}")
+                    raise ValueError(f"the name {name!r} is used for both {self._by_name[name].name} and {field.name}")
 
     def walk(self) -> Iterator[Field]:
         """Yield every field; a nested object comes before its children."""

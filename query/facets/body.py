@@ -51,7 +51,7 @@ def _values(plan: FacetPlan) -> Dsl:
             body["time_zone"] = plan.zone
         return {"date_histogram": body}
     terms = _terms(field.keyword_path, plan.request.size, _folded(plan))
-    if plan.order != "count":  # which the engine does by itself
+    if plan.order != "count":  # the engine's default
         terms["terms"]["order"] = _ORDERS[plan.order]
     return terms
 
@@ -96,12 +96,12 @@ def fold(field: Field, text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return the pattern of a text that stands for itself, for Lucene's regular expressions as for others."""
+    """Return the regular expression that matches a text literally, valid in Lucene and elsewhere."""
     return _PUNCTUATION.sub(r"\\\g<0>", text)
 
 
 def any_case(text: str) -> str:
-    """Return the pattern of a text in whatever case."""
+    """Return the regular expression that matches a text regardless of case."""
     return "".join(_cases(sign) for sign in text)
 
 

@@ -27,7 +27,7 @@ EXIT_CODES: dict[int, str] = {
 INDEX_EXIT_CODES: dict[int, str] = {
     OK: "success, no differences",
     PROBLEMS: "differences were found (even if repaired), the swap was refused, dead letters remain, or not ready",
-    FAILED: "could not run: an engine is down, there is no index, another process is doing it, or invalid usage",
+    FAILED: "could not run: an engine is down, there is no index, another process already runs it, or invalid usage",
     SETTINGS: EXIT_CODES[SETTINGS],
     INTERRUPTED: "interrupted; progress is kept, and running the command again resumes it",
 }

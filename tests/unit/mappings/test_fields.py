@@ -80,7 +80,7 @@ def test_every_leaf_of_metadata_answers_to_its_own_name() -> None:
 def test_two_fields_can_not_share_a_name() -> None:
     one = Field("one", FieldType.TEXT, "", "", aliases=("x",))
     two = Field("two", FieldType.TEXT, "", "", aliases=("x",))
-    with pytest.raises(ValueError, match="stands for one and two"):
+    with pytest.raises(ValueError, match="used for both one and two"):
         Registry([one, two])
 
 
