@@ -225,7 +225,7 @@ def test_the_secrets_are_random_private_and_never_overwritten(env: Path, tmp_pat
     before = other.read_text()
     again = subprocess.run(command, check=False, capture_output=True, text=True)
     assert again.returncode == 1
-    assert "was left unchanged" in again.stderr
+    assert "was not changed" in again.stderr
     assert other.read_text() == before
 
 
