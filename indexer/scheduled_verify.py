@@ -69,7 +69,7 @@ class ScheduledVerify:
     def start(self) -> None:
         """Start, in a task of its own."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="index-patrol")
+            self._task = asyncio.create_task(self._run(), name="scheduled-verify")
 
     async def stop(self) -> None:
         """Stop; a verify in progress is started again by the next leader. Safe to call twice."""

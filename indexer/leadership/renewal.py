@@ -52,7 +52,7 @@ class LeaseRenewer:
         self._noted = {}
         self._news.clear()
         self._written = self._clock.monotonic()
-        self._task = asyncio.create_task(self._run(), name="lease-keeper")
+        self._task = asyncio.create_task(self._run(), name="lease-renewal")
         self._task.add_done_callback(self._ended)
 
     async def stop(self, *, release: bool) -> None:

@@ -45,7 +45,7 @@ async def test_drift_is_logged_and_told_by_the_status(rig: Rig, caplog: pytest.L
     await rig.engine.delete_documents(await rig.physical(), [("asset_7", 1)])
     with caplog.at_level(logging.ERROR, logger="indexer.scheduled_verify"):
         schedule(rig, follower)
-        await eventually(lambda: has_verified(rig), "the patrol went round")
+        await eventually(lambda: has_verified(rig), "the scheduled verify has run")
     assert "assetry index verify --repair" in caplog.text
     found = await last_result.load(rig.store, ALIAS)
     assert found is not None
@@ -57,7 +57,7 @@ async def test_one_that_was_run_lately_is_enough(rig: Rig) -> None:
     await rig.fill(3)
     follower = await rig.follow(OPTIONS)
     first = schedule(rig, follower)
-    await eventually(lambda: has_verified(rig), "the patrol went round")
+    await eventually(lambda: has_verified(rig), "the scheduled verify has run")
     await first.stop()
     assert not await schedule(rig, follower)._is_due()
     assert await schedule(rig, follower, hours=1e-9)._is_due()
@@ -68,7 +68,7 @@ async def test_it_goes_no_faster_than_it_may(rig: Rig) -> None:
     follower = await rig.follow(OPTIONS)
     began = SystemClock().monotonic()
     schedule(rig, follower, rate=100)
-    await eventually(lambda: has_verified(rig), "the patrol went round")
+    await eventually(lambda: has_verified(rig), "the scheduled verify has run")
     assert SystemClock().monotonic() - began >= 0.5
 
 
