@@ -14,8 +14,11 @@ import pytest_asyncio
 from starlette.types import ASGIApp
 
 from service.api.app import create_app
+from service.core.events.log import EventLog
+from service.ports.clock import SystemClock
 from tests.api.client import PREFIX, Api, error_of, running
 from tests.support.event_streams import StreamClient, connected
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,7 +28,20 @@ PER_KEY = 4
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     async with running(tmp_path_factory.mktemp("data"), streams_per_key=PER_KEY) as api:
+        await relayed(api)
         yield api
+
+
+async def relayed(api: Api) -> None:
+    """Return once the relay tells of changes: the first one of a store tells of nothing from before its start."""
+    other = await api.as_user("warm_up")
+    log = EventLog(api.service.base.store, SystemClock())
+
+    async def told() -> bool:
+        await other.create(title="Is anybody there?")
+        return await log.head() is not None
+
+    await eventually(told, "the relay tells of a change")
 
 
 @pytest.fixture
