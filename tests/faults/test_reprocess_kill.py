@@ -70,7 +70,8 @@ def progress(data: Path, operation_id: str) -> dict[str, Any]:
 def run_and_kill(data: Path, operation_id: str, moments: random.Random, step: int) -> None:
     """Let a service work until it came some way, and kill it in the middle of something."""
     with served(data) as service:
-        goal = progress(data, operation_id)["completed"] + moments.randint(0, step)
+        before = progress(data, operation_id)
+        goal = min(before["completed"] + moments.randint(0, step), before["total"])
 
         def came_so_far() -> bool:
             reached = progress(data, operation_id)
