@@ -16,14 +16,14 @@ def timestamp(moment: datetime) -> str:
 
 
 @overload
-def shown(moment: str) -> str: ...
+def api_time(moment: str) -> str: ...
 
 
 @overload
-def shown(moment: None) -> None: ...
+def api_time(moment: None) -> None: ...
 
 
-def shown(moment: str | None) -> str | None:
+def api_time(moment: str | None) -> str | None:
     """Format a record's time for the API: without a fraction of zero, ``2024-01-15T10:30:00Z``."""
     return moment.replace(".000Z", "Z") if moment else moment
 

@@ -73,7 +73,7 @@ def _split(url: str) -> SplitResult:
         ) from None
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """Return an engine's URL for logs and messages, without credentials, parameters or database."""
     scheme, separator, rest = url.partition("://")
     if scheme + separator == UNIX:

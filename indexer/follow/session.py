@@ -220,7 +220,7 @@ class Session:
             if await self._engine.identity(target.index) != target.identity:
                 raise IndexGone(target.index)
         live = self._targets[0].index
-        if [physical.index for physical in await self._context.indexes.shown()] == [live]:
+        if [physical.index for physical in await self._context.indexes.behind_alias()] == [live]:
             return
         if (await self._plans.load()).gen == self._plan.gen:  # otherwise a reindex is about to move the alias
             raise IndexGone(live)

@@ -105,7 +105,7 @@ class SessionStarter:
 
     async def _agreement(self, plan: Plan) -> Plan:
         """Return the plan that agrees with the alias."""
-        shown = await self._indexes.shown()
+        shown = await self._indexes.behind_alias()
         # A leader that was suspended here has read an old state of the alias, which it must not save.
         await self._renewer.write({})
         if len(shown) == 1 and shown[0].build is not None:

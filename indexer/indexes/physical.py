@@ -42,7 +42,7 @@ class Indexes:
         self._replicas = replicas
         self._refresh = refresh
 
-    async def shown(self) -> list[PhysicalIndex]:
+    async def behind_alias(self) -> list[PhysicalIndex]:
         """Return the indexes behind the alias, normally one. An index without a build was not created by Assetry.
 
         Also raises Unavailable when an index has the name of the alias, because another program wrote to that name and

@@ -67,7 +67,7 @@ def _without_unneeded(plan: Plan, *, unfinished: bool) -> Plan:
 async def _drop(tools: OperatorTools, plan: Plan) -> tuple[tuple[str, ...], int]:
     """Delete the abandoned indexes, except those in use again."""
     used = {physical.index for physical in (*plan.targets, plan.making) if physical is not None}
-    used |= {physical.index for physical in await tools.indexes.shown()}
+    used |= {physical.index for physical in await tools.indexes.behind_alias()}
     dropped: list[str] = []
     letters = 0
     for name in plan.abandoned:

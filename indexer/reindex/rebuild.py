@@ -179,7 +179,7 @@ class Reindex:
         """Return the plan after bringing it into agreement with the alias."""
 
         async def agreement(plan: Plan) -> Plan:
-            shown = await self._indexes.shown()
+            shown = await self._indexes.behind_alias()
             if plan.live is None or len(shown) != 1 or shown[0].build is None:
                 return plan
             return plan.settled(shown[0])

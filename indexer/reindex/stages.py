@@ -186,7 +186,7 @@ class StageActions:
         await self._tools.engine.refresh(new.index)
         if old is not None and permit is not None and await self._tools.indexes.swap(old.index, permit):
             return
-        shown = [physical.index for physical in await self._tools.indexes.shown()]
+        shown = [physical.index for physical in await self._tools.indexes.behind_alias()]
         if shown != [new.index]:
             reason = f"the alias points to {', '.join(shown) or 'no index'}, and cannot move to {new.index}: run again"
             raise ReindexRefused(ReindexResult(False, new.index, reason))

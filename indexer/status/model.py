@@ -28,7 +28,7 @@ class Role(StrEnum):
     """The role of a follower."""
 
     NONE = "none"
-    STANDBY = "stand-by"
+    STANDBY = "standby"
     LEADER = "leader"
 
 

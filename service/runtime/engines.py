@@ -32,7 +32,7 @@ from service.ports.replies import Replies
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.settings import Settings, variable
-from service.urls import shown, split_hosts
+from service.urls import redacted, split_hosts
 
 if TYPE_CHECKING:
     from service.adapters.mongo.options import MongoOptions
@@ -259,7 +259,7 @@ async def wait_for_engine(
 def display_url(settings: Settings, name: str) -> str:
     """Return an engine's URL for display, without credentials."""
     url = str(getattr(settings, name))
-    return ", ".join(split_hosts(url).urls) if name == "opensearch_url" else shown(url)
+    return ", ".join(split_hosts(url).urls) if name == "opensearch_url" else redacted(url)
 
 
 def _text(path: object) -> str | None:

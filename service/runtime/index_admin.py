@@ -133,7 +133,7 @@ class IndexAdmin:
             if target is None:
                 raise InvalidInput(f"There is no index {index!r}.", field="--index", provided=index)
             return target
-        shown = await self.tools.indexes.shown()
+        shown = await self.tools.indexes.behind_alias()
         if len(shown) != 1:
             alias = self.options.alias
             found = "no index" if not shown else f"{len(shown)} indexes"

@@ -140,7 +140,7 @@ async def _indexes(base: Base, plan: Plan) -> Json:
         try:
             admin = IndexAdmin(base, await open_engine(base, stack, writes=False))
             about = await admin.engine.ping()
-            shown = await admin.tools.indexes.shown()
+            shown = await admin.tools.indexes.behind_alias()
             rows = [await _row(admin, physical, role) for physical, role in _roles(plan, shown)]
         except (AssetryError, Rejected) as error:
             message = (

@@ -18,7 +18,7 @@ from service.adapters.s3.client import client, provider
 from service.adapters.s3.files import S3Files
 from service.adapters.s3.options import S3Options
 from service.ports.files import Files
-from service.urls import shown
+from service.urls import redacted
 
 URL = "ASSETRY_TEST_S3_URL"
 
@@ -27,7 +27,7 @@ def s3_options(place: Path) -> S3Options:
     """Return the options of a place: its bucket, and links that clients can use."""
     url = os.environ[URL]
     name = hashlib.sha256(str(place).encode()).hexdigest()[:24]
-    return S3Options(url, bucket=f"assetry-test-{name}", public_url=shown(url), scratch=place)
+    return S3Options(url, bucket=f"assetry-test-{name}", public_url=redacted(url), scratch=place)
 
 
 @asynccontextmanager

@@ -111,7 +111,7 @@ async def test_a_killed_leader_is_replaced_and_nothing_is_lost(rig: Rig) -> None
     async with process(rig) as first, process(rig) as second:
         leader, standby = (first, second) if await leads(rig, first) else (second, first)
         await leader.says("leader ready 1")
-        await standby.says("stand-by ready")
+        await standby.says("standby ready")
         writing = asyncio.create_task(write(rig, 1000, 300))
         leader.signal(signal.SIGKILL)
         await standby.says("leader ready 2")
@@ -124,14 +124,14 @@ async def test_a_frozen_leader_that_wakes_up_saves_nothing(rig: Rig) -> None:
     async with process(rig, "blind") as zombie:
         await zombie.says("leader ready 1")
         async with process(rig, "blind") as heir:
-            await heir.says("stand-by ready")
+            await heir.says("standby ready")
             zombie.signal(signal.SIGSTOP)
             await write(rig, 1000, 100)
             await heir.says("leader ready 2")
             await clean(rig)
             token = (await record(rig))["token"]
             zombie.signal(signal.SIGCONT)
-            await zombie.says("stand-by ready")
+            await zombie.says("standby ready")
             after = await record(rig)
             assert after["fence"] == 2
             assert rig.store.passed(after["token"], token)
@@ -143,7 +143,7 @@ async def test_a_leader_that_ends_in_peace_is_replaced_at_once(rig: Rig) -> None
     async with process(rig, "blind") as first:
         await first.says("leader ready 1")
         async with process(rig, "blind") as second:
-            await second.says("stand-by ready")
+            await second.says("standby ready")
             loop = asyncio.get_running_loop()
             began = loop.time()
             first.signal(signal.SIGTERM)

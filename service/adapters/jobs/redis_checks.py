@@ -16,7 +16,7 @@ from service.adapters.jobs.arq_queues import touch
 from service.adapters.redis.client import SETTING, RedisOptions, connect, time_limit
 from service.errors import SettingsError, Unavailable
 from service.ports.checks import Check, Health
-from service.urls import UNIX, shown
+from service.urls import UNIX, redacted
 
 PORT = "jobs"
 PINGS = 5
@@ -74,7 +74,7 @@ async def _latency(client: Redis, options: RedisOptions) -> Check:
             took.append((time.perf_counter() - began) * 1000)
     except Unavailable as error:
         return Check(PORT, "reachable", Health.FAILED, error.message, "check whether it is overloaded", SETTING)
-    found = f"{shown(options.url)} in {median(took):.1f} ms"
+    found = f"{redacted(options.url)} in {median(took):.1f} ms"
     if median(took) < SLOW_MILLISECONDS:
         return Check(PORT, "reachable", Health.OK, found)
     return Check(PORT, "reachable", Health.WARNING, found, "run the service closer to Redis", SETTING)

@@ -60,7 +60,7 @@ def _split_fix(message: str) -> tuple[str, str]:
 
 
 def _latency(connection: Connection, took: float) -> Check:
-    where = f"{connection.shown} in {took:.0f} ms"
+    where = f"{connection.redacted} in {took:.0f} ms"
     if took < SLOW_MILLISECONDS:
         return Check(ENGINE, "reachable", Health.OK, where)
     return Check(ENGINE, "reachable", Health.WARNING, where, "run the service closer to the engine", SETTING)

@@ -32,7 +32,7 @@ class Host:
     auth: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
-    def shown(self) -> str:
+    def redacted(self) -> str:
         """``https://host:9200/prefix``."""
         name = f"[{self.name}]" if ":" in self.name else self.name
         return f"{self.scheme}://{name}:{self.port}{self.prefix}"
@@ -81,9 +81,9 @@ class Connection:
         return found
 
     @property
-    def shown(self) -> str:
+    def redacted(self) -> str:
         """The hosts without credentials, for messages and logs."""
-        return ", ".join(host.shown for host in self.addresses())
+        return ", ".join(host.redacted for host in self.addresses())
 
     @property
     def encrypted(self) -> bool:

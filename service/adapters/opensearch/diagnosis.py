@@ -31,9 +31,9 @@ def fault(error: TransportError | SerializationError, host: Host) -> AssetryErro
     SettingsError if somebody has to change a setting or start the engine, Unavailable if the engine is not ready yet.
     """
     if isinstance(error, SerializationError):
-        return SettingsError(SETTING, f"{host.shown}: {NOT_OPENSEARCH}: set it to the address of an OpenSearch")
+        return SettingsError(SETTING, f"{host.redacted}: {NOT_OPENSEARCH}: set it to the address of an OpenSearch")
     if isinstance(error, ConnectionTimeout):
-        return Unreachable(SETTING, f"{host.shown} does not answer in time: check its log, or correct the address")
+        return Unreachable(SETTING, f"{host.redacted} does not answer in time: check its log, or correct the address")
     if isinstance(error, ConnectionFailed):
         return _connection_error(error.info, host)
     return _status_error(error, host)
@@ -44,22 +44,22 @@ def _status_error(error: TransportError, host: Host) -> AssetryError:
     match error.status_code:
         case 401 if host.auth is None:
             return SettingsError(
-                SETTING, f"{host.shown} requires credentials: set {USER} and {PASSWORD}, or put both in the URL"
+                SETTING, f"{host.redacted} requires credentials: set {USER} and {PASSWORD}, or put both in the URL"
             )
         case 401:
-            why = f"{host.shown} rejected the user or the password"
+            why = f"{host.redacted} rejected the user or the password"
             return SettingsError(SETTING, f"{why}: correct {USER} and {PASSWORD}")
         case 403:
-            return denied(host.shown, permission(describe(error.info)[1]) or "cluster:monitor/main")
+            return denied(host.redacted, permission(describe(error.info)[1]) or "cluster:monitor/main")
         case 408 | 429:
-            return Unavailable(ENGINE, f"{host.shown} is too busy to answer")
+            return Unavailable(ENGINE, f"{host.redacted} is too busy to answer")
         case int(status) if status >= 500:
-            return Unavailable(ENGINE, f"{host.shown} answered {status}")
+            return Unavailable(ENGINE, f"{host.redacted} answered {status}")
         case int(status) if 300 <= status < 400:
-            return SettingsError(SETTING, f"{host.shown} redirects elsewhere ({status}): set that address")
+            return SettingsError(SETTING, f"{host.redacted} redirects elsewhere ({status}): set that address")
         case status:
             return SettingsError(
-                SETTING, f"{host.shown} answered {status}, {NOT_OPENSEARCH}: correct the address or its path"
+                SETTING, f"{host.redacted} answered {status}, {NOT_OPENSEARCH}: correct the address or its path"
             )
 
 
@@ -87,19 +87,19 @@ def _connection_error(cause: Any, host: Host) -> SettingsError:
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
         return Unreachable(SETTING, f"cannot resolve the host name {host.name}: correct the name")
     if isinstance(cause, aiohttp.ConnectionTimeoutError):
-        return Unreachable(SETTING, f"connecting to {host.shown} timed out: check the address and the firewall")
+        return Unreachable(SETTING, f"connecting to {host.redacted} timed out: check the address and the firewall")
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno == errno.ECONNREFUSED:
-        return Unreachable(SETTING, f"nothing listens at {host.shown}: start the engine, or correct the address")
+        return Unreachable(SETTING, f"nothing listens at {host.redacted}: start the engine, or correct the address")
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno in _UNREACHABLE:
-        return Unreachable(SETTING, f"{host.shown} is unreachable: check the address, the route and the firewall")
+        return Unreachable(SETTING, f"{host.redacted} is unreachable: check the address, the route and the firewall")
     if isinstance(cause, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
-        closed = f"{host.shown} closed the connection without an answer"
+        closed = f"{host.redacted} closed the connection without an answer"
         if host.scheme == "http":
             return SettingsError(SETTING, f"{closed}: if it requires TLS, use https://")
         return SettingsError(
             SETTING, f"{closed}: if it does not support TLS, use http://; it may require {CLIENT_CERT}"
         )
-    return SettingsError(SETTING, f"{host.shown}: {NOT_OPENSEARCH}: set it to the address of an OpenSearch")
+    return SettingsError(SETTING, f"{host.redacted}: {NOT_OPENSEARCH}: set it to the address of an OpenSearch")
 
 
 def _tls(cause: Any, host: Host) -> SettingsError | None:
@@ -107,12 +107,14 @@ def _tls(cause: Any, host: Host) -> SettingsError | None:
     inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None) or cause.__cause__ or cause
     if isinstance(inner, ssl.SSLCertVerificationError):
         if inner.verify_code in MISMATCHES:
-            why = f"the certificate of {host.shown} is for another name"
+            why = f"the certificate of {host.redacted} is for another name"
             return SettingsError(SETTING, f"{why}: use the name in the certificate")
-        why = f"the certificate of {host.shown} is not trusted ({inner.verify_message})"
+        why = f"the certificate of {host.redacted} is not trusted ({inner.verify_message})"
         return SettingsError(CA, f"{why}: set it to the file of the CA that signed it")
     if not isinstance(inner, ssl.SSLError):
         return None
     if "CERTIFICATE_REQUIRED" in (inner.reason or "") or "HANDSHAKE_FAILURE" in (inner.reason or ""):
-        return SettingsError(SETTING, f"{host.shown} requires a client certificate: set {CLIENT_CERT} and its key")
-    return SettingsError(SETTING, f"the TLS handshake with {host.shown} failed ({inner.reason}): did you mean http://?")
+        return SettingsError(SETTING, f"{host.redacted} requires a client certificate: set {CLIENT_CERT} and its key")
+    return SettingsError(
+        SETTING, f"the TLS handshake with {host.redacted} failed ({inner.reason}): did you mean http://?"
+    )

@@ -44,11 +44,11 @@ async def verify(connection: Connection, *, prefix: str, writes: bool) -> Mappin
     """
     found = await identify(connection)
     async with probing(connection, found.host) as probe:
-        await _may_search(probe, connection.shown, prefix)
+        await _may_search(probe, connection.redacted, prefix)
         if writes:
             for block, fix in await blocks(probe, prefix):
-                raise SettingsError(SETTING, f"{connection.shown} is read-only ({block}): {fix}")
-            await _may_write(probe, connection.shown, prefix)
+                raise SettingsError(SETTING, f"{connection.redacted} is read-only ({block}): {fix}")
+            await _may_write(probe, connection.redacted, prefix)
     return {"engine": "opensearch", "version": found.version}
 
 
@@ -73,7 +73,7 @@ async def identify(connection: Connection) -> Identity:
         log.warning("cannot use one of %d hosts: %s", len(hosts), error.message)
     if len({str(answer.get("cluster_uuid")) for answer in reached.values()} - {UNFORMED}) > 1:
         raise SettingsError(SETTING, "the hosts belong to different clusters: list the nodes of one cluster")
-    versions = [_version(answer, hosts[n].shown) for n, answer in reached.items()]
+    versions = [_version(answer, hosts[n].redacted) for n, answer in reached.items()]
     return Identity(min(versions, key=numbers), min(reached), faults)
 
 

@@ -21,7 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from service.errors import SettingsError, Unavailable
-from service.urls import UNIX, fault, shown
+from service.urls import UNIX, fault, redacted
 
 ENGINE = "redis"
 SETTING = "ASSETRY_REDIS_URL"
@@ -140,11 +140,11 @@ async def check_server(client: Redis, options: RedisOptions) -> None:
     mode, version = str(facts.get("redis_mode", "standalone")), str(facts.get("redis_version", ""))
     if mode != "standalone":
         raise SettingsError(
-            SETTING, f"{shown(options.url)} is a {mode}, which is not supported: use a single Redis server."
+            SETTING, f"{redacted(options.url)} is a {mode}, which is not supported: use a single Redis server."
         )
     if version and version_of(version) < OLDEST:
         needed = ".".join(map(str, OLDEST))
-        raise SettingsError(SETTING, f"{shown(options.url)} is Redis {version}: upgrade it to {needed} or later.")
+        raise SettingsError(SETTING, f"{redacted(options.url)} is Redis {version}: upgrade it to {needed} or later.")
 
 
 def version_of(text: str) -> tuple[int, int]:
@@ -265,6 +265,6 @@ def _explain(error: BaseException, url: str) -> str:
     causes = [cause for cause in (error.__cause__ or error.__context__, error) if cause is not None]
     for words, text in MESSAGE_CAUSES:
         if any(words in str(cause) for cause in causes):
-            return text.format(url=shown(url))
+            return text.format(url=redacted(url))
     explanation = next(text for kind, text in CAUSES if any(isinstance(cause, kind) for cause in causes))
-    return explanation.format(url=shown(url), closed=_CLOSED_TLS if url.startswith("rediss:") else _CLOSED)
+    return explanation.format(url=redacted(url), closed=_CLOSED_TLS if url.startswith("rediss:") else _CLOSED)

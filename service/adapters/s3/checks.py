@@ -90,12 +90,12 @@ def _endpoint(options: S3Options) -> Check:
     try:
         theirs = parsedate_to_datetime(answer.headers.get("date", ""))
     except ValueError:
-        return Check(ENGINE, "endpoint", Health.OK, f"{server} at {options.shown}")
+        return Check(ENGINE, "endpoint", Health.OK, f"{server} at {options.redacted}")
     skew = abs((theirs - asked).total_seconds())
     if skew < SKEW_WARNING:
-        return Check(ENGINE, "endpoint", Health.OK, f"{server} at {options.shown}, clocks in sync")
+        return Check(ENGINE, "endpoint", Health.OK, f"{server} at {options.redacted}, clocks in sync")
     health = Health.FAILED if skew >= SKEW_FAILED else Health.WARNING
-    found = f"{server} at {options.shown}, the clocks differ by {skew:,.0f} s"
+    found = f"{server} at {options.redacted}, the clocks differ by {skew:,.0f} s"
     return Check(ENGINE, "endpoint", health, found, "synchronize both by NTP; beyond 900 s all requests fail", URL)
 
 

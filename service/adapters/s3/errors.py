@@ -71,11 +71,11 @@ _Wrong = Callable[[S3Options], SettingsError]
 
 
 def _key(options: S3Options) -> SettingsError:
-    return SettingsError(ACCESS_KEY, f"{options.shown} does not know this access key: use one that exists there.")
+    return SettingsError(ACCESS_KEY, f"{options.redacted} does not know this access key: use one that exists there.")
 
 
 def _secret(options: S3Options) -> SettingsError:
-    return SettingsError(SECRET_KEY, f"{options.shown} rejected it: it does not belong to this access key.")
+    return SettingsError(SECRET_KEY, f"{options.redacted} rejected it: it does not belong to this access key.")
 
 
 def _denied(options: S3Options) -> SettingsError:
@@ -89,7 +89,7 @@ def _denied(options: S3Options) -> SettingsError:
 
 def _bucket(options: S3Options) -> SettingsError:
     return SettingsError(
-        BUCKET, f"there is no bucket {options.bucket!r} at {options.shown}: create it with `assetry db init`."
+        BUCKET, f"there is no bucket {options.bucket!r} at {options.redacted}: create it with `assetry db init`."
     )
 
 
@@ -98,7 +98,7 @@ def _region(options: S3Options) -> SettingsError:
 
 
 def _clock(options: S3Options) -> SettingsError:
-    return SettingsError(URL, f"the clocks of {options.shown} and this machine differ: synchronize both by NTP.")
+    return SettingsError(URL, f"the clocks of {options.redacted} and this machine differ: synchronize both by NTP.")
 
 
 AT_START: dict[str, _Wrong] = {
@@ -198,11 +198,12 @@ def _wrong_setting(error: BaseException | None, options: S3Options) -> SettingsE
         return _tls(error, options)
     if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
         return SettingsError(
-            URL, f"nothing answers at {options.shown}: start the engine there, or correct the host and port."
+            URL, f"nothing answers at {options.redacted}: start the engine there, or correct the host and port."
         )
     if isinstance(error, (InvalidResponseError, ValueError, SyntaxError)):
         return SettingsError(
-            URL, f"{options.shown} does not answer as S3 does: use the port of its S3 API, not of a console or proxy."
+            URL,
+            f"{options.redacted} does not answer as S3 does: use the port of its S3 API, not of a console or proxy.",
         )
     return None
 
@@ -210,9 +211,9 @@ def _wrong_setting(error: BaseException | None, options: S3Options) -> SettingsE
 def _tls(error: SSLError, options: S3Options) -> SettingsError:
     cause = error.args[0] if error.args else None
     if isinstance(cause, ssl.SSLCertVerificationError):
-        fix = f"the certificate of {options.shown} is not trusted: name the file of its CA."
+        fix = f"the certificate of {options.redacted} is not trusted: name the file of its CA."
         return SettingsError(CA, fix)
-    return SettingsError(URL, f"{options.shown} does not support TLS, or not this version: did you mean http?")
+    return SettingsError(URL, f"{options.redacted} does not support TLS, or not this version: did you mean http?")
 
 
 def _outage_reason(error: Exception) -> str:

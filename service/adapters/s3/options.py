@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from service.errors import SettingsError
 from service.ports.files import FRESH_SECONDS
-from service.urls import fault, shown
+from service.urls import fault, redacted
 
 ENGINE = "files"
 """The port's name, used in Unavailable and the checks."""
@@ -68,9 +68,9 @@ class S3Options:
     scratch: Path | None = None
 
     @property
-    def shown(self) -> str:
+    def redacted(self) -> str:
         """The endpoint as shown in messages: without credentials."""
-        return shown(self.url)
+        return redacted(self.url)
 
     @property
     def keys(self) -> tuple[str, str] | None:

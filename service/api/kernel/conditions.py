@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from service.api.kernel.errors import shown
+from service.api.kernel.errors import quotable
 from service.errors import InvalidInput
 from service.ports.store import AnyRecord
 
@@ -76,7 +76,7 @@ def condition(headers: Headers, name: str) -> Condition | None:
             raise InvalidInput(
                 f"The {name} header must be * or a list of entity tags in double quotes.",
                 field=name,
-                provided=shown(text),
+                provided=quotable(text),
                 expected='"…", as the header ETag of an answer has it; several with commas between them; or *',
             )
         if item[2] is not None:

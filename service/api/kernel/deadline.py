@@ -14,11 +14,11 @@ IDLE_SECONDS = 30.0
 
 
 class Deadline:
-    """An ASGI middleware: a request that is not being answered after ``seconds`` ends as Overdue.
+    """An ASGI middleware: a request that is not being answered after ``seconds`` ends with DeadlineExceeded.
 
     The time begins when the whole request has arrived, and ends with the first byte of the answer: uploads and
     downloads take as long as they take. Forms are left out, since they hold files that are stored after they arrived;
-    every call of an engine has a time-out of its own. A body whose next piece does not come ends as BodyOverdue.
+    every call of an engine has a time-out of its own. A body whose next piece does not come ends with BodyTimeout.
     """
 
     def __init__(self, app: ASGIApp, seconds: float, *, idle: float = IDLE_SECONDS) -> None:
@@ -27,7 +27,7 @@ class Deadline:
         self._idle = idle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises Overdue."""
+        """Serve one request. Raises DeadlineExceeded, BodyTimeout."""
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         if scope["type"] != "http" or headers.get("content-type", "").startswith("multipart/"):
             await self._app(scope, self._hurried(receive), send)

@@ -138,7 +138,7 @@ def _words(error: Exception) -> str:
 
 
 def _invalid_input(error: e.InvalidInput) -> dict[str, Any]:
-    details = {"field": error.field, "provided": shown(error.provided), "expected_format": error.expected}
+    details = {"field": error.field, "provided": quotable(error.provided), "expected_format": error.expected}
     if isinstance(error, e.IngestError):
         details["reason"] = error.reason
     found = {name: value for name, value in details.items() if value is not None}
@@ -150,9 +150,9 @@ _DETAILS: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = 
     (e.NotAllowed, lambda error: {"scope": error.scope}),
     (e.TooManyRequests, lambda error: {"retry_after": error.retry_after}),
     (e.NotFound, lambda error: {"kind": error.kind, "id": error.key[:PROVIDED_LIMIT]}),
-    (e.AlreadyExists, lambda error: {"field": error.index, "provided": shown(error.value)}),
+    (e.AlreadyExists, lambda error: {"field": error.index, "provided": quotable(error.value)}),
     (e.Conflict, lambda error: {"expected_rev": error.expected, "rev": error.rev}),
-    (PreconditionFailed, lambda error: {"field": error.field, "provided": shown(error.provided)}),
+    (PreconditionFailed, lambda error: {"field": error.field, "provided": quotable(error.provided)}),
     (RangeNotSatisfiable, lambda error: {"field": "Range"}),
     (e.RequestInProgress, lambda error: {"field": "Idempotency-Key", "retry_after": error.retry_after}),
     (e.IdempotencyKeyReused, lambda error: {"field": "Idempotency-Key"}),
@@ -187,7 +187,7 @@ def _query(error: QueryError) -> Failure:
     return _make("VALIDATION_ERROR", first.message, {name: v for name, v in details.items() if v is not None})
 
 
-def shown(value: object) -> object:
+def quotable(value: object) -> object:
     """Return a wrong value as an answer may repeat it: JSON, and not long."""
     if value is None or isinstance(value, bool | int):
         return value

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
-from service.api.kernel.errors import shown
+from service.api.kernel.errors import quotable
 from service.errors import InvalidInput, TooLarge
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -131,7 +131,7 @@ def _problem(found: dict[str, Any], model: type[BaseModel], what: str) -> dict[s
     fix = _EXPECTED.get(kind)
     words = found["msg"].removeprefix("Value error, ")
     message = f"{field}: {words}." if not words.endswith(".") else f"{field}: {words}"
-    problem = {"field": field, "message": message, "provided": shown(found.get("input"))}
+    problem = {"field": field, "message": message, "provided": quotable(found.get("input"))}
     return problem | {"expected_format": fix(ctx) if fix else words}
 
 

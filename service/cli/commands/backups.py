@@ -7,7 +7,7 @@ from pathlib import Path
 from service import settings
 from service.cli.output import print_json, print_table
 from service.runtime.bootstrap import open_backups, open_base
-from service.times import shown
+from service.times import api_time
 
 
 async def show(data: Path | None, org: str, *, as_json: bool) -> None:
@@ -19,7 +19,7 @@ async def show(data: Path | None, org: str, *, as_json: bool) -> None:
             "id": record.key,
             "asset_id": record.body["asset_id"],
             "title": record.body["asset"].get("title"),
-            "created_at": shown(record.body["created_at"]),
+            "created_at": api_time(record.body["created_at"]),
         }
         for record in records
     ]

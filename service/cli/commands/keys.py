@@ -9,7 +9,7 @@ from service.cli.output import print_json, print_table
 from service.core.access.keys import TIERS, parse_scopes
 from service.errors import InvalidInput
 from service.runtime.bootstrap import open_base
-from service.times import shown
+from service.times import api_time
 
 
 async def create(data: Path | None, org: str, user: str, scopes: str, tier: str, *, as_json: bool) -> None:
@@ -40,8 +40,8 @@ async def show(data: Path | None, org: str | None, *, as_json: bool) -> None:
             "user": record.body["user_id"],
             "scopes": record.body["scopes"],
             "tier": record.body["tier"],
-            "created_at": shown(record.body["created_at"]),
-            "revoked_at": shown(record.body.get("revoked_at")),
+            "created_at": api_time(record.body["created_at"]),
+            "revoked_at": api_time(record.body.get("revoked_at")),
         }
         for record in records
     ]
@@ -61,6 +61,6 @@ async def revoke(data: Path | None, key_id: str, *, as_json: bool) -> None:
     async with open_base(settings.load(data=data)) as base:
         record = await base.keys.revoke(key_id)
     if as_json:
-        print_json({"id": record.key, "revoked_at": shown(record.body["revoked_at"])})
+        print_json({"id": record.key, "revoked_at": api_time(record.body["revoked_at"])})
         return
     print(f"Revoked {record.key}.")  # noqa: T201

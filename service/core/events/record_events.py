@@ -69,7 +69,7 @@ class RecordEvents:
             return Seen(item.position, RESYNC, {"type": RESYNC, "reason": event.reason})
         if event.org_id != who.org_id or (types and event.type not in types) or not may_see(who, event.kind):
             return None
-        return Seen(item.position, event.type, shown(event, who))
+        return Seen(item.position, event.type, as_json(event, who))
 
 
 def may_see(who: Principal, kind: str) -> bool:
@@ -77,7 +77,7 @@ def may_see(who: Principal, kind: str) -> bool:
     return who.is_admin or EVENT_KINDS[kind].scope in who.scopes
 
 
-def shown(event: RecordEvent, who: Principal) -> dict[str, Any]:
+def as_json(event: RecordEvent, who: Principal) -> dict[str, Any]:
     """Return an event as a caller may see it: hidden fields, keys and calls are for admins only."""
     hidden = frozenset() if who.is_admin else EVENT_KINDS[event.kind].hidden
     actor = None

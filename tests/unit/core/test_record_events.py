@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.core.access.keys import Principal
-from service.core.events.record_events import read_position, read_types, shown
+from service.core.events.record_events import as_json, read_position, read_types
 from service.core.events.records import EVENT_TYPES, RecordEvent, Told, event_of, resync
 from service.core.shared.authorship import Actor, acting, actor, signed, signed_new
 from service.errors import InvalidInput, NotAllowed
@@ -72,11 +72,11 @@ def test_writes_bear_their_author() -> None:
 def test_callers_see_what_is_theirs() -> None:
     event = event_of(record(2, updated_by=by("admin_tags", "title")), None, SINCE)
     user, admin = Principal("acme", "kim", frozenset({"assets:read"})), Principal("acme", "boss", frozenset({"admin"}))
-    assert shown(event, user)["actor"] == {"user_id": "kim"}
-    assert shown(event, user)["changed"] == ["title"]
-    assert shown(event, admin)["actor"] == {"user_id": "kim", "key_id": "k", "call_id": None}
-    assert shown(event, admin)["changed"] == ["admin_tags", "title"]
-    assert "org_id" not in shown(event, admin)
+    assert as_json(event, user)["actor"] == {"user_id": "kim"}
+    assert as_json(event, user)["changed"] == ["title"]
+    assert as_json(event, admin)["actor"] == {"user_id": "kim", "key_id": "k", "call_id": None}
+    assert as_json(event, admin)["changed"] == ["admin_tags", "title"]
+    assert "org_id" not in as_json(event, admin)
 
 
 def test_types_are_read() -> None:

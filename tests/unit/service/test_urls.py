@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.urls import UNIX, fault, shown, split_hosts
+from service.urls import UNIX, fault, redacted, split_hosts
 
 REDIS = ("redis://", "rediss://", UNIX)
 HTTP = ("https://", "http://")
@@ -84,4 +84,4 @@ def test_hosts_that_do_not_fit(urls: str, word: str) -> None:
     ],
 )
 def test_what_is_shown_of_a_url(url: str, text: str) -> None:
-    assert shown(url) == text
+    assert redacted(url) == text

@@ -14,7 +14,7 @@ from service.core.operations.items import Item
 from service.core.search.saved_searches import SavedSearchBody
 from service.model import LIST_FIELDS
 from service.ports.store import AnyRecord, Record
-from service.times import shown
+from service.times import api_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def operation(record: AnyRecord) -> Operation:
             "failed": reached["failed"],
         },
         "result": body.get("result"),
-        "created_at": shown(body["created_at"]),
+        "created_at": api_time(body["created_at"]),
         "completed_at": _shown(body.get("completed_at")),
         "started_at": _shown(body.get("started_at")),
         "expires_at": _shown(body.get("expires_at")),
@@ -103,7 +103,7 @@ def operation(record: AnyRecord) -> Operation:
 
 
 def _shown(moment: str | None) -> str | None:
-    return None if moment is None else shown(moment)
+    return None if moment is None else api_time(moment)
 
 
 def operation_item(item: Item) -> OperationItem:
@@ -121,8 +121,8 @@ def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
         "filters": body.get("filters") or {},
         "description": body.get("description"),
         "user_id": body["user_id"],
-        "created_at": shown(body["created_at"]),
-        "updated_at": shown(record.updated_at),
+        "created_at": api_time(body["created_at"]),
+        "updated_at": api_time(record.updated_at),
         "rev": record.rev,
     }
 
@@ -136,7 +136,7 @@ def _tags(body: Mapping[str, Any], view_context: ViewContext) -> list[str]:
 
 
 def _moment(name: str) -> Rule:
-    return lambda body, _: shown(body.get(name))
+    return lambda body, _: api_time(body.get(name))
 
 
 def _list(name: str) -> Rule:

@@ -22,7 +22,7 @@ SECRET = "s3cret"
     ],
 )
 def test_a_url_has_a_port_and_perhaps_a_path(url: str, shown: str) -> None:
-    assert Connection((url,)).shown == shown
+    assert Connection((url,)).redacted == shown
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_password_needs_a_user() -> None:
 
 def test_nothing_shows_a_password() -> None:
     made = Connection((f"http://u:{SECRET}@h",), "v", SECRET)
-    assert SECRET not in repr(made) + made.shown + repr(made.addresses())
+    assert SECRET not in repr(made) + made.redacted + repr(made.addresses())
 
 
 @pytest.mark.parametrize(

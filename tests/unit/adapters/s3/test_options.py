@@ -42,7 +42,7 @@ def test_what_can_not_be_right_names_its_setting(options: S3Options, setting: st
 def test_good_options_pass_and_tell_no_secret() -> None:
     given = replace(GOOD, access_key="key", secret_key="secret")
     assert given.checked() is given
-    assert GOOD.shown == "http://127.0.0.1:9000"
+    assert GOOD.redacted == "http://127.0.0.1:9000"
     for told in (repr(given), repr(GOOD)):
         assert not any(word in told for word in ("hu%40sh", "hu@sh", "someone", "secret'"))
 
