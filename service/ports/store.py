@@ -80,7 +80,11 @@ KINDS: dict[str, tuple[Index, ...]] = {
     ),
     "operation_page": (Index("operation", ("operation_id", "role", "number")),),
     "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
-    "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
+    "backup": (
+        Index("asset", ("org_id", "asset_id")),
+        Index("sha256", ("org_id", "sha256")),
+        Index("created", ("org_id", "created_at")),
+    ),
     "checkpoint": (),
     "secret": (),
     "dead_letter": (Index("index", ("index",)),),

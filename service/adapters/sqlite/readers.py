@@ -46,6 +46,13 @@ class Readers:
             raise Unavailable("store", "the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
 
+    def connect(self) -> sqlite3.Connection:
+        """Open a read-only connection for reads in these threads; :meth:`close` closes it."""
+        connection = connect(self._path, writer=False)
+        connection.set_progress_handler(lambda: int(time.monotonic() > self._local.deadline), _STEPS)
+        self._connections.append(connection)
+        return connection
+
     async def close(self) -> None:
         """Finish reads in progress and close the connections. Safe to call twice."""
         self._closed = True
@@ -55,7 +62,9 @@ class Readers:
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            connection = self._local.connection or self._open()
+            connection = self._local.connection
+            if connection is None:
+                connection = self._local.connection = self.connect()
             self._local.deadline = time.monotonic() + READ_SECONDS
             try:
                 return work(connection)
@@ -64,10 +73,3 @@ class Readers:
                     connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise translated(error) from error
-
-    def _open(self) -> sqlite3.Connection:
-        connection = connect(self._path, writer=False)
-        connection.set_progress_handler(lambda: int(time.monotonic() > self._local.deadline), _STEPS)
-        self._local.connection = connection
-        self._connections.append(connection)
-        return connection
