@@ -116,7 +116,7 @@ async def plan(options: MongoOptions, *, driver: Driver | None = None) -> list[S
     database = Database(options, driver=driver)
     await database.connect()
     try:
-        return await _missing(database)
+        return await missing(database)
     except PyMongoError as error:
         raise settings_error(error) from None
     finally:
@@ -131,7 +131,7 @@ async def apply(options: MongoOptions, *, driver: Driver | None = None) -> list[
     database = Database(options, unlimited=True, driver=driver)
     await database.connect()
     try:
-        steps = await _missing(database)
+        steps = await missing(database)
         for step in steps:
             await _ACTIONS[step.action](database, step)
     except PyMongoError as error:
@@ -162,7 +162,8 @@ def _names() -> list[str]:
     return [f"{kind}.{index.name}" for kind in KINDS for index in wanted_indexes(kind)]
 
 
-async def _missing(database: Database) -> list[SetupStep]:
+async def missing(database: Database) -> list[SetupStep]:
+    """Return the steps that a connected database lacks. Raises the driver's errors."""
     listed = await database.driver.collections(database.handle)
     present = {found["name"]: found.get("options", {}) for found in listed}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}

@@ -54,9 +54,7 @@ def read_token(text: str, database: str) -> Token:
 class Feed:
     """One reader of the change log."""
 
-    def __init__(
-        self, readers: Readers, commits: CommitWatch, database: str, kinds: Sequence[str], limit: int
-    ) -> None:
+    def __init__(self, readers: Readers, commits: CommitWatch, database: str, kinds: Sequence[str], limit: int) -> None:
         self._readers = readers
         self._commits = commits
         self._database = database

@@ -188,9 +188,7 @@ def _literals(names: Sequence[str]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-def page_sql(
-    kind: str, conditions: Mapping[str, Condition], order: Order | None, cursor: Cursor | None
-) -> list[Sql]:
+def page_sql(kind: str, conditions: Mapping[str, Condition], order: Order | None, cursor: Cursor | None) -> list[Sql]:
     """Return the statements whose rows, one after the other, make up a page; the last parameter is the limit.
 
     Ordered by a path there are two: the records with a value there, then those without, unless a condition leaves those

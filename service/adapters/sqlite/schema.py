@@ -50,9 +50,7 @@ _TABLES = (
 )
 
 
-def connect(
-    path: Path, *, writer: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
-) -> sqlite3.Connection:
+def connect(path: Path, *, writer: bool, factory: type[sqlite3.Connection] = sqlite3.Connection) -> sqlite3.Connection:
     """Open a connection, a ``factory``, in autocommit mode; transactions are begun explicitly.
 
     Raises SettingsError when the file is not a database.

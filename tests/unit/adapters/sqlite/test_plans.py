@@ -22,7 +22,7 @@ LIVE = "SELECT body, key FROM asset WHERE tombstone = 0 AND"
 TITLE = "json_extract(body, '$.\"title\"') = 'x'"
 
 REFUSED = {
-    "SELECT kind, key, seq FROM changes WHERE seq > 7 AND kind IN ('asset', 'marker') ORDER BY seq LIMIT 9": "sorts all",
+    "SELECT kind, seq FROM changes WHERE seq > 7 AND kind IN ('asset', 'marker') ORDER BY seq LIMIT 9": "sorts all",
     "SELECT count(*) FROM asset WHERE tombstone = 0": "reads a whole table",
     "SELECT count(*) FROM asset WHERE tombstone = 0 AND json_extract(body, '$.\"guid\"') <> 'x'": "reads a whole table",
     f"{LIVE} {TITLE} AND TRUE ORDER BY key LIMIT 9": "reads a whole table",
