@@ -74,7 +74,8 @@ def _index_spec(index: Index) -> IndexSpec:
     if index.unique:
         keys = (*((index_field(path), 1) for path in index.paths[:-1]), (unique_field(index), 1))
         return IndexSpec(index.name, keys, True, {unique_field(index): {"$exists": True}})
-    keys = tuple((index_field(path), 1) for path in index.paths)
+    *leading, last = map(index_field, index.paths)
+    keys = (*((path, 1) for path in leading), (last, -1 if index.descending else 1))
     return IndexSpec(index.name, (*keys, ("key", 1)), False, {"tombstone": False})
 
 

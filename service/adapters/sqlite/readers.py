@@ -46,13 +46,6 @@ class Readers:
             raise Unavailable("store", "the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
 
-    def connect(self) -> sqlite3.Connection:
-        """Open a read-only connection for reads in these threads; :meth:`close` closes it."""
-        connection = connect(self._path, writer=False)
-        connection.set_progress_handler(lambda: int(time.monotonic() > self._local.deadline), _STEPS)
-        self._connections.append(connection)
-        return connection
-
     async def close(self) -> None:
         """Finish reads in progress and close the connections. Safe to call twice."""
         self._closed = True
@@ -64,7 +57,7 @@ class Readers:
         try:
             connection = self._local.connection
             if connection is None:
-                connection = self._local.connection = self.connect()
+                connection = self._local.connection = self._connect()
             self._local.deadline = time.monotonic() + READ_SECONDS
             try:
                 return work(connection)
@@ -73,3 +66,9 @@ class Readers:
                     connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(self._path, writer=False)
+        connection.set_progress_handler(lambda: int(time.monotonic() > self._local.deadline), _STEPS)
+        self._connections.append(connection)
+        return connection

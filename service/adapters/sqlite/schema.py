@@ -128,7 +128,8 @@ def index_sql(kind: str, index: Index) -> str:
     """
     name = index_name(kind, index)
     if not index.unique:
-        columns = ", ".join([*map(column, index.paths), "key"])
+        *leading, last = map(column, index.paths)
+        columns = ", ".join([*leading, f"{last} DESC" if index.descending else last, "key"])
         return f'CREATE INDEX "{name}" ON "{kind}" ({columns}) WHERE tombstone = 0'
     *leading, last = map(column, index.paths)
     columns = ", ".join([last, *(f"ifnull({item}, '')" for item in leading)])

@@ -33,7 +33,6 @@ from service.adapters.sqlite.query import COLUMNS, page_sql, where_sql
 from service.adapters.sqlite.readers import Readers
 from service.adapters.sqlite.schema import connect, prepare, size_sql
 from service.adapters.sqlite.writer import Writer
-from service.broadcast_event import BroadcastEvent
 from service.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import Body, Change, Changed, Condition, Order, Page, Record
@@ -53,8 +52,7 @@ class SqliteStore:
         self._clock = clock
         self._writer: Writer | None = None
         self._readers: Readers | None = None
-        self._committed = BroadcastEvent()
-        self._commits: CommitWatch | None = None
+        self._commits = CommitWatch(path)
         self._database = ""
 
     async def open(self) -> None:
@@ -64,14 +62,13 @@ class SqliteStore:
             SettingsError: the file belongs to another program or a newer version; names ``--data``.
             Unavailable: the file cannot be opened, or another process holds a lock on it.
         """
-        writer = Writer(self._open_for_writing, self._committed.set)
+        writer = Writer(self._open_for_writing, self._commits.committed)
         try:
             await writer.start()
         except sqlite3.Error as error:
             raise translated(error) from error
         self._writer = writer
         self._readers = Readers(self._path)
-        self._commits = CommitWatch(self._readers, self._committed)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -213,9 +210,7 @@ class SqliteStore:
         for kind in kinds:
             check_kind(kind)
         check_range("limit", limit, 10_000)
-        readers = self._opened_readers()
-        assert self._commits is not None  # opened together with the readers
-        return Feed(readers, self._commits, self._database, kinds, limit).batches(after)
+        return Feed(self._opened_readers(), self._commits, self._database, kinds, limit).batches(after)
 
     async def barrier(self) -> str:
         """Write a marker and return its token."""
@@ -245,8 +240,7 @@ class SqliteStore:
         """Finish writes in progress and close the file. Safe to call twice."""
         if self._writer is not None:
             await self._writer.close()
-        if self._commits is not None:
-            await self._commits.close()
+        await self._commits.close()
         if self._readers is not None:
             await self._readers.close()
 
