@@ -19,6 +19,7 @@ from service.adapters.embedded_search.process import OsmemProcess
 from service.adapters.opensearch.engine import Connection
 from service.errors import AssetryError, Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json
+from service.tasks import both
 
 log = logging.getLogger(__name__)
 
@@ -142,13 +143,10 @@ class EmbeddedSearch:
         engine = self._running_engine()
         if not body.get("aggs"):
             return await engine.search(index, body, timeout=timeout)
-        counting = asyncio.create_task(self._counting.counts(engine, index, body, timeout=timeout))
-        try:
-            answer = await engine.search(index, _without(body, {"aggs"}), timeout=timeout)
-            counts = await counting
-        finally:
-            counting.cancel()
-            await asyncio.gather(counting, return_exceptions=True)
+        answer, counts = await both(
+            engine.search(index, _without(body, {"aggs"}), timeout=timeout),
+            self._counting.counts(engine, index, body, timeout=timeout),
+        )
         if counts is None or not counts.agree(answer):
             counted = await engine.search(index, {**_without(body, _OF_HITS), "size": 0}, timeout=timeout)
             return {**answer, "aggregations": counted["aggregations"]}
