@@ -169,7 +169,7 @@ async def missing(database: Database) -> list[SetupStep]:
     present = {found["name"]: found.get("options", {}) for found in listed}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}
     note = await database.collection(META).find_one({"_id": _NOTE}, max_time_ms=database.options.milliseconds)
-    # Some servers list neither validators nor filters: then the note is trusted, as they were sent to the server.
+    # Some servers list neither validators nor filters nor directions: then the note is trusted, as they were sent.
     lists_details = any("validator" in options for options in present.values()) or any(
         "partialFilterExpression" in index for found in indexes.values() for index in found
     )
@@ -191,7 +191,7 @@ async def _present_indexes(database: Database, kind: str) -> Sequence[Mapping[st
 def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bool) -> list[SetupStep]:
     steps: list[SetupStep] = []
     for wanted in wanted_indexes(kind):
-        existing = [index for index in present if _is_of(index, wanted)]
+        existing = [index for index in present if _is_of(index, wanted, filters=filters)]
         if any(_equal(index, wanted, filters=filters) for index in existing):
             continue
         steps += [SetupStep(kind, "drop index", str(index["name"])) for index in existing]
@@ -199,14 +199,19 @@ def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bo
     return steps
 
 
-def _is_of(index: Mapping[str, Any], wanted: IndexSpec) -> bool:
+def _is_of(index: Mapping[str, Any], wanted: IndexSpec, *, filters: bool) -> bool:
     """Whether an existing index is in the place of the wanted one: it has its name, or the same keys."""
-    return index["name"] == wanted.name or tuple(dict(index["key"]).items()) == wanted.keys
+    return index["name"] == wanted.name or _has_keys(index, wanted, directions=filters)
+
+
+def _has_keys(index: Mapping[str, Any], wanted: IndexSpec, *, directions: bool) -> bool:
+    keys = tuple(dict(index["key"]).items())
+    return keys == wanted.keys if directions else [path for path, _ in keys] == [path for path, _ in wanted.keys]
 
 
 def _equal(index: Mapping[str, Any], wanted: IndexSpec, *, filters: bool) -> bool:
     return (
-        tuple(dict(index["key"]).items()) == wanted.keys
+        _has_keys(index, wanted, directions=filters)
         and bool(index.get("unique", False)) == wanted.unique
         and (not filters or index.get("partialFilterExpression") == wanted.partial)
     )
