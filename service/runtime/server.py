@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,8 +35,8 @@ def bind(host: str, port: int, names: tuple[str, str] = ("--host", "--port")) ->
         return socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=False)
     except OSError as error:
         is_port = error.errno in _PORT_ERRORS and not isinstance(error, socket.gaierror)
-        why = os.strerror(error.errno) if error.errno and error.errno in errno.errorcode else error.strerror
-        raise SettingsError(names[is_port], f"cannot listen on {host}:{port}: {why or error}.") from error
+        why = (error.strerror or str(error)).partition(" (while attempting")[0]  # Python's words for the same address
+        raise SettingsError(names[is_port], f"cannot listen on {host}:{port}: {why}.") from error
 
 
 def address(listener: socket.socket) -> str:

@@ -160,10 +160,10 @@ def test_a_setting_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ASSETRY_HOST", "localhost")
     found = load(port=1)
     assert (found.given_as("port"), found.given_as("host")) == ("--port", "ASSETRY_HOST")
-    with pytest.raises(SettingsError, match="^--port: "):
+    with pytest.raises(SettingsError, match=r"^--port: "):
         load(port=99_999)
     monkeypatch.setenv("ASSETRY_PORT", "99999")
-    with pytest.raises(SettingsError, match="^ASSETRY_PORT: "):
+    with pytest.raises(SettingsError, match=r"^ASSETRY_PORT: "):
         load()
 
 
@@ -196,5 +196,5 @@ def test_on_sqlite_one_process_runs_everything_unless_it_is_told(chosen: dict[st
 
 @pytest.mark.parametrize("roles", ["indexer", "api,cook", ","])
 def test_roles_that_serve_cannot_run_are_refused(roles: str) -> None:
-    with pytest.raises(SettingsError, match="^--roles: "):
+    with pytest.raises(SettingsError, match=r"^--roles: "):
         load(roles=roles)
