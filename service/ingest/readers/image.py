@@ -14,7 +14,8 @@ from service.errors import IngestError
 from service.ingest import clean
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
-from service.ingest.readers import exif, generation, iptc, rdf
+from service.ingest.readers import exif, iptc, rdf
+from service.ingest.readers.generation import carriers, parameters, stealth
 from service.ingest.readers.markup import parse_bytes
 
 # Detected format → Pillow plugin. No other plugin is ever tried: some (EPS, WMF) start external programs.
@@ -76,14 +77,18 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
         if ppi:
             metadata["ppi"] = ppi
         camera = exif.read(image, limits)
-        made = generation.read(_texts(image), exif.user_comment(image), limits)
+        said = carriers.texts(image)
+        made = parameters.read(said, limits, Path(filename).stem)
         embedded = _xmp(image, filename, limits)
         captions = iptc.read(image, limits)
         plain = _plain(image, limits)
+        if not made.metadata:  # last, since it decodes pixels
+            made = parameters.read(stealth.texts(image), limits, Path(filename).stem)
     facts = Facts(metadata=metadata)
     # XMP is written last, by cataloguing software; EXIF is written first, by the camera, and has the most exact time
     for part in (Facts(captured_at=camera.captured_at, gps=camera.gps), embedded, captions, camera, made, plain):
-        facts = rdf.merged(facts, part)
+        # nothing written for programs may keep out what a later part says to people
+        facts = rdf.merged(facts, carriers.without_parameters(part, said))
     return facts
 
 
@@ -98,11 +103,6 @@ def _ppi(image: Image.Image) -> float | int | None:
     density = image.info.get("dpi")
     found = clean.number(density[0]) if isinstance(density, tuple) and density else None
     return (round(found, 2) if isinstance(found, float) else found) if found is not None and found > 1 else None
-
-
-def _texts(image: Image.Image) -> dict[str, str]:
-    """Return the PNG text chunks that precede the pixels, and the comment of a GIF or JPEG."""
-    return {key: str(value) for key, value in image.info.items() if isinstance(key, str) and isinstance(value, str)}
 
 
 def _xmp(image: Image.Image, filename: str, limits: IngestLimits) -> Facts:

@@ -1,0 +1,80 @@
+"""Where in a picture the texts of generators are: PNG keywords, EXIF fields, comments.
+
+PNG has keywords for them. JPEG and WebP have EXIF only: A1111, SwarmUI and Fooocus use UserComment, ComfyUI's
+animations put the prompt into Model and the workflow into Make, save nodes use ImageDescription, too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from service.ingest import clean
+from service.ingest.facts import Facts
+from service.ingest.readers import exif
+from service.ingest.readers.generation import novelai
+from service.ingest.readers.generation.parameters import is_json, is_parameters
+
+# In this order they are tried.
+_KEYWORDS = (
+    "parameters", "invokeai_metadata", "sd-metadata", "Dream", "dream", "Comment", "prompt", "workflow",
+    "generation_data",
+)  # fmt: skip
+_FIELDS = (ExifTags.Base.ImageDescription, ExifTags.Base.Model, ExifTags.Base.Make)
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error)
+_BESIDE = ("Software", "Description", "Source")  # NovelAI's, beside its Comment
+
+
+def texts(image: Image.Image) -> dict[str, str]:
+    """Return the texts of a picture in which generators write, by keyword or EXIF name, whole."""
+    info = image.info
+    found: dict[str, Any] = {key: info[key] for key in (*_KEYWORDS, *_BESIDE) if key in info}
+    found["UserComment"] = exif.user_comment(image)
+    with suppress(*_DAMAGE):  # the reader of EXIF says so
+        block = Image.Image.getexif(image)
+        found |= {tag.name: block.get(tag) for tag in _FIELDS}
+    found["comment"] = info.get("comment")
+    decoded = {key: _utf8(text) for key, text in found.items()}
+    return {key: text for key, text in decoded.items() if isinstance(text, str) and text.strip()}
+
+
+def without_parameters(facts: Facts, said: Mapping[str, str]) -> Facts:
+    """Return the facts of a picture without what its generator wrote into fields for people.
+
+    JSON is no description, no title and no camera; nor are NovelAI's same title and the prompt as a description.
+    ``said`` are the picture's texts.
+    """
+    defaults = {clean.text(said.get(name), 10_000) for name in novelai.KEYWORDS} if novelai.wrote(said) else set()
+    kept: dict[str, Any] = {}
+    for name in ("title", "description", "credit"):
+        value = getattr(facts, name)
+        if value is not None and (is_parameters(value) or value in defaults):
+            kept[name] = None
+    metadata = dict(facts.metadata)
+    written = [name for name in ("camera_make", "camera_model", "lens", "software") if is_json(metadata.get(name))]
+    for name in written:
+        del metadata[name]
+    if {"camera_make", "camera_model"} & set(written):
+        metadata.pop("camera", None)
+        if model := metadata.get("camera_model", metadata.get("camera_make")):
+            metadata["camera"] = model
+    for name in ("exif", "iptc", "xmp"):
+        if name in metadata:
+            metadata[name] = {leaf: value for leaf, value in metadata[name].items() if not is_json(value)}
+            if not metadata[name]:
+                del metadata[name]
+    return replace(facts, **kept, metadata=metadata)
+
+
+def _utf8(text: Any) -> Any:
+    """Decode what was read as Latin-1, as PNG and EXIF have it, although the program wrote UTF-8."""
+    if isinstance(text, bytes):
+        return clean.decode(text)
+    with suppress(UnicodeError):
+        return text.encode("latin-1").decode("utf-8") if isinstance(text, str) else text
+    return text
