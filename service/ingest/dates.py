@@ -33,8 +33,8 @@ def stamp(value: object, zone: object = None) -> str | None:
 
 
 def pdf(value: object) -> str | None:
-    """Return a date of a PDF's information dictionary as ISO 8601, or None."""
-    return _match(_PDF, value, None)
+    """Return a date of a PDF's information dictionary as ISO 8601, or None; some producers write ISO 8601 there."""
+    return stamp(value) or _match(_PDF, value, None)
 
 
 def iptc(day: object, time: object = None) -> str | None:

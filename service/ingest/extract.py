@@ -11,14 +11,18 @@ from service.ingest.facts import Extracted, Facts, Sniffed
 from service.ingest.formats import EXTENSIONS, MEDIA
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
-from service.ingest.readers import audio, image, office, pdf, svg, text, video
+from service.ingest.readers import audio, image, svg, video
+from service.ingest.readers.documents import office, pdf, text
 from service.ingest.sniff import sniff
 from service.ingest.truncation import check_truncation
 
 Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
 
 # The reader of the format, otherwise of the type. A type without a reader (other) has only a size.
-_BY_FORMAT: dict[str, Reader] = {"svg": lambda path, _, filename, limits: svg.read(path, filename, limits)}
+_BY_FORMAT: dict[str, Reader] = {
+    "svg": lambda path, _, filename, limits: svg.read(path, filename, limits),
+    "ole": office.read,
+}
 _BY_TYPE: dict[str, Reader] = {
     "image": image.read,
     "pdf": pdf.read,

@@ -17,7 +17,8 @@ from PIL import Image, ImageOps
 from service.errors import IngestError
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
-from service.ingest.readers import image, pdf
+from service.ingest.readers import image
+from service.ingest.readers.documents import pdf
 from service.ingest.readers.markup import local, parse_file
 
 _JPEG_QUALITY, _WEBP_QUALITY = 82, 80

@@ -20,6 +20,7 @@ _NOISE = frozenset({
     "ExifInteroperabilityOffset", "JPEGTables", "XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject",
 })  # fmt: skip
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error)
+_WRITTEN = (ExifTags.Base.ImageDescription, ExifTags.Base.Model, ExifTags.Base.Make)
 _UNICODE, _ASCII = b"UNICODE\x00", b"ASCII\x00\x00\x00"
 _CAMERA_DEFAULTS = frozenset({"olympus digital camera", "default", "sony dsc", "samsung", "digital camera", "untitled"})
 
@@ -60,6 +61,16 @@ def user_comment(image: Image.Image) -> str | None:
         return _comment(_block(image).get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment))
     except _DAMAGE:
         return None
+
+
+def texts(image: Image.Image) -> dict[str, Any]:
+    """Return the texts in which generators write beside UserComment, whole; none if the block is damaged."""
+    found: dict[str, Any] = {"UserComment": user_comment(image)}
+    try:
+        block = _block(image)
+        return found | {tag.name: block.get(tag) for tag in _WRITTEN}
+    except _DAMAGE:
+        return found
 
 
 def gps(place: Mapping[str, Any]) -> dict[str, float] | None:

@@ -77,7 +77,7 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
         if ppi:
             metadata["ppi"] = ppi
         camera = exif.read(image, limits)
-        said = carriers.texts(image)
+        said = carriers.texts({**exif.texts(image), **{str(name): text for name, text in image.info.items()}})
         made = parameters.read(said, limits, Path(filename).stem)
         embedded = _xmp(image, filename, limits)
         captions = iptc.read(image, limits)

@@ -6,41 +6,28 @@ animations put the prompt into Model and the workflow into Make, save nodes use 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from PIL import ExifTags, Image
-
 from service.ingest import clean
 from service.ingest.facts import Facts
-from service.ingest.readers import exif
 from service.ingest.readers.generation import novelai
 from service.ingest.readers.generation.parameters import is_json, is_parameters
 
-# In this order they are tried.
-_KEYWORDS = (
+# In this order they are tried; of texts that say as much the first is used.
+_NAMES = (
     "parameters", "invokeai_metadata", "sd-metadata", "Dream", "dream", "Comment", "prompt", "workflow",
-    "generation_data",
+    "generation_data", "UserComment", "ImageDescription", "Model", "Make", "comment",
+    "Software", "Description", "Source",  # NovelAI's, beside its Comment
 )  # fmt: skip
-_FIELDS = (ExifTags.Base.ImageDescription, ExifTags.Base.Model, ExifTags.Base.Make)
-_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error)
-_BESIDE = ("Software", "Description", "Source")  # NovelAI's, beside its Comment
 
 
-def texts(image: Image.Image) -> dict[str, str]:
-    """Return the texts of a picture in which generators write, by keyword or EXIF name, whole."""
-    info = image.info
-    found: dict[str, Any] = {key: info[key] for key in (*_KEYWORDS, *_BESIDE) if key in info}
-    found["UserComment"] = exif.user_comment(image)
-    with suppress(*_DAMAGE):  # the reader of EXIF says so
-        block = Image.Image.getexif(image)
-        found |= {tag.name: block.get(tag) for tag in _FIELDS}
-    found["comment"] = info.get("comment")
-    decoded = {key: _utf8(text) for key, text in found.items()}
-    return {key: text for key, text in decoded.items() if isinstance(text, str) and text.strip()}
+def texts(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts in which generators write, of all that were ``found`` by PNG keyword or name of EXIF field."""
+    decoded = {name: _utf8(found[name]) for name in _NAMES if name in found}
+    return {name: text for name, text in decoded.items() if isinstance(text, str) and text.strip()}
 
 
 def without_parameters(facts: Facts, said: Mapping[str, str]) -> Facts:

@@ -1,0 +1,91 @@
+"""The XMP packet of a PDF: the metadata stream of its catalogue (ISO 32000-1 §14.3.2)."""
+
+from __future__ import annotations
+
+import mmap
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+from service.errors import IngestError
+from service.ingest import dates
+from service.ingest.facts import Facts
+from service.ingest.limits import MIB, IngestLimits
+from service.ingest.readers import rdf
+from service.ingest.readers.markup import parse_bytes
+
+MAX_PACKET: Final = 2 * MIB
+"""Bytes of a packet; legitimate ones are far smaller."""
+
+MAX_FILE: Final = 256 * MIB
+"""Bytes of a PDF whose catalogue is looked up: where its table of objects is damaged, all of it is read."""
+
+_STREAM = re.compile(rb"/Subtype\s*/XML\b")
+_DAMAGE = (PyPdfError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a packet says, and when it or the document was changed last, as ISO 8601."""
+
+    facts: Facts
+    changed: str | None
+
+
+def read(path: Path, filename: str, limits: IngestLimits) -> Described:
+    """Return the facts of a PDF's packet, none if it has none; one that cannot be read is a warning.
+
+    PDFium does not give the packet, so that pypdf opens the file again, and only if it holds one.
+    """
+    try:
+        packet = _packet(path)
+        if packet is None:
+            return Described(Facts(), None)
+        found = rdf.properties([parse_bytes(packet, filename, limits)], limits)
+    except IngestError as error:
+        return Described(Facts(warnings=(f"XMP metadata was ignored: {error.message}",)), None)
+    changes = (dates.stamp(found.get(name)) for name in ("xmp:MetadataDate", "xmp:ModifyDate"))
+    facts = rdf.facts(found, limits)
+    return Described(
+        rdf.merged(facts, Facts(metadata={"xmp": rdf.leaves(found)} if found else {})),
+        max((change for change in changes if change), default=None),
+    )
+
+
+def _packet(path: Path) -> bytes | None:
+    """Return the packet, None if there is none. Raises IngestError (``malformed``, ``limit``)."""
+    size = path.stat().st_size
+    with path.open("rb") as source:
+        if not size:
+            return None
+        with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if _STREAM.search(content) is None:
+                return None
+        if size > MAX_FILE:
+            raise IngestError(f"the PDF is larger than {MAX_FILE} bytes.", reason="limit")
+        try:
+            return _stream(PdfReader(source, strict=False))
+        except _DAMAGE as error:
+            raise IngestError("the catalogue of the PDF cannot be read.", reason="malformed") from error
+
+
+def _stream(document: PdfReader) -> bytes | None:
+    stream: Any = document.root_object.get("/Metadata")
+    stream = stream.get_object() if stream is not None else None
+    data = getattr(stream, "_data", None)
+    if not isinstance(data, bytes):
+        return None
+    filters = stream.get("/Filter")
+    names = filters if isinstance(filters, list) else [filters] if filters else []
+    if names == ["/FlateDecode"]:
+        data = zlib.decompressobj().decompress(data, MAX_PACKET + 1)
+    elif names:
+        raise ValueError(f"a metadata stream with the filters {names}")
+    if len(data) > MAX_PACKET:
+        raise IngestError(f"the packet is larger than {MAX_PACKET} bytes.", reason="bomb")
+    return data.strip(b"\x00\xef\xbb\xbf \r\n\t") or None
