@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import wave
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from service.ingest.sniff import HEAD, encoding_of, sniff
 from tests.support import media_files as builders
+from tests.support.compound_files import compound_file
 
 
 def wav() -> bytes:
@@ -109,7 +111,8 @@ def test_archives_by_their_members(tmp_path: Path, members: dict[str, bytes], fo
 def test_a_broken_archive_is_still_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(b"PK\x03\x04" + b"\x00" * 40)
-    assert sniff(path, "a.docx").format == "zip"
+    assert sniff(path, "a.zip").format == "zip"
+    assert sniff(path, "a.docx").format == "docx"  # so that its reader says that it is damaged
 
 
 def test_a_character_cut_at_the_end_of_the_head_is_no_error(tmp_path: Path) -> None:
@@ -144,3 +147,41 @@ def test_an_unclosed_comment_is_scanned_once(tmp_path: Path) -> None:
     path = tmp_path / "hostile"
     path.write_bytes(b"<!--" * 16_000)
     assert sniff(path, "hostile.txt").format == "txt"
+
+
+CONTAINER = {"META-INF/container.xml": b"<container/>"}
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({"mimetype": b"application/epub+zip", **CONTAINER}, "epub"),
+        ({**CONTAINER, "mimetype": b"application/epub+zip\r\n"}, "epub"),
+        (CONTAINER, "epub"),
+        ({"mimetype": b"application/vnd.adobe.indesign-idml-package", **CONTAINER}, "zip"),
+        ({"content.xml": b"", "mimetype": b"application/vnd.oasis.opendocument.text-template"}, "ott"),
+        ({"mimetype": b"application/vnd.sun.xml.writer"}, "sxw"),
+        ({"[Content_Types].xml": b"", "visio\\document.xml": b""}, "vsdx"),
+        ({"_rels/.rels": b"", "FixedDocSeq.fdseq": b"", "[content_types].xml": b""}, "xps"),
+        ({"mimetype": b"x" * 5_000_000}, "zip"),
+    ],
+)
+def test_zipped_documents(tmp_path: Path, members: dict[str, bytes], found: str) -> None:
+    path = tmp_path / "upload"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, body in members.items():
+            out.writestr(name, body)
+    assert sniff(path, "upload").format == found
+
+
+@pytest.mark.parametrize(("name", "found"), [("a.xlsx", "xlsx"), ("a.docm", "docx"), ("a.bin", "ole")])
+def test_a_document_with_a_password_is_what_its_name_says(tmp_path: Path, name: str, found: str) -> None:
+    path = compound_file(tmp_path / "upload", {"EncryptionInfo": b"", "EncryptedPackage": b"x"})
+    assert sniff(path, name).format == found
+
+
+@pytest.mark.parametrize("start", [b"\x30\x80", b"\x30\x82\x10\x00"])
+def test_a_time_stamped_file_is_not_what_is_in_it(tmp_path: Path, start: bytes) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(start + b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x1f\xa0\x80%PDF-1.7\n")
+    assert sniff(path, "a.pdf.tsd").format == "tsd"

@@ -9,7 +9,9 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from service.ingest import clean, dates
+from service.ingest.compound import MAGIC
 from service.ingest.facts import Facts, Sniffed
+from service.ingest.formats import ZIPPED
 from service.ingest.limits import IngestLimits
 from service.ingest.readers.documents import archive, epub, ole, rtf
 from service.ingest.readers.documents.archive import Archive, UnreadableMember
@@ -19,8 +21,7 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     "page_count": ("Pages", "Slides", "page-count"),
     "word_count": ("Words", "word-count"),
 }
-_ZIPPED = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp"})
-_OLE = frozenset({"doc", "xls", "ppt", "ole"})
+_BOOKS = frozenset({"epub", "ibooks"})
 _PASSWORD = "The document is password-protected: its properties were not read."  # noqa: S105
 # Where properties are in OOXML by the relations of the package, with the places that everybody uses.
 _RELATIONS = {"core-properties": "docProps/core.xml", "extended-properties": "docProps/app.xml"}
@@ -31,17 +32,23 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
 
     Raises IngestError: ``malformed``, ``bomb``, ``limit``.
     """
-    if sniffed.format in _OLE:
+    if _is_compound(path):
         return ole.read(path, filename, limits)
     if sniffed.format == "rtf":
         return rtf.read(path, limits)
-    if sniffed.format not in _ZIPPED and sniffed.format != "epub":
+    if sniffed.format not in ZIPPED:
         return Facts(warnings=(f"No properties were read: the format {sniffed.format} is not supported.",))
     try:
         with archive.opened(path, filename) as content:
-            return epub.read(content, limits) if sniffed.format == "epub" else _facts(content, limits)
+            return epub.read(content, limits) if sniffed.format in _BOOKS else _facts(content, limits)
     except UnreadableMember as error:
         return Facts(warnings=(f"No properties were read: {error}.",))
+
+
+def _is_compound(path: Path) -> bool:
+    """Return whether a document is an OLE compound file, as old ones are, and new ones with a password."""
+    with path.open("rb") as source:
+        return source.read(len(MAGIC)) == MAGIC
 
 
 def _facts(content: Archive, limits: IngestLimits) -> Facts:

@@ -15,6 +15,7 @@ import pypdfium2.raw as pdfium
 
 from service.errors import IngestError
 from service.ingest import clean, dates
+from service.ingest.dates import DateKind
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
 from service.ingest.readers import rdf
@@ -53,7 +54,7 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
     try:
         with opened(path, filename) as document:
             facts = _facts(document, filename, limits)
-            changed = dates.pdf(document.get_metadata_value("ModDate"))
+            changed = pdf_xmp.instant(dates.pdf(document.get_metadata_value("ModDate")))
     except PasswordProtected as error:
         return Facts(warnings=(str(error),))
     described = pdf_xmp.read(path, filename, limits)
@@ -83,6 +84,7 @@ def _facts(document: Any, filename: str, limits: IngestLimits) -> Facts:
         creator=clean.words(_split(info.get("Author"), ";"), limits),
         tags=clean.words(_split(info.get("Keywords"), ",;"), limits),
         captured_at=dates.pdf(info.get("CreationDate")),
+        captured_kind=DateKind.DIGITIZED,
         metadata=metadata,
         warnings=(problem,) if problem else (),
     )

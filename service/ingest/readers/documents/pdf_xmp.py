@@ -6,6 +6,7 @@ import mmap
 import re
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from service.ingest import dates
 from service.ingest.facts import Facts
 from service.ingest.limits import MIB, IngestLimits
 from service.ingest.readers import rdf
-from service.ingest.readers.markup import parse_bytes
 
 MAX_PACKET: Final = 2 * MIB
 """Bytes of a packet; legitimate ones are far smaller."""
@@ -31,10 +31,10 @@ _DAMAGE = (PyPdfError, OSError, ValueError, TypeError, KeyError, IndexError, Att
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a packet says, and when it or the document was changed last, as ISO 8601."""
+    """What a packet says, and when it or the document was changed last."""
 
     facts: Facts
-    changed: str | None
+    changed: datetime | None
 
 
 def read(path: Path, filename: str, limits: IngestLimits) -> Described:
@@ -44,17 +44,19 @@ def read(path: Path, filename: str, limits: IngestLimits) -> Described:
     """
     try:
         packet = _packet(path)
-        if packet is None:
-            return Described(Facts(), None)
-        found = rdf.properties([parse_bytes(packet, filename, limits)], limits)
     except IngestError as error:
         return Described(Facts(warnings=(f"XMP metadata was ignored: {error.message}",)), None)
-    changes = (dates.stamp(found.get(name)) for name in ("xmp:MetadataDate", "xmp:ModifyDate"))
-    facts = rdf.facts(found, limits)
-    return Described(
-        rdf.merged(facts, Facts(metadata={"xmp": rdf.leaves(found)} if found else {})),
-        max((change for change in changes if change), default=None),
-    )
+    if packet is None:
+        return Described(Facts(), None)
+    facts = rdf.packet_facts(packet, filename, limits)
+    said = facts.metadata.get("xmp", {})
+    changes = (instant(dates.stamp(said.get(name))) for name in ("metadataDate", "modifyDate"))
+    return Described(facts, max((change for change in changes if change), default=None))
+
+
+def instant(moment: str | None) -> datetime | None:
+    """Return a moment in ISO 8601 as one that can be compared."""
+    return datetime.fromisoformat(moment) if moment else None
 
 
 def _packet(path: Path) -> bytes | None:
@@ -88,4 +90,4 @@ def _stream(document: PdfReader) -> bytes | None:
         raise ValueError(f"a metadata stream with the filters {names}")
     if len(data) > MAX_PACKET:
         raise IngestError(f"the packet is larger than {MAX_PACKET} bytes.", reason="bomb")
-    return data.strip(b"\x00\xef\xbb\xbf \r\n\t") or None
+    return data if data.strip(b"\x00 \r\n\t") else None

@@ -30,6 +30,11 @@ def texts(found: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in decoded.items() if isinstance(text, str) and text.strip()}
 
 
+def hold_parameters(found: Mapping[str, str]) -> bool:
+    """Return whether one of a picture's texts is a generator's, so that no hidden ones need to be looked for."""
+    return any(name == "parameters" or is_parameters(text) for name, text in texts(found).items())
+
+
 def without_parameters(facts: Facts, said: Mapping[str, str]) -> Facts:
     """Return the facts of a picture without what its generator wrote into fields for people.
 

@@ -16,17 +16,18 @@ from service.ingest.readers.generation.json_text import parsed
 _PACKED, _PLAIN = b"stealth_pngcomp", b"stealth_pnginfo"
 _MAX_PIXELS = 4_194_304  # 2048 × 2048; pixels have to be decoded to look
 _MAX_TEXT = 1024 * 1024
+_FORMATS = frozenset({"PNG", "WEBP"})  # those that keep the lowest bit
 _LOWEST_BIT = [255 * (value & 1) for value in range(256)]
 
 
 def texts(image: Image.Image) -> dict[str, str]:
     """Return the hidden texts by keyword, empty if there are none; decodes the pixels of a picture that may have some.
 
-    Only a picture with an alpha channel is decoded, of at most ``_MAX_PIXELS`` and with sides that generators make,
+    Only a PNG or WebP with an alpha channel is decoded, of at most ``_MAX_PIXELS`` and with sides that generators make,
     multiples of eight.
     """
     width, height = image.size
-    if image.mode != "RGBA" or width * height > _MAX_PIXELS or width % 8 or height % 8:
+    if image.format not in _FORMATS or image.mode != "RGBA" or width * height > _MAX_PIXELS or width % 8 or height % 8:
         return {}
     try:
         columns = image.getchannel("A").transpose(Image.Transpose.TRANSPOSE).tobytes()
