@@ -116,7 +116,7 @@ def _by_structure(head: bytes, path: Path) -> str | None:
     """Recognise formats whose first bytes are too few to tell, by the fields of their headers."""
     if head[:2] in ANYMAPS and (_ANYMAP.match(head) or _PLAIN_ANYMAP.match(head) or _PAM.match(head)):
         return ANYMAPS[head[:2]]
-    if head[:2] == b"BM" and len(head) > 26 and _is_bitmap(head[14:]):
+    if head[:2] == b"BM" and len(head) > 26 and (head[6:10] == b"\x00\x00\x00\x00" or _is_bitmap(head[14:])):
         return "bmp"
     if len(head) > 16 and _is_bitmap(head):
         return "dib"
@@ -134,7 +134,7 @@ def _by_structure(head: bytes, path: Path) -> str | None:
 
 
 # The plain forms are texts of numbers alone, so that a note that begins "P1 10 20" is none of them.
-_ANYMAP = re.compile(rb"P[4-6Ff](?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+\s")
+_ANYMAP = re.compile(rb"P[4-6Ff](?:\s|#[^\n]*\n)+-?\d+(?:\s|#[^\n]*\n)+-?\d+\s")
 _PLAIN_ANYMAP = re.compile(rb"P[1-3](?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+\s(?:[\d\s]|#[^\n]*\n){0,200}(?![^\d\s#])")
 _PAM = re.compile(rb"P7\s*\n(?:#[^\n]*\n|\s)*(?:WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)\s")
 _XBM = re.compile(rb"\s*(?:/\*.*?\*/\s*)?#define[ \t]+\S*_width[ \t]+\d+\s+#define[ \t]+\S*_height[ \t]+\d+", re.DOTALL)
@@ -282,6 +282,8 @@ _CONFIRMED: dict[str, Callable[[bytes], str | None]] = {
     "ico": _icon("ico"),
     "cur": _icon("cur"),
     "mp3": lambda head: _tagged(head) if head.startswith(b"ID3") else "mp3",
+    # Of Animator's files: 8 bits a pixel, and so many frames
+    "fli": lambda head: "fli" if head[12:14] in (b"\x08\x00", b"\x00\x00") and head[6:8] != b"\x00\x00" else None,
     "dv": lambda head: "dv" if len(head) > 80 and head[80] == 0x3F else None,
     "ac3": lambda head: "ac3" if len(head) > 5 and head[5] >> 3 <= 16 and head[4] >> 6 < 3 else None,
 }

@@ -51,7 +51,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "genre": ("TCON", "genre", "\xa9gen", "WM/Genre"),
     "keywords": ("TXXX:keywords", "keywords", "keyw", "WM/Keywords"),
     "date": ("TDRC", "TDOR", "date", "\xa9day", "WM/Year"),
-    "comment": ("COMM", "description", "comment", "desc", "\xa9cmt", "Description"),
+    "comment": ("COMM", "TXXX:comment", "TXXX:description", "description", "comment", "desc", "\xa9cmt", "Description"),
     "license": ("WCOP", "license", "License"),
     "copyright": ("TCOP", "copyright", "cprt", "Copyright"),
     "language": ("TLAN", "language", "WM/Language"),

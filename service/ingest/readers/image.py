@@ -96,7 +96,7 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
                 raise
             facts = Facts(warnings=(error.message,))
     else:
-        facts = Facts(warnings=(f"No pixels were read: images in {sniffed.format} format are not supported.",))
+        facts = Facts(warnings=(f"The pixels were not read: images in {sniffed.format} format are not supported.",))
     if blocks.width and blocks.height:
         # Pillow turns TIFF and HEIC as it opens them, and opens the preview of a raw picture.
         facts = replace(facts, metadata=facts.metadata | {"width": blocks.width, "height": blocks.height})
@@ -143,14 +143,14 @@ def _unreadable(path: Path, name: str, filename: str, limits: IngestLimits) -> I
         blocks = embedded(path, name)
     except (ValueError, OSError, IndexError, KeyError):
         blocks = Embedded()
-    if not blocks.width or not blocks.height:
+    if not blocks.width or not blocks.height or blocks.is_cut:
         return IngestError(
             f"The {name} image is damaged: its header cannot be read.", reason="malformed", filename=filename
         )
     if blocks.width * blocks.height > limits.image_pixels:
         return _bomb(filename, limits)
     return IngestError(
-        f"No pixels were read: the {name} image is of a variant that is not supported.",
+        f"The pixels were not read: the header of the {name} image makes sense, but its variant is not supported.",
         reason="unsupported",
         filename=filename,
     )

@@ -59,10 +59,12 @@ def _rate(source: IO[bytes], at: int, end: int) -> dict[str, float]:
 
 def _objects(source: IO[bytes], at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     for _ in range(MAX_STEPS):
+        if at + 24 > end:
+            return
         source.seek(at)
         head = source.read(24)
         length = int.from_bytes(head[16:24], "little")
-        if at + 24 > end or len(head) < 24 or length < 24:
+        if len(head) < 24 or length < 24:
             return
         yield head[:16], at + 24, min(at + length, end)
         at += length

@@ -10,6 +10,7 @@ from typing import IO, Final
 MAX_BLOCK: Final = 16 * 1024 * 1024
 """Bytes of one metadata block; a larger one is left out."""
 
+_FAR = 1 << 62  # no file reaches as far, and no offset beyond can be asked for
 MAX_STEPS: Final = 200_000
 """Chunks, boxes or segments that are walked through in one file."""
 
@@ -20,7 +21,8 @@ class Embedded:
 
     ``width`` and ``height`` are those of the stored pixels. ``orientation`` (1 to 8, as in EXIF) is the container's own
     and stands above EXIF's. ``exif`` is a TIFF stream without the ``Exif`` mark; ``xmp`` are packets, the main one
-    first; ``iptc`` is a series of IIM datasets; ``texts`` are texts by keyword.
+    first; ``iptc`` is a series of IIM datasets; ``texts`` are texts by keyword. ``is_cut`` says that the file ends
+    before what its header promises, or contradicts itself.
     """
 
     width: int | None = None
@@ -30,6 +32,7 @@ class Embedded:
     xmp: list[bytes] = field(default_factory=list)
     iptc: bytes | None = None
     texts: dict[str, str] = field(default_factory=dict)
+    is_cut: bool = False
     modified: str | None = None
 
     def sized(self, width: int, height: int) -> None:
@@ -81,7 +84,7 @@ def resources(block: bytes) -> Iterator[tuple[int, bytes]]:
 
 def read_at(source: IO[bytes], at: int, length: int, limit: int = MAX_BLOCK) -> bytes | None:
     """Return ``length`` bytes at ``at``; None if they are more than ``limit`` or the file ends before them."""
-    if not 0 < length <= limit:
+    if not 0 < length <= limit or not 0 <= at < _FAR:
         return None
     source.seek(at)
     found = source.read(length)

@@ -16,9 +16,12 @@ def read(source: IO[bytes], size: int) -> Embedded:
     if head[:4] == b"\xff\x4f\xff\x51":
         _codestream(found, head)
         return found
+    found.is_cut = True
     for box in boxes(source, 0, size):
         if box.kind == b"jp2h":
             _header(source, found, box)
+        elif box.kind == b"jp2c":
+            found.is_cut = box.head(source, 4) != b"\xff\x4f\xff\x51"
         elif box.kind == b"xml ":
             packet = box.body(source)
             found.add_xmp(packet if b"http://www.w3.org/1999/02/22-rdf-syntax-ns#" in packet else None)

@@ -53,11 +53,15 @@ class Movie:
     said: dict[str, list[str]] = field(default_factory=dict)
     xmp: list[bytes] = field(default_factory=list)
     kinds: list[bytes] = field(default_factory=list)
+    keyed: dict[str, int] = field(default_factory=dict)
+    """By fact: how many texts are of rank 0."""
 
-    def say(self, fact: str, text: str) -> None:
-        """Note a text, if there is one."""
-        if text and sum(map(len, self.said.values())) < _MAX_TAGS:
-            self.said.setdefault(fact, []).append(text)
+    def say(self, fact: str, text: str, rank: int = 1) -> None:
+        """Note a text, if there is one; those of rank 0 (the device's own keys) come before all others."""
+        texts = self.said.setdefault(fact, [])
+        if text.strip() and len(texts) < _MAX_TAGS:
+            texts.insert(self.keyed.get(fact, 0) if rank == 0 else len(texts), text)
+            self.keyed[fact] = self.keyed.get(fact, 0) + (rank == 0)
 
 
 @dataclass(slots=True)
@@ -318,7 +322,7 @@ def _meta(source: IO[bytes], meta: Box, movie: Movie) -> None:
         fact = _KEYS.get(names[index - 1])
         data = next((box for box in children(source, item) if box.kind == b"data"), None)
         if fact and data:
-            movie.say(fact, _key_text(data.body(source, _MAX_TEXT)))
+            movie.say(fact, _key_text(data.body(source, _MAX_TEXT)), rank=0)
 
 
 def _key_names(body: bytes) -> Iterator[str]:

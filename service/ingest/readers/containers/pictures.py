@@ -9,24 +9,44 @@ from typing import IO
 from service.ingest.readers.containers import gif, heif, jpeg, jpeg2000, png, psd, riff, tiff
 from service.ingest.readers.containers.embedded import Embedded, Reader
 
+_COLOURS = 1 << 16  # no palette has more
+_LENGTHS = frozenset({16, 40, 52, 56, 64, 108, 124})  # of the headers that there are beside the first, of 12
+_BITS = frozenset({0, 1, 2, 4, 8, 16, 24, 32, 64})  # a pixel; 0 for an embedded JPEG or PNG
+
 
 def bmp(source: IO[bytes], size: int) -> Embedded:
     """Return the size in a bitmap's header (Windows and OS/2), with or without the header of a file before it."""
     found = Embedded()
-    head = source.read(40)
+    head = source.read(64)
     body = head[14:] if head[:2] == b"BM" else head
     length = int.from_bytes(body[:4], "little")
-    if length == 12 and len(body) >= 8:
-        found.sized(*struct.unpack_from("<HH", body, 4))
-    elif 16 <= length <= 1024 and len(body) >= 12:
-        width, height = struct.unpack_from("<ii", body, 4)
+    if length == 12 and len(body) >= 12:
+        width, height, planes, bits = struct.unpack_from("<HHHH", body, 4)
+    elif length in _LENGTHS and len(body) >= 16:
+        width, height, planes, bits = struct.unpack_from("<iiHH", body, 4)
+        if length >= 40 and int.from_bytes(body[32:36], "little") > _COLOURS:
+            return found
+    else:
+        return found
+    if planes == 1 and bits in _BITS:
         found.sized(width, abs(height))  # a negative height: rows from the top
+    return found
+
+
+def dds(source: IO[bytes], size: int) -> Embedded:
+    """Return the size in the header of a DirectDraw surface (Microsoft's DDS_HEADER)."""
+    found = Embedded()
+    head = source.read(128)
+    if len(head) == 128 and head[4:8] == b"\x7c\x00\x00\x00":
+        height, width = struct.unpack_from("<II", head, 12)
+        found.sized(width, height)
     return found
 
 
 READERS: dict[str, Reader] = {
     "jpg": jpeg.read, "png": png.read, "gif": gif.read, "webp": riff.read, "tiff": tiff.read, "psd": psd.read,
     "jp2": jpeg2000.read, "avif": heif.read, "heic": heif.read, "bmp": bmp, "dib": bmp,
+    "dds": dds,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from itertools import zip_longest
 from typing import IO, Any, Final, NamedTuple
 
 from service.ingest.readers.containers.embedded import MAX_BLOCK, Embedded, read_at
@@ -21,6 +22,7 @@ _TYPES: dict[int, tuple[int, str]] = {
 _TEXTS, _RATIONALS = frozenset({2, 129}), {5: "I", 10: "i"}
 
 _SUBFILE, _WIDTH, _HEIGHT, _SUBDIRECTORIES = 254, 256, 257, 330
+_PIXELS = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
 
 
@@ -153,6 +155,7 @@ def read(source: IO[bytes], size: int) -> Embedded:
     main = main_picture(tiff)
     if main is not None:
         found.sized(main[1], main[2])
+        found.is_cut = not _is_whole(tiff, main[0], size)
     for directory in tiff.directories():
         if not found.xmp:
             found.add_xmp(tiff.raw(directory, _XMP))
@@ -161,6 +164,20 @@ def read(source: IO[bytes], size: int) -> Embedded:
         if (block := tiff.raw(directory, _PHOTOSHOP)) is not None:
             found.add_photoshop(block)
     return found
+
+
+def _is_whole(tiff: Tiff, directory: Directory, size: int) -> bool:
+    """Return whether the strips or tiles of a picture lie within the file."""
+    for offsets, counts in _PIXELS:
+        starts, lengths = (_numbers(tiff.value(directory, tag)) for tag in (offsets, counts))
+        if starts and any(start + length > size for start, length in zip_longest(starts, lengths, fillvalue=0)):
+            return False
+    return True
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    found = value if isinstance(value, tuple) else (value,)
+    return tuple(number for number in found if isinstance(number, int))
 
 
 def _swapped(block: bytes) -> bytes:
