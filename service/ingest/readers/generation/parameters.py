@@ -16,6 +16,8 @@ _WEIGHTS = re.compile(r"\.(safetensors|ckpt|pt|pth|gguf|sft|bin)$", re.IGNORECAS
 # ComfyUI and its save nodes write "prompt:{…}" and "workflow: {…}" into EXIF fields that have other names.
 _LABEL = re.compile(r"\s*(?:prompt|workflow|parameters|generation_data)\s*:\s*(?=\{)", re.IGNORECASE)
 _MAX_TEXTS = 16
+_MAX_CHARS = 8 * 1024 * 1024
+"""Characters of all the texts that are read of one picture; a graph and its workflow are far smaller."""
 
 # The keyword of a text → its reader, where the text is not JSON.
 _PLAIN: Mapping[str, Callable[[str], dict[str, Any]]] = {"parameters": infotext.read, "dream": settings.command}
@@ -28,7 +30,11 @@ def read(texts: Mapping[str, str], limits: IngestLimits, stem: str = "") -> Fact
     extension: a graph that saves several pictures names them.
     """
     found: dict[str, Any] = _fit(novelai.read(texts), limits) if novelai.wrote(texts) else {}
+    left = _MAX_CHARS
     for keyword, text in list(texts.items())[:_MAX_TEXTS]:
+        left -= len(text)
+        if left < 0:
+            break
         one = _fit(_parameters(keyword, text, limits, stem), limits)
         if len(one) > len(found):
             found = one

@@ -337,6 +337,12 @@ def test_hostile_pairs_are_one_prompt() -> None:
     assert parameters.read({"parameters": text}, DEFAULT).metadata["prompt"].startswith("p\nSteps: aaa")
 
 
+def test_no_more_text_is_read_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"parameters": "a" * 100, "prompt": json.dumps(GRAPH)}
+    monkeypatch.setattr(parameters, "_MAX_CHARS", 100)
+    assert parameters.read(texts, DEFAULT).metadata == {"prompt": "a" * 100}
+
+
 NAMES = st.sampled_from(["1", "inputs", "image", "prompt", "model", "class_type", "nodes", "links", "sui_image_params"])
 
 
