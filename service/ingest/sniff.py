@@ -364,8 +364,9 @@ def _by_magic(head: bytes, ext: str) -> Sniffed:
     found = best.extension.lstrip(".").lower()
     mime = best.mime_type or FORMATS["bin"].mime_type
     major = mime.partition("/")[0]
-    # One or two matching bytes can be a coincidence; only a confident match may decide a media type.
-    if best.confidence < 0.5 or not found:
+    # One or two matching bytes can be a coincidence; only a confident match may decide a media type. One without a
+    # media type (some are a row of zeros) counts only if the name says the same.
+    if best.confidence < 0.5 or not found or (not best.mime_type and found != ext):
         return _sniffed(FORMATS["bin"], ext)
     kind = major if major in {"image", "video", "audio"} else "other"
     return Sniffed(kind, mime, found, found)

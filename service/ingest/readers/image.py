@@ -114,9 +114,7 @@ def _described(
 ) -> Facts:
     """Add what the metadata blocks say to the facts of the pixels."""
     camera, written = _exif(path, sniffed, blocks, limits)
-    embedded_facts = Facts()
-    for packet in blocks.xmp:
-        embedded_facts = rdf.merged(embedded_facts, rdf.packet_facts(packet, filename, limits))
+    embedded_facts = rdf.packet_facts(blocks.xmp, filename, limits)
     captions = iptc.read(blocks.iptc, limits) if blocks.iptc else Facts()
     said = carriers.texts({**written, **texts})
     made = parameters.read(said, limits, Path(filename).stem)

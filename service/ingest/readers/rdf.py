@@ -137,14 +137,20 @@ def merged(first: Facts, second: Facts) -> Facts:
     )
 
 
-def packet_facts(packet: bytes, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts in an XMP packet, and all of it under ``metadata.xmp``. A damaged packet is a warning."""
-    try:
-        root = parse_bytes(_document(packet), filename, limits)
-    except IngestError as error:
-        return Facts(warnings=(f"XMP metadata was ignored: {error.message}",))
-    found = properties([root], limits)
-    return merged(facts(found, limits), Facts(metadata={"xmp": leaves(found)} if found else {}))
+def packet_facts(packets: Iterable[bytes], filename: str, limits: IngestLimits) -> Facts:
+    """Return the facts in a file's XMP packets, and all of them under ``metadata.xmp``. A damaged one is a warning.
+
+    Of a property that several packets have, the first counts.
+    """
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for packet in packets:
+        try:
+            found = properties([parse_bytes(_document(packet), filename, limits)], limits) | found
+        except IngestError as error:
+            problems.append(f"XMP metadata was ignored: {error.message}")
+    said = Facts(metadata={"xmp": leaves(found)} if found else {}, warnings=tuple(problems))
+    return merged(facts(found, limits), said)
 
 
 def _document(packet: bytes) -> bytes:

@@ -48,9 +48,7 @@ def container(path: Path, name: str, filename: str, limits: IngestLimits) -> Fac
         size = source.seek(0, 2)
         source.seek(0)
         metadata, said, packets = parse(source, size)
-    facts = Facts(metadata=metadata)
-    for packet in packets:
-        facts = merged(facts, rdf.packet_facts(packet, filename, limits))
+    facts = merged(Facts(metadata=metadata), rdf.packet_facts(packets, filename, limits))
     # The device's own tags know best when and where; XMP is written later.
     told = tagging.facts(said, limits)
     return merged(

@@ -11,6 +11,7 @@ from service.ingest.dates import DateKind
 from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
 from service.ingest.readers import exif, places, ratings
+from service.ingest.readers.generation import carriers, parameters
 
 Said = Mapping[str, Sequence[str]]
 """Texts by fact: title, comment, artist, album, genre, keywords, date (as its maker gave it), created (by a clock, when
@@ -35,7 +36,9 @@ def facts(said: Said, limits: IngestLimits) -> Facts:
     )
     metadata["gps_altitude"] = altitude
     kind, moment = dates.first(_moments(said))
-    return Facts(
+    # ComfyUI's films have the graph as their comment, which is nothing for people.
+    made = parameters.read(carriers.texts(first), limits)
+    told = Facts(
         title=clean.text(first.get("title"), limits.title_chars),
         description=clean.text(first.get("comment"), limits.text_chars),
         creator=clean.words(said.get("artist", ()), limits),
@@ -46,8 +49,9 @@ def facts(said: Said, limits: IngestLimits) -> Facts:
         captured_kind=kind,
         gps=place,
         rating=ratings.either(first.get("rating")),
-        metadata={name: value for name, value in metadata.items() if value is not None},
+        metadata={**made.metadata, **{name: value for name, value in metadata.items() if value is not None}},
     )
+    return carriers.without_parameters(told, {})
 
 
 _LEAVES = ("artist", "album", "language")

@@ -48,7 +48,7 @@ def read(path: Path, filename: str, limits: IngestLimits) -> Described:
         return Described(Facts(warnings=(f"XMP metadata was ignored: {error.message}",)), None)
     if packet is None:
         return Described(Facts(), None)
-    facts = rdf.packet_facts(packet, filename, limits)
+    facts = rdf.packet_facts([packet], filename, limits)
     said = facts.metadata.get("xmp", {})
     changes = (instant(dates.stamp(said.get(name))) for name in ("metadataDate", "modifyDate"))
     return Described(facts, max((change for change in changes if change), default=None))

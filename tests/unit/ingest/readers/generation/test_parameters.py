@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
 from service.ingest.limits import DEFAULT
+from service.ingest.readers import tagging
 from service.ingest.readers.generation import parameters
 from tests.support import media_files as builders
 
@@ -301,6 +302,34 @@ def test_text_of_other_scripts_survives_the_carriers(tmp_path: Path) -> None:
     raw = json.dumps(graph, ensure_ascii=False)
     assert made(of_png(tmp_path, {"prompt": raw}))["prompt"] == "зелёная бутылка 🍾"
     assert made(of_exif(tmp_path, ".webp", {0x010E: raw.encode()}))["prompt"] == "зелёная бутылка 🍾"
+
+
+def test_a_film_of_comfyui(tmp_path: Path) -> None:
+    told = tagging.facts({"title": ["A film"], "comment": [json.dumps({"prompt": GRAPH, "workflow": {}})]}, DEFAULT)
+    assert (told.metadata, told.title, told.description) == (OF_GRAPH, "A film", None)
+
+
+def test_civitai_in_a_jpeg(tmp_path: Path) -> None:
+    extra = {
+        "prompt": "a mill",
+        "negativePrompt": "people",
+        "steps": 30,
+        "cfgScale": 4,
+        "sampler": "Euler a",
+        "seed": 8,
+    }
+    text = json.dumps(
+        {
+            "resource-stack": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "urn:air:x"}},
+            "extra": {"airs": []},
+            "extraMetadata": json.dumps(extra),
+        }
+    )
+    found = made(of_exif(tmp_path, ".jpg", {}, b"UNICODE\x00" + text.encode("utf-16-be")))
+    assert found == {
+        "prompt": "a mill", "negative_prompt": "people", "steps": 30, "guidance_scale": 4, "sampler": "Euler a",
+        "seed": 8,
+    }  # fmt: skip
 
 
 def stealthy(folder: Path, text: str, signature: bytes = b"stealth_pngcomp", size: tuple[int, int] = (64, 128)) -> Path:
