@@ -525,7 +525,7 @@ def test_wrong_types_give_nothing(graph: Any) -> None:
     assert read(graph) == {}
 
 
-OLD_EDITOR = {
+OLD_EDITOR: dict[str, Any] = {
     "nodes": [
         {
             "id": 3,
@@ -587,6 +587,77 @@ NEW_EDITOR = {
         {"id": 2, "origin_id": 3, "origin_slot": 0, "target_id": 1, "target_slot": 1, "type": "CONDITIONING"},
     ],
 }
+
+
+def subgraph(**outer: Any) -> dict[str, Any]:
+    """A workflow whose picture is made inside a subgraph; its prompt and its model's name come from outside."""
+    inner = [
+        *(node for node in OLD_EDITOR["nodes"] if node["id"] not in {4, 6, 10, 11, 12}),
+        {"id": 6, "type": "CLIPTextEncode", "widgets_values": [""],
+         "inputs": [{"name": "text", "type": "STRING", "widget": {"name": "text"}, "link": 20}]},
+        {"id": 4, "type": "CheckpointLoaderSimple", "widgets_values": ["unset"],
+         "inputs": [{"name": "ckpt_name", "type": "COMBO", "widget": {"name": "ckpt_name"}, "link": 21}]},
+        {"id": 8, "type": "VAEDecode", "inputs": [{"name": "samples", "type": "LATENT", "link": 22}]},
+    ]  # fmt: skip
+    ends = [
+        (1, 4, 0, 3, 0),
+        (4, 6, 0, 3, 1),
+        (6, 7, 0, 3, 2),
+        (20, -10, 0, 6, 0),
+        (21, -10, 1, 4, 0),
+        (22, 3, 0, 8, 0),
+        (23, 8, 0, -20, 0),
+    ]
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
+    definition = {
+        "id": "d1", "nodes": inner, "links": [dict(zip(names, end, strict=True)) for end in ends],
+        "inputs": [{"name": "text"}, {"name": "ckpt_name"}], "outputs": [{"name": "IMAGE"}],
+    }  # fmt: skip
+    user = {
+        "id": 50, "type": "d1",
+        "inputs": [{"name": "text", "type": "STRING", "widget": {"name": "text"}, "link": 30},
+                   {"name": "ckpt_name", "type": "COMBO", "widget": {"name": "ckpt_name"}, "link": None}],
+        "widgets_values": ["", "base.safetensors"], **outer,
+    }  # fmt: skip
+    return {
+        "nodes": [user, {"id": 51, "type": "PrimitiveString", "widgets_values": ["bottle"]},
+                  {"id": 52, "type": "SaveImage", "inputs": [{"name": "images", "type": "IMAGE", "link": 31}]}],
+        "links": [[30, 51, 0, 50, 0, "STRING"], [31, 50, 0, 52, 0, "IMAGE"]],
+        "definitions": {"subgraphs": [definition]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outer", "changed"),
+    [
+        ({}, {"seed": 5}),
+        (
+            {
+                "properties": {"proxyWidgets": [["-1", "text"], ["-1", "ckpt_name"], ["3", "seed"], ["3", "steps"]]},
+                "widgets_values": ["", "other.ckpt", 9, None],
+            },
+            {"seed": 9, "model": "other"},
+        ),
+    ],
+)
+def test_subgraphs(outer: dict[str, Any], changed: dict[str, Any]) -> None:
+    found = parameters.read({"workflow": json.dumps(subgraph(**outer))}, DEFAULT).metadata
+    assert found == OF_BASE | changed
+
+
+def test_a_subgraph_that_uses_itself_ends() -> None:
+    data = subgraph()
+    data["definitions"]["subgraphs"][0]["nodes"] += [{"id": at, "type": "d1"} for at in range(60, 90)]
+    assert parameters.read({"workflow": json.dumps(data)}, DEFAULT).metadata["prompt"] == "bottle"
+
+
+def test_subgraphs_of_nothing_but_subgraphs_end() -> None:
+    def users(kind: str) -> list[dict[str, Any]]:
+        return [{"id": at, "type": kind} for at in range(40)]
+
+    chain = [{"id": f"d{level}", "nodes": users(f"d{level + 1}"), "links": []} for level in range(8)]
+    data = {"nodes": users("d0"), "links": [], "definitions": {"subgraphs": chain}}
+    assert parameters.read({"workflow": json.dumps(data)}, DEFAULT).metadata == {}
 
 
 @pytest.mark.parametrize(
