@@ -42,6 +42,8 @@ _FROM_FILE = {
 }
 """What a file may say of itself where the caller says nothing, and the most characters of it that are kept."""
 _NAME_LENGTH, _NAMES, _PEOPLE = 256, 1000, 200
+_LISTED_LATER = frozenset({"people"})
+"""Fields that files fill in now but did not always: where they hold something, older records do not say whose it is."""
 _TECHNICAL = frozenset(
     "width height format file_size duration frame_rate ppi page_count word_count sample_rate channels bit_rate".split()
 )
@@ -171,7 +173,8 @@ def reread(body: AssetBody, facts: Facts) -> Change | None:
     old: Mapping[str, Any] = body
 
     def is_free(name: str, value: Any) -> bool:
-        return name not in given if listed is not None else not value
+        is_known = listed is not None and name not in _LISTED_LATER
+        return name not in given and (is_known or not value)
 
     new = {name: value for name, value in _words(facts).items() if is_free(name, old.get(name))}
     new["mime_type"] = facts.mime_type

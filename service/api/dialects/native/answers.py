@@ -74,6 +74,7 @@ _SEED_ASSET: JsonDict = {
     "rights_code": None,
     "rating": None,
     "people": [],
+    "taxonomy": [],
     "gps": None,
     "colours": [],
     "focus": None,
@@ -131,6 +132,7 @@ class Asset(TypedDict):
     rights_code: str | None
     rating: Annotated[int, Field(ge=0, le=5)] | None
     people: list[Person]
+    taxonomy: Annotated[list[str], Field(description="Keywords of a hierarchy, as the file has them: paths with `/`.")]
     gps: Gps | None
     colours: list[str]
     focus: Focus | None

@@ -146,6 +146,7 @@ def _list(name: str) -> Rule:
 _RULES: Mapping[str, Rule] = {
     **{name: _list(name) for name in LIST_FIELDS},
     "tags": _tags,
+    "taxonomy": _list("taxonomy"),
     "metadata": lambda body, _: metadata(body),
     "urls": urls,
     "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),
