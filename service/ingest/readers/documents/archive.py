@@ -5,12 +5,14 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from service.errors import IngestError
-from service.ingest.limits import MIB
+from service.ingest.limits import MIB, IngestLimits
+from service.ingest.readers.markup import parse_bytes
 
 MAX_MEMBER: Final = 2 * MIB
 """Bytes that a member with properties may unpack to; legitimate ones are far smaller."""
@@ -33,6 +35,25 @@ class Archive:
     zip: zipfile.ZipFile
     filename: str
     names: Mapping[str, zipfile.ZipInfo]
+    problems: list[str] = field(default_factory=list)
+    """Sentences about members that were ignored."""
+
+    def tree(self, name: str, limits: IngestLimits) -> Element | None:
+        """Return the root of a member that is XML, None if there is none.
+
+        Since a document is more than its properties, one that is not well-formed is a problem and no error. Raises
+        UnreadableMember, and IngestError (``bomb``, ``limit``).
+        """
+        content = self.read(name)
+        if content is None or not content.strip():
+            return None
+        try:
+            return parse_bytes(content, self.filename, limits)
+        except IngestError as error:
+            if error.reason != "malformed":
+                raise
+            self.problems.append(f"{name} was ignored: {error.message}")
+            return None
 
     def read(self, name: str) -> bytes | None:
         """Return a member, None if there is none.

@@ -12,7 +12,7 @@ from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
 from service.ingest.readers.documents.archive import Archive
 from service.ingest.readers.documents.html import plain_text
-from service.ingest.readers.markup import local, parse_bytes
+from service.ingest.readers.markup import local
 
 _CONTAINER = "META-INF/container.xml"
 _WRITERS = frozenset({"aut", "cre"})  # MARC relators of people who wrote it and did not edit, translate or print it
@@ -21,11 +21,12 @@ _WRITERS = frozenset({"aut", "cre"})  # MARC relators of people who wrote it and
 def read(content: Archive, limits: IngestLimits) -> Facts:
     """Return the facts of a book; one without a package document has none and a warning.
 
-    Raises UnreadableMember, and IngestError (``malformed``, ``bomb``).
+    Raises UnreadableMember, and IngestError (``bomb``, ``limit``).
     """
     package = _package(content, limits)
     if package is None:
-        return Facts(warnings=("No properties were read: the book has no package document.",))
+        missing = "No properties were read: the book has no package document."
+        return Facts(warnings=tuple(content.problems) or (missing,))
     nodes = list(_properties(package))
     refined = _refinements(nodes)
 
@@ -51,22 +52,18 @@ def read(content: Archive, limits: IngestLimits) -> Facts:
         credit=None if is_link else clean.text(rights, limits.title_chars),
         captured_at=_date(nodes),
         metadata={name: value for name, value in metadata.items() if value},
+        warnings=tuple(content.problems),
     )
 
 
 def _package(content: Archive, limits: IngestLimits) -> Element | None:
     """Return the root of the package document that the container names, or of the only one there is."""
-    container = content.read(_CONTAINER)
-    found: list[str] = []
-    if container is not None:
-        nodes = parse_bytes(container, content.filename, limits).iter()
-        found = [node.get("full-path") or "" for node in nodes if local(node.tag) == "rootfile"]
+    container = content.tree(_CONTAINER, limits)
+    nodes = container.iter() if container is not None else ()
+    found = [node.get("full-path") or "" for node in nodes if local(node.tag) == "rootfile"]
     found += [name for name in content.names if name.endswith(".opf")]
-    for name in found[:3]:
-        package = content.read(name)
-        if package is not None:
-            return parse_bytes(package, content.filename, limits)
-    return None
+    packages = (content.tree(name, limits) for name in dict.fromkeys(found[:3]))
+    return next((package for package in packages if package is not None), None)
 
 
 def _properties(package: Element) -> Iterator[Element]:

@@ -15,7 +15,7 @@ from service.ingest.formats import ZIPPED
 from service.ingest.limits import IngestLimits
 from service.ingest.readers.documents import archive, epub, ole, rtf
 from service.ingest.readers.documents.archive import Archive, UnreadableMember
-from service.ingest.readers.markup import local, parse_bytes
+from service.ingest.readers.markup import local
 
 _COUNTS: dict[str, tuple[str, ...]] = {
     "page_count": ("Pages", "Slides", "page-count"),
@@ -56,9 +56,9 @@ def _facts(content: Archive, limits: IngestLimits) -> Facts:
         return Facts(warnings=(_PASSWORD,))
     said: dict[str, list[str]] = {}
     for member in _members(content, limits):
-        part = content.read(member)
-        if part is not None and part.strip():
-            _gather(parse_bytes(part, content.filename, limits), said)
+        root = content.tree(member, limits)
+        if root is not None:
+            _gather(root, said)
     first = {name: values[0] for name, values in said.items()}
     counts: dict[str, Any] = {
         leaf: count(first[name] for name in names if name in first) for leaf, names in _COUNTS.items()
@@ -77,6 +77,7 @@ def _facts(content: Archive, limits: IngestLimits) -> Facts:
         tags=keywords([*said.get("keywords", []), *said.get("keyword", [])], limits),
         captured_at=dates.stamp(first.get("created") or first.get("creation-date")),
         metadata={leaf: value for leaf, value in metadata.items() if value is not None},
+        warnings=tuple(content.problems),
     )
 
 
@@ -99,9 +100,9 @@ def count(values: Iterable[object]) -> int | None:
 def _members(content: Archive, limits: IngestLimits) -> list[str]:
     """Return the names of the members with properties: those that the package names, and the usual ones."""
     found: list[str] = []
-    relations = content.read("_rels/.rels")
-    if relations is not None and relations.strip():
-        for node in parse_bytes(relations, content.filename, limits).iter():
+    relations = content.tree("_rels/.rels", limits)
+    if relations is not None:
+        for node in relations.iter():
             kind = (node.get("Type") or "").rpartition("/")[2]
             if kind in _RELATIONS and node.get("Target"):
                 found.append(node.get("Target") or "")
@@ -111,12 +112,10 @@ def _members(content: Archive, limits: IngestLimits) -> list[str]:
 
 def _is_encrypted(content: Archive, limits: IngestLimits) -> bool:
     """Return whether OpenDocument's manifest says that the metadata has a password (part 2, §4.4)."""
-    manifest = content.read("META-INF/manifest.xml") if "mimetype" in content.names else None
-    if manifest is None or b"encryption-data" not in manifest:
-        return False
+    manifest = content.tree("META-INF/manifest.xml", limits) if "mimetype" in content.names else None
     return any(
         local(name) == "full-path" and value in {"meta.xml", "encrypted-package"}
-        for entry in parse_bytes(manifest, content.filename, limits)
+        for entry in (manifest if manifest is not None else ())
         if any(local(child.tag) == "encryption-data" for child in entry)
         for name, value in entry.attrib.items()
     )

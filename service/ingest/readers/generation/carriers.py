@@ -43,10 +43,11 @@ def without_parameters(facts: Facts, said: Mapping[str, str]) -> Facts:
     """
     defaults = {clean.text(said.get(name), 10_000) for name in novelai.KEYWORDS} if novelai.wrote(said) else set()
     kept: dict[str, Any] = {}
-    for name in ("title", "description", "credit"):
+    for name in ("title", "description", "credit", "license"):
         value = getattr(facts, name)
         if value is not None and (is_parameters(value) or value in defaults):
             kept[name] = None
+    kept["creator"] = tuple(name for name in facts.creator if not is_json(name))
     metadata = dict(facts.metadata)
     written = [name for name in ("camera_make", "camera_model", "lens", "software") if is_json(metadata.get(name))]
     for name in written:

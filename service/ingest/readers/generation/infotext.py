@@ -19,12 +19,20 @@ _NEGATIVE = re.compile(r"\bNegative prompt:", re.IGNORECASE)
 _MAX_LINE = 64 * 1024
 _MAX_LINES = 64
 
-# The names that make a line the parameters' and not a sentence of the prompt.
+# The names that make a line the parameters' and not a sentence of the prompt, and what some of them look like.
 _KNOWN = frozenset({
-    "steps", "sampler", "cfg scale", "seed", "size", "model", "model hash", "schedule type", "version", "clip skip",
+    "sampler", "cfg scale", "seed", "size", "model", "model hash", "schedule type", "version", "clip skip",
     "denoising strength", "vae", "vae hash", "distilled cfg scale", "guidance scale", "scheduler", "hires upscale",
     "hires upscaler", "lora hashes", "rng", "app", "backend", "pipeline", "ensd", "face restoration", "parser",
 })  # fmt: skip
+
+
+_SHAPES = {
+    "seed": re.compile(r"-?\d+"),
+    "cfg scale": re.compile(r"\d+(\.\d+)?"),
+    "size": re.compile(r"\d+x\d+"),
+    "clip skip": re.compile(r"\d+"),
+}
 
 
 def has_parameters(text: str) -> bool:
@@ -80,13 +88,18 @@ def _line(text: str) -> tuple[int, dict[str, str]] | None:
         if not begins and inside is not None:
             continue
         pairs = {name.lower(): _unquoted(said) for name, said in reversed(_PAIR.findall(line))}
-        known = len(pairs.keys() & _KNOWN) - 1
+        known = sum(_is_known(name, value) for name, value in pairs.items())
         counted = _COUNT.match(text, value, value + 20) is not None
         if begins and known >= (1 if counted else 2):
             return at, pairs
         if counted and known >= 2:
             inside = at, pairs
     return inside
+
+
+def _is_known(name: str, value: str) -> bool:
+    shape = _SHAPES.get(name)
+    return name in _KNOWN and (shape is None or shape.fullmatch(value) is not None)
 
 
 def _unquoted(value: str) -> str:

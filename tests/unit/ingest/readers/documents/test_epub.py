@@ -114,7 +114,14 @@ def test_a_book_without_a_package_is_kept_with_a_warning(tmp_path: Path) -> None
     assert "package document" in found.warnings[0]
 
 
-def test_a_damaged_package_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_package_is_a_warning(tmp_path: Path) -> None:
+    found = read(tmp_path, "<dc:title>")
+    assert (found.type, found.title) == ("document", None)
+    assert "not well-formed" in found.warnings[0]
+
+
+def test_a_package_that_expands_is_refused(tmp_path: Path) -> None:
+    package = b"<!DOCTYPE a [<!ENTITY b 'x'><!ENTITY c '&b;&b;'>]><package>&c;</package>"
     with pytest.raises(IngestError) as caught:
-        read(tmp_path, "<dc:title>")
-    assert caught.value.reason == "malformed"
+        read(tmp_path, "", **{"OEBPS/content.opf": package})
+    assert caught.value.reason == "bomb"

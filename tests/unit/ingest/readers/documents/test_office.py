@@ -183,3 +183,15 @@ def test_an_archive_with_a_huge_directory_is_refused(tmp_path: Path, monkeypatch
     with pytest.raises(IngestError) as caught:
         extract(builders.archive(tmp_path / "a.docx", members), "a.docx")
     assert caught.value.reason == "limit"
+
+
+def test_a_part_that_is_damaged_is_a_warning(tmp_path: Path) -> None:
+    members = {
+        "[Content_Types].xml": b"",
+        "word/document.xml": b"",
+        "docProps/core.xml": CORE,
+        "docProps/app.xml": b"<Pa",
+    }
+    found = extract(builders.archive(tmp_path / "a.docx", members), "a.docx")
+    assert found.title == "Letter"
+    assert found.warnings[0].startswith("docProps/app.xml was ignored")

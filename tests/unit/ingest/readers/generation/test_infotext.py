@@ -31,6 +31,7 @@ OF_LINE = {"steps": "20", "sampler": "Euler a", "guidance_scale": "7", "seed": "
         # prompts that speak of steps
         ("a staircase\nSteps: old stone, moss", {"prompt": "a staircase\nSteps: old stone, moss"}),
         ("a staircase\nSteps: 3", {"prompt": "a staircase\nSteps: 3"}),
+        ("stairs\nSteps: 3, Seed: of an oak", {"prompt": "stairs\nSteps: 3, Seed: of an oak"}),
         (f"stairs\nSteps: old stone\n{LINE}", {"prompt": "stairs\nSteps: old stone", **OF_LINE}),
         (
             f"stairs, Steps: 12, worn\nNegative prompt: Steps: 5, new\n{LINE}",

@@ -267,6 +267,11 @@ def test_comfyui_in_exif(tmp_path: Path, suffix: str, tags: dict[int, str], comm
     assert "class_type" not in json.dumps(found.metadata.get("exif", {}))
 
 
+def test_json_is_no_creator_either(tmp_path: Path) -> None:
+    found = of_exif(tmp_path, ".jpg", {0x013B: '{"workflow": 1}', 0x8298: '{"prompt": 1}', 0x0131: '{"a": 1}'})
+    assert (found.creator, found.credit, found.metadata.get("software")) == ((), None, None)
+
+
 def test_a_camera_beside_a_graph_stays(tmp_path: Path) -> None:
     found = of_exif(tmp_path, ".jpg", {0x010F: "Canon", 0x0110: LABELLED})
     assert (found.metadata["camera"], found.metadata["camera_make"]) == ("Canon", "Canon")
