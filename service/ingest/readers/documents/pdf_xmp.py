@@ -22,8 +22,8 @@ from service.ingest.readers import rdf
 MAX_PACKET: Final = 2 * MIB
 """Bytes of a packet; legitimate ones are far smaller."""
 
-MAX_FILE: Final = 256 * MIB
-"""Bytes of a PDF whose catalogue is looked up: where its table of objects is damaged, all of it is read."""
+MAX_DAMAGED: Final = 1 * MIB
+"""Bytes of a PDF whose table of objects is made anew if it is damaged: each object then costs many times its length."""
 
 _STREAM = re.compile(rb"/Subtype\s*/XML\b")
 _DAMAGE = (PyPdfError, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, zlib.error)
@@ -68,12 +68,17 @@ def _packet(path: Path) -> bytes | None:
         with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if _STREAM.search(content) is None:
                 return None
-        if size > MAX_FILE:
-            raise IngestError(f"the PDF is larger than {MAX_FILE} bytes.", reason="limit")
-        try:
-            return _stream(PdfReader(source, strict=False))
-        except _DAMAGE as error:
-            raise IngestError("the catalogue of the PDF cannot be read.", reason="malformed") from error
+            tail = content[-2048:]
+        is_ended = tail.rfind(b"%%EOF") > tail.rfind(b"startxref") >= 0
+        if not is_ended and size > MAX_DAMAGED:
+            raise IngestError("The PDF has no end that says where its objects are.", reason="malformed")
+        for strict in (True, False):
+            try:
+                return _stream(PdfReader(source, strict=strict))
+            except _DAMAGE as error:
+                if not strict or size > MAX_DAMAGED:
+                    raise IngestError("The catalogue of the PDF cannot be read.", reason="malformed") from error
+    return None
 
 
 def _stream(document: PdfReader) -> bytes | None:
@@ -89,5 +94,5 @@ def _stream(document: PdfReader) -> bytes | None:
     elif names:
         raise ValueError(f"a metadata stream with the filters {names}")
     if len(data) > MAX_PACKET:
-        raise IngestError(f"the packet is larger than {MAX_PACKET} bytes.", reason="bomb")
+        raise IngestError(f"The packet is larger than {MAX_PACKET} bytes.", reason="bomb")
     return data if data.strip(b"\x00 \r\n\t") else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from service.demo.files import save_pdf
 from service.errors import IngestError
 from service.ingest.extract import extract
 from service.ingest.limits import IngestLimits
+from service.ingest.readers.documents import pdf_xmp
 
 FACTS = {"title": "A plan", "creator": "Ada; Ben", "tags": ("brand", "plan"), "description": "About it"}
 
@@ -158,6 +160,17 @@ def test_xmp_is_preferred_unless_older(tmp_path: Path, info: str, changed: str, 
 )
 def test_a_packet_that_cannot_be_read_is_a_warning(tmp_path: Path, packet: str, packed: bool) -> None:
     found = extract(plain_pdf(tmp_path / "a.pdf", "/Title (Kept)", packet, packed=packed), "a.pdf")
+    assert found.title == "Kept"
+    assert "XMP metadata was ignored" in found.warnings[0]
+
+
+def test_a_damaged_table_of_a_large_file_is_not_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files get their packet all the same; for large ones it would take longer than the packet is worth."""
+    path = plain_pdf(tmp_path / "a.pdf", "/Title (Kept)", PACKET.format("2020-05-05"))
+    path.write_bytes(re.sub(rb"startxref\n\d+", b"startxref\n77", path.read_bytes()))
+    assert extract(path, "a.pdf").title == "Of the packet"
+    monkeypatch.setattr(pdf_xmp, "MAX_DAMAGED", 100)
+    found = extract(path, "a.pdf")
     assert found.title == "Kept"
     assert "XMP metadata was ignored" in found.warnings[0]
 
