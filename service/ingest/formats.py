@@ -108,6 +108,7 @@ FORMATS: dict[str, Format] = {
         Format("opus", "audio", "audio/ogg"),
         Format("aiff", "audio", "audio/aiff", ("aif", "aifc")),
         Format("aac", "audio", "audio/aac"),
+        Format("rmi", "audio", "audio/x-rmid"),
         Format("mid", "audio", "audio/midi", ("midi",)),
         Format("pdf", "pdf", "application/pdf"),
         Format("docx", "document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
@@ -250,7 +251,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 
 # RIFF's form type (bytes 8 to 12) → format
-RIFF: dict[bytes, str] = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi", b"RMID": "mid"}
+RIFF: dict[bytes, str] = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi", b"RMID": "rmi"}
 
 # Portable anymap (netpbm): the magic number → format
 ANYMAPS: dict[bytes, str] = {

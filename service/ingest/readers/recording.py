@@ -30,8 +30,8 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
     if sniffed.format in audio.READERS:
         try:
             return merged(facts, audio.tags(path, sniffed, filename, limits))
-        except IngestError:
-            if not facts.metadata.keys() & _MEASURES:
+        except IngestError as error:
+            if error.reason != "unsupported" and not facts.metadata.keys() & _MEASURES:
                 raise
     elif facts.metadata:
         return facts
