@@ -103,6 +103,14 @@ def test_text_in_exif(tmp_path: Path, raw: bytes, text: str | None) -> None:
     assert read(tmp_path, "b.jpg", exif_jpeg(tiff_block({270: (129, raw)}))).description == text
 
 
+def test_exif_in_several_segments(tmp_path: Path) -> None:
+    block = tiff_block({270: (2, b"a" * 60_000 + b"\x00"), 271: (2, b"Acme, Inc.\x00")})
+    parts = [segment(0xE1, b"Exif\x00\x00" + block[at : at + 40_000]) for at in range(0, len(block), 40_000)]
+    found = read(tmp_path, "a.jpg", files.jpeg_with(*parts, segment(0xE1, b"Exif\x00\x00" + BLOCK)))
+    assert found.metadata["camera_make"] == "Acme, Inc."
+    assert found.description == "a" * 10_000
+
+
 def test_both_notices_of_copyright(tmp_path: Path) -> None:
     found = read(tmp_path, "a.jpg", exif_jpeg(tiff_block({33432: (2, "© Ada\x00© Verlag\x00".encode())})))
     assert found.credit == "© Ada; © Verlag"
