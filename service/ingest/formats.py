@@ -91,6 +91,7 @@ FORMATS: dict[str, Format] = {
         Format("ra", "audio", "audio/x-realaudio", shared=("ra",)),
         Format("amr", "audio", "audio/amr"),
         Format("au", "audio", "audio/basic", shared=("au", "snd")),
+        Format("w64", "audio", "audio/x-w64"),
         Format("caf", "audio", "audio/x-caf", shared=("caf",)),
         Format("ape", "audio", "audio/x-ape"),
         Format("wv", "audio", "audio/x-wavpack"),
@@ -108,6 +109,7 @@ FORMATS: dict[str, Format] = {
         Format("opus", "audio", "audio/ogg"),
         Format("aiff", "audio", "audio/aiff", ("aif", "aifc")),
         Format("aac", "audio", "audio/aac"),
+        Format("rmi", "audio", "audio/x-rmid"),
         Format("mid", "audio", "audio/midi", ("midi",)),
         Format("pdf", "pdf", "application/pdf"),
         Format(
@@ -251,6 +253,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"#!AMR", "amr"),
     (0, b".snd\x00\x00\x00", "au"),
     (0, b"caff\x00\x01", "caf"),
+    (0, b"riff\x2e\x91\xcf\x11", "w64"),
     (0, b"MAC \x00", "ape"),
     (0, b"MAC \xc4", "ape"),
     (0, b"MAC \x96", "ape"),
@@ -282,7 +285,7 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 
 # RIFF's form type (bytes 8 to 12) → format
-RIFF: dict[bytes, str] = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi", b"RMID": "mid"}
+RIFF: dict[bytes, str] = {b"WEBP": "webp", b"WAVE": "wav", b"AVI ": "avi", b"RMID": "rmi"}
 
 # Portable anymap (netpbm): the magic number → format
 ANYMAPS: dict[bytes, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 from typing import Any
@@ -174,3 +175,20 @@ def _packed(kind: int, value: Any, order: str) -> tuple[bytes, int]:
 def exif_jpeg(block: bytes) -> bytes:
     """A JPEG with an EXIF block."""
     return jpeg_with(segment(0xE1, b"Exif\x00\x00" + block))
+
+
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAZhtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAADRp"
+    "bG9jAAAAAERAAAIAAQAAAAABvAABAAAAAAAAAIsAAgAAAAACRwABAAAAAAAAAFYAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAAAAABAABo"
+    "dmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAAA12lwcnAAAAC4aXBjbwAAAHlodmNDAQNwAAAAkAAAAAAAHvAA"
+    "/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAsQgEBA3AAAAMAkAAAAwAAAwAeoBQgYfJlupJKa5uAhoMCAAAD"
+    "ADIAAAMAAhBiAAEAB0QBwXKwYkAAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAoAAAAFoAAAAQcGl4aQAAAAADCAgIAAAA"
+    "F2lwbWEAAAAAAAAAAQABBIECAwQAAAAaaXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAOltZGF0AAAAhygBrxNH9VSASm6HDT//4mlH/9Ou"
+    "eH6eXSMkzl1KIxmMYCL1V31qJb6HRo03fEWG9MvcrTOxoQNrSn4kQqTu29f/yzdO9uJ//Gb3ocFyFd39q9wGPJ/AQEhwFqX+zHNBH6Pr"
+    "UxJ4F6DMjUMU/slZw17wifk3Zy/vIw7Y5mB1qKDTgNuBvgbKUAAAAAZFeGlmAABNTQAqAAAACAADAQ8AAgAAAAYAAAAyARIAAwAAAAEA"
+    "BgAAATIAAgAAABQAAAA4AAAAAEFwcGxlADIwMjA6MDE6MDEgMDA6MDA6MDAA"
+)
+"""A HEIC of 160 by 90 pixels, its upper left quarter red, with an EXIF block of make, orientation 6 and date.
+
+Made with pillow_heif 1.8.1, since nothing that the tests install writes HEVC.
+"""

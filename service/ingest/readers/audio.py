@@ -64,7 +64,7 @@ def tags(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
     """Return the facts that Mutagen reads in a recording.
 
     ``duration`` is in seconds, ``sample_rate`` in hertz, ``bit_rate`` in bits per second. Raises IngestError
-    (``malformed``).
+    (``malformed``; ``unsupported`` where Mutagen says so).
     """
     readers = READERS.get(sniffed.format)
     if readers is None:
@@ -73,6 +73,12 @@ def tags(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
         with path.open("rb") as source:
             found = mutagen.File(source, options=list(readers))
     except (mutagen.MutagenError, ValueError, OverflowError) as error:
+        if "support" in str(error).lower():
+            raise IngestError(
+                f"The {sniffed.format} file is of a variant that is not supported.",
+                reason="unsupported",
+                filename=filename,
+            ) from error
         raise _damaged(sniffed, filename) from error
     if found is None:
         raise _damaged(sniffed, filename)

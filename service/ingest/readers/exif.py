@@ -175,13 +175,19 @@ def _positive(value: Any) -> float | int | None:
 
 def _moments(tags: Tags) -> list[tuple[DateKind, str | None]]:
     return [
-        (kind, dates.stamp(tags.get(name), tags.get(zone)))
-        for kind, name, zone in (
-            (DateKind.ORIGINAL, "DateTimeOriginal", "OffsetTimeOriginal"),
-            (DateKind.DIGITIZED, "DateTimeDigitized", "OffsetTimeDigitized"),
-            (DateKind.MODIFIED, "DateTime", "OffsetTime"),
+        (kind, dates.stamp(_exact(tags.get(name), tags.get(fraction)), tags.get(zone)))
+        for kind, name, fraction, zone in (
+            (DateKind.ORIGINAL, "DateTimeOriginal", "SubsecTimeOriginal", "OffsetTimeOriginal"),
+            (DateKind.DIGITIZED, "DateTimeDigitized", "SubsecTimeDigitized", "OffsetTimeDigitized"),
+            (DateKind.MODIFIED, "DateTime", "SubsecTime", "OffsetTime"),
         )
     ]
+
+
+def _exact(value: Any, fraction: Any) -> Any:
+    """Return a time with its fraction of a second, which EXIF keeps apart; pictures of a burst differ in it."""
+    digits = fraction.strip() if isinstance(fraction, str) else ""
+    return f"{value.strip()}.{digits}" if isinstance(value, str) and digits.isdecimal() else value
 
 
 def _degrees(parts: Any, reference: Any, negative: str) -> float | None:

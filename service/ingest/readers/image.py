@@ -30,6 +30,8 @@ READERS: dict[str, str] = {
     "icns": "ICNS", "cur": "CUR", "xbm": "XBM", "xpm": "XPM",
 }  # fmt: skip
 
+_TIFFS = frozenset({"tiff", "orf", "rw2"})
+
 pi_heif.register_heif_opener()
 
 
@@ -119,6 +121,7 @@ def _described(
     said = carriers.texts({**written, **texts})
     made = parameters.read(said, limits, Path(filename).stem)
     plain = _plain(texts, limits) if sniffed.format == "png" else Facts()
+    camera = _zoned(camera, embedded_facts, captions)
     changed = Facts(captured_at=dates.stamp(blocks.modified), captured_kind=DateKind.MODIFIED)
     if blocks.orientation is not None:
         facts = replace(facts, metadata=facts.metadata | {"orientation": blocks.orientation})
@@ -133,6 +136,16 @@ def _described(
         # what was written for programs must not keep out what a later part says to people
         facts = rdf.merged(facts, carriers.without_parameters(part, said))
     return replace(facts, tags=_keywords((embedded_facts, captions, camera), limits))
+
+
+def _zoned(camera: Facts, *others: Facts) -> Facts:
+    """Return the camera's facts with the zone of a program that gives the same time; EXIF's own is often missing."""
+    moment, tags = camera.captured_at, camera.metadata.get("exif", {})
+    if moment is None or any(name.startswith("OffsetTime") for name in tags):
+        return camera
+    same = (other.captured_at for other in others if other.captured_at and other.captured_at[:19] == moment[:19])
+    zoned = next((other for other in same if not other.endswith("Z")), None)
+    return replace(camera, captured_at=zoned) if zoned else camera
 
 
 def _unreadable(path: Path, name: str, filename: str, limits: IngestLimits) -> IngestError:
@@ -162,7 +175,7 @@ def _bomb(filename: str, limits: IngestLimits) -> IngestError:
 
 def _exif(path: Path, sniffed: Sniffed, blocks: Embedded, limits: IngestLimits) -> tuple[Facts, dict[str, str]]:
     """Return the facts in EXIF, and its texts where generators write; a TIFF file is its own EXIF block."""
-    if sniffed.format == "tiff":
+    if sniffed.format in _TIFFS:
         with path.open("rb") as source:
             return exif.read(source, limits), exif.texts(source)
     if blocks.exif is None:

@@ -11,7 +11,7 @@ from service.errors import IngestError
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
 from service.ingest.readers import audio, rdf, tagging
-from service.ingest.readers.containers import asf, avi, flv, matroska, mp4, mpeg
+from service.ingest.readers.containers import asf, chunked, flv, matroska, mp4, mpeg, ogg
 from service.ingest.readers.rdf import merged
 
 _MEASURES = frozenset({"duration", "width", "sample_rate"})
@@ -29,14 +29,20 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
     facts = container(path, sniffed.format, filename, limits)
     if sniffed.format in audio.READERS:
         try:
-            return merged(facts, audio.tags(path, sniffed, filename, limits))
-        except IngestError:
-            if not facts.metadata.keys() & _MEASURES:
+            return _known(merged(facts, audio.tags(path, sniffed, filename, limits)))
+        except IngestError as error:
+            if error.reason != "unsupported" and not any(map(facts.metadata.get, _MEASURES)):
                 raise
     elif facts.metadata:
         return facts
+    facts = _known(facts)
     missing = "Not all of its tags were read" if facts.metadata else "No metadata was read"
     return replace(facts, warnings=(*facts.warnings, f"{missing}: {sniffed.format} files like this are not supported."))
+
+
+def _known(facts: Facts) -> Facts:
+    """Return the facts without leaves of ``metadata`` that a container says there are none of."""
+    return replace(facts, metadata={name: value for name, value in facts.metadata.items() if value is not None})
 
 
 def container(path: Path, name: str, filename: str, limits: IngestLimits) -> Facts:
@@ -66,9 +72,17 @@ def _matroska(source: IO[bytes], size: int) -> Parsed:
     return film.metadata, film.said, []
 
 
-def _avi(source: IO[bytes], size: int) -> Parsed:
-    found = avi.read(source, size)
-    return found.metadata, found.said, found.xmp
+def _chunked(read: Callable[[IO[bytes], int], chunked.Chunks]) -> Callable[[IO[bytes], int], Parsed]:
+    def parsed(source: IO[bytes], size: int) -> Parsed:
+        found = read(source, size)
+        return found.metadata, found.said, found.xmp
+
+    return parsed
+
+
+def _flv(source: IO[bytes], size: int) -> Parsed:
+    metadata, said = flv.read(source, size)
+    return metadata, said, []
 
 
 def _asf(source: IO[bytes], size: int) -> Parsed:
@@ -83,8 +97,10 @@ def _plain(parse: Callable[[IO[bytes], int], dict[str, Any]]) -> Callable[[IO[by
 _PARSERS: dict[str, Callable[[IO[bytes], int], Parsed]] = {
     **dict.fromkeys(("mp4", "mov", "3gp", "m4a"), _mp4),
     **dict.fromkeys(("mkv", "webm", "mka", "weba"), _matroska),
-    **dict.fromkeys(("avi", "wav"), _avi),
+    **dict.fromkeys(("avi", "wav"), _chunked(chunked.read)),
+    "aiff": _chunked(chunked.read_aiff),
     **dict.fromkeys(("wmv", "wma"), _asf),
-    "flv": _plain(flv.read),
+    "flv": _flv,
+    "ogv": _plain(ogg.read),
     **dict.fromkeys(("mpg", "mpegts"), _plain(mpeg.read)),
 }

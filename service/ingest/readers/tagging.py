@@ -54,6 +54,9 @@ def facts(said: Said, limits: IngestLimits) -> Facts:
     return carriers.without_parameters(told, {})
 
 
+_UNSET = frozenset({"1970-01-01T00:00:00Z", "1904-01-01T00:00:00Z", "1601-01-01T00:00:00Z"})
+"""What programs write that do not know the time: where clocks begin."""
+
 _LEAVES = ("artist", "album", "language")
 
 
@@ -63,7 +66,8 @@ def _moments(said: Said) -> Iterable[tuple[DateKind, str | None]]:
         is_year = re.fullmatch(r"\s*\d{4}\s*", value) is not None
         yield (DateKind.PUBLISHED if is_year else DateKind.ORIGINAL), dates.stamp(value)
     for value in said.get("created", ()):
-        yield DateKind.DIGITIZED, dates.stamp(value)
+        moment = dates.stamp(value)
+        yield DateKind.DIGITIZED, None if moment in _UNSET else moment
 
 
 def _split(values: Iterable[str], marks: str) -> list[str]:

@@ -28,10 +28,13 @@ SOUND = _guid("F8699E40-5B4D-11CF-A8FD-00805F5C442B")
 
 
 def read(source: IO[bytes], size: int) -> tuple[dict[str, Any], str | None]:
-    """Return leaves of ``metadata`` and when the file was made, as ISO 8601."""
+    """Return leaves of ``metadata`` and when the file was made, as ISO 8601.
+
+    ``sample_rate`` and ``channels`` are None where there is no sound: Mutagen reads any stream as if it were one.
+    """
     source.seek(16)
     length = int.from_bytes(source.read(8), "little")
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {"sample_rate": None, "channels": None}
     created: str | None = None
     for kind, at, end in _objects(source, 30, min(length, size)):
         source.seek(at)
@@ -43,6 +46,9 @@ def read(source: IO[bytes], size: int) -> tuple[dict[str, Any], str | None]:
             width, height = struct.unpack_from("<II", body, 54)
             if width and height:
                 metadata |= {"width": width, "height": height}
+        elif kind == _STREAM and body[:16] == SOUND and len(body) >= 62:
+            channels, rate = struct.unpack_from("<HI", body, 56)
+            metadata |= {"sample_rate": rate, "channels": channels}
         elif kind == _EXTENSION:
             metadata |= _rate(source, at + 22, end)
     return metadata, created

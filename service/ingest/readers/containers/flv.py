@@ -5,26 +5,37 @@ from __future__ import annotations
 import struct
 from typing import IO, Any
 
+from service.ingest import clean
+
 _LEAVES = {
     "duration": "duration", "width": "width", "height": "height", "framerate": "frame_rate",
     "audiosamplerate": "sample_rate",
+}  # fmt: skip
+_TEXTS = {
+    "title": "title", "artist": "artist", "author": "artist", "comment": "comment", "description": "comment",
+    "copyright": "copyright", "date": "date", "creationdate": "created", "keywords": "keywords",
 }  # fmt: skip
 _NUMBER, _BOOLEAN, _STRING, _OBJECT, _NULL, _UNDEFINED, _ECMA, _END, _STRICT, _DATE = 0, 1, 2, 3, 5, 6, 8, 9, 10, 11
 _MAX_HEAD = 256 * 1024
 
 
-def read(source: IO[bytes], size: int) -> dict[str, Any]:
-    """Return the leaves of ``metadata`` in onMetaData."""
+def read(source: IO[bytes], size: int) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Return the leaves of ``metadata`` in onMetaData, and its texts by fact (see ``tagging``)."""
     head = source.read(_MAX_HEAD)
     at = head.find(b"\x02\x00\x0aonMetaData")
     if at < 0:
-        return {}
+        return {}, {}
     found, _ = _value(head, at + 13, 0)
     values = found if isinstance(found, dict) else {}
     leaves = {leaf: values.get(name) for name, leaf in _LEAVES.items()}
     numbers = {leaf: value for leaf, value in leaves.items() if isinstance(value, float) and 0 < value < 1e9}
     whole = {"width", "height", "sample_rate"}
-    return {leaf: round(value) if leaf in whole else round(value, 3) for leaf, value in numbers.items()}
+    said = {
+        _TEXTS[name.lower()]: [clean.decode(value)]
+        for name, value in values.items()
+        if isinstance(value, bytes) and value and name.lower() in _TEXTS
+    }
+    return {leaf: round(value) if leaf in whole else round(value, 3) for leaf, value in numbers.items()}, said
 
 
 def _value(body: bytes, at: int, depth: int) -> tuple[Any, int]:

@@ -17,12 +17,14 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 def read(source: IO[bytes], size: int) -> Embedded:
     """Return the blocks of a JPEG; reads no pixels."""
     found = Embedded()
-    photoshop, extended = bytearray(), dict[bytes, list[tuple[int, int, bytes]]]()
+    photoshop, exif, extended = bytearray(), bytearray(), dict[bytes, list[tuple[int, int, bytes]]]()
     for marker, body in _segments(source):
         if marker in _FRAMES and len(body) >= 5:
             found.sized(int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
         elif marker == _APP1 and body.startswith(b"Exif\x00"):
-            found.add_exif(body)
+            # A block of more than 64 KB goes on in further segments; one that begins anew is another's.
+            if not exif or body[6:8] not in (b"II", b"MM"):
+                exif += body[6:] if exif else body
         elif marker == _APP1 and body.startswith(_XMP):
             found.add_xmp(body[len(_XMP) :])
         elif marker == _APP1 and body.startswith(_EXTENDED) and len(body) >= len(_EXTENDED) + 40:
@@ -33,6 +35,7 @@ def read(source: IO[bytes], size: int) -> Embedded:
             photoshop += body[len(_PHOTOSHOP) :]
         elif marker == _COMMENT and body:
             found.texts.setdefault("comment", clean.decode(body))
+    found.add_exif(bytes(exif))
     found.add_photoshop(bytes(photoshop))
     for guid, parts in extended.items():
         if any(guid in packet for packet in found.xmp):  # the main packet names the one that belongs to it

@@ -40,12 +40,14 @@ def read(source: IO[bytes], size: int) -> dict[str, Any]:
         shift = (start - max(len(head), size - _TAIL)) % length if tail else 0
         head = _payload(head, length, start, picture)
         tail = _payload(tail, length, shift, picture)
-    found = _sequence(head) or _h264(head)
+    found = _sequence(head) or _h264(head) or _h265(head)
     stamps = [*_stamps(head), *_stamps(tail)]
     if len(stamps) > 1:
         first = stamps[0]
         span = max((stamp - first) % _WRAP for stamp in stamps if (stamp - first) % _WRAP < _WRAP // 2)
         last = round(_TICKS / found["frame_rate"]) if found.get("frame_rate") else _step(stamps)
+        if last:
+            found.setdefault("frame_rate", round(_TICKS / last, 3))
         found["duration"] = round((span + last) / _TICKS, 3)
     return found
 
@@ -143,6 +145,33 @@ def _h264(stream: bytes) -> dict[str, Any]:
     body = stream[found.end() : found.end() + 512].replace(b"\x00\x00\x03", b"\x00\x00")
     try:
         width, height = _parameters(_Bits(body), body[0])
+    except IndexError:
+        return {}
+    return {"width": width, "height": height} if 0 < width < 65536 and 0 < height < 65536 else {}
+
+
+def _h265(stream: bytes) -> dict[str, Any]:
+    """Read an H.265 sequence parameter set (ISO/IEC 23008-2 §7.3.2.2.1): the size without what is cropped."""
+    found = re.search(rb"\x00\x00\x01\x42\x01", stream)
+    if found is None:
+        return {}
+    bits = _Bits(stream[found.end() : found.end() + 512].replace(b"\x00\x00\x03", b"\x00\x00"))
+    try:
+        bits.bits(4)
+        layers = bits.bits(3)
+        bits.bits(1 + 96)
+        present = [(bits.bits(1), bits.bits(1)) for _ in range(8 if layers else 0)][:layers]
+        for has_profile, has_level in present:
+            bits.bits(88 * has_profile + 8 * has_level)
+        bits.number()
+        chroma = bits.number()
+        if chroma == 3:
+            bits.bits(1)
+        width, height = bits.number(), bits.number()
+        if bits.bits(1):
+            left, right, top, bottom = (bits.number() for _ in range(4))
+            width -= (2 if chroma in {1, 2} else 1) * (left + right)
+            height -= (2 if chroma == 1 else 1) * (top + bottom)
     except IndexError:
         return {}
     return {"width": width, "height": height} if 0 < width < 65536 and 0 < height < 65536 else {}

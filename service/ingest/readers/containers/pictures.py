@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import IO
 
-from service.ingest.readers.containers import gif, heif, jpeg, jpeg2000, png, psd, riff, tiff
-from service.ingest.readers.containers.embedded import Embedded, Reader
+from service.ingest.readers.containers import gif, heif, jpeg, jpeg2000, jpegxl, png, psd, riff, tiff
+from service.ingest.readers.containers.embedded import MAX_BLOCK, Embedded, Reader, read_at
 
 _COLOURS = 1 << 16  # no palette has more
 _LENGTHS = frozenset({16, 40, 52, 56, 64, 108, 124})  # of the headers that there are beside the first, of 12
@@ -43,10 +44,19 @@ def dds(source: IO[bytes], size: int) -> Embedded:
     return found
 
 
+def raf(source: IO[bytes], size: int) -> Embedded:
+    """Return the blocks of the JPEG in a Fujifilm raw picture; its size is that of the preview, so it is left out."""
+    source.seek(84)
+    at, length = struct.unpack(">II", source.read(8).ljust(8, b"\x00"))
+    found = jpeg.read(io.BytesIO(read_at(source, at, length, 4 * MAX_BLOCK) or b""), length)
+    found.width = found.height = None
+    return found
+
+
 READERS: dict[str, Reader] = {
     "jpg": jpeg.read, "png": png.read, "gif": gif.read, "webp": riff.read, "tiff": tiff.read, "psd": psd.read,
     "jp2": jpeg2000.read, "avif": heif.read, "heic": heif.read, "bmp": bmp, "dib": bmp,
-    "dds": dds,
+    "dds": dds, "jxl": jpegxl.read, "orf": tiff.read, "rw2": tiff.read, "raf": raf,
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ _TYPES: dict[int, tuple[int, str]] = {
 _TEXTS, _RATIONALS = frozenset({2, 129}), {5: "I", 10: "i"}
 
 _SUBFILE, _WIDTH, _HEIGHT, _SUBDIRECTORIES = 254, 256, 257, 330
+_EXIF, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003
 _PIXELS = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
 
@@ -153,7 +154,9 @@ def read(source: IO[bytes], size: int) -> Embedded:
     except ValueError:
         return found
     main = main_picture(tiff)
-    if main is not None:
+    if main is not None and (whole := _canon(source, tiff)):
+        found.sized(*whole)
+    elif main is not None:
         found.sized(main[1], main[2])
         found.is_cut = not _is_whole(tiff, main[0], size)
     for directory in tiff.directories():
@@ -164,6 +167,18 @@ def read(source: IO[bytes], size: int) -> Embedded:
         if (block := tiff.raw(directory, _PHOTOSHOP)) is not None:
             found.add_photoshop(block)
     return found
+
+
+def _canon(source: IO[bytes], tiff: Tiff) -> tuple[int, int] | None:
+    """Return the size that EXIF gives a CR2, whose first directory is a preview that does not call itself one."""
+    source.seek(8)
+    if source.read(2) != b"CR":
+        return None
+    for directory in tiff.below(next(tiff.directories(), {}), _EXIF):
+        width, height = tiff.value(directory, _EXIF_WIDTH), tiff.value(directory, _EXIF_HEIGHT)
+        if isinstance(width, int) and isinstance(height, int):
+            return width, height
+    return None
 
 
 def _is_whole(tiff: Tiff, directory: Directory, size: int) -> bool:

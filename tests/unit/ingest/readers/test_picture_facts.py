@@ -103,6 +103,14 @@ def test_text_in_exif(tmp_path: Path, raw: bytes, text: str | None) -> None:
     assert read(tmp_path, "b.jpg", exif_jpeg(tiff_block({270: (129, raw)}))).description == text
 
 
+def test_exif_in_several_segments(tmp_path: Path) -> None:
+    block = tiff_block({270: (2, b"a" * 60_000 + b"\x00"), 271: (2, b"Acme, Inc.\x00")})
+    parts = [segment(0xE1, b"Exif\x00\x00" + block[at : at + 40_000]) for at in range(0, len(block), 40_000)]
+    found = read(tmp_path, "a.jpg", files.jpeg_with(*parts, segment(0xE1, b"Exif\x00\x00" + BLOCK)))
+    assert found.metadata["camera_make"] == "Acme, Inc."
+    assert found.description == "a" * 10_000
+
+
 def test_both_notices_of_copyright(tmp_path: Path) -> None:
     found = read(tmp_path, "a.jpg", exif_jpeg(tiff_block({33432: (2, "© Ada\x00© Verlag\x00".encode())})))
     assert found.credit == "© Ada; © Verlag"
@@ -268,6 +276,8 @@ def test_a_camera_that_only_xmp_names(tmp_path: Path) -> None:
     assert expected.items() <= found.items()
 
 
+TAKEN = {0x9003: (2, b"2010:07:11 13:53:00\x00")}
+ZONED = packet('photoshop:DateCreated="2010-07-11T13:53:00+02:00"')
 CHANGED = {306: (2, b"2020:01:01 00:00:00\x00")}
 IPTC_DAY = files.resource(0x0404, b"\x1c\x02\x37\x00\x0820100711")
 
@@ -287,6 +297,14 @@ IPTC_DAY = files.resource(0x0404, b"\x1c\x02\x37\x00\x0820100711")
             "2010-07-11T13:53:00Z",
         ),
         ([tiff_block(CHANGED, {0x9003: (2, b"    :  :     :  :  \x00")})], "2020-01-01T00:00:00Z"),
+        (
+            [tiff_block({}, {0x9003: (2, b"2010:07:11 13:53:00\x00"), 0x9291: (2, b"25\x00")})],
+            "2010-07-11T13:53:00.250000Z",
+        ),
+        # The same time, with the zone that the camera left out
+        ([tiff_block({}, TAKEN), ZONED], "2010-07-11T13:53:00+02:00"),
+        ([tiff_block({}, TAKEN), packet('photoshop:DateCreated="2010-07-11T11:53:00+02:00"')], "2010-07-11T13:53:00Z"),
+        ([tiff_block({}, TAKEN | {0x9011: (2, b"-05:00\x00")}), ZONED], "2010-07-11T13:53:00-05:00"),
     ],
 )
 def test_when_it_was_taken(tmp_path: Path, segments: list[bytes], moment: str) -> None:
@@ -397,3 +415,45 @@ def test_damaged_is_not_unsupported(tmp_path: Path, name: str, content: bytes, r
     with pytest.raises(IngestError) as caught:
         read(tmp_path, name, content)
     assert caught.value.reason == reason
+
+
+def jxl_size(width: int, height: int) -> bytes:
+    """A JPEG XL codestream's header with both sides in 13 bits."""
+    bits = 0
+    at = 1
+    for side, between in ((height, 3), (width, 0)):
+        bits |= (1 | (side - 1) << 2) << at
+        at += 15 + between
+    return b"\xff\x0a" + bits.to_bytes(16, "little")
+
+
+def test_jpeg_xl(tmp_path: Path) -> None:
+    bare = read(tmp_path, "a.jxl", jxl_size(800, 600))
+    assert (bare.metadata["width"], bare.metadata["height"]) == (800, 600)
+    start = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \x00\x00\x00\x00jxl ")
+    said = box(b"xml ", TITLED) + box(b"Exif", bytes(4), BLOCK)
+    boxed = read(tmp_path, "b.jxl", start + box(b"jxlc", jxl_size(800, 600)) + said)
+    assert (boxed.metadata["width"], boxed.title, boxed.metadata["camera_make"]) == (800, "Ein Bild", "Acme")
+    eighths = b"\xff\x0a" + (1 | 9 << 1 | 5 << 6).to_bytes(16, "little")  # 80 high, 16:9
+    assert read(tmp_path, "c.jxl", eighths).metadata["width"] == 142
+
+
+def test_a_cr2_has_the_size_that_its_exif_names(tmp_path: Path) -> None:
+    block = tiff_block({256: (4, 1936), 257: (4, 1288)}, {0xA002: (4, 5616), 0xA003: (4, 3744)})
+    # the first directory moves eight bytes on, to make place for Canon's mark
+    content = block[:4] + struct.pack("<I", 8) + block[8:]
+    marked = _moved(content, 8, b"CR\x02\x00" + bytes(4))
+    found = read(tmp_path, "a.cr2", marked).metadata
+    assert (found["width"], found["height"]) == (5616, 3744)
+
+
+def _moved(block: bytes, at: int, inserted: bytes) -> bytes:
+    """Insert bytes after the header of a little-endian TIFF stream whose values all fit into their entries."""
+    shift = len(inserted)
+    body = bytearray(block[at:])
+    count = struct.unpack_from("<H", body)[0]
+    for number in range(count):
+        tag, _, _, value = struct.unpack_from("<HHII", body, 2 + number * 12)
+        if tag in (0x8769, 0x8825):
+            struct.pack_into("<I", body, 2 + number * 12 + 8, value + shift)
+    return block[:4] + struct.pack("<I", at + shift) + inserted + bytes(body)

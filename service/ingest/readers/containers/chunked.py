@@ -1,4 +1,7 @@
-"""AVI and the texts of RIFF's INFO lists, as in WAVE files too (Microsoft's AVI RIFF File Reference; EBU Tech 3285)."""
+"""The chunks of AVI, WAVE and AIFF files, and the texts in them.
+
+Microsoft's AVI RIFF File Reference, EBU Tech 3285 (Broadcast Wave), Apple's Audio Interchange File Format 1.3.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from service.ingest.readers.containers import riff
-from service.ingest.readers.containers.embedded import read_at
+from service.ingest.readers.containers.embedded import MAX_STEPS, read_at
 
 _MAX_TEXT = 64 * 1024
+_AIFF_FACTS: dict[bytes, str] = {b"NAME": "title", b"AUTH": "artist", b"(c) ": "copyright", b"ANNO": "comment"}
 _FACTS: dict[bytes, str] = {
     b"INAM": "title", b"TITL": "title", b"IART": "artist", b"IPRD": "album", b"IGNR": "genre", b"IKEY": "keywords",
     b"ICRD": "date", b"IDIT": "created", b"ICMT": "comment", b"ISBJ": "comment", b"ICOP": "copyright",
@@ -81,3 +85,19 @@ def _broadcast(found: Chunks, body: bytes) -> None:
     found.say("comment", riff.text(body[:256]))
     found.say("artist", riff.text(body[256:288]))
     found.say("created", f"{riff.text(body[320:330])} {riff.text(body[330:338])}")
+
+
+def read_aiff(source: IO[bytes], size: int) -> Chunks:
+    """Return the texts of an AIFF file; its chunks are RIFF's with the numbers the other way round."""
+    found = Chunks()
+    at = 12
+    for _ in range(MAX_STEPS):
+        if at + 8 > size:
+            break
+        source.seek(at)
+        head = source.read(8)
+        length = int.from_bytes(head[4:], "big")
+        if head[:4] in _AIFF_FACTS:
+            found.say(_AIFF_FACTS[head[:4]], riff.text(read_at(source, at + 8, min(length, _MAX_TEXT)) or b""))
+        at += 8 + length + length % 2
+    return found
