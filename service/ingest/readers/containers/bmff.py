@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Final, NamedTuple
 
-from service.ingest.readers.containers.embedded import MAX_BLOCK, MAX_STEPS, read_at
+from service.ingest.readers.containers.embedded import MAX_BLOCK, read_at
 
 XMP_UUID: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """The uuid box that holds an XMP packet (XMP part 3 §1.2.7.1)."""
 
 EXIF_UUID: Final = b"JpgTiffExif->JP2"
 IPTC_UUID: Final = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+
+
+MAX_BOXES: Final = 100_000
+"""Boxes of one level that are walked through; a film in fragments of half a second has as many in seven hours."""
 
 
 class Box(NamedTuple):
@@ -33,7 +37,7 @@ class Box(NamedTuple):
 
 def boxes(source: IO[bytes], at: int, end: int) -> Iterator[Box]:
     """Yield the boxes between two offsets, those in them not; ends at the first that is no box."""
-    for _ in range(MAX_STEPS):
+    for _ in range(MAX_BOXES):
         if at + 8 > end:
             return
         source.seek(at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from service.ingest import clean, dates
-from service.ingest.readers.containers.bmff import XMP_UUID, Box, boxes, children, find
+from service.ingest.readers.containers.bmff import MAX_BOXES, XMP_UUID, Box, boxes, children, find
 
 _MAX_TEXT = 64 * 1024
 _MAX_TABLE = 1024 * 1024
@@ -89,7 +90,9 @@ def read(source: IO[bytes], size: int) -> Movie:
     """Return what the movie's boxes say. ``width`` and ``height`` are those before the turn (``orientation``)."""
     movie, tracks, fragments = Movie(), list[_Track](), _Fragments()
     scale = length = 0
+    count = 0
     for box in boxes(source, 0, size):
+        count += 1
         if box.kind == b"moov":
             scale, length = _moov(source, box, movie, tracks, fragments)
         elif box.kind == b"moof":
@@ -98,6 +101,9 @@ def read(source: IO[bytes], size: int) -> Movie:
             _meta(source, box, movie)
         elif box.kind == b"uuid" and box.head(source, 16) == XMP_UUID:
             movie.xmp.append(box.body(source)[16:])
+    if count == MAX_BOXES:  # there may be more: the sum would be too short
+        fragments.ticks.clear()
+        fragments.samples.clear()
     movie.kinds = [track.kind for track in tracks]
     _measure(movie, tracks, fragments, length / scale if scale and length else None)
     return movie
@@ -223,6 +229,9 @@ def _mvex(source: IO[bytes], mvex: Box, fragments: _Fragments) -> int:
 
 
 def _moof(source: IO[bytes], moof: Box, fragments: _Fragments) -> None:
+    body = moof.body(source, _MAX_TABLE)
+    if body:  # small, and of many boxes: read at once
+        source, moof = io.BytesIO(body), Box(moof.kind, 0, len(body))
     for traf in children(source, moof):
         if traf.kind != b"traf":
             continue
