@@ -132,9 +132,9 @@ def read(page: str, limits: IngestLimits) -> Facts:
     def one(fact: str, limit: int) -> str | None:
         return clean.text(" ".join(next(iter(texts(fact)), "").split()), limit)
 
-    authors = [
-        text for name in _NAMES["creator"] for text in said.get(name, ()) if not text.startswith(("http:", "https:"))
-    ]
+    # Open Graph's authors are often addresses of their pages.
+    people = ([text for text in said.get(name, ()) if not re.match("https?:", text)] for name in _NAMES["creator"])
+    authors = next((names for names in people if names), [])
     moments = (dates.stamp(text) for name in _NAMES["date"] for text in said.get(name, ()))
     language = one("language", 35)
     metadata: dict[str, Any] = {

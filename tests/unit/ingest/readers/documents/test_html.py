@@ -71,6 +71,7 @@ ARTICLE = {
             {"creator": ("Ada", "Ben")},
         ),
         ('<meta property="article:author" content="https://example.org/ada">', {}),
+        ('<meta name="author" content="Ada L."><meta name="DC.creator" content="L., Ada">', {"creator": ("Ada L.",)}),
         (
             '<meta property="article:tag" content="one"><meta property="article:tag" content="two">',
             {"tags": ("one", "two")},
