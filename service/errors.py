@@ -175,11 +175,12 @@ class StorageFull(Unavailable):
 
 
 class BodyTimeout(AssetryError):
-    """The next part of a request's body did not arrive within ``seconds``."""
+    """The body of a request stopped arriving, or arrived too slowly; ``seconds`` is how long was waited in vain."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"No data of the request body arrived for {seconds:g} s. Send the request again without pauses."
+            f"The request body stopped arriving, or arrived too slowly, for {seconds:.3g} s. "
+            "Send the request again without pauses."
         )
         self.seconds = seconds
 

@@ -104,6 +104,24 @@ class Settings(BaseSettings):
             min_length=32,
         ),
     ] = None
+    connections: Annotated[
+        int,
+        _setting(
+            SERVICE,
+            "Client connections open at once in one process. One more closes the one that has waited longest for a "
+            "request, or gets 503 when all are busy.",
+            ge=16,
+            le=100_000,
+        ),
+    ] = 1000
+    trusted_proxies: Annotated[
+        str,
+        _setting(
+            SERVICE,
+            "Addresses or networks of reverse proxies, comma-separated, whose `X-Forwarded-For` and "
+            "`X-Forwarded-Proto` count: without them every client of a proxy has the proxy's address.",
+        ),
+    ] = "127.0.0.1"
     request_seconds: Annotated[
         float,
         _setting(

@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _CLIENT_ID = re.compile(r"^[\w.-]{1,64}$", re.ASCII)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+REFUSED = "assetry.refused"
+"""The key of a scope under which the server leaves the error of a request that it could not read."""
+
 CLIENT_GONE = 499
 """Nginx's word for a client that went away."""
 
@@ -52,7 +55,11 @@ class Edge:
 
         started = time.perf_counter()
         try:
-            await self._app(scope, receive, tagged)
+            if (refused := scope.get(REFUSED)) is not None:
+                scope["assetry.error"] = refused
+                await self._respond(Request(scope), refused)(scope, receive, tagged)
+            else:
+                await self._app(scope, receive, tagged)
         except ClientDisconnect:
             status = status or CLIENT_GONE
         except Exception as error:  # the last net: whatever it is, the client gets an envelope

@@ -46,7 +46,9 @@ CODES: dict[str, tuple[int, str]] = {
     "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded. Retry-After says for how long."),
     "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
     "INTERNAL_ERROR": (500, "The service failed. The log has the details under the request id."),
-    "REQUEST_TIMEOUT": (408, "The request body stopped arriving."),
+    "REQUEST_TIMEOUT": (408, "The request stopped arriving, or arrives too slowly."),
+    "URI_TOO_LONG": (414, "The path and query are too long."),
+    "HEADERS_TOO_LARGE": (431, "There are too many header fields, or they are too long."),
     "INSUFFICIENT_STORAGE": (507, "Storage is full. Contact the operator."),
     "SERVICE_UNAVAILABLE": (503, "An engine is not responding. Retry-After says when to retry."),
 }
@@ -55,6 +57,34 @@ CODES: dict[str, tuple[int, str]] = {
 
 class UnsupportedMediaType(e.InvalidInput):
     """The body's Content-Type is not one that the route takes."""
+
+
+class MalformedRequest(e.InvalidInput):
+    """The connection does not carry HTTP/1.1."""
+
+
+class TargetTooLong(e.AssetryError):
+    """The request target (path and query) has more than ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The path and query of the request are longer than {limit:,} bytes.")
+        self.limit = limit
+
+
+class HeadersTooLarge(e.AssetryError):
+    """The header fields have more than ``limit`` bytes, or there are more than ``count`` of them."""
+
+    def __init__(self, limit: int, count: int) -> None:
+        super().__init__(f"The request has more than {count} header fields, or more than {limit:,} bytes of them.")
+        self.limit = limit
+
+
+class HeadTimeout(e.AssetryError):
+    """The request line and the header fields did not arrive in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request line and headers did not arrive within {seconds:g} s.")
+        self.seconds = seconds
 
 
 class PreconditionFailed(e.AssetryError):
@@ -89,6 +119,9 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
     (e.BodyTimeout, "REQUEST_TIMEOUT"),
+    (HeadTimeout, "REQUEST_TIMEOUT"),
+    (TargetTooLong, "URI_TOO_LONG"),
+    (HeadersTooLarge, "HEADERS_TOO_LARGE"),
     (e.StorageFull, "INSUFFICIENT_STORAGE"),
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
