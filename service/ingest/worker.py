@@ -9,14 +9,17 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from service.child_environment import child_environment
 from service.errors import IngestError
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
@@ -111,12 +114,14 @@ class IngestWorkers:
             if self._closed:
                 raise RuntimeError("The ingest workers are closed.")
             if self._pool is None:
+                context = _context()
+                _start_fork_server()
                 self._pool = ProcessPool(
                     max_workers=self.limits.workers,
                     max_tasks=self.limits.tasks_per_worker,
                     initializer=_prepare,
                     initargs=(self.limits.memory_bytes,),
-                    context=_context(),
+                    context=context,
                 )
             return self._pool
 
@@ -126,6 +131,26 @@ class IngestWorkers:
         if pool is not None:
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
+
+
+def _start_fork_server() -> None:
+    """Start the process that workers are forked from with an environment without secrets, unless it runs already.
+
+    :mod:`multiprocessing` starts it with this process's own environment and has no option for another.
+    """
+    original = util.spawnv_passfds
+    util.spawnv_passfds = _spawn  # type: ignore[assignment]  # typeshed asks for what nobody passes
+    try:
+        forkserver.ensure_running()
+    finally:
+        util.spawnv_passfds = original
+
+
+def _spawn(path: bytes | str, arguments: Sequence[str], descriptors: Sequence[int]) -> int:
+    """Start a process as ``multiprocessing.util.spawnv_passfds`` does, with the environment of a child."""
+    process = subprocess.Popen(arguments, executable=path, pass_fds=tuple(descriptors), env=child_environment())
+    process.returncode = 0  # multiprocessing waits for it
+    return process.pid
 
 
 def _context() -> Any:
