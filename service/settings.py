@@ -298,6 +298,15 @@ class Settings(BaseSettings):
         int,
         _setting(LIMITS, "Worker processes that read and render files; 0: one per available CPU core.", ge=0, le=64),
     ] = 0
+    ingest_memory: Annotated[
+        int,
+        _setting(
+            LIMITS,
+            "Memory of these processes together, in MiB; 0: half of what the container or the machine has. A worker "
+            "has 256 MiB to 1 GiB of it: with little memory there are fewer workers.",
+            ge=0,
+        ),
+    ] = 0
 
     events_hours: Annotated[
         float,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,11 +42,13 @@ from service.core.operations.registry import OperationRegistry
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches
+from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
 from service.core.shared.secrets import shared_secret
 from service.core.shared.signing import derive
 from service.ingest.cpu_count import cpu_count
-from service.ingest.limits import DEFAULT
+from service.ingest.limits import DEFAULT, MIB, sized
+from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
 from service.ports.files import Files
@@ -60,6 +62,12 @@ from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import index_probe, optional
 from service.settings import Settings
+
+SLOW_FILE = 2.0
+"""Seconds that a worker needs for a file at most; an organization of slower ones leaves a worker to the others."""
+
+FILE_PATIENCE = 120.0
+"""Seconds that a file waits for a worker at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,5 +383,11 @@ def _searches(base: Base, engine: SearchEngine) -> Searches:
 
 
 def ingest_workers(settings: Settings) -> IngestWorkers:
-    """Return worker processes that read files; the first file starts them."""
-    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cpu_count()))
+    """Return worker processes that read files; the first file starts them. Organizations have their turns."""
+    memory = settings.ingest_memory * MIB or memory_limit() // 2
+    limits = sized(DEFAULT, workers=settings.ingest_workers or cpu_count(), memory=memory)
+    places = limits.workers
+    shares = Shares(
+        what="files", places=places, slow_places=max(1, places - 1), slow=SLOW_FILE, waiting=200, patience=FILE_PATIENCE
+    )
+    return IngestWorkers(limits, FairShare(shares).turn)

@@ -18,15 +18,16 @@ from service.core.assets.records import (
     slugify,
     split_tags,
 )
+from service.core.files.costly import CostlyFiles
 from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
 from service.core.shared.repository import Repository
-from service.errors import AssetryError, InvalidInput, Unavailable
+from service.errors import AssetryError, IngestError, InvalidInput, Unavailable
 from service.model import ASSET_FIELDS, ASSET_ID, AssetBody, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
-from service.ports.ingest import MetadataExtractor
+from service.ports.ingest import Facts, MetadataExtractor
 from service.ports.store import AnyRecord, Change, Record, Store
 from service.times import timestamp
 
@@ -91,6 +92,7 @@ class Assets:
         self._garbage = garbage
         self._upload_limit = upload_limit
         self._numbers = IdAllocator(store, "asset")
+        self._costly = CostlyFiles(clock)
 
     def receive(self) -> AbstractAsyncContextManager[Incoming]:
         """Take the content of an upload; what no asset is created with is gone when the context ends."""
@@ -112,7 +114,7 @@ class Assets:
     ) -> Record[AssetBody]:
         facts = None
         if upload is not None:
-            facts = await self._extractor.extract(await upload.content.path(), upload.filename)
+            facts = await self._read(who, upload)
             check_new(given, who, facts)
         number = await self._numbers.next()
         # The file is stored last: whatever may be wrong with it is found before, and while the store is away none is.
@@ -130,6 +132,16 @@ class Assets:
         except AssetryError:
             if file:
                 await self._garbage.collect_later(who.org_id, file.put.sha256)
+            raise
+
+    async def _read(self, who: Principal, upload: Upload) -> Facts:
+        """Read a file's facts; one that cost a worker its limits is not read again for a while. Raises IngestError."""
+        sha256 = await upload.content.sha256()
+        self._costly.check(sha256, upload.filename)
+        try:
+            return await self._extractor.extract(await upload.content.path(), upload.filename, org_id=who.org_id)
+        except IngestError as error:
+            self._costly.note(sha256, error)
             raise
 
     async def insert(self, body: AssetBody) -> Record[AssetBody]:
