@@ -16,6 +16,7 @@ from query.facets.request import (
     MAX_FACETS,
     MAX_RANGES,
     MAX_SIZE,
+    MAX_VALUES,
     ORDERS,
     FacetRequest,
     facet_error,
@@ -71,6 +72,10 @@ def plan_facets(
             )
     if len(by_label) > MAX_FACETS:
         raise facet_error("limit", f"At most {MAX_FACETS} facets are allowed, not {len(by_label)}.")
+    values = sum(request.size for request in by_label.values())
+    if values > MAX_VALUES:
+        message = f"The facets ask for {values} values together; at most {MAX_VALUES} are allowed."
+        raise facet_error("limit", f"{message} Ask for fewer values, or for fewer facets at once.")
     return tuple(_plan(request, f"facet{at}", roles, clock, zone) for at, request in enumerate(by_label.values()))
 
 

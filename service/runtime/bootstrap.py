@@ -41,7 +41,7 @@ from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
-from service.core.search.search import Searches
+from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
 from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
 from service.core.shared.secrets import shared_secret
@@ -379,7 +379,8 @@ def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
 
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:
-    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"))
+    shares = ENGINE_SHARES if base.settings.opensearch_url else EMBEDDED_SHARES
+    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"), FairShare(shares))
 
 
 def ingest_workers(settings: Settings) -> IngestWorkers:
