@@ -44,7 +44,7 @@ class InvalidInput(AssetryError):
     """The caller's input is invalid.
 
     ``field`` names the input as the caller knows it, ``provided`` is the value sent (truncated), ``expected`` says how
-    to fix it; ``problems`` lists further problems in the same form.
+    to fix it; ``problems`` lists further problems in the same form, or the first of ``problem_count`` ones.
     """
 
     def __init__(
@@ -55,12 +55,14 @@ class InvalidInput(AssetryError):
         provided: object = None,
         expected: str | None = None,
         problems: tuple[Mapping[str, Any], ...] = (),
+        problem_count: int | None = None,
     ) -> None:
         super().__init__(message)
         self.field = field
         self.provided = provided
         self.expected = expected
         self.problems = problems
+        self.problem_count = len(problems) if problem_count is None else problem_count
 
 
 class TooLarge(InvalidInput):

@@ -23,6 +23,7 @@ from query.facets.request import (
 )
 from query.language import field_values
 from query.language.dates import Clock, zone_of
+from query.language.flags import PSEUDO
 
 _NOWHERE = (0, 0)
 _BOUNDS = ("from", "to")
@@ -98,6 +99,8 @@ def _countable(name: str, roles: Set[str]) -> Field:
     field = REGISTRY.resolve(name, roles)
     if field is not None and field.facet is not FacetKind.NONE:
         return field
+    if name.lower() in PSEUDO:
+        raise facet_error("unsupported", f"{name} is a condition, not a field: its values cannot be counted.", name)
     near = REGISTRY.near(name, roles, among=[n for f in REGISTRY.facets(roles) for n in (f.name, *f.aliases)])
     message = f"{field.name} cannot be counted in a facet." if field else f"Unknown facet field {name[:60]}."
     if near:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +14,9 @@ from service.ports.search import Rejected
 
 PROVIDED_LIMIT = 200
 """Characters of a wrong value that an answer repeats."""
+
+PROBLEMS_LIMIT = 20
+"""Problems that an answer lists; ``problem_count`` says how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,15 @@ def _invalid_input(error: e.InvalidInput) -> dict[str, Any]:
     if isinstance(error, e.IngestError):
         details["reason"] = error.reason
     found = {name: value for name, value in details.items() if value is not None}
-    return found | ({"problems": list(error.problems)} if len(error.problems) > 1 else {})
+    return found | _problems(list(error.problems), error.problem_count)
+
+
+def _problems(problems: list[Any], count: int) -> dict[str, Any]:
+    """Return what is said of several problems; nothing of a single one, which the error itself is."""
+    if len(problems) <= 1:
+        return {}
+    more = {"problem_count": count} if count > PROBLEMS_LIMIT else {}
+    return {"problems": problems[:PROBLEMS_LIMIT], **more}
 
 
 _DETAILS: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
@@ -215,15 +228,49 @@ def _query(error: QueryError) -> Failure:
     first = error.problem
     details: dict[str, Any] = {"field": error.field, **({"key": error.key} if error.key else {}), **first.as_dict()}
     del details["message"]
-    if len(error.problems) > 1:
-        details["problems"] = [problem.as_dict() for problem in error.problems]
+    details |= _problems([problem.as_dict() for problem in error.problems[:PROBLEMS_LIMIT]], len(error.problems))
     return _make("VALIDATION_ERROR", first.message, {name: v for name, v in details.items() if v is not None})
 
 
+def _as_json(value: object) -> str:
+    """Return a value as JSON writes it: a client never sees how Python does."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    if isinstance(value, int):
+        # The digits of a very long one take quadratic time, and Python refuses.
+        return str(value) if value.bit_length() < 4 * PROVIDED_LIMIT else "an integer of very many digits"
+    if isinstance(value, list | tuple | dict):
+        return _SHORTENED.encode(value)
+    return str(value)
+
+
+class _Shortened(json.JSONEncoder):
+    """Writes JSON up to the characters that are shown: a value of a megabyte must not be written whole for that."""
+
+    def encode(self, value: Any) -> str:
+        text = ""
+        try:
+            for piece in self.iterencode(value):
+                text += piece[: PROVIDED_LIMIT + 1]
+                if len(text) > PROVIDED_LIMIT:
+                    break
+        except (ValueError, RecursionError):
+            return text or "…"
+        return text
+
+
+_SHORTENED = _Shortened(ensure_ascii=False, default=str)
+
+
 def quotable(value: object) -> object:
-    """Return a wrong value as an answer may repeat it: JSON, and not long."""
-    if value is None or isinstance(value, bool | int):
+    """Return a wrong value as an answer may repeat it: JSON, and not long.
+
+    What JSON has no number for (an integer beyond 64 bits, NaN) and whatever is not a single value becomes text.
+    """
+    if value is None or isinstance(value, bool):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**64:
+        return value
+    text = value if isinstance(value, str) else _as_json(value)
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= PROVIDED_LIMIT else text[: PROVIDED_LIMIT - 1] + "…"
