@@ -16,6 +16,7 @@
     ├── IdempotencyKeyReused    the idempotency key was used for another request
     ├── Unavailable             an engine does not respond; try again
     │   ├── DeadlineExceeded    a request took too long
+    │   ├── IndexBuilding       there is no complete index yet
     │   └── StorageFull         there is no space for a file
     ├── BodyTimeout             the body of a request stopped arriving
     ├── HistoryLost             the change feed no longer reaches back to the given token
@@ -167,6 +168,10 @@ class DeadlineExceeded(Unavailable):
     def __init__(self, seconds: float) -> None:
         super().__init__("service", f"the request was not completed within {seconds:g} s")
         self.seconds = seconds
+
+
+class IndexBuilding(Unavailable):
+    """There is no complete index yet: one appears when the first one is built."""
 
 
 class StorageFull(Unavailable):

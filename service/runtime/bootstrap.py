@@ -82,6 +82,12 @@ class Base:
     keys: Keys
     links: Links
     secret: str = field(repr=False)
+    previous_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets whose signatures are still good."""
+
+    def keys_for(self, purpose: str) -> tuple[bytes, tuple[bytes, ...]]:
+        """Return the key that signs for a purpose, and those that did before."""
+        return derive(self.secret, purpose), tuple(derive(secret, purpose) for secret in self.previous_secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,9 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
         store = await engines.open_store(settings, folder, clock, stack)
         files = await engines.open_files(settings, folder, stack)
         secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
-        links = Links(secret, settings.link_ttl)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret)
+        previous = (settings.secret_previous,) if settings.secret_previous else ()
+        links = Links(secret, settings.link_ttl, previous=previous)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret, previous)
 
 
 @asynccontextmanager
@@ -195,7 +202,7 @@ async def open_service(
         usage.start()
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
-        consistency = Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens"))
+        consistency = Consistency(base.store, follower.wait_for, *base.keys_for("index tokens"))
         handle_operations(base, work, workers, lambda: nullcontext(searches), consistency)
         if works:
             await work.jobs.start()
@@ -244,7 +251,7 @@ async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | 
     if base.settings.opensearch_url is None:
         return None
     watch = await _watch(base, stack)
-    return Consistency(base.store, watch.wait_for, derive(base.secret, "index tokens"))
+    return Consistency(base.store, watch.wait_for, *base.keys_for("index tokens"))
 
 
 @asynccontextmanager
@@ -380,7 +387,8 @@ def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:
     shares = ENGINE_SHARES if base.settings.opensearch_url else EMBEDDED_SHARES
-    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"), FairShare(shares))
+    key, previous = base.keys_for("cursors")
+    return Searches(engine, base.settings.index_prefix, base.clock, key, FairShare(shares), previous=previous)
 
 
 def ingest_workers(settings: Settings) -> IngestWorkers:

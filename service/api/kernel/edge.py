@@ -21,6 +21,8 @@ REFUSED = "assetry.refused"
 CLIENT_GONE = 499
 """Nginx's word for a client that went away."""
 
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+
 _log = structlog.get_logger("assetry.http")
 
 
@@ -49,7 +51,10 @@ class Edge:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+                headers = message.setdefault("headers", [])
+                headers.append((b"x-request-id", request_id.encode()))
+                if all(name.lower() != _NOSNIFF[0] for name, _ in headers):
+                    headers.append(_NOSNIFF)
             await send(message)
             answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 

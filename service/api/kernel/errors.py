@@ -55,7 +55,10 @@ CODES: dict[str, tuple[int, str]] = {
     "URI_TOO_LONG": (414, "The path and query are too long."),
     "HEADERS_TOO_LARGE": (431, "There are too many header fields, or they are too long."),
     "INSUFFICIENT_STORAGE": (507, "Storage is full. Contact the operator."),
-    "SERVICE_UNAVAILABLE": (503, "An engine is not responding. Retry-After says when to retry."),
+    "SERVICE_UNAVAILABLE": (
+        503,
+        "An engine is not responding, or the index is being built. Retry-After says when to retry.",
+    ),
 }
 """Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
 
@@ -169,6 +172,8 @@ def _words(error: Exception) -> str:
         )
     if isinstance(error, e.StorageFull):
         return "Storage is full. Contact the operator."
+    if isinstance(error, e.IndexBuilding):
+        return "The index is being built: searches are answered when it is complete. See /readyz for its progress."
     if isinstance(error, e.Unavailable):
         # The engine's own words stay in the log.
         return f"The {error.engine} engine is not responding. Try again in {error.retry_after} s."
@@ -202,6 +207,7 @@ _DETAILS: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = 
     (RangeNotSatisfiable, lambda error: {"field": "Range"}),
     (e.RequestInProgress, lambda error: {"field": "Idempotency-Key", "retry_after": error.retry_after}),
     (e.IdempotencyKeyReused, lambda error: {"field": "Idempotency-Key"}),
+    (e.IndexBuilding, lambda error: {"engine": error.engine, "reason": "index_building"}),
     (e.Unavailable, lambda error: {"engine": error.engine}),
 )
 """What programs are told of each kind of error."""

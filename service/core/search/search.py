@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,16 +84,24 @@ EMBEDDED_SHARES = replace(ENGINE_SHARES, places=4, slow_places=1, slow=0.5)
 class Searches:
     """The use case of every search, whichever dialect asks.
 
-    ``key`` signs cursors; ``share`` gives each organization its turn at the engine.
+    ``key`` signs cursors, and those signed with one of the ``previous`` ones are taken, too; ``share`` gives each
+    organization its turn at the engine.
     """
 
     def __init__(
-        self, engine: SearchEngine, alias: str, clock: Clock, key: bytes, share: FairShare | None = None
+        self,
+        engine: SearchEngine,
+        alias: str,
+        clock: Clock,
+        key: bytes,
+        share: FairShare | None = None,
+        *,
+        previous: Sequence[bytes] = (),
     ) -> None:
         self._engine = engine
         self._alias = alias
         self._clock = clock
-        self._key = key
+        self._keys = (key, *previous)
         self._share = share or FairShare(ENGINE_SHARES)
 
     async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> SearchResult:
@@ -102,7 +111,7 @@ class Searches:
         InvalidInput, Unavailable (also while the index is being rebuilt).
         """
         if cursor is not None:
-            request = replace(request, cursor=cursors.decode(cursor, self._key))
+            request = replace(request, cursor=self._decoded(cursor))
         compiled = self._compile(who, request)
         page = await self._page(who, compiled)
         answer = page.body
@@ -131,7 +140,7 @@ class Searches:
             walked = replace(compiled, body={**compiled.body, "size": WALK, "_source": ["asset_id"]})
             answer = await self._page(who, walked)
             yield [hit["_source"]["asset_id"] for hit in answer.body["hits"]["hits"]]
-            place = None if answer.following is None else cursors.decode(answer.following, self._key)
+            place = None if answer.following is None else self._decoded(answer.following)
 
     def check(self, who: Principal, request: SearchRequest) -> None:
         """Raise QueryError unless the request compiles for this caller with today's fields."""
@@ -152,6 +161,13 @@ class Searches:
         compiled = found.search(_caller(who), self._clock.now(), size=size)
         counted = [] if compiled is None else found.read(compiled, await self._ask(who, compiled.body), size=size)
         return Completions(found, (*found.fixed, *counted)[:size])
+
+    def _decoded(self, cursor: str) -> Cursor:
+        """Return a cursor that was signed with any of the keys. Raises QueryError."""
+        for key in self._keys[:-1]:
+            with suppress(QueryError):
+                return cursors.decode(cursor, key)
+        return cursors.decode(cursor, self._keys[-1])
 
     async def _ask(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body to the index, or to the PIT that it names, when it is the organization's turn.
@@ -196,7 +212,7 @@ class Searches:
             return _Answer(answer)
         page = {**answer, "hits": {**answer["hits"], "hits": hits[:size]}}
         following = cursors.next_cursor(compiled, page)
-        return _Answer(page, None if following is None else cursors.encode(following, self._key))
+        return _Answer(page, None if following is None else cursors.encode(following, self._keys[0]))
 
     async def _close(self, pit: str) -> None:
         """Let go of a PIT at once; one that the engine does not close now expires by itself."""
