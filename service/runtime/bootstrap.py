@@ -60,7 +60,7 @@ from service.runtime import engines
 from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
-from service.runtime.probes import index_probe, optional
+from service.runtime.probes import Sizes, index_probe, optional
 from service.settings import Settings
 
 SLOW_FILE = 2.0
@@ -225,7 +225,7 @@ async def open_service(
             record_events=RecordEvents(LogReader(events), base.clock),
             usage=usage,
             streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
-            probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
+            probes=probes(base, engine) | {"index": index_probe(follower.status, sizes(base, engine))} | queue,
         )
         yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times, relay)
 
@@ -338,6 +338,11 @@ def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
     """Return the probes of the engines that a process requires."""
     found: dict[str, Probe] = {"store": base.store.ping, "files": base.files.ping}
     return found if engine is None else {**found, "search": engine.ping}
+
+
+def sizes(base: Base, engine: SearchEngine) -> Sizes:
+    """Return who says how many assets the index and the store hold."""
+    return Sizes(engine, base.store, base.settings.index_prefix, base.clock)
 
 
 async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:

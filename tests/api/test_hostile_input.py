@@ -187,3 +187,26 @@ async def test_another_media_type_is_named(api: Api) -> None:
     details = error_of(response, 415, "UNSUPPORTED_MEDIA_TYPE")
     assert details["provided"] == "text/plain"
     assert "does not take" in response.json()["error"]["message"]
+
+
+LONG = "x" * 5000
+NAMED = {
+    "an unsortable field": ("/assets/search/advanced", {"sort_by": "prompt"}, "sort_by", "unsupported"),
+    "an unknown sort field": ("/assets/search/advanced", {"sort_by": "titel"}, "sort_by", "unknown_field"),
+    "sort": ("/assets/search/advanced", {"sort": "prompt"}, "sort", "unsupported"),
+    "sort_by of the basic search": ("/assets/search", {"sort_by": "prompt"}, "sort_by", "unsupported"),
+    "query": ("/assets/search/advanced", {"query": LONG}, "query", "limit"),
+    "module": ("/assets/search", {"module": "\x00"}, None, None),
+}
+
+
+@pytest.mark.parametrize(("path", "params", "field", "reason"), NAMED.values(), ids=NAMED)
+async def test_details_name_the_parameter_that_was_sent(
+    api: Api, path: str, params: dict[str, str], field: str | None, reason: str | None
+) -> None:
+    response = await api.call("GET", path, params=params)
+    if field is None:
+        assert response.status_code < 500
+        return
+    details = error_of(response, 400, "VALIDATION_ERROR")
+    assert (details["field"], details["reason"]) == (field, reason)
