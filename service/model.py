@@ -120,11 +120,36 @@ def _int_as_float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+MAX_FILENAME = 256
+"""Characters of a file name that are kept."""
+
+
+def short_filename(name: str) -> str:
+    """Return a file name without folders, shortened in its middle where it is too long: the extension stays."""
+    name = name.replace("\\", "/").rsplit("/", 1)[-1]
+    if len(name) <= MAX_FILENAME:
+        return name
+    stem, dot, ext = name.rpartition(".")
+    if not stem or len(ext) > _MAX_EXTENSION:
+        return name[:MAX_FILENAME]
+    return stem[: MAX_FILENAME - len(ext) - 1].rstrip() + dot + ext
+
+
+def _named(value: Any) -> Any:
+    return short_filename(value) if isinstance(value, str) else value
+
+
+_MAX_EXTENSION = 16
+
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_clean)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean)]
 Prose = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_clean)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), AfterValidator(_clean)]
 Exact = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Filename = Annotated[
+    str, BeforeValidator(_named), StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_clean)
+]
+"""A file's name; one of more than :data:`MAX_FILENAME` characters is shortened."""
 Names = Annotated[list[Name], Field(max_length=1000), AfterValidator(_unique)]
 Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_clean)]
 Time = Annotated[str, AfterValidator(normal_time)]
@@ -265,6 +290,8 @@ class AssetPatch(Strict):
     keeps and what stands for nothing is read from :data:`ASSET_FIELDS`.
     """
 
+    type: Annotated[Literal[ASSET_TYPES] | None, _REQUIRED] = None  # type: ignore[valid-type]
+    filename: Filename | None = None
     title: Title | None = None
     description: Prose | None = None
     alt_text: Prose | None = None
@@ -298,8 +325,6 @@ class AssetPatch(Strict):
 class AssetCreate(AssetPatch):
     """A new asset. ``created_at``, ``usage_stats`` and ``cost`` need the scope ``assets:import``."""
 
-    type: Literal[ASSET_TYPES] | None = None  # type: ignore[valid-type]
-    filename: Annotated[Name, AfterValidator(lambda name: name.replace("\\", "/").rsplit("/", 1)[-1])] | None = None
     mime_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=127)] | None = None
     created_at: Annotated[Time | None, _IMPORTED] = None
     usage_stats: Annotated[UsageStats | None, _IMPORTED] = None

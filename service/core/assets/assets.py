@@ -11,10 +11,14 @@ from service.core.access.keys import Principal
 from service.core.assets.records import (
     StoredFile,
     asset_repository,
+    check_content,
     check_new,
+    check_type_change,
+    extension,
     given_names,
     new_record,
     plain,
+    replaced,
     slugify,
     split_tags,
 )
@@ -157,19 +161,67 @@ class Assets:
         return await self._assets.get_any(check_id(asset_id))
 
     async def change(
-        self, who: Principal, asset_id: str, given: AssetPatch, *, expected_rev: int | None = None
+        self,
+        who: Principal,
+        asset_id: str,
+        given: AssetPatch,
+        upload: Upload | None = None,
+        *,
+        expected_rev: int | None = None,
     ) -> Record[AssetBody]:
-        """Change an asset. Raises InvalidInput, NotFound, NotAllowed, Conflict (``expected_rev``)."""
-        data = plain(given)
+        """Change an asset; with ``upload`` its file is replaced, or it gets one.
+
+        What has the value already is no change. Raises InvalidInput, IngestError, TooLarge, NotFound, NotAllowed,
+        Conflict (``expected_rev``).
+        """
+        data = {name: value for name, value in plain(given).items() if name in AssetPatch.model_fields}
         for name, value in data.items():
             if value is None and ASSET_FIELDS[name].required:
                 raise InvalidInput(f"{name} cannot be null.", field=name, expected="a value, or leave the field out")
         key = check_id(asset_id)
 
+        if upload is not None:
+            return await self._replace(who, key, data, upload, expected_rev)
+
         def merge(record: Record[AssetBody]) -> Change | None:
             return self._merge(record.body, data, who)
 
         return await self._assets.change(who.org_id, key, merge, expected_rev=expected_rev)
+
+    async def _replace(
+        self, who: Principal, key: str, data: dict[str, Any], upload: Upload, expected_rev: int | None
+    ) -> Record[AssetBody]:
+        """Change an asset and its file in one write; the file that nothing needs then is collected."""
+        before = await self._assets.get_at(who.org_id, key, expected_rev)
+        facts = await self._read(who, upload)
+        # Whatever is wrong is found before the file is stored.
+        if "type" in data or (before.body["type"] != facts.type and "type" in before.body.get("given", ["type"])):
+            check_content(data.get("type") or before.body["type"], facts)
+        rest = {name: value for name, value in data.items() if name != "type"}
+        self._merge(before.body, rest, who)
+        await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
+        file = StoredFile(await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
+        old: str | None = None
+
+        def merge(record: Record[AssetBody]) -> Change | None:
+            nonlocal old
+            old = record.body.get("sha256")
+            fields = replaced(record.body, file)
+            rest = self._merge(cast("AssetBody", {**record.body, **fields}), data, who)
+            if rest is None:
+                return Change(set=fields)
+            return Change(set={**fields, **rest.set}, unset=rest.unset)
+
+        try:
+            record = await self._assets.change(who.org_id, key, merge, expected_rev=expected_rev)
+        except Unavailable:
+            raise  # whether it was written is not known
+        except AssetryError:
+            await self._garbage.collect_later(who.org_id, file.put.sha256)
+            raise
+        if old and old != file.put.sha256:
+            await self._garbage.collect_later(who.org_id, old)
+        return record
 
     async def delete(
         self,
@@ -211,6 +263,13 @@ class Assets:
                     new["deleted_at"] = (body.get("deleted_at") or timestamp(self._clock.now())) if value else None
                 case "tags":
                     new |= _tags(value or [], who)
+                case "type":
+                    check_type_change(body, value, data.get("external_url", held.get("external_url")))
+                    new["type"] = value
+                case "filename":
+                    new["filename"] = value
+                    if value and (ext := extension(value)):
+                        new["ext"] = ext
                 case _:
                     new[name] = _changed(name, held.get(name), value)
         if new.get("title"):
@@ -218,7 +277,7 @@ class Assets:
         changed = {name: value for name, value in new.items() if body.get(name) != value}
         if not changed:
             return None
-        if (names := given_names(data)) and "given" in body:
+        if "given" in body and (names := given_names(_differing(held, data, new))):
             changed["given"] = sorted(names.union(body["given"]))
         kept = {name: value for name, value in changed.items() if value is not None}
         return Change(set=kept, unset=[name for name in changed if name not in kept])
@@ -236,6 +295,19 @@ class Assets:
         }
         await self._backups.insert(backup_id, body)
         return backup_id
+
+
+def _differing(held: Mapping[str, Any], data: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a patch is not what the record holds: a client that sends back all it read gave only that."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "metadata" and value is not None:
+            old = held.get("metadata") or {}
+            if leaves := {leaf: given for leaf, given in value.items() if old.get(leaf) != given}:
+                found[name] = leaves
+        elif new.get(name, value) != held.get(name):
+            found[name] = value
+    return found
 
 
 def _changed(name: str, held: Any, value: Any) -> Any:
