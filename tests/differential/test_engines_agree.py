@@ -49,7 +49,7 @@ class Pair:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engines() -> AsyncIterator[Pair]:
-    async with filled("osmem") as embedded, filled("opensearch") as real:
+    async with filled("embedded") as embedded, filled("opensearch") as real:
         yield Pair(embedded, real)
 
 

@@ -23,6 +23,7 @@ from service.core.shared.fair_share import FairShare, Shares
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import PitGone, Rejected, SearchEngine
+from service.tasks import both
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ WALK = 1000
 
 FEW = 3
 """A search that finds fewer records than this is worth another spelling."""
+_OF_FACETS = ("query", "post_filter", "pit", "timeout", "aggs", "track_total_hits")
+"""The members of a body that facets and totals depend on."""
 _REJECTED_AS_INPUT = frozenset({400, 413})
 
 
@@ -77,7 +80,7 @@ class Completions:
 ENGINE_SHARES = Shares(what="searches", places=16, slow_places=8, slow=1.0, waiting=200, patience=10.0)
 """How organizations share a cluster, in each process."""
 
-EMBEDDED_SHARES = replace(ENGINE_SHARES, places=4, slow_places=1, slow=0.5)
+EMBEDDED_SHARES = replace(ENGINE_SHARES, places=4, slow_places=2, slow=0.5)
 """How organizations share the embedded engine, which has this machine's cores."""
 
 
@@ -169,6 +172,23 @@ class Searches:
                 return cursors.decode(cursor, key)
         return cursors.decode(cursor, self._keys[-1])
 
+    async def _ask_all(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a body, its hits and its facets apart where it has both. Raises as :meth:`_ask` does.
+
+        In one body they hinder each other: the engine scores every match for the hits while it counts it for the
+        facets, and keeps no answer. Apart, hits that need no total end early, and counts are kept by the engine for
+        every further page and order. A write in between may be in one and not in the other, as on the next page.
+        """
+        if "aggs" not in body or not body["size"]:
+            return await self._ask(who, body)
+        counted = {name: body[name] for name in _OF_FACETS if name in body} | {"size": 0}
+        if "function_score" in counted["query"]:  # only changes the order, and with the time: it would never be kept
+            counted["query"] = counted["query"]["function_score"]["query"]
+        shown = {name: value for name, value in body.items() if name != "aggs"} | {"track_total_hits": False}
+        answer, total = await both(self._ask(who, shown), self._ask(who, counted))
+        hits = {**answer["hits"], "total": total["hits"]["total"]}
+        return {**answer, "hits": hits, "aggregations": total["aggregations"]}
+
     async def _ask(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body to the index, or to the PIT that it names, when it is the organization's turn.
 
@@ -194,14 +214,14 @@ class Searches:
 
     async def _page(self, who: Principal, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return _Answer(await self._ask(who, compiled.body))
+            return _Answer(await self._ask_all(who, compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
         # One hit more than asked for tells whether there is a next page; but none can come from behind the window.
         asked = min(size + 1, RESULT_WINDOW - begins)
         try:
-            answer = await self._ask(who, {**compiled.body, "pit": pit, "size": asked})
+            answer = await self._ask_all(who, {**compiled.body, "pit": pit, "size": asked})
         except BaseException:
             if opened is not None:
                 await self._close(opened)
