@@ -65,6 +65,7 @@ class _Filter:
         self._key = key
         self._roles = roles
         self._clock = clock
+        self._depth = 0  # of nested "not"
         self.cost = 1  # terms that the engine counts
         self._target: Field | PseudoField = self._resolve(key)
 
@@ -151,7 +152,12 @@ class _Filter:
         return found if value else Not(found)
 
     def _not(self, value: Any) -> Clause:
-        return Not(self._clause(value))
+        self._depth += 1
+        if self._depth > LIMITS.depth:
+            raise BadValue("limit", f"not is nested deeper than {LIMITS.depth} levels for {self._key} (depth).")
+        inner = self._clause(value)
+        self._depth -= 1
+        return inner.item if isinstance(inner, Not) else Not(inner)  # engines limit the depth, too
 
     def _any(self, value: Any) -> Clause:
         return disjunction(self._each(value))

@@ -16,12 +16,14 @@ from query.facets.request import (
     MAX_FACETS,
     MAX_RANGES,
     MAX_SIZE,
+    MAX_VALUES,
     ORDERS,
     FacetRequest,
     facet_error,
 )
 from query.language import field_values
 from query.language.dates import Clock, zone_of
+from query.language.flags import PSEUDO
 
 _NOWHERE = (0, 0)
 _BOUNDS = ("from", "to")
@@ -71,6 +73,10 @@ def plan_facets(
             )
     if len(by_label) > MAX_FACETS:
         raise facet_error("limit", f"At most {MAX_FACETS} facets are allowed, not {len(by_label)}.")
+    values = sum(request.size for request in by_label.values())
+    if values > MAX_VALUES:
+        message = f"The facets ask for {values} values together; at most {MAX_VALUES} are allowed."
+        raise facet_error("limit", f"{message} Ask for fewer values, or for fewer facets at once.")
     return tuple(_plan(request, f"facet{at}", roles, clock, zone) for at, request in enumerate(by_label.values()))
 
 
@@ -93,6 +99,8 @@ def _countable(name: str, roles: Set[str]) -> Field:
     field = REGISTRY.resolve(name, roles)
     if field is not None and field.facet is not FacetKind.NONE:
         return field
+    if name.lower() in PSEUDO:
+        raise facet_error("unsupported", f"{name} is a condition, not a field: its values cannot be counted.", name)
     near = REGISTRY.near(name, roles, among=[n for f in REGISTRY.facets(roles) for n in (f.name, *f.aliases)])
     message = f"{field.name} cannot be counted in a facet." if field else f"Unknown facet field {name[:60]}."
     if near:

@@ -12,6 +12,7 @@ from query.errors import QueryError, QueryProblem
 DEFAULT_SIZE = 50  # values returned per facet
 MAX_SIZE = 1000
 MAX_FACETS = 32
+MAX_VALUES = 5000  # values of all facets of a request: the engine's work and the answer's size grow with them
 MAX_RANGES = 64
 MISSING = "(missing)"
 ORDERS = ("count", "-count", "value", "-value")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,12 +41,14 @@ from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
-from service.core.search.search import Searches
+from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
+from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
 from service.core.shared.secrets import shared_secret
 from service.core.shared.signing import derive
 from service.ingest.cpu_count import cpu_count
-from service.ingest.limits import DEFAULT
+from service.ingest.limits import DEFAULT, MIB, sized
+from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock, SystemClock
 from service.ports.files import Files
@@ -58,8 +60,14 @@ from service.runtime import engines
 from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
-from service.runtime.probes import index_probe, optional
+from service.runtime.probes import Sizes, index_probe, optional
 from service.settings import Settings
+
+SLOW_FILE = 2.0
+"""Seconds that a worker needs for a file at most; an organization of slower ones leaves a worker to the others."""
+
+FILE_PATIENCE = 120.0
+"""Seconds that a file waits for a worker at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,12 @@ class Base:
     keys: Keys
     links: Links
     secret: str = field(repr=False)
+    previous_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets whose signatures are still good."""
+
+    def keys_for(self, purpose: str) -> tuple[bytes, tuple[bytes, ...]]:
+        """Return the key that signs for a purpose, and those that did before."""
+        return derive(self.secret, purpose), tuple(derive(secret, purpose) for secret in self.previous_secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +131,9 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
         store = await engines.open_store(settings, folder, clock, stack)
         files = await engines.open_files(settings, folder, stack)
         secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
-        links = Links(secret, settings.link_ttl)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret)
+        previous = (settings.secret_previous,) if settings.secret_previous else ()
+        links = Links(secret, settings.link_ttl, previous=previous)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret, previous)
 
 
 @asynccontextmanager
@@ -187,7 +202,7 @@ async def open_service(
         usage.start()
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
-        consistency = Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens"))
+        consistency = Consistency(base.store, follower.wait_for, *base.keys_for("index tokens"))
         handle_operations(base, work, workers, lambda: nullcontext(searches), consistency)
         if works:
             await work.jobs.start()
@@ -210,7 +225,7 @@ async def open_service(
             record_events=RecordEvents(LogReader(events), base.clock),
             usage=usage,
             streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
-            probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
+            probes=probes(base, engine) | {"index": index_probe(follower.status, sizes(base, engine))} | queue,
         )
         yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times, relay)
 
@@ -236,7 +251,7 @@ async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | 
     if base.settings.opensearch_url is None:
         return None
     watch = await _watch(base, stack)
-    return Consistency(base.store, watch.wait_for, derive(base.secret, "index tokens"))
+    return Consistency(base.store, watch.wait_for, *base.keys_for("index tokens"))
 
 
 @asynccontextmanager
@@ -325,6 +340,11 @@ def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
     return found if engine is None else {**found, "search": engine.ping}
 
 
+def sizes(base: Base, engine: SearchEngine) -> Sizes:
+    """Return who says how many assets the index and the store hold."""
+    return Sizes(engine, base.store, base.settings.index_prefix, base.clock)
+
+
 async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:
     """Start watching the indexer of another process."""
     watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
@@ -371,9 +391,17 @@ def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
 
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:
-    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"))
+    shares = ENGINE_SHARES if base.settings.opensearch_url else EMBEDDED_SHARES
+    key, previous = base.keys_for("cursors")
+    return Searches(engine, base.settings.index_prefix, base.clock, key, FairShare(shares), previous=previous)
 
 
 def ingest_workers(settings: Settings) -> IngestWorkers:
-    """Return worker processes that read files; the first file starts them."""
-    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cpu_count()))
+    """Return worker processes that read files; the first file starts them. Organizations have their turns."""
+    memory = settings.ingest_memory * MIB or memory_limit() // 2
+    limits = sized(DEFAULT, workers=settings.ingest_workers or cpu_count(), memory=memory)
+    places = limits.workers
+    shares = Shares(
+        what="files", places=places, slow_places=max(1, places - 1), slow=SLOW_FILE, waiting=200, patience=FILE_PATIENCE
+    )
+    return IngestWorkers(limits, FairShare(shares).turn)

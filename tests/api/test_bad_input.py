@@ -16,7 +16,7 @@ SEARCH: list[tuple[str, dict[str, Any], str]] = [
     ("", {"limit": "ten"}, "limit"),
     ("", {"offset": 10_001}, "offset"),
     ("", {"offset": -1}, "offset"),
-    ("", {"sort_by": "nonsense"}, "sort"),
+    ("", {"sort_by": "nonsense"}, "sort_by"),
     ("", {"sort_order": "up"}, "sort_order"),
     ("", {"type": "hologram"}, "type"),
     ("", {"query": "wrong name for q"}, "query"),

@@ -160,7 +160,7 @@ class Imports:
                 outcomes.append(stored)
                 continue
             # Through the same model as every other asset: what a file says is checked like what a client says.
-            given = AssetCreate(filename=item.source.path.name[:256])
+            given = AssetCreate(filename=item.source.path.name)
             file = StoredFile(stored, item.facts, item.source.path.name)
             body = new_record(given, who, next(numbers), self._clock, file=file)
             body["import_key"], body["source_path"] = item.sha256, item.source.relative[:1000]

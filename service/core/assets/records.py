@@ -11,7 +11,16 @@ from typing import Any, NamedTuple, cast
 from service.core.access.keys import Principal
 from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed
-from service.model import IMPORT_ONLY, LIST_FIELDS, AssetBody, AssetCreate, AssetPatch, normal_time, stored_seed
+from service.model import (
+    IMPORT_ONLY,
+    LIST_FIELDS,
+    AssetBody,
+    AssetCreate,
+    AssetPatch,
+    normal_time,
+    short_filename,
+    stored_seed,
+)
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
@@ -141,8 +150,8 @@ def new_record(
         "metadata": metadata,
         "version": 1,
     }
-    if "ext" not in body and "." in body.get("filename", ""):
-        body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
+    if "ext" not in body and (ext := extension(body.get("filename", ""))):
+        body["ext"] = ext
     body["slug"] = slugify(body["title"])
     return cast("AssetBody", body)
 
@@ -192,6 +201,73 @@ def reread(body: AssetBody, facts: Facts) -> Change | None:
     return Change(set=changed) if changed else None
 
 
+def replaced(body: AssetBody, file: StoredFile) -> Body:
+    """Return the fields of an asset whose file takes the place of the one it had.
+
+    What a person gave stays, as in :func:`reread`; what only the old file said goes.
+    """
+    held = cast("Body", {**body})
+    # Of a record without the list (it had no file, or is older), nobody but a person gave what it has.
+    listed = frozenset(body["given"] if "given" in body else given_names(_filled(held)))
+    facts = file.facts
+    words = {name: value for name, value in _words(facts).items() if name not in listed}
+    kept = {
+        name: value
+        for name, value in body["metadata"].items()
+        if name not in _TECHNICAL and ("metadata" in listed or f"metadata.{name}" in listed)
+    }
+    metadata = _storable({**facts.metadata, **kept})
+    metadata["file_size"] = file.put.size
+    filename = short_filename(file.filename)
+    new: Body = {
+        **words,
+        "metadata": metadata,
+        "sha256": file.put.sha256,
+        "md5": file.put.md5,
+        "mime_type": facts.mime_type,
+        "filename": filename,
+        "ext": extension(filename) or facts.ext,
+        "version": body["version"] + 1,
+        "given": sorted(listed),
+    }
+    if "type" not in listed and facts.type != "other":
+        new["type"] = facts.type
+    return new
+
+
+def _filled(body: Mapping[str, Any]) -> Body:
+    """Return what a record without the list of what people gave may have of them: all that is not empty."""
+    return {name: value for name, value in body.items() if value not in (None, [], {})}
+
+
+def extension(filename: str) -> str | None:
+    """Return the extension of a file name as records hold it, None without one."""
+    return filename.rsplit(".", 1)[-1].lower()[:16] if "." in filename else None
+
+
+def check_type_change(body: Mapping[str, Any], wanted: str, external_url: str | None) -> None:
+    """Raise InvalidInput unless an asset may be of the type ``wanted``: its file's content decides, else its URL."""
+    if not body.get("sha256"):
+        if wanted in NEEDS_URL and not external_url:
+            raise InvalidInput(
+                f"An asset of type {wanted} needs external_url.", field="external_url", expected="an http(s) URL"
+            )
+        return
+    mime_type = str(body.get("mime_type") or "")
+    content = _TYPES_BY_MIME.get(mime_type) or _TYPES_BY_MIME.get(mime_type.partition("/")[0])
+    allowed = {"other", body["type"]} | (_FILE_TYPES.get(content, frozenset({content})) if content else {"document"})
+    if wanted not in allowed:
+        raise InvalidInput(
+            f"The file's content is {mime_type}, not of the type {wanted}.",
+            field="type",
+            provided=wanted,
+            expected=" or ".join(sorted(allowed)),
+        )
+
+
+_TYPES_BY_MIME = {"application/pdf": "pdf", "image": "image", "video": "video", "audio": "audio", "text": "text"}
+
+
 def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
     """Check what :func:`new_record` will be given, before the file is stored. Raises as it does."""
     if any(name in given.model_fields_set for name in IMPORT_ONLY):
@@ -213,12 +289,18 @@ def _check_type(given: AssetCreate, facts: Facts | None) -> None:
                 f"An asset of type {given.type} needs external_url.", field="external_url", expected="an http(s) URL"
             )
         return
+    if given.type is not None:
+        check_content(given.type, facts)
+
+
+def check_content(wanted: str, facts: Facts) -> None:
+    """Raise InvalidInput unless a file may be called of the type ``wanted``."""
     allowed = _FILE_TYPES.get(facts.type, frozenset({facts.type})) | {"other"}
-    if given.type is not None and given.type not in allowed and facts.type != "other":
+    if wanted not in allowed and facts.type != "other":
         raise InvalidInput(
-            f"The file's content is {facts.mime_type}, not of the type {given.type}.",
+            f"The file's content is {facts.mime_type}, not of the type {wanted}.",
             field="type",
-            provided=given.type,
+            provided=wanted,
             expected=" or ".join(sorted(allowed)),
         )
 
@@ -236,8 +318,8 @@ def _complete(body: Body, metadata: dict[str, Any], tags: list[str], file: Store
     metadata["file_size"] = put.size
     body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
     body.setdefault("type", facts.type)
-    body.setdefault("filename", file.filename)
-    body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16] if "." in body["filename"] else facts.ext
+    body.setdefault("filename", short_filename(file.filename))
+    body["ext"] = extension(body["filename"]) or facts.ext
     return list(dict.fromkeys([*tags, *_keywords(facts)]))[:_NAMES]
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
-from query.cursors import START
 from query.types import SearchRequest
 from service.core.access.keys import Principal
 from service.core.search.search import Searches
@@ -99,13 +98,7 @@ class SavedSearches:
 
         Raises InvalidInput for an ``after`` that is not of this list.
         """
-        after = None if after == START else after
-        order = Order("created_at", descending=True)
-        try:
-            return await self._saved.page(who.org_id, order=order, limit=limit, after=after)
-        except InvalidInput as error:
-            expected = "next_cursor of the page before"
-            raise InvalidInput("The cursor is not of this list.", field="cursor", expected=expected) from error
+        return await self._saved.page(who.org_id, order=Order("created_at", descending=True), limit=limit, after=after)
 
     async def get(self, who: Principal, search_id: str) -> Record[SavedSearchBody]:
         """Return a saved search. Raises NotFound, also for another organization's."""

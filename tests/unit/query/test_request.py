@@ -316,7 +316,7 @@ def test_sort_in_filters_and_its_precedence() -> None:
     ("sort", "reason"),
     [
         ("titel", "unknown_field"),
-        ("description", "unknown_field"),
+        ("description", "unsupported"),
         ("org_id", "unknown_field"),
         ("title:up", "wrong_type"),
         ("a,b,c,d,e,f", "limit"),

@@ -22,7 +22,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, desc
 AssetId = Annotated[str, Field(pattern=r"^asset_[1-9][0-9]{0,15}$")]
 SearchId = Annotated[str, Field(pattern=r"^search_[A-Za-z0-9]+$")]
 OperationId = Annotated[str, Field(pattern=OPERATION_ID)]
-Link = Annotated[str, Field(json_schema_extra={"format": "uri"})]
+Link = Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
 Rev = Annotated[int, Field(ge=1, description="Rises by one with every write; `ETag` has it, for `If-Match`.")]
 Total = Annotated[int, Field(ge=0, description="How many there are in all.")]
 NextCursor = Annotated[str, Field(description="For `cursor` of the next page; absent on the last one.")]

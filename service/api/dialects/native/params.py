@@ -180,4 +180,5 @@ class ReadFile(Params):
     signature: Annotated[str | None, Field(description="The link's signature; without one an API key is needed.")] = (
         None
     )
+    v: Annotated[str | None, Field(description="The version of the content that a link is for.")] = None
     download: Annotated[str | None, Field(description="Given: a browser saves the file instead of showing it.")] = None

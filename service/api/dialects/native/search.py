@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 from query.dsl.sorting import SortKey
+from query.errors import QueryError
 from query.facets.request import parse_facets
 from query.types import SearchRequest
 from service.api.dialects.native.answers import FoundAsset
@@ -34,17 +37,38 @@ async def basic(call: Call[BasicSearch, None]) -> Reply:
         lenient=True,
         suggest=params.suggest,
     )
-    return await answer(call, paged(call, request))
+    with as_sent({"query": "q", "sort": "sort_by", "filters.type": "type", "filters.module": "module"}):
+        return await answer(call, paged(call, request))
 
 
 async def advanced(call: Call[AdvancedSearch, None]) -> Reply:
     """Search by a query text, filters and facets."""
-    return await answer(call, _request(call))
+    return await _by_text(call)
 
 
 async def facets(call: Call[FacetSearch, None]) -> Reply:
     """Search, and count the values of fields."""
-    return await answer(call, _request(call), facets=True)
+    return await _by_text(call, facets=True)
+
+
+async def _by_text(call: Call[Any, Any], *, facets: bool = False) -> Reply:
+    params: AdvancedSearch = call.params
+    with as_sent({} if params.sort else {"sort": "sort_by"}):
+        return await answer(call, _request(call), facets=facets)
+
+
+@contextmanager
+def as_sent(names: Mapping[str, str]) -> Iterator[None]:
+    """Name the parameter that was sent in errors of a search, where it has another name than the part at fault.
+
+    A key of a part is ``<part>.<key>``, and then the parameter itself.
+    """
+    try:
+        yield
+    except QueryError as error:
+        by_key = names.get(f"{error.field}.{error.key}")
+        error.field, error.key = (by_key, "") if by_key else (names.get(error.field, error.field), error.key)
+        raise
 
 
 def _request(call: Call[Any, Any]) -> SearchRequest:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch, Urls
 from service.core.access.keys import Principal
-from service.core.files.links import Links
+from service.core.files.links import Links, version_of
 from service.core.files.renditions import available
 from service.core.operations.items import Item
 from service.core.search.saved_searches import SavedSearchBody
@@ -62,7 +62,9 @@ def urls(body: Mapping[str, Any], view_context: ViewContext) -> Urls:
     filename = body.get("filename") or body["id"]
 
     def link(name: str) -> str | None:
-        return view_context.links.link(view_context.base, body["id"], name, filename) if name in offered else None
+        if name not in offered:
+            return None
+        return view_context.links.link(view_context.base, body["id"], name, filename, version_of(body["sha256"]))
 
     original = body.get("external_url") or None if not offered else link("original")
     return {"original": original, "thumbnail": link("thumbnail"), "preview": link("preview")}
