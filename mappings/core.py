@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mappings.analysis import FILENAME
 from mappings.field import FacetKind, Field, FieldType, Visibility
 
 _K, _T, _I, _F = FieldType.KEYWORD, FieldType.TEXT, FieldType.INTEGER, FieldType.FLOAT
@@ -39,7 +40,7 @@ DESCRIPTION = (
         boost=2.0,
         sortable=True,
         leading_wildcard=True,
-        analyzer="filename",
+        analysis=FILENAME,
     ),
     Field(
         "ext",

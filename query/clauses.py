@@ -35,6 +35,11 @@ class All(Clause):
 
 
 @dataclass(frozen=True, slots=True)
+class Nothing(Clause):
+    """No asset: the text holds punctuation only."""
+
+
+@dataclass(frozen=True, slots=True)
 class And(Clause):
     """All of the items must match."""
 

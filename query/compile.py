@@ -11,7 +11,6 @@ from mappings.index import MAX_OFFSET, MAX_PAGE
 from query.clauses import Clause, Exists, Is, Range, conjunction, walk
 from query.cursors import check_cursor, fingerprint, page_body
 from query.dsl.emit import Bool, Context, emit, scores
-from query.dsl.highlights import highlight_body
 from query.dsl.ranking import check_score_boosts, with_score_boosts
 from query.dsl.sorting import SortKey, sort_body
 from query.errors import BadValue, QueryError, QueryProblem
@@ -65,9 +64,6 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
         body["post_filter"] = emit(conjunction([s.clause for s in late]), context, scoring=False)
     if plans:
         body["aggs"] = {plan.id: _facet(plan, late, context) for plan in plans}
-    marks = highlight_body(clause) if request.highlight else None
-    if marks is not None:
-        body["highlight"] = marks
     spelling = plan_spelling(clause, _query([], caller, context, trash=trash)) if request.suggest else None
     return CompiledSearch(body, clause, warnings, plans, request.text, cursor, spelling)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
+from mappings.analysis import query_groups
 from mappings.fields import Field, FieldType
 from mappings.folding import fold_keyword, fold_sort
 from query.clauses import Bound, Clause, Exists, Fuzzy, Match, Phrase, Range, Span, Term, Wildcard
@@ -25,8 +25,10 @@ _PATTERNED = _WORDY | {FieldType.FLAT}
 
 
 def blank(text: str) -> bool:
-    """Return whether a bare word has nothing to search for: no letter, no digit, no pictograph."""
-    return not any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
+    """Return whether a bare word has nothing to search for: no letter, no digit, no emoji or sign."""
+    if text.isascii():
+        return not any(character.isalnum() for character in text)
+    return not query_groups(text)
 
 
 def value(field: Field | None, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:

@@ -38,7 +38,7 @@ QUERIES: list[tuple[str, set[int]]] = [
     ("canon", {3, 8}),
     ("generated", {1}),
     ("img", {3}),
-    ("&", LIVE),
+    ("&", set()),
     ("mountain & landscape", {1}),
     # phrases and proximity
     ('"mountain landscape"', {1}),

@@ -12,7 +12,7 @@ from query import cursors
 from query.compile import compile_search, read_facets
 from query.completion import FieldCompletion, Name, Value, ValueCompletion, completion
 from query.cursors import KEEP_ALIVE
-from query.dsl.highlights import read_highlights
+from query.dsl.highlights import Highlighter
 from query.errors import QueryError, QueryProblem
 from query.explain import Explanation, explain
 from query.spelling import read_spelling
@@ -93,8 +93,9 @@ class Searches:
         page = await self._page(compiled)
         answer = page.body
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
+        marks = Highlighter(compiled.clause) if request.highlight else None
         return SearchResult(
-            hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
+            hits=[Hit(hit["_source"], marks.mark(hit["_source"]) if marks else {}) for hit in hits],
             total=total,
             facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
             warnings=compiled.warnings,
