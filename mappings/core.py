@@ -10,6 +10,12 @@ _D, _B = FieldType.DATE, FieldType.BOOLEAN
 _TERMS, _DATE = FacetKind.TERMS, FacetKind.DATE
 _ADMIN, _INTERNAL = Visibility.ADMIN, Visibility.INTERNAL
 
+ASSET_TYPES = (
+    "image", "video", "audio", "text", "pdf", "document", "link", "external_video", "git", "collection", "other",
+)  # fmt: skip
+STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
+STATES = ("pending", "uploaded", "processing", "processed", "processing_error")
+
 IDENTITY = (
     Field("id", _K, "Public id: `asset_` followed by the number.", "id:asset_12", aliases=("asset_id",)),
     Field("number", _I, "Number of the asset, never reused.", "number:>1000", sortable=True),
@@ -25,6 +31,7 @@ DESCRIPTION = (
         "Kind of content: image, video, audio, text, pdf, document, link, external_video, git, collection or other.",
         "type:image",
         aliases=("asset_type", "kind"),
+        values=ASSET_TYPES,
         facet=_TERMS,
         sortable=True,
         cased=False,
@@ -254,8 +261,9 @@ STATE = (
     Field(
         "status",
         _K,
-        "Status of the asset: completed, processing, failed and others.",
+        "Status of the asset: draft, pending, processing, completed, failed or archived.",
         "status:completed",
+        values=STATUSES,
         facet=_TERMS,
         sortable=True,
         cased=False,
@@ -266,6 +274,7 @@ STATE = (
         "Processing state: pending, uploaded, processing, processed or processing_error.",
         "state:processed",
         aliases=("aasm_state",),
+        values=STATES,
         facet=_TERMS,
         sortable=True,
         cased=False,

@@ -67,6 +67,7 @@ class Field:
     words through the single field `fold.words`. `cased` says that the original case of values should be shown; values
     of other fields (types, formats, hashes) are in lower case anyway. `nested` is the path of the list of objects that
     contains the field. Values of a `hierarchical` field are paths separated by `/`: each also counts for its ancestors.
+    `values` are all values that a keyword may have, if they are a closed list.
     `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
     """
 
@@ -87,6 +88,7 @@ class Field:
     analysis: str = WORDS
     unsigned: bool = False
     cased: bool = True
+    values: tuple[str, ...] = ()
     hierarchical: bool = False
     children: tuple[Field, ...] = ()
     nested: str = ""

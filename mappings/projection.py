@@ -199,12 +199,15 @@ def custom_values(custom: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Every value can be compared as a keyword; strings also as texts, numbers as numbers, ISO dates as dates.
     """
-    found: list[dict[str, Any]] = []
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}  # each value once: a facet counts a record once
     for name, value in custom.items():
         key = fold_key(name)
         if key:
-            found.extend(_custom(key, item) for item in _items(value) if not isinstance(item, _OBJECT))
-    return found
+            for item in _items(value):
+                if not isinstance(item, _OBJECT):
+                    entry = _custom(key, item)
+                    found.setdefault((key, entry["kind"], entry["keyword"]), entry)
+    return list(found.values())
 
 
 def _custom(key: str, value: Any) -> dict[str, Any]:

@@ -38,12 +38,12 @@ _MODULES = (
 SECTIONS: tuple[Section, ...] = (
     _section(
         "Words and phrases",
-        "A space means AND: every word must be found, in whichever field. Accents, case and width do not matter, in any "
-        "script; emoji and signs such as ★ are words; a word of Thai, Chinese, Japanese or Korean is found inside longer "
-        "text. Inflected forms are found too (in English, or the languages of `ASSETRY_SEARCH_LANGUAGES`), after the "
-        "exact ones; quotation marks, wildcards and `~` look for words as written. Words in the same order as in the "
-        "query weigh more. Typographic quotation marks count as quotation marks. A text of punctuation alone finds "
-        "nothing.",
+        "A space means AND: every word must be found, in whichever field. Accents, case and width do not matter, in "
+        "any script; emoji and signs such as ★ are words; a word of Thai, Chinese, Japanese or Korean is found inside "
+        "longer text. Inflected forms are found too (in English, or the languages of `ASSETRY_SEARCH_LANGUAGES`), "
+        "after the exact ones; quotation marks, wildcards and `~` look for words as written. Words in the same order "
+        "as in the query weigh more. Typographic quotation marks count as quotation marks. A text of punctuation "
+        "alone finds nothing.",
         ("mountain landscape", "both words, anywhere"),
         ("photographs", "photographs, then photograph"),
         ('"photographs"', "this form only"),

@@ -49,7 +49,7 @@ class Highlighter:
         """Return {public field name: fragments} for a search document, only for fields in which words were found."""
         found: dict[str, list[str]] = {}
         for field, wanted in self._fields:
-            fragments = [part for text in _texts_of(document, field) for part in _fragments(text, field, wanted)]
+            fragments = [part for text in texts_of(document, field) for part in _fragments(text, field, wanted)]
             if fragments:
                 found[field.name] = fragments
         return found
@@ -105,7 +105,8 @@ def _near(part: str, edits: int | None) -> Test:
     return lambda token: within(part, token.text, 0 if token.spaceless else most)
 
 
-def _texts_of(document: Mapping[str, Any], field: Field) -> list[str]:
+def texts_of(document: Mapping[str, Any], field: Field) -> list[str]:
+    """Return the texts of a field in a search document."""
     value: Any = document
     for name in field.name.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None

@@ -22,7 +22,8 @@ INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 class FacetRequest:
     """One facet: a field, and how its values are counted.
 
-    `size` is the maximum number of values returned. `order` is `count` (most frequent first), `-count`, `value` (A to
+    `size` is the maximum number of values returned: 50 by default, of dates counted by the calendar 1,000, the
+    newest or, by count, the most frequent. `order` is `count` (most frequent first), `-count`, `value` (A to
     Z, low to high) or `-value`; by default dates are in chronological order and everything else is by count. `prefix`
     keeps the values that start with it, regardless of case. `missing` adds the number of records without a value, as
     `(missing)`. `ranges` are objects {key?, from?, to?} for numbers and dates, with an inclusive lower and an exclusive
@@ -32,7 +33,7 @@ class FacetRequest:
     """
 
     field: str
-    size: int = DEFAULT_SIZE
+    size: int | None = None
     order: str | None = None
     prefix: str = ""
     missing: bool = False
@@ -103,6 +104,10 @@ def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _count_or_none(value: Any) -> bool:
+    return value is None or _count(value)
+
+
 def _objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 
@@ -111,12 +116,12 @@ _WANTED: dict[Callable[[Any], bool], str] = {
     _text: "a string",
     _text_or_none: "a string",
     _flag: "true or false",
-    _count: "a whole number",
+    _count_or_none: "a whole number",
     _objects: "a list of objects with from and to",
 }
 _MEMBERS: dict[str, Callable[[Any], bool]] = {
     "field": _text,
-    "size": _count,
+    "size": _count_or_none,
     "order": _text_or_none,
     "prefix": _text,
     "missing": _flag,

@@ -52,9 +52,10 @@ class NoParams(Params):
 
 
 def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid") -> Model:
-    """Read the query parameters; repeated and wrong ones are errors."""
+    """Read the query parameters; repeated and wrong ones are errors, empty ones are as if they were not given."""
     _check_encoding(request)
     given: dict[str, str] = {}
+    fields = {field.alias or name for name, field in model.model_fields.items() if not field.is_required()}
     known = {field.alias or name for name, field in model.model_fields.items()} if unknown == "ignore" else None
     for name, value in request.query_params.multi_items():
         if known is not None and name not in known:
@@ -62,6 +63,7 @@ def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid"
         if name in given:
             raise InvalidInput(f"The parameter {name} is given twice.", field=name, expected="one value")
         given[name] = value
+    given = {name: value for name, value in given.items() if value or name not in fields}
     try:
         return model.model_validate(given)
     except ValidationError as error:
