@@ -187,6 +187,8 @@ class _Filter:
         self.cost += text_cost(target, text) if target.type is not FieldType.KEYWORD else 0
         if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE and text != MISSING:
             return Term(target, text)  # the whole value, as the facet returned it
+        if target.type is FieldType.CUSTOM and target.key and text != MISSING:
+            return Term(target, text, whole=True)
         return self._one_object(field_values.value(target, text, False, _NOWHERE, self._clock))
 
     def _text(self, value: Any) -> str:

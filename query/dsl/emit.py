@@ -195,7 +195,7 @@ def _fuzzy(clause: Fuzzy, context: Context, scoring: bool) -> Dsl:
 
 def _term(clause: Term, context: Context, scoring: bool) -> Dsl:
     if clause.field.type is FieldType.CUSTOM:
-        return _custom_term(clause.field, str(clause.value))
+        return _custom_term(clause.field, str(clause.value), whole=clause.whole)
     return {"term": {clause.field.keyword_path or clause.field.path: _folded(clause.field, clause.value)}}
 
 
@@ -278,15 +278,15 @@ def _custom(field: Field, query: Dsl) -> Dsl:
     return {"nested": {"path": _CUSTOM, "query": {"bool": {"filter": [key, query]}}}}
 
 
-def _custom_term(field: Field, text: str) -> Dsl:
+def _custom_term(field: Field, text: str, *, whole: bool) -> Dsl:
     """Match a value of unknown type: equal as a keyword, equal as a number, or all of its words, also inflected."""
-    options: list[Dsl] = [
-        {"term": {f"{_CUSTOM}.keyword": fold_keyword(text)}},
-        words.exact(_CUSTOM_TEXT, text),
-    ]
+    options: list[Dsl] = [{"term": {f"{_CUSTOM}.keyword": fold_keyword(text)}}]
     number = plain_number(text)
     if number is not None:
         options.append({"term": {f"{_CUSTOM}.number": number}})
+    if whole:
+        return _custom(field, _any(options))
+    options.append(words.exact(_CUSTOM_TEXT, text))
     exact, inflected = _custom(field, _any(options)), words.inflected(field, text)
     return exact if inflected is None else _any([exact, inflected])
 

@@ -38,8 +38,6 @@ _NAMED = tuple(field for field in _BARE if field.analysis == FILENAME)
 _OTHERS: tuple[str, ...] = tuple(
     path if boost == 1 else f"{path}^{boost:g}" for path, boost, analysis in _PATHS if analysis != FILENAME
 )
-BARE_TERMS = len(_PATHS) + 1 + len(_STEM_IN)
-"""The terms of a bare word of one token."""
 
 # Identifiers that are found by bare words: what they look like, and the field in which they are compared.
 _IDENTIFIERS: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from query.errors import QueryError, QueryProblem
+from query.language.field_values import MISSING as MISSING
 
 DEFAULT_SIZE = 50  # values returned per facet
 MAX_SIZE = 1000
 MAX_FACETS = 32
 MAX_RANGES = 64
-MISSING = "(missing)"
 ORDERS = ("count", "-count", "value", "-value")
 INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 

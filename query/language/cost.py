@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mappings.analysis import FILENAME, WORDS, query_groups
-from mappings.fields import Field, FieldType
+from mappings.fields import REGISTRY, Field, FieldType
 from query.clauses import And, Boosted, Clause, Fuzzy, In, Match, Nested, Not, Or, Phrase, Wildcard, walk
-from query.dsl.words import BARE_TERMS
 from query.errors import QueryProblem
 from query.language.limits import LIMITS, limit_problem
 
 FUZZY_COST = 8  # terms that a fuzzy word may always expand to in each field
 _MAX_EXPANSIONS = 50
 
+_BARE_TERMS = len(REGISTRY.bare()) + 4  # of a bare word: each field, the gathered words, its stem in all, title, tags
 _CUSTOM_CLAUSES = 3
 _COMPOUND = frozenset({And, Or, Not, Boosted, Nested})
 _WORDY = frozenset({Match, Phrase, Wildcard, Fuzzy})
@@ -27,7 +27,7 @@ def text_cost(field: Field | None, text: str) -> int:
     if field is None:
         parts = _terms(text, WORDS)
         names = _terms(text, FILENAME)
-        return BARE_TERMS * parts + (names if names > parts else 0)
+        return _BARE_TERMS * parts + (names if names > parts else 0)
     if field.type is FieldType.TEXT:
         return 2 * _terms(text, field.analysis)
     return _CUSTOM_CLAUSES + 2 * _terms(text, WORDS) if field.type is FieldType.CUSTOM else 1

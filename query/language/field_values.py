@@ -12,7 +12,6 @@ from mappings.fields import REGISTRY, FacetKind, Field, FieldType
 from mappings.folding import fold_keyword, fold_sort
 from query.clauses import Bound, Clause, Exists, Fuzzy, Match, Not, Phrase, Range, Span, Term, Wildcard
 from query.errors import BadValue
-from query.facets.request import MISSING
 from query.language import geo
 from query.language.dates import Clock, parse_date
 from query.language.limits import LIMITS
@@ -20,6 +19,9 @@ from query.language.patterns import canonical, check
 from query.language.units import ANY_NUMBER, boolean, number
 
 Value: TypeAlias = Callable[[Field, str, bool, Span, Clock], Clause]
+
+MISSING = "(missing)"
+"""What facets call records without a value; as a value of a field it finds them."""
 
 _LABEL_LENGTH = 100
 _WORDY = frozenset({FieldType.TEXT, FieldType.KEYWORD, FieldType.CUSTOM})

@@ -96,7 +96,7 @@ QUERIES: list[tuple[str, set[int]]] = [
     ("fair-tra*", {6}),
     ("example.c*", {6}),
     ("example.com/cof*", {6}),
-    ("type:im\\*", set()),
+    ("module:im\\*", set()),
     # fuzzy
     ("montain~", {1}),
     ("mountian~1", {1}),
