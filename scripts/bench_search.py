@@ -12,12 +12,14 @@ import asyncio
 import json
 import os
 import platform
+import random
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,21 +27,34 @@ from statistics import median
 from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 from opensearchpy import AsyncOpenSearch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from indexer.documents import search_document  # noqa: E402
+from mappings.index import index_body  # noqa: E402
 from query.compile import compile_search  # noqa: E402
 from query.types import Caller, SearchRequest  # noqa: E402
-from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
+from scripts.benchlib import PREFIX, Timing, asset, fill, service  # noqa: E402
+from service.adapters.embedded_search.columns import Columns  # noqa: E402
+from service.core.access.keys import SCOPES, Principal  # noqa: E402
+from service.core.assets.records import new_record  # noqa: E402
+from service.ports.clock import SystemClock  # noqa: E402
+from service.ports.store import Body, Record  # noqa: E402
+from service.times import timestamp  # noqa: E402
 
 ENGINE = "ASSETRY_OPENSEARCH_URL"
 INDEX = "assetry-bench"
 
+EIGHT = "type,module,tags,model,width,created_at,cost.credits_used,file_size"
+CHOSEN = '{"tags": ["lake"]}'
 QUERIES: dict[str, dict[str, str]] = {
     "everything + 4 facets": {"query": "", "facets": "type,module,tags,model"},
     "two words + 4 facets": {"query": "mountain lake", "facets": "type,module,tags,model"},
+    "everything + 8 facets, one selected": {"query": "", "facets": EIGHT, "filters": CHOSEN},
+    "two words + 8 facets, one selected": {"query": "mountain lake", "facets": EIGHT, "filters": CHOSEN},
     "seed's image query + 2 facets": {
         "query": "type:image AND (tags:mountain OR tags:lake) AND width:[1024 TO 2048] "
         "AND created_at:[2024-01-01 TO 2024-06-30] AND model:stable-diffusion*",
@@ -57,7 +72,8 @@ async def _compare(url: str, engine: str, key: str, rounds: int) -> list[tuple[s
     async with aiohttp.ClientSession(headers=headers) as session:
         for name, params in QUERIES.items():
             facets = [facet for facet in params["facets"].split(",") if facet]
-            request = SearchRequest(text=params["query"], facets=facets)
+            filters = json.loads(params.get("filters", "{}"))
+            request = SearchRequest(text=params["query"], filters=filters, facets=facets)
             body = compile_search(request, caller, datetime.now(UTC)).body
             target = f"{url}{PREFIX}/assets/search/advanced?{urlencode(params)}"
             api: list[float] = []
@@ -106,6 +122,22 @@ async def search(count: int, rounds: int) -> None:
     print(f"Start to ready with {count:,} assets (full index build): {filled:.2f} s")
 
 
+def columns(count: int) -> None:
+    """Print what the columns of the embedded engine take for each record."""
+    rng = random.Random(42)
+    who = Principal("bench", "bench", frozenset(SCOPES))
+    held = Columns(index_body()["mappings"])
+    clock = SystemClock()
+    tracemalloc.start()
+    for number in range(count):
+        body: Body = {**new_record(asset(rng), who, number, clock)}
+        record = Record("asset", f"asset_{number}", 1, body, timestamp(clock.now()))
+        held.write(record.key, 1, orjson.loads(orjson.dumps(search_document(record))))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"\nColumns of the embedded engine: {taken / count:,.0f} bytes a record, {count:,} records")
+
+
 def imports(folder: Path, sizes: Sequence[int]) -> None:
     """Print the table of imports: each runs in its own process, with the peak memory reported by the kernel."""
     print("\n| files | seconds | files per second | peak memory of the command, MB |")
@@ -145,6 +177,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000,3000,7458", help="comma-separated numbers of files to import")
     chosen = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    columns(chosen.assets)
     asyncio.run(search(chosen.assets, chosen.rounds))
     if chosen.no_import:
         return

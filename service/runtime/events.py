@@ -18,11 +18,11 @@ from service.core.events.folding import UsageFolder
 from service.core.events.log import EventLog
 from service.core.events.relay import LeadershipLost, Relay, RelayStatus
 from service.core.events.usage import UsageStatus
-from service.core.shared.tasks import cancelled
 from service.errors import AssetryError
 from service.ports.clock import Clock
 from service.ports.store import Body, Store
 from service.settings import Settings
+from service.tasks import cancelled
 
 log = logging.getLogger(__name__)
 

@@ -185,7 +185,7 @@ async def test_a_value_that_no_asset_can_have_is_refused(
 
 
 async def test_an_empty_parameter_is_as_none(library: Library) -> None:
-    empty = dict.fromkeys(("query", "filters", "facets", "sort", "sort_by", "limit", "cursor", "wait_for", "zone"), "")
+    empty = dict.fromkeys(("query", "filters", "facets", "sort", "sort_by", "offset", "cursor", "wait_for", "zone"), "")
     assert await library.search("/advanced", **empty) == await library.search("/advanced")
     assert await library.search("", q="", type="", module="") == await library.search("")
 

@@ -36,7 +36,9 @@ GENERATED = [
     if not any(part in text for part in _BY_HAND)
 ]
 FACETED = [text for text in HAND[::4] if text not in DIFFERENCES]
-FACETS = "type,module,tags,creator,width,rating,created_at,captured_at,camera,cost.amount,is_public,taxonomy".split(",")
+FACETS = "type,module,tags,creator,width,rating,created_at,captured_at,camera,cost.amount,is_public,taxonomy,custom.colour,custom.sizes,exif.fnumber,extra.codec".split(
+    ","
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Pair:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engines() -> AsyncIterator[Pair]:
-    async with filled("osmem") as embedded, filled("opensearch") as real:
+    async with filled("embedded") as embedded, filled("opensearch") as real:
         yield Pair(embedded, real)
 
 

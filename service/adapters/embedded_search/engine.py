@@ -7,16 +7,19 @@ import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from service.adapters.embedded_search.counting import Counting
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.embedded_search.process import OsmemProcess
 from service.adapters.opensearch.engine import Connection
 from service.errors import AssetryError, Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json
+from service.tasks import both
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class EmbeddedSearch:
         self._beacon = beacon
         self._process = process or OsmemProcess()
         self._engine: OsmemEngine | None = None
+        self._counting = Counting()
         self._watch: asyncio.Task[None] | None = None
         self.restarts = 0
 
@@ -114,6 +118,7 @@ class EmbeddedSearch:
             log.exception("the engine's reset hook failed")
 
     def _open(self, url: str) -> None:
+        self._counting.clear()
         self._engine = OsmemEngine(Connection(hosts=(url,)))
         if self._beacon is not None:
             text = orjson.dumps({"url": url, "pid": self._process.pid})
@@ -134,12 +139,26 @@ class EmbeddedSearch:
         return self._engine
 
     async def search(self, index: str | None, body: Json, *, timeout: float = 10.0) -> Json:
-        """Search an index or alias, or a PIT."""
-        return await self._running_engine().search(index, body, timeout=timeout)
+        """Search an index or alias, or a PIT; count facets beside the engine, where the columns can."""
+        engine = self._running_engine()
+        if not body.get("aggs"):
+            return await engine.search(index, body, timeout=timeout)
+        answer, counts = await both(
+            engine.search(index, _without(body, {"aggs"}), timeout=timeout),
+            self._counting.counts(engine, index, body, timeout=timeout),
+        )
+        if counts is None or not counts.agree(answer):
+            counted = await engine.search(index, {**_without(body, _OF_HITS), "size": 0}, timeout=timeout)
+            return {**answer, "aggregations": counted["aggregations"]}
+        return {**answer, "aggregations": counts.aggregations}
 
     async def open_pit(self, index: str, keep_alive: str) -> str:
         """Return the id of a PIT."""
-        return await self._running_engine().open_pit(index, keep_alive)
+        engine = self._running_engine()
+        opened = await self._counting.opening(engine, index)
+        pit = await engine.open_pit(index, keep_alive)
+        opened(pit)
+        return pit
 
     async def close_pit(self, pit: str) -> None:
         """Close a PIT; it is no error if it no longer exists."""
@@ -151,7 +170,10 @@ class EmbeddedSearch:
 
     async def bulk(self, index: str, items: Sequence[BulkItem], *, refresh: bool = False) -> list[BulkOutcome]:
         """Index whole documents with external versions."""
-        return await self._running_engine().bulk(index, items, refresh=refresh)
+        with self._counting.writing(index, [item.id for item in items]):
+            outcomes = await self._running_engine().bulk(index, items, refresh=refresh)
+        self._counting.written(index, items, outcomes)
+        return outcomes
 
     async def versions(self, index: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the stored version of each id that exists."""
@@ -160,10 +182,12 @@ class EmbeddedSearch:
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index."""
         await self._running_engine().create_index(name, body)
+        self._counting.created(name, body)
 
     async def delete_index(self, name: str) -> None:
         """Delete an index; it is no error if it does not exist."""
         await self._running_engine().delete_index(name)
+        self._counting.deleted(name)
 
     async def index_exists(self, name: str) -> bool:
         """Whether an index of exactly this name exists."""
@@ -195,7 +219,11 @@ class EmbeddedSearch:
 
     async def delete_documents(self, index: str, items: Sequence[tuple[str, int]]) -> list[BulkOutcome]:
         """Delete documents from an index."""
-        return await self._running_engine().delete_documents(index, items)
+        ids = [id_ for id_, _ in items]
+        with self._counting.writing(index, ids):
+            outcomes = await self._running_engine().delete_documents(index, items)
+        self._counting.removed(index, ids)
+        return outcomes
 
     async def put_settings(self, name: str, settings: Json) -> None:
         """Change dynamic index settings."""
@@ -207,7 +235,10 @@ class EmbeddedSearch:
 
     async def update_aliases(self, actions: Sequence[Json]) -> None:
         """Apply all alias actions atomically."""
-        await self._running_engine().update_aliases(actions)
+        try:
+            await self._running_engine().update_aliases(actions)
+        finally:
+            self._counting.aliased()
 
     async def refresh(self, index: str) -> None:
         """Make all earlier writes searchable."""
@@ -224,6 +255,14 @@ class EmbeddedSearch:
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""
         return await self._running_engine().ping()
+
+
+_OF_HITS = frozenset({"from", "sort", "search_after", "highlight", "post_filter"})
+"""What says which hits are on a page; aggregations do not depend on it."""
+
+
+def _without(body: Json, names: AbstractSet[str]) -> Json:
+    return {name: value for name, value in body.items() if name not in names}
 
 
 def running_engine(beacon: Path) -> str | None:

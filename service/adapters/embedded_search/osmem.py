@@ -12,7 +12,8 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from service.adapters.opensearch.engine import OpenSearchEngine
+from service.adapters.opensearch.engine import ENGINE, OpenSearchEngine
+from service.errors import Unavailable
 from service.ports.search import Json
 
 Ask = Callable[[Json], Awaitable[Json]]
@@ -33,6 +34,19 @@ class OsmemEngine(OpenSearchEngine):
         if sorts_by_score(body):
             return await page_by_score(lambda changed: ask(index, changed, timeout=timeout), body)
         return await ask(index, body, timeout=timeout)
+
+    async def matching(self, index: str | None, body: Json, *, timeout: float) -> list[str] | None:
+        """Return the ids of all documents that a body matches; None if there are more than :data:`WINDOW`.
+
+        Raises as :meth:`search` does. Only ids are sent: 10,000 of them take about 30 ms.
+        """
+        asked = {**body, "size": WINDOW, "_source": False, "track_total_hits": True}
+        params = {"filter_path": "timed_out,_shards,hits.total,hits.hits._id"}
+        answer = await self._read(self._client.search, index=index, body=asked, params=params, timeout=timeout)
+        if answer["timed_out"] or not self._wire.is_complete(answer):
+            raise Unavailable(ENGINE, "the answer is partial")
+        ids = [hit["_id"] for hit in answer["hits"].get("hits", ())]
+        return ids if answer["hits"]["total"]["value"] == len(ids) else None
 
     async def create_index(self, name: str, body: Json) -> None:
         """Create an index that supports deep paging by score."""

@@ -66,8 +66,7 @@ def client(connection: Connection) -> AsyncOpenSearch:
 
     It never retries: :func:`with_retry` does where that is safe, and writes are retried by callers that know what was
     written. It does not ask for the list of nodes: those of a managed service, or behind a load balancer, are
-    unreachable. written. It asks for no list of nodes: those of a managed service, or behind a balancer, cannot be
-    reached by it.
+    unreachable.
     """
     # The client logs every failed request with a stack trace: the adapter raises instead, and its caller knows more.
     logging.getLogger("opensearch").setLevel(logging.CRITICAL)

@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api.kernel.inputs import Params
-from service.core.shared.tasks import cancelled
 from service.errors import InvalidInput, TooManyRequests
+from service.tasks import cancelled
 
 MEDIA_TYPE = "text/event-stream"
 

@@ -9,10 +9,10 @@ from contextlib import aclosing
 
 from service.core.events.following import Logged, LogReader
 from service.core.events.records import RecordEvent, resync
-from service.core.shared.tasks import cancelled
 from service.errors import AssetryError, NotFound
 from service.ports.clock import Clock
 from service.ports.store import Store, upsert
+from service.tasks import cancelled
 from service.times import backoff, timestamp
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from service.broadcast_event import BroadcastEvent
 from service.core.events.log import START, Block, EventLog, next_block
 from service.core.events.records import RecordEvent
-from service.core.shared.tasks import cancelled
 from service.errors import AssetryError
+from service.tasks import cancelled
 
 log = logging.getLogger(__name__)
 

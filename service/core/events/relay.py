@@ -24,10 +24,10 @@ from typing import Protocol
 
 from service.core.events.log import Block, EventLog, Overtaken
 from service.core.events.records import EVENT_KINDS, RecordEvent, Told, event_of, resync
-from service.core.shared.tasks import cancelled
 from service.errors import AssetryError, HistoryLost
 from service.ports.clock import Clock
 from service.ports.store import Body, Changed, Store
+from service.tasks import cancelled
 from service.times import backoff, timestamp
 
 log = logging.getLogger(__name__)

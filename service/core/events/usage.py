@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from service.core.shared.tasks import cancelled
 from service.errors import AlreadyExists, AssetryError
 from service.ports.clock import Clock
 from service.ports.store import Body, Store
+from service.tasks import cancelled
 from service.times import backoff, timestamp
 
 log = logging.getLogger(__name__)

@@ -8,17 +8,16 @@ the two are told apart after a crash: planned and done, planned and not done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from service.core.operations.context import OperationContext
 from service.core.operations.items import Item, Status, size_of
 from service.core.shared.authorship import LAST_OPERATION, signed
 from service.errors import Conflict, NotFound
 from service.ports.store import Change, Record, Store
-
-T = TypeVar("T")
+from service.tasks import all_of
 
 MARK = LAST_OPERATION
 """The field of a changed record that names the operation that changed it last."""
@@ -69,7 +68,7 @@ class RecordChanges:
         """Work on ``inputs`` pages of keys, from where the checkpoint {input, offset, …} says. Raises Unavailable."""
         context = self._context
         if (planned := await context.unfinished()) is not None:
-            await context.advance(await _all(map(self._resume, planned.items)), planned.checkpoint)
+            await context.advance(await all_of(map(self._resume, planned.items)), planned.checkpoint)
         start = dict(context.checkpoint or {})
         for number in range(int(start.get("input", 0)), inputs):
             keys = await context.read_input(number)
@@ -80,7 +79,7 @@ class RecordChanges:
     async def _page(self, number: int, offset: int, keys: Sequence[str]) -> int:
         """Work on some keys; return the place behind those that are done."""
         records = await self._store.get_many(self._kind, keys, tombstones=True)
-        proposals = await _all(self._propose(key, records.get(key)) for key in keys)
+        proposals = await all_of(self._propose(key, records.get(key)) for key in keys)
         step: list[_Proposal] = []
         size = 0
         for proposal in proposals:
@@ -98,7 +97,7 @@ class RecordChanges:
         items = [proposal.item for proposal in proposals]
         if any(proposal.change is not None for proposal in proposals):
             await self._context.plan(items, checkpoint)
-            items = await _all(map(self._apply, proposals))
+            items = await all_of(map(self._apply, proposals))
         await self._context.advance(items, checkpoint)
 
     async def _propose(self, key: str, record: Record | None) -> _Proposal:
@@ -161,13 +160,3 @@ class _Proposal:
     item: Item
     change: Change | None = None
     size: int = 0
-
-
-async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do all of it at once; the first failure ends the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(work) for work in works]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -22,6 +22,7 @@ from service.core.access.keys import Principal
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import PitGone, Rejected, SearchEngine
+from service.tasks import both
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ WALK = 1000
 
 FEW = 3
 """A search that finds fewer records than this is worth another spelling."""
+_OF_FACETS = ("query", "post_filter", "pit", "timeout", "aggs", "track_total_hits")
+"""The members of a body that facets and totals depend on."""
 _REJECTED_AS_INPUT = frozenset({400, 413})
 
 
@@ -156,6 +159,23 @@ class Searches:
         compiled = words.search(_caller(who), self._clock.now())
         return [] if compiled is None else words.read(await self._ask(compiled.body), size)
 
+    async def _ask_all(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a body, its hits and its facets apart where it has both. Raises as :meth:`_ask` does.
+
+        In one body they hinder each other: the engine scores every match for the hits while it counts it for the
+        facets, and keeps no answer. Apart, hits that need no total end early, and counts are kept by the engine for
+        every further page and order. A write in between may be in one and not in the other, as on the next page.
+        """
+        if "aggs" not in body or not body["size"]:
+            return await self._ask(body)
+        counted = {name: body[name] for name in _OF_FACETS if name in body} | {"size": 0}
+        if "function_score" in counted["query"]:  # only changes the order, and with the time: it would never be kept
+            counted["query"] = counted["query"]["function_score"]["query"]
+        shown = {name: value for name, value in body.items() if name != "aggs"} | {"track_total_hits": False}
+        answer, total = await both(self._ask(shown), self._ask(counted))
+        hits = {**answer["hits"], "total": total["hits"]["total"]}
+        return {**answer, "hits": hits, "aggregations": total["aggregations"]}
+
     async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body to the index, or to the PIT that it names. Raises InvalidInput, QueryError, Unavailable."""
         try:
@@ -177,14 +197,14 @@ class Searches:
 
     async def _page(self, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return _Answer(await self._ask(compiled.body))
+            return _Answer(await self._ask_all(compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
         # One hit more than asked for tells whether there is a next page; but none can come from behind the window.
         asked = min(size + 1, RESULT_WINDOW - begins)
         try:
-            answer = await self._ask({**compiled.body, "pit": pit, "size": asked})
+            answer = await self._ask_all({**compiled.body, "pit": pit, "size": asked})
         except BaseException:
             if opened is not None:
                 await self._close(opened)
