@@ -275,7 +275,7 @@ def test_an_hour_that_occurs_twice_is_one_value(engine: str) -> None:
         assert counts == {"2024-10-27T01": 1, "2024-10-27T02": 2, "2024-10-27T03": 1}
         for value, count in counts.items():
             for more in ({"facets": [facet]}, {"zone": "Europe/Amsterdam"}):
-                request = SearchRequest(filters={"type": "git", "created_at": value}, **more)  # type: ignore[arg-type]
+                request = SearchRequest(filters={"type": "git", "created_at": value}, **more)
                 assert search(engine, request)[1]["hits"]["total"]["value"] == count, value
     finally:
         for number in range(500, 500 + len(times)):
