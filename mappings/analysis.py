@@ -62,7 +62,26 @@ def index_text(text: str, analysis: str = WORDS) -> str:
     if text.isascii():
         found = _ASCII[analysis].findall(text.lower() if analysis == WORDS else text)
         return " ".join(found).lower() if found else BOUNDARY
-    return " ".join(texts(tokens(text, analysis))) or BOUNDARY
+    parts: list[str] = []
+    runs_on = False  # whether the part before ends in writing without spaces
+    for chunk in text.split():
+        words, begins, ends = _chunk(chunk, analysis)
+        if words:
+            if runs_on and begins:
+                parts.append(BOUNDARY)
+            parts.append(words)
+            runs_on = ends
+    return " ".join(parts) or BOUNDARY
+
+
+@lru_cache(maxsize=1 << 16)
+def _chunk(chunk: str, analysis: str) -> tuple[str, bool, bool]:
+    """Return the words of text without spaces, and whether it begins and ends with writing that has none.
+
+    Texts repeat their words: looking them up takes a tenth of the time.
+    """
+    found = tokens(chunk, analysis)
+    return (" ".join(texts(found)), found[0].spaceless, found[-1].spaceless) if found else ("", False, False)
 
 
 def texts(found: list[Token]) -> list[str]:

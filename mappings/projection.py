@@ -96,18 +96,13 @@ class _Stems:
     def __init__(self) -> None:
         self.terms: dict[str, None] = {}
 
-    def add(self, words: str) -> None:
-        """Add the words of an analysed text for searches by bare words."""
-        for word in words.split(" "):
-            if word != BOUNDARY:
-                self.terms.update(dict.fromkeys(stems(word)))
-
-    def add_to(self, field: str, words: str) -> None:
-        """Add the words of an analysed text for searches in one field."""
-        for word in words.split(" "):
-            if word != BOUNDARY:
-                for stem in stems(word):
-                    self.terms[field_stem(field, stem)] = None
+    def add(self, words: str, field: str = "", *, bare: bool = True) -> None:
+        """Add the words of an analysed text: for searches in `field`, and for bare words unless not `bare`."""
+        found = [stem for word in words.split(" ") if word != BOUNDARY for stem in stems(word)]
+        if field:
+            self.terms.update(dict.fromkeys([field_stem(field, stem) for stem in found]))
+        if bare:
+            self.terms.update(dict.fromkeys(found))
 
     def add_others(self, words: Iterable[str], custom: Iterable[Mapping[str, Any]]) -> None:
         """Add the gathered words, and the texts of custom fields."""
@@ -115,7 +110,7 @@ class _Stems:
             self.add(text)
         for entry in custom:
             if "text" in entry:
-                self.add_to(f"custom.{entry['key']}", entry["text"])
+                self.add(entry["text"], f"custom.{entry['key']}", bare=False)
 
 
 def field_stem(field: str, stem: str) -> str:
@@ -133,9 +128,7 @@ def _put_texts(fold: dict[str, Any], record: Record, found: _Stems) -> None:
         written = [_text_of(item) for item in _items(value)]
         words = [index_text(text, analysis) for text in written]
         for text in words:
-            found.add_to(name, text)
-            if bare:
-                found.add(text)
+            found.add(text, name, bare=bare)
         if bare and analysis == FILENAME:
             for text in written:
                 found.add(index_text(text, WORDS))
