@@ -121,6 +121,8 @@ def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
         "name": body["name"],
         "query": body["query"],
         "filters": body.get("filters") or {},
+        "facets": body.get("facets") or [],
+        "sort": body.get("sort"),
         "description": body.get("description"),
         "user_id": body["user_id"],
         "created_at": api_time(body["created_at"]),
