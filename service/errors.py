@@ -16,6 +16,7 @@
     ├── IdempotencyKeyReused    the idempotency key was used for another request
     ├── Unavailable             an engine does not respond; try again
     │   ├── DeadlineExceeded    a request took too long
+    │   ├── IndexBuilding       there is no complete index yet
     │   └── StorageFull         there is no space for a file
     ├── BodyTimeout             the body of a request stopped arriving
     ├── HistoryLost             the change feed no longer reaches back to the given token
@@ -44,7 +45,7 @@ class InvalidInput(AssetryError):
     """The caller's input is invalid.
 
     ``field`` names the input as the caller knows it, ``provided`` is the value sent (truncated), ``expected`` says how
-    to fix it; ``problems`` lists further problems in the same form.
+    to fix it; ``problems`` lists further problems in the same form, or the first of ``problem_count`` ones.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class InvalidInput(AssetryError):
         provided: object = None,
         expected: str | None = None,
         problems: tuple[Mapping[str, Any], ...] = (),
+        problem_count: int | None = None,
     ) -> None:
         super().__init__(message)
         self.field = field
         self.provided = provided
         self.expected = expected
         self.problems = problems
+        self.problem_count = len(problems) if problem_count is None else problem_count
 
 
 class TooLarge(InvalidInput):
@@ -172,6 +175,10 @@ class DeadlineExceeded(Unavailable):
         self.seconds = seconds
 
 
+class IndexBuilding(Unavailable):
+    """There is no complete index yet: one appears when the first one is built."""
+
+
 class StorageFull(Unavailable):
     """There is no space for a file, either on the engine's disk or where uploads are buffered."""
 
@@ -180,11 +187,12 @@ class StorageFull(Unavailable):
 
 
 class BodyTimeout(AssetryError):
-    """The next part of a request's body did not arrive within ``seconds``."""
+    """The body of a request stopped arriving, or arrived too slowly; ``seconds`` is how long was waited in vain."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"No data of the request body arrived for {seconds:g} s. Send the request again without pauses."
+            f"The request body stopped arriving, or arrived too slowly, for {seconds:.3g} s. "
+            "Send the request again without pauses."
         )
         self.seconds = seconds
 

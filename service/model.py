@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from mappings.core import ASSET_TYPES as ASSET_TYPES
+from mappings.core import STATUSES as STATUSES
 from service.times import timestamp
 
 ASSET_ID = re.compile(r"asset_([1-9][0-9]{0,15})\Z", re.ASCII)
 """A public asset id; the number is below 2^53."""
 
-ASSET_TYPES = (
-    "image", "video", "audio", "text", "pdf", "document", "link", "external_video", "git", "collection", "other",
-)  # fmt: skip
-STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
 MAX_INT = 2**53 - 1
 MAX_KEY = 1000
 """Maximum length of a key in free-form JSON, in characters."""
@@ -93,6 +91,17 @@ def _check_key_lengths(leaves: dict[str, Any]) -> dict[str, Any]:
     return leaves
 
 
+def _at_most(count: int) -> Callable[[Any], Any]:
+    """Return a check of an object's size, before its members are validated: each may be wrong in several ways."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > count:
+            raise ValueError(f"must not have more than {count:,} members")
+        return value
+
+    return check
+
+
 def stored_seed(value: int | str) -> int | str:
     """Return a generator's seed as it is stored: an integer, or a string of digits if it is too large for stores.
 
@@ -109,10 +118,36 @@ def _int_as_float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+MAX_FILENAME = 256
+"""Characters of a file name that are kept."""
+
+
+def short_filename(name: str) -> str:
+    """Return a file name without folders, shortened in its middle where it is too long: the extension stays."""
+    name = name.replace("\\", "/").rsplit("/", 1)[-1]
+    if len(name) <= MAX_FILENAME:
+        return name
+    stem, dot, ext = name.rpartition(".")
+    if not stem or len(ext) > _MAX_EXTENSION:
+        return name[:MAX_FILENAME]
+    return stem[: MAX_FILENAME - len(ext) - 1].rstrip() + dot + ext
+
+
+def _named(value: Any) -> Any:
+    return short_filename(value) if isinstance(value, str) else value
+
+
+_MAX_EXTENSION = 16
+
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_clean)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_clean)]
 Prose = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_clean)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256), AfterValidator(_clean)]
+Exact = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Filename = Annotated[
+    str, BeforeValidator(_named), StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_clean)
+]
+"""A file's name; one of more than :data:`MAX_FILENAME` characters is shortened."""
 Names = Annotated[list[Name], Field(max_length=1000), AfterValidator(_unique)]
 Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s/]+\S*$"), AfterValidator(_clean)]
 Time = Annotated[str, AfterValidator(normal_time)]
@@ -122,9 +157,9 @@ Number = Annotated[float, BeforeValidator(_int_as_float), Field(allow_inf_nan=Fa
 Seed = Annotated[int | Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")], AfterValidator(stored_seed)]
 Positive = Annotated[float, BeforeValidator(_int_as_float), Field(ge=0, allow_inf_nan=False)]
 Json = Annotated[Any, AfterValidator(_json_value)]
-Facts = Annotated[dict[str, Json], AfterValidator(_check_key_lengths)]
+Facts = Annotated[dict[str, Json], BeforeValidator(_at_most(2000)), AfterValidator(_check_key_lengths)]
 CustomKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-CustomValue = str | bool | Whole | Number | Names
+CustomValue = str | bool | Exact | Number | Names
 
 
 class Strict(BaseModel):
@@ -178,6 +213,9 @@ class Metadata(BaseModel):
             raise ValueError("must not have more than 200 additional keys")
         _check_key_lengths(self.__pydantic_extra__ or {})
         return self
+
+
+_METADATA = len(Metadata.model_fields) + 200
 
 
 class Cost(Strict):
@@ -250,6 +288,8 @@ class AssetPatch(Strict):
     keeps and what stands for nothing is read from :data:`ASSET_FIELDS`.
     """
 
+    type: Annotated[Literal[ASSET_TYPES] | None, _REQUIRED] = None  # type: ignore[valid-type]
+    filename: Filename | None = None
     title: Title | None = None
     description: Prose | None = None
     alt_text: Prose | None = None
@@ -274,15 +314,15 @@ class AssetPatch(Strict):
     is_favorite: Annotated[bool | None, _REQUIRED] = None
     is_deleted: Annotated[bool | None, _REQUIRED] = None
     collections: Annotated[Names | None, _LIST] = None
-    metadata: Annotated[Metadata | None, _OBJECT] = None
-    custom: Annotated[Annotated[dict[CustomKey, CustomValue | None], Field(max_length=100)] | None, _OBJECT] = None
+    metadata: Annotated[Annotated[Metadata | None, BeforeValidator(_at_most(_METADATA))], _OBJECT] = None
+    custom: Annotated[
+        Annotated[dict[CustomKey, CustomValue | None], BeforeValidator(_at_most(100))] | None, _OBJECT
+    ] = None
 
 
 class AssetCreate(AssetPatch):
     """A new asset. ``created_at``, ``usage_stats`` and ``cost`` need the scope ``assets:import``."""
 
-    type: Literal[ASSET_TYPES] | None = None  # type: ignore[valid-type]
-    filename: Annotated[Name, AfterValidator(lambda name: name.replace("\\", "/").rsplit("/", 1)[-1])] | None = None
     mime_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=127)] | None = None
     created_at: Annotated[Time | None, _IMPORTED] = None
     usage_stats: Annotated[UsageStats | None, _IMPORTED] = None

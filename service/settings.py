@@ -6,6 +6,7 @@ Values that may contain a password are left out of ``repr`` and of every message
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mappings.stemming import LANGUAGES
 from service.errors import SettingsError
 from service.urls import UNIX, fault, split_hosts
 
@@ -47,6 +49,9 @@ _PEM = "-----BEGIN"
 
 _KUBERNETES_LINK = "tcp://"
 """The start of the ``<SERVICE>_PORT`` variables that Kubernetes sets."""
+
+FROM_FILE = "_FILE"
+"""The end of the name of a variable that names a file with a secret, instead of holding it."""
 
 _MAX_SHOWN = 100
 """The number of characters of an invalid value shown in a message."""
@@ -121,6 +126,52 @@ class Settings(BaseSettings):
             min_length=32,
         ),
     ] = None
+    connections: Annotated[
+        int,
+        _setting(
+            SERVICE,
+            "Client connections open at once in one process. One more closes the one that has waited longest for a "
+            "request, or gets 503 when all are busy.",
+            ge=16,
+            le=100_000,
+        ),
+    ] = 1000
+    trusted_proxies: Annotated[
+        str,
+        _setting(
+            SERVICE,
+            "Addresses or networks of reverse proxies, comma-separated, whose `X-Forwarded-For` and "
+            "`X-Forwarded-Proto` count: without them every client of a proxy has the proxy's address.",
+        ),
+    ] = "127.0.0.1"
+    secret_previous: Annotated[
+        str | None,
+        _setting(
+            SERVICE,
+            "The secret before this one. Links, cursors and tokens signed with it stay good: set it for as long as "
+            "links live when you change the secret.",
+            secret=True,
+            min_length=32,
+        ),
+    ] = None
+    allowed_hosts: Annotated[
+        str,
+        _setting(
+            SERVICE,
+            "Host names, comma-separated, that links in responses may start with when the public URL is unset: "
+            "`assets.example.org,*.example.net`, or `*` for any. For a request to another host than these, "
+            "`localhost` or the address it arrived at, links are paths without a host.",
+        ),
+    ] = ""
+    cors_origins: Annotated[
+        str,
+        _setting(
+            SERVICE,
+            "Origins, comma-separated, whose pages may call the API in a browser: `https://app.example.org`, or `*` "
+            "for any. Empty: none.",
+            pattern=r"^(\*|(https?://[^\s,/*]+)(\s*,\s*https?://[^\s,/*]+)*)?$",
+        ),
+    ] = ""
     request_seconds: Annotated[
         float,
         _setting(
@@ -190,6 +241,15 @@ class Settings(BaseSettings):
     opensearch_compress: Annotated[
         bool, _setting(SEARCH, "Whether to compress request bodies, which helps on slow networks.")
     ] = False
+    search_languages: Annotated[
+        str,
+        _setting(
+            SEARCH,
+            "Languages whose inflected forms are found (`mountains` finds mountain), comma-separated: english, german, "
+            "french and the others of Snowball; `none`: words are found as they are written. Another choice needs "
+            "`assetry index reindex`.",
+        ),
+    ] = "english"
     index_prefix: Annotated[
         str,
         _setting(SEARCH, "Name of the alias and prefix of the index names.", pattern=r"^[a-z][a-z0-9_-]{0,63}$"),
@@ -297,6 +357,15 @@ class Settings(BaseSettings):
         int,
         _setting(LIMITS, "Worker processes that read and render files; 0: one per available CPU core.", ge=0, le=64),
     ] = 0
+    ingest_memory: Annotated[
+        int,
+        _setting(
+            LIMITS,
+            "Memory of these processes together, in MiB; 0: half of what the container or the machine has. A worker "
+            "has 256 MiB to 1 GiB of it: with little memory there are fewer workers.",
+            ge=0,
+        ),
+    ] = 0
 
     events_hours: Annotated[
         float,
@@ -348,6 +417,22 @@ class Settings(BaseSettings):
             split_hosts(value)
         return value
 
+    @field_validator("search_languages")
+    @classmethod
+    def _check_languages(cls, value: str) -> str:
+        """Check that each language has a stemmer."""
+        unknown = [name for name in _languages(value) if name not in LANGUAGES]
+        if unknown:
+            raise ValueError(
+                f"there is no stemmer for {', '.join(unknown)}; choose from {', '.join(sorted(LANGUAGES))}"
+            )
+        return value
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages whose inflected forms are found."""
+        return _languages(self.search_languages)
+
     @field_validator("opensearch_ca", "opensearch_client_cert", "opensearch_client_key", "s3_ca")
     @classmethod
     def _check_file(cls, value: Path | None) -> Path | None:
@@ -395,6 +480,11 @@ class Settings(BaseSettings):
         return self
 
 
+def _languages(text: str) -> tuple[str, ...]:
+    names = tuple(name for part in text.split(",") if (name := part.strip().lower()))
+    return () if names == ("none",) else names
+
+
 def variable(name: str) -> str:
     """Return the environment variable of a setting."""
     return PREFIX + name.upper()
@@ -418,6 +508,9 @@ def unknown(environment: Mapping[str, str]) -> dict[str, str | None]:
         bare = name.upper().removeprefix(PREFIX)
         if not name.upper().startswith(PREFIX) or bare.lower() in Settings.model_fields:
             continue
+        of_file = Settings.model_fields.get(bare.removesuffix(FROM_FILE).lower())
+        if bare.endswith(FROM_FILE) and of_file is not None and not of_file.repr:
+            continue
         if not value or value.startswith(_KUBERNETES_LINK) or _FOREIGN.match(bare):
             continue
         near = get_close_matches(bare.lower(), Settings.model_fields, n=1)
@@ -431,7 +524,7 @@ def load(**overrides: object) -> Settings:
     Raises:
         SettingsError: a value is invalid; the message names the variable and what it accepts.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given = _from_files(os.environ) | {name: value for name, value in overrides.items() if value is not None}
     try:
         settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
@@ -445,6 +538,26 @@ def load(**overrides: object) -> Settings:
         raise SettingsError(named, f"{message}{shown}. {doc}") from None
     settings._options = frozenset(given)
     return settings
+
+
+def _from_files(environment: Mapping[str, str]) -> dict[str, object]:
+    """Return the secrets that are in files: ``ASSETRY_SECRET_FILE`` names one that holds the secret.
+
+    Raises SettingsError for a file that cannot be read, and for a secret that is given in both ways.
+    """
+    found: dict[str, object] = {}
+    for name, field in Settings.model_fields.items():
+        file = environment.get(variable(name) + FROM_FILE)
+        if not file or field.repr:
+            continue
+        if environment.get(variable(name)):
+            raise SettingsError(variable(name) + FROM_FILE, f"{variable(name)} is set, too. Use only one of them.")
+        try:
+            found[name] = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise SettingsError(variable(name) + FROM_FILE, f"the file {file} cannot be read: {why}.") from None
+    return found
 
 
 def _shown(value: object) -> str:
@@ -465,12 +578,16 @@ def render_reference() -> str:
         "Settings are environment variables; command-line options of the same name take precedence. Each engine is",
         "selected independently by its URL. `assetry doctor` checks the selected engines. Unknown `ASSETRY_…`",
         "variables are reported by `assetry doctor`, and in the log of every process at its start.",
+        "",
+        "A setting that may hold a secret (marked 🔒) can be in a file instead, which another variable names:",
+        "`ASSETRY_SECRET_FILE=/run/secrets/assetry`.",
     ]
     for group, fields in groupby(Settings.model_fields.items(), lambda item: _group(item[1])):
         rows += ["", f"## {group}", "", "| variable | default | description |", "|---|---|---|"]
         for name, field in fields:
             default = "unset" if field.default is None else f"`{field.default}`"
-            rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
+            secret = "" if field.repr else " 🔒"
+            rows.append(f"| `{variable(name)}`{secret} | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 

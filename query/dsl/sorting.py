@@ -102,7 +102,7 @@ def _unsortable(name: str, found: Field | None, roles: Set[str], field: str) -> 
     message = f"Results cannot be sorted by {name[:60]}." if found else f"Unknown sort field {name[:60]}."
     if near:
         message += f" Did you mean {' or '.join(near)}?"
-    return _error(message, "unknown_field", field, near[0] if near else None)
+    return _error(message, "unsupported" if found else "unknown_field", field, near[0] if near else None)
 
 
 def _error(message: str, reason: str, field: str, suggestion: str | None = None) -> QueryError:

@@ -40,7 +40,8 @@ def create_app(context: Context, gauges: Gauges) -> ASGIApp:
         *viewer_routes(DOCUMENTS),
         *health_routes(context.probes, metrics),
     ]
-    return application(routes, ERRORS, metrics.request, context.settings.request_seconds)
+    settings = context.settings
+    return application(routes, ERRORS, metrics.request, settings.request_seconds, origins=settings.cors_origins)
 
 
 def create_ops_app(probes: Mapping[str, Probe], gauges: Gauges) -> ASGIApp:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 KIB = 1024
@@ -19,9 +19,15 @@ class IngestLimits:
     """The limits of one worker; an :class:`service.errors.IngestError` names the limit that was exceeded."""
 
     task_seconds: float = _limit(
-        30.0, "seconds", "Wall-clock time of one extraction or rendition, after which its process is killed."
+        30.0, "seconds", "Wall-clock time of one extraction, after which its process is killed."
     )
-    memory_bytes: int = _limit(2048 * MIB, "bytes", "Address space of a worker process (RLIMIT_AS).")
+    rendition_seconds: float = _limit(10.0, "seconds", "Wall-clock time of one rendition, likewise.")
+    drawing_seconds: float = _limit(
+        4.0, "seconds", "Wall-clock time of the rendition of an SVG, a few bytes of which can ask for hours of work."
+    )
+    memory_bytes: int = _limit(
+        1024 * MIB, "bytes", "Address space of a worker process (RLIMIT_AS); less where the container gives less."
+    )
     workers: int = _limit(2, "processes", "Worker processes per service.")
     queue: int = _limit(64, "tasks", "Tasks waiting or running; further callers wait in their own coroutine.")
     tasks_per_worker: int = _limit(
@@ -53,6 +59,15 @@ class IngestLimits:
 
 
 DEFAULT = IngestLimits()
+
+LEAST_MEMORY = 256 * MIB
+"""Bytes that a worker needs for ordinary files: with less for all of them there are fewer workers."""
+
+
+def sized(limits: IngestLimits, *, workers: int, memory: int) -> IngestLimits:
+    """Return limits whose workers together, at most ``workers``, use at most ``memory`` bytes."""
+    count = max(1, min(workers, memory // LEAST_MEMORY))
+    return replace(limits, workers=count, memory_bytes=min(limits.memory_bytes, max(LEAST_MEMORY, memory // count)))
 
 
 def table() -> Iterator[tuple[str, object, str, str]]:

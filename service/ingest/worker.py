@@ -9,19 +9,26 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractAsyncContextManager, nullcontext
+from multiprocessing import forkserver, util
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from service.child_environment import child_environment
 from service.errors import IngestError
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
 from service.ingest.limits import DEFAULT, IngestLimits
 from service.ingest.renditions import Rendition, thumbnail
+
+Share = Callable[[str], AbstractAsyncContextManager[None]]
+"""Holds a place among the workers for an organization, by its id."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,34 +41,45 @@ class IngestWorkers:
     """A pool of processes that is started by the first task, so it costs nothing while no files are read.
 
     At most ``limits.queue`` tasks wait or run at once; further callers wait in :meth:`extract` or :meth:`thumbnail`.
+    ``share`` gives each organization its turn; without it, first come is first served.
     Cancelling a caller kills its task. Use it from one event loop only.
     """
 
-    def __init__(self, limits: IngestLimits = DEFAULT) -> None:
+    def __init__(self, limits: IngestLimits = DEFAULT, share: Share | None = None) -> None:
         self.limits = limits
         self._pool: ProcessPool | None = None
         self._starting = threading.Lock()
         self._places = asyncio.Semaphore(limits.queue)
+        self._share = share
         self._closed = False
 
-    async def extract(self, path: Path, filename: str) -> Extracted:
+    async def extract(self, path: Path, filename: str, *, org_id: str = "") -> Extracted:
         """Return the facts of the file at ``path``, whose original name is ``filename``.
 
-        Raises IngestError (see :func:`service.ingest.extract.extract`; also ``timeout``, ``memory`` and ``crash``) and
-        OSError if the file cannot be opened. A failure does not affect later calls.
+        Raises IngestError (see :func:`service.ingest.extract.extract`; also ``timeout``, ``memory`` and ``crash``),
+        OSError if the file cannot be opened, and TooManyRequests. A failure does not affect later calls.
         """
-        return await self.run(extract, filename, path, filename, self.limits)
+        async with self._turn(org_id):
+            return await self.run(extract, filename, path, filename, self.limits)
 
-    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Rendition:
+    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512, *, org_id: str = "") -> Rendition:
         """Return an image of the file, see :func:`service.ingest.renditions.thumbnail`. Raises like :meth:`extract`."""
-        return await self.run(thumbnail, filename, path, filename, name, size, self.limits)
+        limit = "drawing_seconds" if name == "svg" else "rendition_seconds"
+        async with self._turn(org_id):
+            return await self._run(limit, thumbnail, filename, (path, filename, name, size, self.limits), {})
 
     async def run(self, function: Callable[P, R], filename: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a module-level function in a worker; errors name ``filename``."""
+        return await self._run("task_seconds", function, filename, args, kwargs)
+
+    def _turn(self, org_id: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._share is None else self._share(org_id)
+
+    async def _run(self, limit: str, function: Callable[..., R], filename: str, args: Any, kwargs: Any) -> R:
         async with self._places:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
-                    return await self._once(function, filename, args, kwargs)
+                    return await self._once(limit, function, filename, args, kwargs)
                 except BrokenProcessPool:
                     await asyncio.to_thread(self._discard)
                     if attempt == _ATTEMPTS:
@@ -73,14 +91,13 @@ class IngestWorkers:
         self._closed = True
         await asyncio.to_thread(self._discard)
 
-    async def _once(self, function: Callable[..., R], filename: str, args: Any, kwargs: Any) -> R:
+    async def _once(self, limit: str, function: Callable[..., R], filename: str, args: Any, kwargs: Any) -> R:
+        seconds: float = min(getattr(self.limits, limit), self.limits.task_seconds)
         pool = self._pool
         if pool is None:  # otherwise no thread is needed
             pool = await asyncio.to_thread(self._running_pool)
         try:
-            task = pool.schedule(
-                _timed, (function, self.limits.task_seconds, args, kwargs), timeout=self.limits.task_seconds
-            )
+            task = pool.schedule(_timed, (function, seconds, args, kwargs), timeout=seconds)
             return await asyncio.wrap_future(task)
         except ProcessExpired as error:
             raise IngestError(
@@ -91,7 +108,7 @@ class IngestWorkers:
             ) from error
         except TimeoutError as error:
             raise IngestError(
-                f"Reading the file took longer than {self.limits.task_seconds:g} s (task_seconds).",
+                f"Reading the file took longer than {seconds:g} s ({limit}).",
                 reason="timeout",
                 filename=filename,
             ) from error
@@ -111,12 +128,14 @@ class IngestWorkers:
             if self._closed:
                 raise RuntimeError("The ingest workers are closed.")
             if self._pool is None:
+                context = _context()
+                _start_fork_server()
                 self._pool = ProcessPool(
                     max_workers=self.limits.workers,
                     max_tasks=self.limits.tasks_per_worker,
                     initializer=_prepare,
                     initargs=(self.limits.memory_bytes,),
-                    context=_context(),
+                    context=context,
                 )
             return self._pool
 
@@ -126,6 +145,26 @@ class IngestWorkers:
         if pool is not None:
             pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
+
+
+def _start_fork_server() -> None:
+    """Start the process that workers are forked from with an environment without secrets, unless it runs already.
+
+    :mod:`multiprocessing` starts it with this process's own environment and has no option for another.
+    """
+    original = util.spawnv_passfds
+    util.spawnv_passfds = _spawn  # type: ignore[assignment]  # typeshed asks for what nobody passes
+    try:
+        forkserver.ensure_running()
+    finally:
+        util.spawnv_passfds = original
+
+
+def _spawn(path: bytes | str, arguments: Sequence[str], descriptors: Sequence[int]) -> int:
+    """Start a process as ``multiprocessing.util.spawnv_passfds`` does, with the environment of a child."""
+    process = subprocess.Popen(arguments, executable=path, pass_fds=tuple(descriptors), env=child_environment())
+    process.returncode = 0  # multiprocessing waits for it
+    return process.pid
 
 
 def _context() -> Any:

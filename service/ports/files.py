@@ -246,9 +246,14 @@ def check_sha256(sha256: str, expected: str | None) -> None:
         )
 
 
+_DECEPTIVE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Controls, among them those that turn text round: ``photo<U+202E>gpj.exe`` shows as ``photoexe.jpg`` (UTR 36)."""
+
+
 def disposition(filename: str, *, inline: bool) -> str:
     """Return a Content-Disposition value (RFC 6266): an ASCII name for old clients, and the real one for all others."""
     kind = "inline" if inline else "attachment"
+    filename = _DECEPTIVE.sub("_", filename)
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
     extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
     return f'{kind}; filename="{plain}"{extended}'

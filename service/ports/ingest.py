@@ -46,6 +46,16 @@ class Facts(Protocol):
         ...
 
     @property
+    def people(self) -> Sequence[str]:
+        """The names of those who are shown."""
+        ...
+
+    @property
+    def taxonomy(self) -> Sequence[str]:
+        """Its keywords that are part of a hierarchy, each a path of levels separated by ``/``."""
+        ...
+
+    @property
     def license(self) -> str | None:
         """Its licence, as a name or a URL."""
         ...
@@ -96,12 +106,15 @@ class Picture(Protocol):
 
 
 class MetadataExtractor(Protocol):
-    """Reads files in worker processes, with limits on time, memory and pixels."""
+    """Reads files in worker processes, with limits on time, memory and pixels.
 
-    async def extract(self, path: Path, filename: str) -> Facts:
-        """Return the file's metadata. Raises IngestError (malformed, too large to read …) and OSError."""
+    ``org_id`` says whose work it is: organizations have their turns at the workers.
+    """
+
+    async def extract(self, path: Path, filename: str, *, org_id: str = "") -> Facts:
+        """Return the file's metadata. Raises IngestError (malformed, too large …), OSError and TooManyRequests."""
         ...
 
-    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Picture:
+    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512, *, org_id: str = "") -> Picture:
         """Return a picture of a file of the format ``name``, at most ``size`` pixels a side. Raises as extract."""
         ...

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from mappings.stemming import use_languages
 from service.adapters.local.data_folder import DataFolder
 from service.core.access.keys import Keys
 from service.core.files.links import Links
 from service.core.shared.secrets import shared_secret
+from service.core.shared.signing import derive
 from service.errors import InvalidInput
 from service.ports.clock import Clock, SystemClock
 from service.ports.files import Files
@@ -32,12 +34,19 @@ class Base:
     keys: Keys
     links: Links
     secret: str = field(repr=False)
+    previous_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets whose signatures are still good."""
+
+    def keys_for(self, purpose: str) -> tuple[bytes, tuple[bytes, ...]]:
+        """Return the key that signs for a purpose, and those that did before."""
+        return derive(self.secret, purpose), tuple(derive(secret, purpose) for secret in self.previous_secrets)
 
 
 @asynccontextmanager
 async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
     """Open the store and the files. Raises SettingsError, Unavailable."""
     clock = clock or SystemClock()
+    use_languages(settings.languages)
     folder = DataFolder(settings.data)
     if engines.needs_folder(settings):
         folder.make()
@@ -45,8 +54,9 @@ async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIter
         store = await engines.open_store(settings, folder, clock, stack)
         files = await engines.open_files(settings, folder, stack)
         secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
-        links = Links(secret, settings.link_ttl)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret)
+        previous = (settings.secret_previous,) if settings.secret_previous else ()
+        links = Links(secret, settings.link_ttl, previous=previous)
+        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret, previous)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,11 +38,12 @@ from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
-from service.core.search.search import Searches
+from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
+from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
-from service.core.shared.signing import derive
 from service.ingest.cpu_count import cpu_count
-from service.ingest.limits import DEFAULT
+from service.ingest.limits import DEFAULT, MIB, sized
+from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock
 from service.ports.ingest import MetadataExtractor
@@ -54,8 +55,14 @@ from service.runtime.base import Base, open_base
 from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
-from service.runtime.probes import index_probe, optional
+from service.runtime.probes import Sizes, index_probe, optional
 from service.settings import ROLES, Settings
+
+SLOW_FILE = 2.0
+"""Seconds that a worker needs for a file at most; an organization of slower ones leaves a worker to the others."""
+
+FILE_PATIENCE = 120.0
+"""Seconds that a file waits for a worker at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ async def open_service(
         usage.start()
         times = IndexTimes() if indexes else None
         follower = await open_follower(base, engine, stack, times) if times else await _watch(base, stack)
-        consistency = Consistency(base.store, follower.wait_for, derive(base.secret, "index tokens"))
+        consistency = Consistency(base.store, follower.wait_for, *base.keys_for("index tokens"))
         handle_operations(base, work, workers, lambda: nullcontext(searches), consistency)
         if works:
             await work.jobs.start()
@@ -176,7 +183,7 @@ async def open_service(
             record_events=RecordEvents(LogReader(events), base.clock),
             usage=usage,
             streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
-            probes=probes(base, engine) | {"index": index_probe(follower.status)} | queue,
+            probes=probes(base, engine) | {"index": index_probe(follower.status, sizes(base, engine))} | queue,
         )
         yield Service(base, context, follower, runs, times, relay)
 
@@ -215,7 +222,7 @@ async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | 
     if base.settings.opensearch_url is None:
         return None
     watch = await _watch(base, stack)
-    return Consistency(base.store, watch.wait_for, derive(base.secret, "index tokens"))
+    return Consistency(base.store, watch.wait_for, *base.keys_for("index tokens"))
 
 
 @asynccontextmanager
@@ -304,6 +311,11 @@ def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
     return found if engine is None else {**found, "search": engine.ping}
 
 
+def sizes(base: Base, engine: SearchEngine) -> Sizes:
+    """Return who says how many assets the index and the store hold."""
+    return Sizes(engine, base.store, base.settings.index_prefix, base.clock)
+
+
 async def _watch(base: Base, stack: AsyncExitStack) -> IndexWatch:
     """Start watching the indexer of another process."""
     watch = IndexWatch(base.store, base.clock, base.settings.index_prefix)
@@ -350,9 +362,17 @@ def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
 
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:
-    return Searches(engine, base.settings.index_prefix, base.clock, derive(base.secret, "cursors"))
+    shares = ENGINE_SHARES if base.settings.opensearch_url else EMBEDDED_SHARES
+    key, previous = base.keys_for("cursors")
+    return Searches(engine, base.settings.index_prefix, base.clock, key, FairShare(shares), previous=previous)
 
 
 def ingest_workers(settings: Settings) -> IngestWorkers:
-    """Return worker processes that read files; the first file starts them."""
-    return IngestWorkers(replace(DEFAULT, workers=settings.ingest_workers or cpu_count()))
+    """Return worker processes that read files; the first file starts them. Organizations have their turns."""
+    memory = settings.ingest_memory * MIB or memory_limit() // 2
+    limits = sized(DEFAULT, workers=settings.ingest_workers or cpu_count(), memory=memory)
+    places = limits.workers
+    shares = Shares(
+        what="files", places=places, slow_places=max(1, places - 1), slow=SLOW_FILE, waiting=200, patience=FILE_PATIENCE
+    )
+    return IngestWorkers(limits, FairShare(shares).turn)

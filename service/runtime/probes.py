@@ -10,15 +10,50 @@ from typing import Any
 from indexer.status.model import NOBODY, FollowerStatus, State
 from service.api.kernel.context import Probe
 from service.errors import Unavailable
+from service.ports.clock import Clock
+from service.ports.search import Rejected, SearchEngine
+from service.ports.store import Store
 
 HALTED = "indexing halted: the engine rejects too many documents; operator action required"
+
+SIZES_SECONDS = 1.0
+"""How long numbers of assets are shown before they are asked for again."""
 
 _OPTIONAL_TIMEOUT = 1.5
 """Time limit of the probe of an optional engine, in seconds."""
 
 
-def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
+class Sizes:
+    """How many assets the index and the store hold now, asked at most every :data:`SIZES_SECONDS` seconds."""
+
+    def __init__(self, engine: SearchEngine, store: Store, alias: str, clock: Clock) -> None:
+        self._engine = engine
+        self._store = store
+        self._alias = alias
+        self._clock = clock
+        self._known: Mapping[str, int] = {}
+        self._until = 0.0
+
+    async def __call__(self) -> Mapping[str, int]:
+        """Return ``indexed`` and ``total``; empty while an engine does not say in time."""
+        if self._clock.monotonic() >= self._until:
+            self._until = self._clock.monotonic() + SIZES_SECONDS
+            try:
+                async with asyncio.timeout(_OPTIONAL_TIMEOUT):
+                    indexed, total = await asyncio.gather(
+                        self._engine.count(self._alias, {"match_all": {}}), self._store.size("asset")
+                    )
+                self._known = {"indexed": indexed, "total": total}
+            except (Unavailable, Rejected, TimeoutError):
+                self._known = {}
+        return self._known
+
+
+def index_probe(status: Callable[[], FollowerStatus], sizes: Sizes | None = None) -> Probe:
     """Return the probe of an index: ready once the indexer has caught up, unless it is halted.
+
+    While an index is built, ``indexed`` and ``total`` are how far that is; afterwards ``sizes`` says how many assets
+    the index and the store hold.
 
     An index without a running indexer is degraded, not unready: searches and writes still work, and taking all
     processes out of a load balancer would stop both.
@@ -36,6 +71,8 @@ def index_probe(status: Callable[[], FollowerStatus]) -> Probe:
             "rate": round(seen.rate, 1),
             "dead_letters": seen.dead_letters,
         }
+        if sizes is not None and seen.caught_up:
+            facts |= await sizes()
         if seen.outdated:
             facts |= {"outdated": True, "fix": "assetry index reindex"}
         if seen.rebuild is not None:

@@ -22,6 +22,7 @@ from service.runtime.bootstrap import (
     open_relay,
     open_search,
     probes,
+    sizes,
 )
 from service.runtime.events import event_metrics
 from service.runtime.index_metrics import IndexTimes, collector
@@ -51,7 +52,7 @@ async def open_indexer(settings: Settings) -> AsyncIterator[Role]:
         engine = await engines.open_engine(settings, base.folder, stack, writes=True)
         times = IndexTimes()
         follower = await open_follower(base, engine, stack, times)
-        probes_by_port = {**probes(base, engine), "index": index_probe(follower.status)}
+        probes_by_port = {**probes(base, engine), "index": index_probe(follower.status, sizes(base, engine))}
         yield Role(base, ("indexer",), probes_by_port, collector(follower.status, times))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.errors import SettingsError
+from service.runtime.connections import ConnectionLimits, Connections, LimitedProtocol
 
 _BACKLOG = 1024
 _KEEP_ALIVE = 120
@@ -19,6 +21,9 @@ _KEEP_ALIVE = 120
 
 A request sent on a connection that the server is just closing is lost, and clients do not retry a POST.
 """
+
+_OWN_FILES = 1024
+"""Open files that the service itself may need beside its connections: the store, the engines, uploads."""
 
 _UNWINDING = 5.0
 """Seconds that cancelled requests have to release their resources."""
@@ -45,21 +50,43 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def allow_descriptors(connections: int) -> None:
+    """Raise the limit on open files so that so many connections leave enough of them for everything else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 class Server(uvicorn.Server):
     """Uvicorn with a callback when it accepts connections. ``grace`` is the time to finish requests, in seconds."""
 
-    def __init__(self, app: ASGIApp, on_started: Callable[[], None], grace: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        on_started: Callable[[], None],
+        grace: float,
+        *,
+        limits: ConnectionLimits | None = None,
+        trusted_proxies: str = "127.0.0.1",
+    ) -> None:
+        limits = limits or ConnectionLimits()
+        allow_descriptors(limits.connections)
         config = uvicorn.Config(
             app,
+            http=LimitedProtocol,
+            ws="none",
             lifespan="off",
+            forwarded_allow_ips=trusted_proxies,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=grace,  # type: ignore[arg-type]  # a float works: it is only used as a timeout
-            h11_max_incomplete_event_size=64 * 1024,
         )
         super().__init__(config)
+        self.server_state = Connections(limits)
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

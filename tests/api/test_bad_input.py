@@ -16,7 +16,7 @@ SEARCH: list[tuple[str, dict[str, Any], str]] = [
     ("", {"limit": "ten"}, "limit"),
     ("", {"offset": 10_001}, "offset"),
     ("", {"offset": -1}, "offset"),
-    ("", {"sort_by": "nonsense"}, "sort"),
+    ("", {"sort_by": "nonsense"}, "sort_by"),
     ("", {"sort_order": "up"}, "sort_order"),
     ("", {"type": "hologram"}, "type"),
     ("", {"query": "wrong name for q"}, "query"),
@@ -60,6 +60,14 @@ async def test_a_query_error_has_its_span_and_a_suggestion(api: Api) -> None:
 async def test_a_parameter_given_twice(api: Api) -> None:
     response = await api.http.get(f"{PREFIX}/assets/search?q=a&q=b", headers={"Authorization": f"Bearer {api.key}"})
     assert error_of(response, 400, "VALIDATION_ERROR")["field"] == "q"
+
+
+@pytest.mark.parametrize("query", ["q=%ff", "q=caf%E9", "q=ok&sort=%C0%80", "q=%ED%A0%80"])
+async def test_a_parameter_that_is_not_utf_8(api: Api, query: str) -> None:
+    response = await api.http.get(f"{PREFIX}/assets/search?{query}", headers={"Authorization": f"Bearer {api.key}"})
+    details = error_of(response, 400, "VALIDATION_ERROR")
+    assert details["field"] == query.rpartition("&")[2].partition("=")[0]
+    assert "UTF-8" in response.json()["error"]["message"]
 
 
 BODIES: list[tuple[Any, str]] = [

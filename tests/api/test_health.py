@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.api.client import Api, until_ready
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,3 +35,22 @@ async def test_metrics_count_requests_by_route(api: Api) -> None:
     assert "random-path" not in text
     assert "assetry_index_lag_seconds" in text
     assert "assetry_index_caught_up" in text
+
+
+async def test_readiness_counts_the_assets_of_now(api: Api) -> None:
+    async def index() -> dict[str, Any]:
+        return dict((await api.http.get("/readyz")).json()["engines"]["index"])
+
+    await until_ready(api)
+    before = await api.service.base.store.size("asset")
+    asset = await api.create(title="One more")
+    await api.settled()
+
+    async def counted(more: int) -> bool:
+        now = await index()
+        return (now["indexed"], now["total"]) == (before + more, before + more)
+
+    await eventually(lambda: counted(1), "one more asset")
+    await api.ok("DELETE", f"/assets/{asset['id']}", params={"permanent": "true", "backup": "false"})
+    await api.settled()
+    await eventually(lambda: counted(0), "one less")

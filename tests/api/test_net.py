@@ -94,3 +94,10 @@ async def test_a_title_that_another_asset_bears(api: Api) -> None:
     )
     assert changed["slug"] == f"taken-title-{asset['id'].removeprefix('asset_')}"
     assert (changed["description"], changed["rating"], changed["tags"]) == (None, 3, ["x"])
+
+
+def test_an_index_that_is_being_built_is_no_engine_that_is_down() -> None:
+    found = failure(e.IndexBuilding("search", "the index 'assets' does not exist (yet)"))
+    assert (found.status, found.details["reason"]) == (503, "index_building")
+    assert "being built" in found.message
+    assert "Retry-After" in found.headers

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.core.search.consistency import Consistency
+from service.core.search.consistency import Consistency, _sign
 from service.errors import Unavailable
 from tests.api.client import Api, error_of
 
@@ -113,7 +113,7 @@ async def test_tokens_that_are_not_ours(api: Api) -> None:
 async def test_a_token_of_another_database_is_refused(api: Api) -> None:
     mine = api.service.context.consistency
     place = "00000000-0000-0000-0000-000000000000:5"
-    text = base64.urlsafe_b64encode(mine._sign(place.encode()) + place.encode()).decode().rstrip("=")
+    text = base64.urlsafe_b64encode(_sign(mine._keys[0], place.encode()) + place.encode()).decode().rstrip("=")
     response = await api.call("GET", "/assets/search", params={"wait_for": text})
     assert error_of(response, 400, "VALIDATION_ERROR")["field"] == "wait_for"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
@@ -17,6 +18,7 @@ from typer.main import get_command
 
 from scripts.enginelib.containers import IMAGES
 from service.cli.main import app
+from service.ingest.limits import DEFAULT, MIB, sized
 from service.settings import PREFIX, Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +26,9 @@ ENGINES = {"mongodb", "opensearch", "minio", "redis"}
 ROLES = {"api": ["serve"], "indexer": ["index", "follow"], "worker": ["work"], "init": ["db", "init"]}
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
+
+OPTIONAL = {"${ASSETRY_SECRET_PREVIOUS:-}"}
+"""Secrets that most installations do not have."""
 
 _VARIABLE = re.compile(r"\$\{([A-Z_0-9]+)(?:(:[-?])([^}]*))?\}")
 _SECRET = re.compile(r"PASSWORD|SECRET|KEY|AUTH", re.IGNORECASE)
@@ -79,10 +84,10 @@ def test_each_service_is_watched_bounded_and_hardened(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_secret_is_written_down_and_none_has_a_default(name: str) -> None:
     for variable, value in SERVICES[name].get("environment", {}).items():
-        if _SECRET.search(variable) and not variable.endswith("ACCESS_KEY"):
+        if _SECRET.search(variable) and not variable.endswith("ACCESS_KEY") and value not in OPTIONAL:
             assert ":?" in value, f"{variable} must be required"
         for found in _VARIABLE.finditer(str(value)):
-            assert not _SECRET.search(found[1]) or found[2] == ":?", found[0]
+            assert not _SECRET.search(found[1]) or found[2] == ":?" or found[0] in OPTIONAL, found[0]
         assert not re.search(r"://[^$@/]*:[^$@/]+@", str(value)), f"{variable} holds a password"
 
 
@@ -123,6 +128,36 @@ def test_an_engine_writes_its_secrets_down_for_itself_alone(
         secret = next(value for key, value in given.items() if key.endswith(variable))
         assert secret in places[where].read_text()
         assert secret not in done.stdout
+
+
+def test_the_service_has_a_user_of_its_own_in_minio_that_may_use_its_bucket_alone(env: Path, tmp_path: Path) -> None:
+    values = _values(env)
+    given = {key: _filled(value, values) for key, value in SERVICES["minio"]["environment"].items()}
+    service = SERVICES["api"]["environment"]
+    assert service["ASSETRY_S3_ACCESS_KEY"] != given["MINIO_ROOT_USER"]
+    assert _filled(service["ASSETRY_S3_SECRET_KEY"], values) == given["MINIO_PASSWORD"] != given["MINIO_ROOT_PASSWORD"]
+    (statement,) = json.loads(given["MINIO_POLICY"])["Statement"]
+    assert set(statement["Resource"]) == {"arn:aws:s3:::assetry", "arn:aws:s3:::assetry/*"}
+    log = tmp_path / "log"
+    stub = tmp_path / "mc"
+    stub.write_text(f'#!/bin/sh\necho "mc $*" >> {log}\n[ "$1" != ls ] || exit 1\n[ "$3" != add ] || cat >> {log}.in\n')
+    stub.chmod(0o755)
+    script = given["MINIO_HEALTH"].replace("$$", "$").replace("/tmp/policy.json", str(tmp_path / "policy.json"))
+    subprocess.run(["sh", "-c", script], env=given | {"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    calls = log.read_text()
+    assert "mc admin policy attach root assetry --user assetry" in calls
+    assert not any(secret in calls for secret in (given["MINIO_PASSWORD"], given["MINIO_ROOT_PASSWORD"]))
+    assert Path(f"{log}.in").read_text() == f"assetry\n{given['MINIO_PASSWORD']}\n"
+    assert (tmp_path / "policy.json").read_text() == given["MINIO_POLICY"]
+
+
+def test_the_memory_of_the_workers_fits_the_container() -> None:
+    for name in ("api", "worker"):
+        text = _filled(SERVICES[name]["deploy"]["resources"]["limits"]["memory"], {})
+        memory = int(text.removesuffix("m")) * MIB
+        cores = int(SERVICES[name]["deploy"]["resources"]["limits"]["cpus"])
+        limits = sized(DEFAULT, workers=cores, memory=memory // 2)
+        assert limits.workers * limits.memory_bytes <= memory // 2
 
 
 def test_only_the_api_is_published_and_only_where_the_operator_says() -> None:

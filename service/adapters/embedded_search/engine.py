@@ -17,6 +17,7 @@ from service.adapters.embedded_search.counting import Counting
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.embedded_search.process import OsmemProcess
 from service.adapters.opensearch.engine import Connection
+from service.adapters.shared.private_files import make_private_file
 from service.errors import AssetryError, Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json
 from service.tasks import both
@@ -123,6 +124,7 @@ class EmbeddedSearch:
         if self._beacon is not None:
             text = orjson.dumps({"url": url, "pid": self._process.pid})
             new_file = self._beacon.with_name(self._beacon.name + ".new")
+            make_private_file(new_file)
             new_file.write_bytes(text)
             new_file.replace(self._beacon)
 

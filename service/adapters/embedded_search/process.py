@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from service.child_environment import child_environment
 from service.errors import SettingsError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,13 @@ async def _spawn(binary: str) -> Process:
     try:
         # In a session of its own: Ctrl-C in a terminal shuts down the service, which still needs its engine for that.
         return await asyncio.create_subprocess_exec(
-            binary, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+            binary,
+            *arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
+            env=child_environment(),
         )
     except OSError as error:
         message = f"{binary} does not run on this machine ({error.strerror}); set this to the URL of an OpenSearch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
 import resource
 import shutil
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from service.adapters.local.data_folder import DataFolder
+from service.adapters.shared.private_files import is_open_to_others
 from service.errors import SettingsError
 from service.ports.checks import Check, Health
 
@@ -44,6 +46,9 @@ def data_folder(folder: DataFolder) -> list[Check]:
         return [
             Check(ENGINE, "data folder", Health.FAILED, f"{folder.root}: {why}", "make it writable for this user", DATA)
         ]
+    if is_open_to_others(folder.root):
+        found, fix = f"{folder.root}: other users of this machine may enter it", f"chmod 700 {folder.root}"
+        return [Check(ENGINE, "data folder", Health.WARNING, found, fix, DATA)]
     room = f"{folder.root}, {free / 2**30:.1f} GiB free"
     if free < LITTLE_SPACE:
         return [Check(ENGINE, "data folder", Health.WARNING, room, "free disk space, or use another disk", DATA)]
@@ -67,7 +72,27 @@ def embedded_search() -> list[Check]:
         return [Check("search", "version", Health.FAILED, f"no osmem-server for {platform.machine()}", fix, setting)]
     if not os.access(binary, os.X_OK):
         return [Check("search", "version", Health.FAILED, f"{binary} is not executable", "make it executable", setting)]
-    return [Check("search", "version", Health.OK, "the embedded engine; suitable for up to about 20,000 assets")]
+    return [
+        Check("search", "version", Health.OK, "the embedded engine; suitable for up to about 20,000 assets"),
+        Check(
+            "search",
+            "access",
+            Health.WARNING if _others() else Health.OK,
+            "the embedded engine listens on a port of 127.0.0.1 without a password: every user of this machine can "
+            "read and change the index",
+            "run it where nobody else has an account (a container, a machine of its own), or use OpenSearch",
+            setting,
+        ),
+    ]
+
+
+def _others() -> list[str]:
+    """Return the accounts of this machine, beside this user's and root's, that someone can log in to."""
+    return [
+        account.pw_name
+        for account in pwd.getpwall()
+        if account.pw_uid not in (0, os.geteuid()) and not account.pw_shell.endswith(("nologin", "false", "sync"))
+    ]
 
 
 def _python() -> Check:

@@ -11,7 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from service.adapters.shared.private_files import (
+    FILE_MODE,
+    FOLDER_MODE,
+    is_open_to_others,
+    make_private_file,
+    make_private_folder,
+    private_opener,
+)
 from service.errors import SettingsError
+
+_OURS = frozenset({"assetry.db", "assetry.db-wal", "assetry.db-shm", "files", "run", "secret"})
+"""The names of all that a data folder holds."""
 
 
 class DataFolder:
@@ -21,11 +32,22 @@ class DataFolder:
         self.root = root.expanduser().absolute()
 
     def make(self) -> None:
-        """Create the folder if it does not exist. Raises SettingsError."""
+        """Create the folder if it does not exist, and close it to other users. Raises SettingsError.
+
+        A folder that holds anything else beside ours keeps its mode: only what is made in it is closed.
+        """
         try:
-            self.run.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.run)
+            self._close_to_others()
         except OSError as error:
             raise SettingsError("--data", f"cannot create the folder {self.root}: {error.strerror}.") from error
+
+    def _close_to_others(self) -> None:
+        entries = list(self.root.iterdir())
+        ours = [path for path in entries if path.name in _OURS]
+        for path in (*ours, self.root) if len(ours) == len(entries) else ours:
+            if is_open_to_others(path) and path.stat().st_uid == os.geteuid():
+                path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
 
     @property
     def database(self) -> Path:
@@ -66,7 +88,7 @@ class DataFolder:
     @contextmanager
     def served(self) -> Iterator[None]:
         """Lock the folder for one service. Raises SettingsError if another service holds it."""
-        with (self.run / "lock").open("a") as lock:
+        with open(self.run / "lock", "a", opener=private_opener) as lock:
             try:
                 # The kernel releases the lock however the process ends.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,6 +103,7 @@ class DataFolder:
     def announced(self, url: str) -> Iterator[None]:
         """Publish the URL of the service while it is listening."""
         scratch = self.service_beacon.with_suffix(".new")
+        make_private_file(scratch)
         scratch.write_text(json.dumps({"url": url, "pid": os.getpid()}))
         scratch.replace(self.service_beacon)
         try:

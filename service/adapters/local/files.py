@@ -29,6 +29,7 @@ from service.adapters.local.incoming import LocalIncoming
 from service.adapters.local.object_reader import ObjectReader
 from service.adapters.local.part_file import PartFile, sync_folder
 from service.adapters.shared.memory_budget import MOST, MemoryBudget
+from service.adapters.shared.private_files import make_private_folder
 from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from service.ports.files import (
     STALE_SECONDS,
@@ -211,7 +212,7 @@ class LocalFiles:
 
     def _prepare(self) -> None:
         for folder in (self._objects, self._uploads, self._parts):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
 
     def _sweep(self, older_than: float) -> int:
         oldest = time.time() - older_than
@@ -288,7 +289,7 @@ class LocalFiles:
     def _move(self, part: PartFile, target: Path) -> None:
         """Move a part into place; when this returns, the object survives a crash of the machine."""
         new = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(target.parent)
         part.move_to(target)
         for folder in (target.parent, *(created.parent for created in new)):
             sync_folder(folder)

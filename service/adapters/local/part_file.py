@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from service.adapters.shared.private_files import private_opener
 from service.errors import TooLarge
 from service.ports.files import Put
 
@@ -20,7 +21,7 @@ class PartFile:
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._size = 0
-        self._file = path.open("xb", buffering=0)
+        self._file = open(path, "xb", buffering=0, opener=private_opener)  # noqa: SIM115
 
     def write(self, content: bytes) -> None:
         """Append. Raises TooLarge past the limit."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.adapters.opensearch.connection import ENGINE, SETTING, Connection
-from service.errors import Unavailable
+from service.errors import IndexBuilding, Unavailable
 from service.ports.search import BulkItem, BulkOutcome, Indexed, Json, PitGone, Rejected
 
 __all__ = ["ENGINE", "Connection", "OpenSearchEngine"]
@@ -76,7 +76,7 @@ class OpenSearchEngine:
                 raise
             if index is None:
                 raise PitGone(error.reason) from error
-            raise Unavailable(ENGINE, f"the index {index!r} does not exist (yet)") from error
+            raise IndexBuilding(ENGINE, f"the index {index!r} does not exist (yet)") from error
 
     async def _ask(
         self, call: Any, *, params: Mapping[str, Any] | None = None, timeout: float | None = None, **arguments: Any

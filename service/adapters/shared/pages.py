@@ -37,9 +37,19 @@ def read_cursor(order: Order | None, after: str | None) -> Cursor | None:
         )
     except (ValueError, TypeError, binascii.Error):
         name = value = key = None
-    if name != _order_name(order) or not isinstance(key, str) or isinstance(value, (list, dict)):
+    if name != _order_name(order) or not _is_storable(key, value):
         raise InvalidInput("This cursor does not belong to a page in this order.", field="after", provided=after[:80])
     return Cursor(value, key)
+
+
+def _is_storable(key: object, value: object) -> bool:
+    """Say whether a key and a value could be a record's: whoever forges a cursor must not reach an engine's limits."""
+    texts = [text for text in (key, value) if isinstance(text, str)]
+    if not isinstance(key, str) or any("\0" in text for text in texts):
+        return False
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return value is None or isinstance(value, str | float)
 
 
 def _order_name(order: Order | None) -> str:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.adapters.shared.bodies import check_path, many_paths
+from service.adapters.shared.private_files import make_private_file
 from service.adapters.sqlite.errors import code_of
 from service.errors import SettingsError, Unavailable
 from service.ports.store import KINDS, Index
@@ -55,6 +57,9 @@ def connect(path: Path, *, writer: bool, factory: type[sqlite3.Connection] = sql
 
     Raises SettingsError when the file is not a database.
     """
+    if writer:
+        with suppress(OSError):  # SQLite's own error says it better
+            make_private_file(path)  # the files beside it (-wal, -shm) get its mode
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=factory
     )

@@ -10,9 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from query.errors import QueryError
+from service.api.kernel.compression import Compression
+from service.api.kernel.cross_origin import cross_origin
 from service.api.kernel.deadline import Deadline
 from service.api.kernel.dialect import ErrorResponder
 from service.api.kernel.edge import CLIENT_GONE, Edge, Observe
@@ -21,8 +23,13 @@ from service.errors import AssetryError
 from service.ports.search import Rejected
 
 
-def application(routes: Sequence[Route], errors: ErrorResponder, observe: Observe, seconds: float) -> ASGIApp:
-    """Return the application of these routes; ``seconds`` is the time that a request may take."""
+def application(
+    routes: Sequence[Route], errors: ErrorResponder, observe: Observe, seconds: float, *, origins: str = ""
+) -> ASGIApp:
+    """Return the application of these routes.
+
+    ``seconds`` is the time that a request may take, ``origins`` are those whose pages may call it in a browser.
+    """
 
     async def refused(request: Request, error: Exception) -> Response:
         """Answer what the router itself refuses: a path or a method that does not exist."""
@@ -53,4 +60,17 @@ def application(routes: Sequence[Route], errors: ErrorResponder, observe: Observ
     }
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return Edge(Deadline(app, seconds), observe, errors.respond)
+    net = Edge(Compression(Deadline(_without_trailing_slash(app), seconds)), observe, errors.respond)
+    return cross_origin(net, origins)
+
+
+def _without_trailing_slash(app: ASGIApp) -> ASGIApp:
+    """Return the application whose paths may end in a slash: a redirect would lose the body of a POST."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/") or "/"
+            scope["raw_path"] = scope.get("raw_path", b"").rstrip(b"/") or b"/"
+        await app(scope, receive, send)
+
+    return served

@@ -12,8 +12,11 @@ from service.api.kernel.context import Context
 from service.core.access.keys import Principal
 from service.errors import AssetryError, NotAllowed, NotAuthenticated
 
-LINK_HOLDER = Principal(org_id="", user_id="", scopes=frozenset({"assets:read"}), tier="unlimited")
-"""Who comes with a signed link: of no organization, so that whatever else they ask for is not there."""
+LINK_HOLDER = Principal(org_id="", user_id="", scopes=frozenset({"assets:read"}), tier="enterprise")
+"""Who comes with a signed link: of no organization, so that whatever else they ask for is not there.
+
+They have no key: their requests are counted by address.
+"""
 
 
 ANYBODY = Principal(org_id="", user_id="", scopes=frozenset(), tier="unlimited")
@@ -44,6 +47,11 @@ class Scheme(Protocol):
     def challenge(self, error: AssetryError) -> str | None:
         """Return the challenge for ``WWW-Authenticate`` (RFC 9110 §11.6.1) to a refused request, None without one."""
         ...
+
+
+def client_address(request: Request) -> str:
+    """Return the address that a request came from; empty where there is none (a socket in the file system)."""
+    return request.client.host if request.client else ""
 
 
 async def authenticate(schemes: Sequence[Scheme], request: Request, context: Context) -> Principal:
@@ -80,7 +88,7 @@ class Bearer:
         word, _, key = request.headers.get("authorization", "").partition(" ")
         if word.lower() != "bearer" or not key.strip():
             return None
-        return await context.keys.authenticate(key.strip())
+        return await context.keys.authenticate(key.strip(), client_address(request))
 
     def missing(self, request: Request) -> str:
         """Say what to send."""
@@ -119,7 +127,9 @@ class SignedLink:
         query, path = request.query_params, request.path_params
         if "signature" not in query:
             return None
-        context.links.check(path["asset_id"], path["rendition"], query.get("expires", ""), query["signature"])
+        context.links.check(
+            path["asset_id"], path["rendition"], query.get("expires", ""), query["signature"], query.get("v", "")
+        )
         return LINK_HOLDER
 
     def missing(self, request: Request) -> str:

@@ -175,6 +175,7 @@ async def receive(
     kind = next((body for body in bodies if body.accepts(given)), None)
     if kind is None:
         expected = " or ".join(body.media_type for body in bodies)
-        raise UnsupportedMediaType(f"The body is {given[:80]}.", field="Content-Type", expected=expected)
+        message = f"This route does not take a body of the type {given[:80]}." if given else "Content-Type is empty."
+        raise UnsupportedMediaType(message, field="Content-Type", provided=given[:80], expected=expected)
     async with kind.receive(request, context) as received:
         yield received

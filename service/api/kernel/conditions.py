@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from service.api.kernel.errors import quotable
+from service.api.kernel.errors import PreconditionFailed, quotable
 from service.errors import InvalidInput
 from service.ports.store import AnyRecord
 
@@ -20,8 +20,6 @@ _ITEM = re.compile(r'[ \t]*(?:(W/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(?:,|$)'
 """An element of a list of entity tags, with the comma behind it; elements may be empty (§5.6.1)."""
 
 _REV = re.compile(r"([0-9]{1,15})(?:-.*)?", re.ASCII)
-NO_REV = 0
-"""The rev that no record has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,13 @@ async def expected_rev(headers: Headers, read: Callable[[], Awaitable[AnyRecord]
     if given is None or given.anything:
         return None
     revs = given.revs
-    if len(revs) <= 1:
-        return next(iter(revs), NO_REV)
+    if len(revs) == 1:
+        return next(iter(revs))
     record = await read()
-    return record.rev if record.rev in revs else NO_REV
+    if record.rev in revs:
+        return record.rev
+    sent = ", ".join(headers.getlist("If-Match"))
+    message = f"The record has none of the entity tags in If-Match: it is at {record_tag(record.rev)} now."
+    if any(tag.weak for tag in given.tags):
+        message += " A weak tag (W/) never matches."
+    raise PreconditionFailed(message, field="If-Match", provided=sent)

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 
 from service.api.kernel.event_stream import StreamSlots
+from service.api.kernel.hosts import is_known_host
 from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
@@ -54,5 +55,11 @@ class Context:
     """Set when the service is told to stop: streams that would go on for ever end then."""
 
     def base(self, request: Request) -> str:
-        """Return the public URL that links in an answer start with."""
-        return self.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+        """Return what links in an answer start with: the public URL, else the host of the request if it is known.
+
+        Empty for another host, which whoever sent the request chose: a path alone leads to wherever they are.
+        """
+        if self.settings.public_url:
+            return self.settings.public_url
+        host = request.headers.get("host", "")
+        return f"{request.url.scheme}://{host}" if is_known_host(host, request.scope, self.settings) else ""

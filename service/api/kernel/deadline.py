@@ -7,10 +7,14 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.kernel.edge import REFUSED
 from service.errors import BodyTimeout, DeadlineExceeded
 
 IDLE_SECONDS = 30.0
 """How long the next piece of a body may be awaited."""
+
+MIN_RATE = 1024.0
+"""Bytes a second at which a body must arrive on the whole, after :data:`IDLE_SECONDS` of waiting."""
 
 
 class Deadline:
@@ -18,7 +22,9 @@ class Deadline:
 
     The time begins when the whole request has arrived, and ends with the first byte of the answer: uploads and
     downloads take as long as they take. Forms are left out, since they hold files that are stored after they arrived;
-    every call of an engine has a time-out of its own. A body whose next piece does not come ends with BodyTimeout.
+    every call of an engine has a time-out of its own. A body whose next piece does not come, or that comes a few bytes
+    at a time, ends with BodyTimeout. Only the waiting counts: that a service is slow to take it is not its sender's
+    fault.
     """
 
     def __init__(self, app: ASGIApp, seconds: float, *, idle: float = IDLE_SECONDS) -> None:
@@ -30,13 +36,13 @@ class Deadline:
         """Serve one request. Raises DeadlineExceeded, BodyTimeout."""
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
         if scope["type"] != "http" or headers.get("content-type", "").startswith("multipart/"):
-            await self._app(scope, self._hurried(receive), send)
+            await self._app(scope, self._hurried(scope, receive), send)
             return
         try:
             async with asyncio.timeout(None) as limit:
                 if not _has_body(headers):
                     self._begin(limit)
-                await self._app(scope, self._timed(receive, limit), self._ended(send, limit))
+                await self._app(scope, self._timed(scope, receive, limit), self._ended(send, limit))
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -45,26 +51,31 @@ class Deadline:
     def _begin(self, limit: asyncio.Timeout) -> None:
         limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
-    def _hurried(self, receive: Receive) -> Receive:
-        """Return ``receive`` with an end to its patience."""
-        arrived = False
+    def _hurried(self, scope: Scope, receive: Receive) -> Receive:
+        """Return ``receive`` with an end to its patience, and with the error of a body that the server cannot read."""
+        clock = asyncio.get_running_loop().time
+        arrived, left = False, self._idle
 
         async def hurried() -> Message:
-            nonlocal arrived
+            nonlocal arrived, left
             if arrived:  # what comes now is the client's leaving
                 return await receive()
+            begun, patience = clock(), min(self._idle, left)
             try:
-                async with asyncio.timeout(self._idle):
+                async with asyncio.timeout(patience):
                     message = await receive()
             except TimeoutError as error:
-                raise BodyTimeout(self._idle) from error
+                raise BodyTimeout(patience) from error
+            if (refused := scope.get(REFUSED)) is not None:
+                raise refused
+            left += len(message.get("body", b"")) / MIN_RATE - (clock() - begun)
             arrived = not message.get("more_body", False)
             return message
 
         return hurried
 
-    def _timed(self, receive: Receive, limit: asyncio.Timeout) -> Receive:
-        hurried = self._hurried(receive)
+    def _timed(self, scope: Scope, receive: Receive, limit: asyncio.Timeout) -> Receive:
+        hurried = self._hurried(scope, receive)
 
         async def timed() -> Message:
             message = await hurried()

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from service.api.kernel.authentication import authenticate
+from service.api.kernel.authentication import authenticate, client_address
 from service.api.kernel.bodies import receive
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import is_unchanged
@@ -51,7 +51,7 @@ async def _serve(dialect: Dialect, context: Context, route: Route, request: Requ
     """Return the answer to a request. Whatever is wrong is raised: :class:`ErrorResponder` answers it."""
     who = await authenticate(dialect.schemes(route), request, context)
     request.scope["assetry.who"] = who
-    quota = await context.rate_limiter.take(who)
+    quota = await context.rate_limiter.take(who, client_address(request))
     if route.scope is not None:
         who.allow(route.scope)
     params = read_query(route.params, request, dialect.unknown)

@@ -15,8 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _CLIENT_ID = re.compile(r"^[\w.-]{1,64}$", re.ASCII)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+REFUSED = "assetry.refused"
+"""The key of a scope under which the server leaves the error of a request that it could not read."""
+
 CLIENT_GONE = 499
 """Nginx's word for a client that went away."""
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 _log = structlog.get_logger("assetry.http")
 
@@ -46,13 +51,20 @@ class Edge:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+                headers = message.setdefault("headers", [])
+                headers.append((b"x-request-id", request_id.encode()))
+                if all(name.lower() != _NOSNIFF[0] for name, _ in headers):
+                    headers.append(_NOSNIFF)
             await send(message)
             answered = message["type"] == "http.response.body" and not message.get("more_body", False)
 
         started = time.perf_counter()
         try:
-            await self._app(scope, receive, tagged)
+            if (refused := scope.get(REFUSED)) is not None:
+                scope["assetry.error"] = refused
+                await self._respond(Request(scope), refused)(scope, receive, tagged)
+            else:
+                await self._app(scope, receive, tagged)
         except ClientDisconnect:
             status = status or CLIENT_GONE
         except Exception as error:  # the last net: whatever it is, the client gets an envelope

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +14,9 @@ from service.ports.search import Rejected
 
 PROVIDED_LIMIT = 200
 """Characters of a wrong value that an answer repeats."""
+
+PROBLEMS_LIMIT = 20
+"""Problems that an answer lists; ``problem_count`` says how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,48 @@ CODES: dict[str, tuple[int, str]] = {
     "RATE_LIMIT_EXCEEDED": (429, "API rate limit exceeded. Retry-After says for how long."),
     "BULK_OPERATION_FAILED": (500, "Bulk operation failed."),
     "INTERNAL_ERROR": (500, "The service failed. The log has the details under the request id."),
-    "REQUEST_TIMEOUT": (408, "The request body stopped arriving."),
+    "REQUEST_TIMEOUT": (408, "The request stopped arriving, or arrives too slowly."),
+    "URI_TOO_LONG": (414, "The path and query are too long."),
+    "HEADERS_TOO_LARGE": (431, "There are too many header fields, or they are too long."),
     "INSUFFICIENT_STORAGE": (507, "Storage is full. Contact the operator."),
-    "SERVICE_UNAVAILABLE": (503, "An engine is not responding. Retry-After says when to retry."),
+    "SERVICE_UNAVAILABLE": (
+        503,
+        "An engine is not responding, or the index is being built. Retry-After says when to retry.",
+    ),
 }
 """Every code of the native API with its status and meaning; ``docs/ref-errors.md`` shows this table."""
 
 
 class UnsupportedMediaType(e.InvalidInput):
     """The body's Content-Type is not one that the route takes."""
+
+
+class MalformedRequest(e.InvalidInput):
+    """The connection does not carry HTTP/1.1."""
+
+
+class TargetTooLong(e.AssetryError):
+    """The request target (path and query) has more than ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The path and query of the request are longer than {limit:,} bytes.")
+        self.limit = limit
+
+
+class HeadersTooLarge(e.AssetryError):
+    """The header fields have more than ``limit`` bytes, or there are more than ``count`` of them."""
+
+    def __init__(self, limit: int, count: int) -> None:
+        super().__init__(f"The request has more than {count} header fields, or more than {limit:,} bytes of them.")
+        self.limit = limit
+
+
+class HeadTimeout(e.AssetryError):
+    """The request line and the header fields did not arrive in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request line and headers did not arrive within {seconds:g} s.")
+        self.seconds = seconds
 
 
 class PreconditionFailed(e.AssetryError):
@@ -89,6 +127,9 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
     (e.BodyTimeout, "REQUEST_TIMEOUT"),
+    (HeadTimeout, "REQUEST_TIMEOUT"),
+    (TargetTooLong, "URI_TOO_LONG"),
+    (HeadersTooLarge, "HEADERS_TOO_LARGE"),
     (e.StorageFull, "INSUFFICIENT_STORAGE"),
     (e.Unavailable, "SERVICE_UNAVAILABLE"),
     (Rejected, "INTERNAL_ERROR"),
@@ -131,6 +172,8 @@ def _words(error: Exception) -> str:
         )
     if isinstance(error, e.StorageFull):
         return "Storage is full. Contact the operator."
+    if isinstance(error, e.IndexBuilding):
+        return "The index is being built: searches are answered when it is complete. See /readyz for its progress."
     if isinstance(error, e.Unavailable):
         # The engine's own words stay in the log.
         return f"The {error.engine} engine is not responding. Try again in {error.retry_after} s."
@@ -142,7 +185,15 @@ def _invalid_input(error: e.InvalidInput) -> dict[str, Any]:
     if isinstance(error, e.IngestError):
         details["reason"] = error.reason
     found = {name: value for name, value in details.items() if value is not None}
-    return found | ({"problems": list(error.problems)} if len(error.problems) > 1 else {})
+    return found | _problems(list(error.problems), error.problem_count)
+
+
+def _problems(problems: list[Any], count: int) -> dict[str, Any]:
+    """Return what is said of several problems; nothing of a single one, which the error itself is."""
+    if len(problems) <= 1:
+        return {}
+    more = {"problem_count": count} if count > PROBLEMS_LIMIT else {}
+    return {"problems": problems[:PROBLEMS_LIMIT], **more}
 
 
 _DETAILS: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = (
@@ -156,6 +207,7 @@ _DETAILS: tuple[tuple[type[Exception], Callable[[Any], dict[str, Any]]], ...] = 
     (RangeNotSatisfiable, lambda error: {"field": "Range"}),
     (e.RequestInProgress, lambda error: {"field": "Idempotency-Key", "retry_after": error.retry_after}),
     (e.IdempotencyKeyReused, lambda error: {"field": "Idempotency-Key"}),
+    (e.IndexBuilding, lambda error: {"engine": error.engine, "reason": "index_building"}),
     (e.Unavailable, lambda error: {"engine": error.engine}),
 )
 """What programs are told of each kind of error."""
@@ -182,15 +234,49 @@ def _query(error: QueryError) -> Failure:
     first = error.problem
     details: dict[str, Any] = {"field": error.field, **({"key": error.key} if error.key else {}), **first.as_dict()}
     del details["message"]
-    if len(error.problems) > 1:
-        details["problems"] = [problem.as_dict() for problem in error.problems]
+    details |= _problems([problem.as_dict() for problem in error.problems[:PROBLEMS_LIMIT]], len(error.problems))
     return _make("VALIDATION_ERROR", first.message, {name: v for name, v in details.items() if v is not None})
 
 
+def _as_json(value: object) -> str:
+    """Return a value as JSON writes it: a client never sees how Python does."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    if isinstance(value, int):
+        # The digits of a very long one take quadratic time, and Python refuses.
+        return str(value) if value.bit_length() < 4 * PROVIDED_LIMIT else "an integer of very many digits"
+    if isinstance(value, list | tuple | dict):
+        return _SHORTENED.encode(value)
+    return str(value)
+
+
+class _Shortened(json.JSONEncoder):
+    """Writes JSON up to the characters that are shown: a value of a megabyte must not be written whole for that."""
+
+    def encode(self, value: Any) -> str:
+        text = ""
+        try:
+            for piece in self.iterencode(value):
+                text += piece[: PROVIDED_LIMIT + 1]
+                if len(text) > PROVIDED_LIMIT:
+                    break
+        except (ValueError, RecursionError):
+            return text or "…"
+        return text
+
+
+_SHORTENED = _Shortened(ensure_ascii=False, default=str)
+
+
 def quotable(value: object) -> object:
-    """Return a wrong value as an answer may repeat it: JSON, and not long."""
-    if value is None or isinstance(value, bool | int):
+    """Return a wrong value as an answer may repeat it: JSON, and not long.
+
+    What JSON has no number for (an integer beyond 64 bits, NaN) and whatever is not a single value becomes text.
+    """
+    if value is None or isinstance(value, bool):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**64:
+        return value
+    text = value if isinstance(value, str) else _as_json(value)
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= PROVIDED_LIMIT else text[: PROVIDED_LIMIT - 1] + "…"

@@ -31,15 +31,18 @@ _MAX_RANGES = 16
 """Ranges that one header may hold; more is an attack (CVE-2025-62727), not a reader."""
 
 
-async def answer_file(request: Request, renditions: Renditions, rendition: Rendition, *, attachment: bool) -> Response:
+async def answer_file(
+    request: Request, renditions: Renditions, rendition: Rendition, *, attachment: bool, lasting: bool = False
+) -> Response:
     """Answer a file whole, in part, as unchanged, or by a link to the files' engine.
 
-    ``attachment`` has a browser save it even if it could show it.
+    ``attachment`` has a browser save it even if it could show it. ``lasting`` says that this URL never has another
+    content: caches need not ask again.
     Raises InvalidInput, PreconditionFailed, RangeNotSatisfiable, NotFound, Unavailable.
     """
     etag = f'"{rendition.etag}"'
     inline = not attachment and _is_safe(rendition)
-    headers = _headers(rendition, etag, inline=inline)
+    headers = _headers(rendition, etag, inline=inline, lasting=lasting)
     if is_changed(request.headers, etag):
         message = "The file has changed."
         raise PreconditionFailed(message, field="If-Match", provided=request.headers["if-match"])
@@ -150,11 +153,11 @@ def _is_safe(rendition: Rendition) -> bool:
     return rendition.mime_type.startswith(_SAFE_INLINE) and rendition.mime_type != "image/svg+xml"
 
 
-def _headers(rendition: Rendition, etag: str, *, inline: bool) -> dict[str, str]:
+def _headers(rendition: Rendition, etag: str, *, inline: bool, lasting: bool) -> dict[str, str]:
     return {
         "ETag": etag,
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=86400, immutable",
+        "Cache-Control": "private, max-age=86400, immutable" if lasting else "private, no-cache",
         "Content-Disposition": disposition(rendition.filename, inline=inline),
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",

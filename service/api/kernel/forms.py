@@ -17,6 +17,7 @@ from starlette.requests import Request
 from service.api.kernel.inputs import limited, too_large
 from service.core.assets.assets import Upload
 from service.errors import InvalidInput
+from service.model import short_filename
 from service.ports.files import Incoming
 
 _EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^']*'([^;\s\"]+)", re.IGNORECASE)
@@ -245,5 +246,4 @@ class _Parts:
 
 def _base(filename: str) -> str:
     """Return the file's own name, without the folders that some clients put before it."""
-    name = filename.replace("\\", "/").rsplit("/", 1)[-1].replace("\x00", "").strip()
-    return name[:256] or "unnamed"
+    return short_filename(filename.replace("\x00", "").strip()).strip() or "unnamed"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from query.dsl.highlights import CLOSE, OPEN
 from query.errors import QueryError
-from query.facets.request import MAX_SIZE, MISSING, FacetRequest, parse_facets
+from query.facets.read import LeftOut
+from query.facets.request import MAX_SIZE, parse_facets
 from query.types import SearchRequest
 from service import settings
 from service.api.dialects.native.views import ViewContext, asset
@@ -40,7 +41,7 @@ class Options:
         return SearchRequest(
             text=self.query,
             filters=read_filters(self.filters, "--filters"),
-            facets=_one_more(parse_facets(self.facets)),
+            facets=parse_facets(self.facets),
             sort=self.sort,
             limit=self.limit,
             offset=self.offset,
@@ -61,11 +62,11 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
     if options.highlight:
         for result, hit in zip(results, found.hits, strict=True):
             result["highlights"] = hit.highlights
-    facets, cut = _as_asked(options.facets, found.facets)
     if as_json:
         body: dict[str, Any] = {"results": results, "total_count": found.total}
-        if facets:
-            body["facets"], body["facets_cut"] = facets, sorted(cut)
+        if request.facets:
+            body["facets"] = found.facets
+            body["left_out"] = {name: asdict(left) for name, left in found.left_out.items()}
         if found.warnings:
             body["warnings"] = [warning.as_dict() for warning in found.warnings]
         if found.suggestion:
@@ -73,11 +74,20 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
         print_json(body)
         return
     show(found, results, options.query)
-    for name, counts in facets.items():
+    for name, counts in found.facets.items():
         print_table((name, "count"), counts.items())
-        if name in cut:
-            fix = f'--facets \'[{{"field": "{name}", "size": {min(MAX_SIZE, 10 * len(counts))}}}]\''
-            console().print(f"{name} has more values; to see more: {fix}", markup=False)
+        left = found.left_out.get(name)
+        if left is not None and (left.values or left.records):
+            console().print(f"{name}: {_words(left)}; to see more: {_larger(name, counts)}", markup=False)
+
+
+def _words(left: LeftOut) -> str:
+    values = "more values" if left.values is None else f"{left.values} more values"
+    return f"{values} in {left.records} records" if left.records else values
+
+
+def _larger(name: str, counts: Mapping[str, int]) -> str:
+    return f'--facets \'[{{"field": "{name}", "size": {min(MAX_SIZE, 10 * max(len(counts), 1))}}}]\''
 
 
 async def _run(searches: Searches, who: Principal, request: SearchRequest) -> SearchResult:
@@ -88,25 +98,6 @@ async def _run(searches: Searches, who: Principal, request: SearchRequest) -> Se
             for problem in error.problems:
                 error.add_note(pointed(request.text, problem.offset, problem.length))
         raise
-
-
-def _one_more(facets: Sequence[FacetRequest]) -> list[FacetRequest]:
-    """Return facets that ask for a value more than they will show: it tells whether something is left out."""
-    return [replace(facet, size=facet.size + 1) if 0 < facet.size < MAX_SIZE else facet for facet in facets]
-
-
-def _as_asked(text: str, found: Mapping[str, Mapping[str, int]]) -> tuple[dict[str, dict[str, int]], set[str]]:
-    """Return the counts of the facets with as many values as were asked for, and which facets have more."""
-    shown: dict[str, dict[str, int]] = {}
-    cut: set[str] = set()
-    for facet in parse_facets(text):
-        counts = dict(found.get(facet.label, {}))
-        missing = counts.pop(MISSING, None)
-        if not facet.ranges and not facet.interval and len(counts) > facet.size:
-            counts = dict(list(counts.items())[: facet.size])
-            cut.add(facet.label)
-        shown[facet.label] = counts if missing is None else {**counts, MISSING: missing}
-    return shown, cut
 
 
 def show(found: SearchResult, results: list[dict[str, Any]], query: str) -> None:

@@ -14,6 +14,7 @@ import structlog
 from service.api.app import create_app, create_ops_app
 from service.runtime import engines
 from service.runtime.bootstrap import Service, open_service
+from service.runtime.connections import ConnectionLimits
 from service.runtime.logs import configure
 from service.runtime.processes import Role, open_indexer, open_worker
 from service.runtime.server import Server, address, bind
@@ -31,7 +32,13 @@ async def serve(settings: Settings, *, everything: bool) -> None:
         async with open_service(settings, everything=everything) as service:
             line = await _banner(service, url)
             app = create_app(replace(service.context, stopping=stop), service.gauges)
-            server = Server(app, lambda: _announce(line), settings.shutdown_seconds)
+            server = Server(
+                app,
+                lambda: _announce(line),
+                settings.shutdown_seconds,
+                limits=ConnectionLimits(connections=settings.connections),
+                trusted_proxies=settings.trusted_proxies,
+            )
             exclusive = engines.is_exclusive(settings)
             with service.base.folder.announced(url) if exclusive else nullcontext():
                 await server.run_on(listener, stop)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple, NotRequired, TypedDict
 
+from service.core.access.guesses import Guesses
 from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed, NotAuthenticated
 from service.ports.clock import Clock
@@ -106,6 +107,7 @@ class Keys:
         self._keys = Repository[KeyBody](store, "key")
         self._clock = clock
         self._cache: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._guesses = Guesses(clock)
 
     async def create(self, org_id: str, user_id: str, scopes: list[str], tier: str = "enterprise") -> NewKey:
         """Make a key. This is the only time that the key itself is seen."""
@@ -131,13 +133,23 @@ class Keys:
         self._cache.clear()
         return await self._keys.update_any(key_id, Change(set={"revoked_at": timestamp(self._clock.now())}))
 
-    async def authenticate(self, key: str) -> Principal:
-        """Return who a key speaks for. Raises NotAuthenticated."""
+    async def authenticate(self, key: str, address: str = "") -> Principal:
+        """Return who a key speaks for. ``address`` is where it came from: too many wrong ones of it are not looked up.
+
+        Raises NotAuthenticated, TooManyRequests.
+        """
         digest = _hash(key)
         now = self._clock.monotonic()
-        if (known := self._cache.get(digest)) and known[0] > now:
+        known = self._cache.get(digest)
+        if known and known[0] > now:
             return known[1]
-        principal = await self._look_up(digest)
+        if known is None:  # a key that was good a moment ago is no guess
+            self._guesses.check(address)
+        try:
+            principal = await self._look_up(digest)
+        except NotAuthenticated:
+            self._guesses.note(address)
+            raise
         self._cache[digest] = (now + CACHE_SECONDS, principal)
         while len(self._cache) > _CACHE_SIZE:
             self._cache.popitem(last=False)

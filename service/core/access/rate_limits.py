@@ -36,14 +36,19 @@ class RateLimiter:
     def __init__(self, quotas: Quotas) -> None:
         self._quotas = quotas
 
-    async def take(self, who: Principal) -> Quota | None:
-        """Count a request; None for a tier without a limit. Raises TooManyRequests when nothing is left."""
+    async def take(self, who: Principal, address: str = "") -> Quota | None:
+        """Count a request, of the key that came, or without one of the client's ``address``.
+
+        None for a tier without a limit. Raises TooManyRequests when nothing is left.
+        """
         limit = TIERS[who.tier]
-        if limit is None:
+        counted = who.key_id or (address and f"address {address}")
+        if limit is None or not counted:
             return None
-        usage = await self._quotas.use(who.key_id, WINDOW)
+        usage = await self._quotas.use(counted, WINDOW)
         quota = Quota(limit, max(0, limit - usage.used), min(WINDOW, max(1, math.ceil(usage.seconds))))
         if usage.used > limit:
-            message = f"The key's tier {who.tier} allows {limit:,} requests an hour."
+            whose = f"The key's tier {who.tier} allows" if who.key_id else "An address may send"
+            message = f"{whose} {limit:,} requests an hour."
             raise TooManyRequests(message, retry_after=quota.seconds, headers=quota.headers)
         return quota

@@ -11,22 +11,27 @@ from service.core.access.keys import Principal
 from service.core.assets.records import (
     StoredFile,
     asset_repository,
+    check_content,
     check_new,
+    check_type_change,
+    extension,
     given_names,
     new_record,
     plain,
+    replaced,
     slugify,
     split_tags,
 )
+from service.core.files.costly import CostlyFiles
 from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
 from service.core.shared.repository import Repository
-from service.errors import AssetryError, InvalidInput, Unavailable
+from service.errors import AssetryError, IngestError, InvalidInput, Unavailable
 from service.model import ASSET_FIELDS, ASSET_ID, AssetBody, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
-from service.ports.ingest import MetadataExtractor
+from service.ports.ingest import Facts, MetadataExtractor
 from service.ports.store import AnyRecord, Change, Record, Store
 from service.times import timestamp
 
@@ -91,6 +96,7 @@ class Assets:
         self._garbage = garbage
         self._upload_limit = upload_limit
         self._numbers = IdAllocator(store, "asset")
+        self._costly = CostlyFiles(clock)
 
     def receive(self) -> AbstractAsyncContextManager[Incoming]:
         """Take the content of an upload; what no asset is created with is gone when the context ends."""
@@ -112,7 +118,7 @@ class Assets:
     ) -> Record[AssetBody]:
         facts = None
         if upload is not None:
-            facts = await self._extractor.extract(await upload.content.path(), upload.filename)
+            facts = await self._read(who, upload)
             check_new(given, who, facts)
         number = await self._numbers.next()
         # The file is stored last: whatever may be wrong with it is found before, and while the store is away none is.
@@ -132,6 +138,16 @@ class Assets:
                 await self._garbage.collect_later(who.org_id, file.put.sha256)
             raise
 
+    async def _read(self, who: Principal, upload: Upload) -> Facts:
+        """Read a file's facts; one that cost a worker its limits is not read again for a while. Raises IngestError."""
+        sha256 = await upload.content.sha256()
+        self._costly.check(sha256, upload.filename)
+        try:
+            return await self._extractor.extract(await upload.content.path(), upload.filename, org_id=who.org_id)
+        except IngestError as error:
+            self._costly.note(sha256, error)
+            raise
+
     async def insert(self, body: AssetBody) -> Record[AssetBody]:
         """Insert a new asset's body."""
         return await self._assets.insert(body["id"], body)
@@ -145,19 +161,67 @@ class Assets:
         return await self._assets.get_any(check_id(asset_id))
 
     async def change(
-        self, who: Principal, asset_id: str, given: AssetPatch, *, expected_rev: int | None = None
+        self,
+        who: Principal,
+        asset_id: str,
+        given: AssetPatch,
+        upload: Upload | None = None,
+        *,
+        expected_rev: int | None = None,
     ) -> Record[AssetBody]:
-        """Change an asset. Raises InvalidInput, NotFound, NotAllowed, Conflict (``expected_rev``)."""
-        data = plain(given)
+        """Change an asset; with ``upload`` its file is replaced, or it gets one.
+
+        What has the value already is no change. Raises InvalidInput, IngestError, TooLarge, NotFound, NotAllowed,
+        Conflict (``expected_rev``).
+        """
+        data = {name: value for name, value in plain(given).items() if name in AssetPatch.model_fields}
         for name, value in data.items():
             if value is None and ASSET_FIELDS[name].required:
                 raise InvalidInput(f"{name} cannot be null.", field=name, expected="a value, or leave the field out")
         key = check_id(asset_id)
 
+        if upload is not None:
+            return await self._replace(who, key, data, upload, expected_rev)
+
         def merge(record: Record[AssetBody]) -> Change | None:
             return self._merge(record.body, data, who)
 
         return await self._assets.change(who.org_id, key, merge, expected_rev=expected_rev)
+
+    async def _replace(
+        self, who: Principal, key: str, data: dict[str, Any], upload: Upload, expected_rev: int | None
+    ) -> Record[AssetBody]:
+        """Change an asset and its file in one write; the file that nothing needs then is collected."""
+        before = await self._assets.get_at(who.org_id, key, expected_rev)
+        facts = await self._read(who, upload)
+        # Whatever is wrong is found before the file is stored.
+        if "type" in data or (before.body["type"] != facts.type and "type" in before.body.get("given", ["type"])):
+            check_content(data.get("type") or before.body["type"], facts)
+        rest = {name: value for name, value in data.items() if name != "type"}
+        self._merge(before.body, rest, who)
+        await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
+        file = StoredFile(await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
+        old: str | None = None
+
+        def merge(record: Record[AssetBody]) -> Change | None:
+            nonlocal old
+            old = record.body.get("sha256")
+            fields = replaced(record.body, file)
+            rest = self._merge(cast("AssetBody", {**record.body, **fields}), data, who)
+            if rest is None:
+                return Change(set=fields)
+            return Change(set={**fields, **rest.set}, unset=rest.unset)
+
+        try:
+            record = await self._assets.change(who.org_id, key, merge, expected_rev=expected_rev)
+        except Unavailable:
+            raise  # whether it was written is not known
+        except AssetryError:
+            await self._garbage.collect_later(who.org_id, file.put.sha256)
+            raise
+        if old and old != file.put.sha256:
+            await self._garbage.collect_later(who.org_id, old)
+        return record
 
     async def delete(
         self,
@@ -199,6 +263,13 @@ class Assets:
                     new["deleted_at"] = (body.get("deleted_at") or timestamp(self._clock.now())) if value else None
                 case "tags":
                     new |= _tags(value or [], who)
+                case "type":
+                    check_type_change(body, value, data.get("external_url", held.get("external_url")))
+                    new["type"] = value
+                case "filename":
+                    new["filename"] = value
+                    if value and (ext := extension(value)):
+                        new["ext"] = ext
                 case _:
                     new[name] = _changed(name, held.get(name), value)
         if new.get("title"):
@@ -206,7 +277,7 @@ class Assets:
         changed = {name: value for name, value in new.items() if body.get(name) != value}
         if not changed:
             return None
-        if (names := given_names(data)) and "given" in body:
+        if "given" in body and (names := given_names(_differing(held, data, new))):
             changed["given"] = sorted(names.union(body["given"]))
         kept = {name: value for name, value in changed.items() if value is not None}
         return Change(set=kept, unset=[name for name in changed if name not in kept])
@@ -224,6 +295,19 @@ class Assets:
         }
         await self._backups.insert(backup_id, body)
         return backup_id
+
+
+def _differing(held: Mapping[str, Any], data: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a patch is not what the record holds: a client that sends back all it read gave only that."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "metadata" and value is not None:
+            old = held.get("metadata") or {}
+            if leaves := {leaf: given for leaf, given in value.items() if old.get(leaf) != given}:
+                found[name] = leaves
+        elif new.get(name, value) != held.get(name):
+            found[name] = value
+    return found
 
 
 def _changed(name: str, held: Any, value: Any) -> Any:

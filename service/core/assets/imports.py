@@ -39,7 +39,7 @@ class Source:
     @property
     def filename(self) -> str:
         """The name that its record has: text, and never blank."""
-        return readable(self.path.name).replace("\\", "_").strip()[:256] or "unnamed"
+        return readable(self.path.name).replace("\\", "_").strip() or "unnamed"
 
 
 @dataclass(frozen=True, slots=True)

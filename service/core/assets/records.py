@@ -11,7 +11,16 @@ from typing import Any, NamedTuple, cast
 from service.core.access.keys import Principal
 from service.core.shared.repository import Repository
 from service.errors import InvalidInput, NotAllowed
-from service.model import IMPORT_ONLY, LIST_FIELDS, AssetBody, AssetCreate, AssetPatch, normal_time, stored_seed
+from service.model import (
+    IMPORT_ONLY,
+    LIST_FIELDS,
+    AssetBody,
+    AssetCreate,
+    AssetPatch,
+    normal_time,
+    short_filename,
+    stored_seed,
+)
 from service.ports.clock import Clock
 from service.ports.files import Put
 from service.ports.ingest import Facts
@@ -41,7 +50,9 @@ _FROM_FILE = {
     "rating": 0,
 }
 """What a file may say of itself where the caller says nothing, and the most characters of it that are kept."""
-_NAME_LENGTH, _NAMES = 256, 1000
+_NAME_LENGTH, _NAMES, _PEOPLE = 256, 1000, 200
+_LISTED_LATER = frozenset({"people"})
+"""Fields that files fill in now but did not always: where they hold something, older records do not say whose it is."""
 _TECHNICAL = frozenset(
     "width height format file_size duration frame_rate ppi page_count word_count sample_rate channels bit_rate".split()
 )
@@ -139,8 +150,8 @@ def new_record(
         "metadata": metadata,
         "version": 1,
     }
-    if "ext" not in body and "." in body.get("filename", ""):
-        body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16]
+    if "ext" not in body and (ext := extension(body.get("filename", ""))):
+        body["ext"] = ext
     body["slug"] = slugify(body["title"])
     return cast("AssetBody", body)
 
@@ -150,7 +161,7 @@ def given_names(data: Mapping[str, Any]) -> set[str]:
 
     A leaf of metadata is ``metadata.<name>``; ``metadata`` alone means all of them.
     """
-    names = {name for name in data if name in _FROM_FILE or name in {"creator", "tags", "type"}}
+    names = {name for name in data if name in _FROM_FILE or name in {"creator", "people", "tags", "type"}}
     if "metadata" in data:
         leaves: Mapping[str, Any] | None = data["metadata"]
         names |= {"metadata"} if leaves is None else {f"metadata.{name}" for name in leaves}
@@ -171,7 +182,8 @@ def reread(body: AssetBody, facts: Facts) -> Change | None:
     old: Mapping[str, Any] = body
 
     def is_free(name: str, value: Any) -> bool:
-        return name not in given if listed is not None else not value
+        is_known = listed is not None and name not in _LISTED_LATER
+        return name not in given and (is_known or not value)
 
     new = {name: value for name, value in _words(facts).items() if is_free(name, old.get(name))}
     new["mime_type"] = facts.mime_type
@@ -187,6 +199,73 @@ def reread(body: AssetBody, facts: Facts) -> Change | None:
         new["tags"] = list(dict.fromkeys([*body["tags"], *keywords]))[:_NAMES]
     changed = {name: value for name, value in new.items() if old.get(name) != value}
     return Change(set=changed) if changed else None
+
+
+def replaced(body: AssetBody, file: StoredFile) -> Body:
+    """Return the fields of an asset whose file takes the place of the one it had.
+
+    What a person gave stays, as in :func:`reread`; what only the old file said goes.
+    """
+    held = cast("Body", {**body})
+    # Of a record without the list (it had no file, or is older), nobody but a person gave what it has.
+    listed = frozenset(body["given"] if "given" in body else given_names(_filled(held)))
+    facts = file.facts
+    words = {name: value for name, value in _words(facts).items() if name not in listed}
+    kept = {
+        name: value
+        for name, value in body["metadata"].items()
+        if name not in _TECHNICAL and ("metadata" in listed or f"metadata.{name}" in listed)
+    }
+    metadata = _storable({**facts.metadata, **kept})
+    metadata["file_size"] = file.put.size
+    filename = short_filename(file.filename)
+    new: Body = {
+        **words,
+        "metadata": metadata,
+        "sha256": file.put.sha256,
+        "md5": file.put.md5,
+        "mime_type": facts.mime_type,
+        "filename": filename,
+        "ext": extension(filename) or facts.ext,
+        "version": body["version"] + 1,
+        "given": sorted(listed),
+    }
+    if "type" not in listed and facts.type != "other":
+        new["type"] = facts.type
+    return new
+
+
+def _filled(body: Mapping[str, Any]) -> Body:
+    """Return what a record without the list of what people gave may have of them: all that is not empty."""
+    return {name: value for name, value in body.items() if value not in (None, [], {})}
+
+
+def extension(filename: str) -> str | None:
+    """Return the extension of a file name as records hold it, None without one."""
+    return filename.rsplit(".", 1)[-1].lower()[:16] if "." in filename else None
+
+
+def check_type_change(body: Mapping[str, Any], wanted: str, external_url: str | None) -> None:
+    """Raise InvalidInput unless an asset may be of the type ``wanted``: its file's content decides, else its URL."""
+    if not body.get("sha256"):
+        if wanted in NEEDS_URL and not external_url:
+            raise InvalidInput(
+                f"An asset of type {wanted} needs external_url.", field="external_url", expected="an http(s) URL"
+            )
+        return
+    mime_type = str(body.get("mime_type") or "")
+    content = _TYPES_BY_MIME.get(mime_type) or _TYPES_BY_MIME.get(mime_type.partition("/")[0])
+    allowed = {"other", body["type"]} | (_FILE_TYPES.get(content, frozenset({content})) if content else {"document"})
+    if wanted not in allowed:
+        raise InvalidInput(
+            f"The file's content is {mime_type}, not of the type {wanted}.",
+            field="type",
+            provided=wanted,
+            expected=" or ".join(sorted(allowed)),
+        )
+
+
+_TYPES_BY_MIME = {"application/pdf": "pdf", "image": "image", "video": "video", "audio": "audio", "text": "text"}
 
 
 def check_new(given: AssetCreate, who: Principal, facts: Facts | None) -> None:
@@ -210,12 +289,18 @@ def _check_type(given: AssetCreate, facts: Facts | None) -> None:
                 f"An asset of type {given.type} needs external_url.", field="external_url", expected="an http(s) URL"
             )
         return
+    if given.type is not None:
+        check_content(given.type, facts)
+
+
+def check_content(wanted: str, facts: Facts) -> None:
+    """Raise InvalidInput unless a file may be called of the type ``wanted``."""
     allowed = _FILE_TYPES.get(facts.type, frozenset({facts.type})) | {"other"}
-    if given.type is not None and given.type not in allowed and facts.type != "other":
+    if wanted not in allowed and facts.type != "other":
         raise InvalidInput(
-            f"The file's content is {facts.mime_type}, not of the type {given.type}.",
+            f"The file's content is {facts.mime_type}, not of the type {wanted}.",
             field="type",
-            provided=given.type,
+            provided=wanted,
             expected=" or ".join(sorted(allowed)),
         )
 
@@ -233,8 +318,8 @@ def _complete(body: Body, metadata: dict[str, Any], tags: list[str], file: Store
     metadata["file_size"] = put.size
     body |= {"sha256": put.sha256, "md5": put.md5, "mime_type": facts.mime_type}
     body.setdefault("type", facts.type)
-    body.setdefault("filename", file.filename)
-    body["ext"] = body["filename"].rsplit(".", 1)[-1].lower()[:16] if "." in body["filename"] else facts.ext
+    body.setdefault("filename", short_filename(file.filename))
+    body["ext"] = extension(body["filename"]) or facts.ext
     return list(dict.fromkeys([*tags, *_keywords(facts)]))[:_NAMES]
 
 
@@ -248,6 +333,10 @@ def _words(facts: Facts) -> dict[str, Any]:
         found["captured_at"] = normal_time(found["captured_at"])
     if creator := [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]:
         found["creator"] = creator
+    if people := [{"name": name[:_NAME_LENGTH]} for name in facts.people[:_PEOPLE]]:
+        found["people"] = people
+    if paths := [path[:_NAME_LENGTH] for path in facts.taxonomy[:_NAMES]]:
+        found["taxonomy"] = paths
     return found
 
 

@@ -189,7 +189,7 @@ class Reprocessor:
         filename = body.get("filename") or record.key
         try:
             async with self._files.local_path(original_key(space_of(body["org_id"]), sha256)) as path:
-                facts = await self._extractor.extract(Path(path), filename)
+                facts = await self._extractor.extract(Path(path), filename, org_id=body["org_id"])
         except IngestError as error:
             return Fail(error.reason, error.message)
         except NotFound:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,12 @@ SIZES: dict[str, int] = {"thumbnail": 512, "preview": 1600}
 
 _ENCODINGS = {"image/jpeg": "jpg", "image/webp": "webp"}
 """What pictures are encoded as, and the ends of their names: JPEG where nothing is transparent, else WebP."""
+
+FAILED_SECONDS = 21_600.0
+"""How long it is remembered that a picture could not be made: a less busy machine may do better."""
+
+_FAILED = "failed"
+"""The end of the name of what is kept for such a picture: its reason."""
 
 LINK_SECONDS = 900
 """How long a link to the files' engine is good: whoever holds it needs no key, and it cannot be taken back."""
@@ -56,11 +63,16 @@ def available(body: Mapping[str, Any]) -> list[str]:
 
 
 class Renditions:
-    """Finds renditions, and makes those that are not there yet (once, however many ask at the same time)."""
+    """Finds renditions, and makes those that are not there yet (once, however many ask at the same time).
 
-    def __init__(self, files: Files, extractor: MetadataExtractor) -> None:
+    That a rendition could not be made is kept beside the file for :data:`FAILED_SECONDS`: a file that costs a worker
+    its whole time limit does so once.
+    """
+
+    def __init__(self, files: Files, extractor: MetadataExtractor, now: Callable[[], float] = time.time) -> None:
         self._files = files
         self._extractor = extractor
+        self._now = now
         self._making: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, body: Mapping[str, Any], name: str) -> Rendition:
@@ -79,6 +91,8 @@ class Renditions:
             return Rendition(original, None, mime_type, sha256, filename)
         stored = await self._stored(original, name)
         if stored is None:
+            if await self._has_failed(original, name):
+                raise NotFound("rendition", name)
             await self._make_once(original, body, name)
             stored = await self._stored(original, name)
         if stored is None:
@@ -93,6 +107,13 @@ class Renditions:
             except NotFound:
                 continue
         return None
+
+    async def _has_failed(self, original: str, name: str) -> bool:
+        try:
+            stat = await self._files.stat(_key(original, name, _FAILED))
+        except NotFound:
+            return False
+        return self._now() - stat.modified < FAILED_SECONDS
 
     async def size(self, rendition: Rendition) -> int:
         """Return a rendition's size in bytes. Raises NotFound."""
@@ -130,8 +151,13 @@ class Renditions:
 
     async def _make(self, original: str, body: Mapping[str, Any], name: str) -> None:
         form = (body.get("metadata") or {}).get("format") or ""
+        filename, org_id = body.get("filename") or "", body["org_id"]
         async with self._files.local_path(original) as path:
-            picture = await self._extractor.thumbnail(Path(path), body.get("filename") or "", form, SIZES[name])
+            try:
+                picture = await self._extractor.thumbnail(Path(path), filename, form, SIZES[name], org_id=org_id)
+            except IngestError as error:
+                await self._files.put_derived(_key(original, name, _FAILED), error.reason.encode())
+                raise
         await self._files.put_derived(_key(original, name, _ENCODINGS[picture.mime_type]), picture.content)
 
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import orjson
 
-from service.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from service.core.shared.repository import START, wrong_cursor
+from service.errors import AlreadyExists, Conflict, NotFound
 from service.ports.store import Body, Change, Condition, Order, Range, Record, Store
 
 KIND = "operation_page"
@@ -181,9 +182,9 @@ class ItemPages:
 
 
 def _place(after: str | None) -> tuple[int, int]:
-    if after is None:
+    if after is None or after == START:
         return 0, 0
     number, _, skip = after.partition(".")
     if not (number.isascii() and number.isdigit() and skip.isascii() and skip.isdigit() and len(after) < 32):
-        raise InvalidInput("The cursor is not of this list.", field="cursor", provided=after)
+        raise wrong_cursor(after)
     return int(number), int(skip)

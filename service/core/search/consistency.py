@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from service.errors import HistoryLost, InvalidInput
 from service.ports.store import Store
@@ -30,18 +30,18 @@ class Consistency:
     """Makes index tokens and waits for them.
 
     A token is a place in the store's change feed, signed, so that what a client sends back is one that it was given. It
-    is good for as long as the database is.
+    is good for as long as the database is. Those that were signed with one of the ``previous`` keys are taken, too.
     """
 
-    def __init__(self, store: Store, wait: Wait, key: bytes) -> None:
+    def __init__(self, store: Store, wait: Wait, key: bytes, previous: Sequence[bytes] = ()) -> None:
         self._store = store
         self._wait = wait
-        self._key = key
+        self._keys = (key, *previous)
 
     async def token(self) -> str:
         """Return the token of everything that was written before this call. It costs one small read."""
         place = (await self._store.position(INDEXED_KINDS)).encode()
-        return base64.urlsafe_b64encode(self._sign(place) + place).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_sign(self._keys[0], place) + place).decode().rstrip("=")
 
     async def caught_up(self, token: str, seconds: float = DEFAULT_SECONDS) -> bool:
         """Wait until searches see all that the token stands for; False when that takes longer than ``seconds``.
@@ -57,14 +57,15 @@ class Consistency:
         try:
             signed = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
             signature, place = signed[:_SIGNATURE], signed[_SIGNATURE:]
-            if not hmac.compare_digest(signature, self._sign(place)):
+            if not any(hmac.compare_digest(signature, _sign(key, place)) for key in self._keys):
                 raise _foreign(token)
             return place.decode()
         except (UnicodeError, binascii.Error) as error:
             raise _foreign(token) from error
 
-    def _sign(self, place: bytes) -> bytes:
-        return hmac.new(self._key, place, hashlib.sha256).digest()[:_SIGNATURE]
+
+def _sign(key: bytes, place: bytes) -> bytes:
+    return hmac.new(key, place, hashlib.sha256).digest()[:_SIGNATURE]
 
 
 def _foreign(token: str) -> InvalidInput:

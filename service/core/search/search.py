@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mappings.index import MAX_PAGE, RESULT_WINDOW
 from query import cursors
-from query.compile import compile_search, read_facets
-from query.completion import FieldCompletion, Name, Value, ValueCompletion, completion
+from query.compile import compile_search, read_facets, read_left_out
+from query.completion import FieldCompletion, Name, Value, ValueCompletion, Words, completion
 from query.cursors import KEEP_ALIVE
-from query.dsl.highlights import read_highlights
+from query.dsl.highlights import Highlighter
 from query.errors import QueryError, QueryProblem
 from query.explain import Explanation, explain
+from query.facets.read import LeftOut
 from query.spelling import read_spelling
 from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
+from service.core.shared.fair_share import FairShare, Shares
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import PitGone, Rejected, SearchEngine
@@ -45,7 +48,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A page of hits, how many match in all, and the facets' counts by field and value.
+    """A page of hits, how many match in all, and the facets' counts by facet and value.
+
+    ``facet_fields`` and ``left_out`` say of each facet which field it counts, and what it does not show.
 
     ``next_cursor`` leads to the next page of a search by cursor (None at the end); ``suggestion`` is another spelling
     of the text, when little was found.
@@ -54,6 +59,8 @@ class SearchResult:
     hits: list[Hit]
     total: int
     facets: dict[str, dict[str, int]] = field(default_factory=dict)
+    facet_fields: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
     warnings: tuple[QueryProblem, ...] = ()
     next_cursor: str | None = None
     suggestion: str | None = None
@@ -75,14 +82,35 @@ class Completions:
     proposals: tuple[Name | Value, ...]
 
 
-class Searches:
-    """The use case of every search, whichever dialect asks. ``key`` signs cursors."""
+ENGINE_SHARES = Shares(what="searches", places=16, slow_places=8, slow=1.0, waiting=200, patience=10.0)
+"""How organizations share a cluster, in each process."""
 
-    def __init__(self, engine: SearchEngine, alias: str, clock: Clock, key: bytes) -> None:
+EMBEDDED_SHARES = replace(ENGINE_SHARES, places=4, slow_places=2, slow=0.5)
+"""How organizations share the embedded engine, which has this machine's cores."""
+
+
+class Searches:
+    """The use case of every search, whichever dialect asks.
+
+    ``key`` signs cursors, and those signed with one of the ``previous`` ones are taken, too; ``share`` gives each
+    organization its turn at the engine.
+    """
+
+    def __init__(
+        self,
+        engine: SearchEngine,
+        alias: str,
+        clock: Clock,
+        key: bytes,
+        share: FairShare | None = None,
+        *,
+        previous: Sequence[bytes] = (),
+    ) -> None:
         self._engine = engine
         self._alias = alias
         self._clock = clock
-        self._key = key
+        self._keys = (key, *previous)
+        self._share = share or FairShare(ENGINE_SHARES)
 
     async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> SearchResult:
         """Search the organization's assets.
@@ -91,15 +119,19 @@ class Searches:
         InvalidInput, Unavailable (also while the index is being rebuilt).
         """
         if cursor is not None:
-            request = replace(request, cursor=cursors.decode(cursor, self._key))
+            request = replace(request, cursor=self._decoded(cursor))
         compiled = self._compile(who, request)
-        page = await self._page(compiled)
+        page = await self._page(who, compiled)
         answer = page.body
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
+        counted = answer.get("aggregations") or {}
+        marks = Highlighter(compiled.clause) if request.highlight else None
         return SearchResult(
-            hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
+            hits=[Hit(hit["_source"], marks.mark(hit["_source"]) if marks else {}) for hit in hits],
             total=total,
-            facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
+            facets=read_facets(compiled, counted),
+            facet_fields={plan.name: plan.field.name for plan in compiled.facets},
+            left_out=read_left_out(compiled, counted),
             warnings=compiled.warnings,
             next_cursor=page.following,
             suggestion=await self._spelling(who, request, compiled, total) if total < FEW else None,
@@ -117,9 +149,10 @@ class Searches:
         place: Cursor | None = Cursor()
         while place is not None:
             compiled = self._compile(who, replace(request, cursor=place))
-            answer = await self._page(replace(compiled, body={**compiled.body, "size": WALK, "_source": ["asset_id"]}))
+            walked = replace(compiled, body={**compiled.body, "size": WALK, "_source": ["asset_id"]})
+            answer = await self._page(who, walked)
             yield [hit["_source"]["asset_id"] for hit in answer.body["hits"]["hits"]]
-            place = None if answer.following is None else cursors.decode(answer.following, self._key)
+            place = None if answer.following is None else self._decoded(answer.following)
 
     def check(self, who: Principal, request: SearchRequest) -> None:
         """Raise QueryError unless the request compiles for this caller with today's fields."""
@@ -130,18 +163,34 @@ class Searches:
         return explain(text, _caller(who), self._clock.now(), lenient=lenient, zone=zone)
 
     async def complete(self, who: Principal, text: str, position: int, size: int) -> Completions:
-        """Return what can stand at a position of a query text: names of fields, or values of one with their counts.
+        """Return what can stand at a position of a query text: names of fields and words, or values with their counts.
 
         ``size`` bounds the proposals. Values are those of the organization's assets that meet the rest of the text.
         """
         found = completion(text, position, who.roles)
+        words = [] if found.words is None else await self._words(who, found.words, size)
         if isinstance(found, FieldCompletion):
-            return Completions(found, found.names[:size])
+            names = found.names[: max(size - len(words), (size + 1) // 2)]
+            proposals: tuple[Name | Value, ...] = (*names, *words)
+            return Completions(found, proposals[:size])
+        if found.words is not None:
+            return Completions(found, tuple(words))
         compiled = found.search(_caller(who), self._clock.now(), size=size)
-        counted = [] if compiled is None else found.read(compiled, await self._ask(compiled.body), size=size)
+        counted = [] if compiled is None else found.read(compiled, await self._ask(who, compiled.body), size=size)
         return Completions(found, (*found.fixed, *counted)[:size])
 
-    async def _ask_all(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _decoded(self, cursor: str) -> Cursor:
+        """Return a cursor that was signed with any of the keys. Raises QueryError."""
+        for key in self._keys[:-1]:
+            with suppress(QueryError):
+                return cursors.decode(cursor, key)
+        return cursors.decode(cursor, self._keys[-1])
+
+    async def _words(self, who: Principal, words: Words, size: int) -> list[Value]:
+        compiled = words.search(_caller(who), self._clock.now())
+        return [] if compiled is None else words.read(await self._ask(who, compiled.body), size)
+
+    async def _ask_all(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body, its hits and its facets apart where it has both. Raises as :meth:`_ask` does.
 
         In one body they hinder each other: the engine scores every match for the hits while it counts it for the
@@ -149,19 +198,23 @@ class Searches:
         every further page and order. A write in between may be in one and not in the other, as on the next page.
         """
         if "aggs" not in body or not body["size"]:
-            return await self._ask(body)
+            return await self._ask(who, body)
         counted = {name: body[name] for name in _OF_FACETS if name in body} | {"size": 0}
         if "function_score" in counted["query"]:  # only changes the order, and with the time: it would never be kept
             counted["query"] = counted["query"]["function_score"]["query"]
         shown = {name: value for name, value in body.items() if name != "aggs"} | {"track_total_hits": False}
-        answer, total = await both(self._ask(shown), self._ask(counted))
+        answer, total = await both(self._ask(who, shown), self._ask(who, counted))
         hits = {**answer["hits"], "total": total["hits"]["total"]}
         return {**answer, "hits": hits, "aggregations": total["aggregations"]}
 
-    async def _ask(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a body to the index, or to the PIT that it names. Raises InvalidInput, QueryError, Unavailable."""
+    async def _ask(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a body to the index, or to the PIT that it names, when it is the organization's turn.
+
+        Raises InvalidInput, QueryError, TooManyRequests, Unavailable.
+        """
         try:
-            return await self._engine.search(None if "pit" in body else self._alias, body)
+            async with self._share.turn(who.org_id):
+                return await self._engine.search(None if "pit" in body else self._alias, body)
         except PitGone as error:
             problem = QueryProblem("cursor", "The cursor has expired: start again with cursor=*.", suggestion="*")
             raise QueryError(problem, field="cursor") from error
@@ -177,16 +230,16 @@ class Searches:
     def _compile(self, who: Principal, request: SearchRequest) -> CompiledSearch:
         return compile_search(request, _caller(who), self._clock.now())
 
-    async def _page(self, compiled: CompiledSearch) -> _Answer:
+    async def _page(self, who: Principal, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return _Answer(await self._ask_all(compiled.body))
+            return _Answer(await self._ask_all(who, compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
         # One hit more than asked for tells whether there is a next page; but none can come from behind the window.
         asked = min(size + 1, RESULT_WINDOW - begins)
         try:
-            answer = await self._ask_all({**compiled.body, "pit": pit, "size": asked})
+            answer = await self._ask_all(who, {**compiled.body, "pit": pit, "size": asked})
         except BaseException:
             if opened is not None:
                 await self._close(opened)
@@ -197,7 +250,7 @@ class Searches:
             return _Answer(answer)
         page = {**answer, "hits": {**answer["hits"], "hits": hits[:size]}}
         following = cursors.next_cursor(compiled, page)
-        return _Answer(page, None if following is None else cursors.encode(following, self._key))
+        return _Answer(page, None if following is None else cursors.encode(following, self._keys[0]))
 
     async def _close(self, pit: str) -> None:
         """Let go of a PIT at once; one that the engine does not close now expires by itself."""
@@ -213,11 +266,11 @@ class Searches:
         if compiled.spelling is None:
             return None
         try:
-            text = read_spelling(compiled, await self._ask(compiled.spelling.body))
+            text = read_spelling(compiled, await self._ask(who, compiled.spelling.body))
             if text is None:
                 return None
             again = replace(request, text=text, limit=0, offset=0, cursor=None, facets=(), highlight=False)
-            better = await self._ask(self._compile(who, again).body)
+            better = await self._ask(who, self._compile(who, again).body)
         except (AssetryError, QueryError, Rejected) as error:
             log.warning("no other spelling: %s", error)  # the search itself is answered
             return None

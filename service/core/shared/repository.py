@@ -14,10 +14,13 @@ from typing import Any, Generic, cast
 from typing_extensions import TypeVar
 
 from service.core.shared.authorship import actor, signed, signed_new
-from service.errors import AlreadyExists, Conflict, NotFound
+from service.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from service.ports.clock import Clock
 from service.ports.store import Body, Change, Condition, Decide, Order, Record, Store, compare_and_set, each_record
 from service.times import timestamp
+
+START = "*"
+"""The cursor of the first page of a list."""
 
 ATTEMPTS = 10
 """How often a change is worked out anew when another writer was faster, before Conflict is raised."""
@@ -39,6 +42,12 @@ class Listed(Generic[B]):
     records: list[Record[B]]
     total: int
     after: str | None
+
+
+def wrong_cursor(given: object) -> InvalidInput:
+    """Return the error of a cursor that no page of a list has given."""
+    expected = "next_cursor of the page before, or *"
+    return InvalidInput("The cursor is not of this list.", field="cursor", provided=given, expected=expected)
 
 
 class Repository(Generic[B]):
@@ -96,9 +105,18 @@ class Repository(Generic[B]):
         limit: int,
         after: str | None = None,
     ) -> Listed[B]:
-        """Return a page of an organization's records. Raises InvalidInput for an ``after`` that is not of this list."""
+        """Return a page of an organization's records; ``after`` is unset or ``*`` for the first one.
+
+        Raises InvalidInput for an ``after`` that is not of this list.
+        """
         conditions = {"org_id": org_id, **(where or {})}
-        page = await self._store.find(self.kind, conditions, order=order, limit=limit, after=after)
+        after = None if after == START else after
+        try:
+            page = await self._store.find(self.kind, conditions, order=order, limit=limit, after=after)
+        except InvalidInput as error:
+            if error.field != "after":
+                raise
+            raise wrong_cursor(after) from error
         total = await self._store.count(self.kind, conditions)
         return Listed(cast("list[Record[B]]", page.records), total, page.after)
 

@@ -69,6 +69,23 @@ async def test_a_body_that_stops_arriving_ends(kind: str) -> None:
         )
 
 
+async def test_a_body_that_drips_ends_though_something_always_comes() -> None:
+    loop = asyncio.get_running_loop()
+    pieces = 0
+
+    async def receive() -> Message:
+        nonlocal pieces
+        pieces += 1
+        arrived = loop.create_future()
+        loop.call_later(SHORT / 4, arrived.set_result, None)
+        await arrived
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(BodyTimeout):
+        await Deadline(hanging, LONG, idle=SHORT)(scope(content_length="9"), receive, discard)
+    assert 1 < pieces < 100
+
+
 async def finishes(app: Callable[[Scope, Receive, Send], Awaitable[None]], headers: dict[str, str]) -> None:
     await Deadline(app, SHORT)(scope(**headers), messages(b"a", b"b"), discard)
 

@@ -51,8 +51,12 @@ def test_an_empty_file_has_no_ranges() -> None:
         ('a"b\\c.jpg', "inline; filename=\"a_b_c.jpg\"; filename*=UTF-8''a%22b%5Cc.jpg"),
         (
             "a\r\nSet-Cookie: x.jpg",
-            "inline; filename=\"a__Set-Cookie: x.jpg\"; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20x.jpg",
+            'inline; filename="a__Set-Cookie: x.jpg"',
         ),
+        ("photo\u202egpj.exe", 'inline; filename="photo_gpj.exe"'),
+        ("a\u2066b\u2069\u200f\u061c.jpg", 'inline; filename="a_b___.jpg"'),
+        ("a\u2028b\x85.jpg", 'inline; filename="a_b_.jpg"'),
+        ("👩\u200d👩.jpg", "inline; filename=\"___.jpg\"; filename*=UTF-8''%F0%9F%91%A9%E2%80%8D%F0%9F%91%A9.jpg"),
     ],
 )
 def test_file_names_in_headers(filename: str, expected: str) -> None:

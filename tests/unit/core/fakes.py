@@ -45,6 +45,8 @@ class Facts:
     description: str | None = None
     creator: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    taxonomy: tuple[str, ...] = ()
     license: str | None = None
     credit: str | None = None
     captured_at: str | None = None
@@ -68,12 +70,12 @@ class Reader:
     bad: tuple[bytes, ...] = (b"bad",)
     made: int = 0
 
-    async def extract(self, path: Path, filename: str) -> Facts:
+    async def extract(self, path: Path, filename: str, *, org_id: str = "") -> Facts:
         if path.read_bytes().startswith(self.bad):
             raise IngestError("It is bad.", reason="malformed", filename=filename)
         return self.facts
 
-    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512) -> Picture:
+    async def thumbnail(self, path: Path, filename: str, name: str, size: int = 512, *, org_id: str = "") -> Picture:
         self.made += 1
         if path.read_bytes().startswith(b"dull"):
             raise IngestError("There is nothing to see.", reason="unsupported", filename=filename)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.core.access.guesses import ALLOWED, WINDOW
 from service.core.access.keys import CACHE_SECONDS, SCOPES, Keys, Principal, parse_scopes
-from service.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound
+from service.errors import InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooManyRequests
 from tests.unit.core.fakes import Clock, Shelf
 
 
@@ -53,3 +54,34 @@ async def test_keys_are_listed_by_organization(shelf: Shelf, clock: Clock) -> No
         await keys.create(org, "kim", ["admin"])
     assert len(await keys.list()) == 3
     assert {record.org_id for record in await keys.list("acme")} == {"acme"}
+
+
+async def guess(keys: Keys, address: str, count: int = ALLOWED) -> None:
+    for number in range(count):
+        with pytest.raises(NotAuthenticated):
+            await keys.authenticate(f"ak_wrong_{number}", address)
+
+
+async def test_wrong_keys_of_an_address_are_soon_not_looked_up(shelf: Shelf, clock: Clock) -> None:
+    keys = Keys(shelf.store, clock)
+    good, _ = await keys.create("acme", "kim", ["assets:read"])
+    assert await keys.authenticate(good, "192.0.2.1")
+    await guess(keys, "192.0.2.1")
+    clock.pass_(CACHE_SECONDS + 1)
+    assert await keys.authenticate(good, "192.0.2.1"), "a key that was good before is no guess"
+    with pytest.raises(TooManyRequests) as caught:
+        await keys.authenticate("ak_wrong", "192.0.2.1")
+    assert 0 < caught.value.retry_after <= WINDOW
+    with pytest.raises(NotAuthenticated):
+        await keys.authenticate("ak_wrong", "192.0.2.2")
+    clock.pass_(WINDOW)
+    await guess(keys, "192.0.2.1", 1)
+
+
+async def test_a_whole_network_of_ipv6_is_one_guesser(shelf: Shelf, clock: Clock) -> None:
+    keys = Keys(shelf.store, clock)
+    for number in range(ALLOWED):
+        await guess(keys, f"2001:db8::{number:x}", 1)
+    with pytest.raises(TooManyRequests):
+        await keys.authenticate("ak_wrong", "2001:db8::ffff")
+    await guess(keys, "2001:db8:0:1::1", 1)

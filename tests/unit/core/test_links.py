@@ -72,3 +72,23 @@ def test_another_secret_makes_another_signature() -> None:
     one, two = Links("s" * 40, DAY), Links("t" * 40, DAY)
     with pytest.raises(NotAuthenticated):
         two.check("asset_1", "original", *_parts(one.link("http://h", "asset_1", "original", "a")))
+
+
+def test_links_of_the_secret_before_this_one_are_good_until_they_expire() -> None:
+    old, new = "s" * 40, "t" * 40
+    expires, signature = _parts(Links(old, DAY).link("http://h", "asset_1", "original", "a"))
+    Links(new, DAY, previous=[old]).check("asset_1", "original", expires, signature)
+    with pytest.raises(NotAuthenticated):
+        Links(new, DAY).check("asset_1", "original", expires, signature)
+    fresh = _parts(Links(new, DAY, previous=[old]).link("http://h", "asset_1", "original", "a"))
+    Links(new, DAY).check("asset_1", "original", *fresh)
+
+
+@pytest.mark.parametrize("version", ["", "other", "v1\0"])
+def test_a_link_is_for_one_version_of_the_content(version: str) -> None:
+    links = Links("s" * 40, DAY)
+    url = links.link("http://h", "asset_1", "original", "a", "v1")
+    assert "?v=v1&" in url
+    links.check("asset_1", "original", *_parts(url), "v1")
+    with pytest.raises(NotAuthenticated):
+        links.check("asset_1", "original", *_parts(url), version)

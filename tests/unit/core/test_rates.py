@@ -37,3 +37,14 @@ async def test_every_tier(clock: Clock) -> None:
     for tier, limit in TIERS.items():
         quota = await rate_limiter.take(_who(tier, f"key_{tier}"))
         assert (quota.limit if quota else None) == limit
+
+
+async def test_who_comes_without_a_key_is_counted_by_address(clock: Clock) -> None:
+    rate_limiter = RateLimiter(MemoryQuotas(clock))
+    holder = _who("free", "")
+    for _ in range(1_000):
+        await rate_limiter.take(holder, "192.0.2.1")
+    with pytest.raises(TooManyRequests, match="address"):
+        await rate_limiter.take(holder, "192.0.2.1")
+    assert await rate_limiter.take(holder, "192.0.2.2")
+    assert await rate_limiter.take(holder) is None, "there is no address on a socket in the file system"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from service.core.access.keys import Principal
-from service.core.files.renditions import Renditions, available
+from service.core.files.renditions import FAILED_SECONDS, Renditions, available
 from service.errors import NotFound
 from service.model import AssetCreate
 from tests.unit.core.fakes import Facts, Shelf
@@ -46,6 +47,23 @@ async def test_what_there_is_not(shelf: Shelf, who: Principal) -> None:
     for body, name in ((dull, "thumbnail"), (dull, "poster"), ({"id": "asset_1", "type": "link"}, "original")):
         with pytest.raises(NotFound):
             await renditions.find(body, name)
+
+
+async def test_a_failure_is_remembered_for_a_while(shelf: Shelf, who: Principal) -> None:
+    now = time.time()
+    renditions = Renditions(shelf.files, shelf.reader, lambda: now)
+    dull = await _image(shelf, who, b"dull pixels")
+    for _ in range(3):
+        with pytest.raises(NotFound):
+            await renditions.find(dull, "thumbnail")
+    assert shelf.reader.made == 1
+    with pytest.raises(NotFound):
+        await Renditions(shelf.files, shelf.reader).find(dull, "thumbnail")  # another process
+    assert shelf.reader.made == 1
+    now += FAILED_SECONDS + 60
+    with pytest.raises(NotFound):
+        await renditions.find(dull, "thumbnail")
+    assert shelf.reader.made == 2
 
 
 def test_what_an_asset_offers() -> None:

@@ -5,6 +5,7 @@ import os
 import pickle
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,19 @@ async def test_workers_are_replaced_after_their_share(picture: Path) -> None:
 def test_facts_pickle(picture: Path) -> None:
     found = extract(picture, "a.jpg")
     assert pickle.loads(pickle.dumps(found)) == found
+
+
+async def test_a_drawing_that_asks_for_endless_work_has_little_time(tmp_path: Path) -> None:
+    path = tmp_path / "crafted.svg"
+    path.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="512" height="512"><filter id="f">'
+        '<feTurbulence baseFrequency="0.9" numOctaves="100000"/></filter>'
+        '<rect width="512" height="512" filter="url(#f)"/></svg>'
+    )
+    workers = IngestWorkers(replace(LIMITS, task_seconds=600, drawing_seconds=0.2))
+    try:
+        with pytest.raises(IngestError, match="drawing_seconds") as caught:
+            await workers.thumbnail(path, "crafted.svg", "svg")
+        assert caught.value.reason == "timeout"
+    finally:
+        await workers.close()

@@ -29,7 +29,7 @@ def test_packages_are_asked_for_without_a_question(
     home, said = tmp_path / "home", tmp_path / "said"
     shutil.copytree(ROOT / ".ci", home / ".ci")
     shutil.copytree(ROOT / "scripts" / "enginelib", home / "scripts" / "enginelib")
-    for name in ("demo", "check", "test", "engines"):
+    for name in ("demo", "check", "audit", "test", "engines"):
         _program(home / "scripts" / name, "exit 0")
     programs = tmp_path / "bin"
     _program(programs / "id", "echo 1000")

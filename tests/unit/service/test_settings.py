@@ -198,3 +198,35 @@ def test_on_sqlite_one_process_runs_everything_unless_it_is_told(chosen: dict[st
 def test_roles_that_serve_cannot_run_are_refused(roles: str) -> None:
     with pytest.raises(SettingsError, match=r"^--roles: "):
         load(roles=roles)
+
+
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("x" * 40 + "\n")
+    monkeypatch.setenv("ASSETRY_SECRET_FILE", str(file))
+    monkeypatch.setenv("ASSETRY_S3_SECRET_KEY_FILE", "")
+    assert load().secret == "x" * 40
+    assert unknown({"ASSETRY_SECRET_FILE": "a", "ASSETRY_PORT_FILE": "b"}) == {"ASSETRY_PORT_FILE": "ASSETRY_PORT"}
+    monkeypatch.setenv("ASSETRY_SECRET", "y" * 40)
+    with pytest.raises(SettingsError, match="Use only one"):
+        load()
+
+
+def test_a_file_of_a_secret_that_cannot_be_read_is_named_and_one_that_is_too_short_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    monkeypatch.setenv("ASSETRY_SECRET_FILE", str(file))
+    with pytest.raises(SettingsError, match="ASSETRY_SECRET_FILE"):
+        load()
+    file.write_text(SECRET)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("origins", ["app.example.org", "https://a/b", "https://*.example.org", "*,https://a"])
+def test_origins_are_checked(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("ASSETRY_CORS_ORIGINS", origins)
+    with pytest.raises(SettingsError, match="ASSETRY_CORS_ORIGINS"):
+        load()

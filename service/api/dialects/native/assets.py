@@ -6,12 +6,13 @@ from typing import Any
 
 from service.api.dialects.native.answers import DeletedAsset
 from service.api.dialects.native.params import DeleteAsset, ReadAsset
+from service.api.dialects.native.read_only import READ_ONLY, AssetUpdate, check_read_only
 from service.api.dialects.native.views import ALL, Include, ViewContext, asset, body_of
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import expected_rev, record_tag
 from service.api.kernel.inputs import NoParams
 from service.core.events.usage import Use
-from service.model import AssetCreate, AssetPatch
+from service.model import AssetCreate
 from service.ports.store import AnyRecord
 
 
@@ -47,10 +48,17 @@ async def read(call: Call[ReadAsset, None]) -> Reply:
     return _reply(call, record, include=include)
 
 
-async def update(call: Call[NoParams, AssetPatch]) -> Reply:
-    """Change the fields that the body names; ``If-Match`` makes sure that nobody else did meanwhile."""
+async def update(call: Call[NoParams, AssetUpdate]) -> Reply:
+    """Change the fields that the body names; ``If-Match`` makes sure that nobody else did meanwhile.
+
+    An asset that was read may be sent back as a whole. A form with the part ``file`` replaces the asset's file.
+    """
     rev = await _expected_rev(call)
-    record = await call.context.assets.change(call.who, call.path["asset_id"], call.body, expected_rev=rev)
+    if call.body.model_fields_set & READ_ONLY:
+        current = await call.context.assets.get(call.who, call.path["asset_id"])
+        check_read_only(call.body, asset(body_of(current), view_context_of(call)))
+    upload = next(iter(call.uploads), None)
+    record = await call.context.assets.change(call.who, call.path["asset_id"], call.body, upload, expected_rev=rev)
     if call.body.is_favorite:
         call.context.usage.record(Use.FAVORITE, call.who.org_id, call.who.user_id, asset_id=record.key)
     return _reply(call, record)

@@ -27,6 +27,7 @@ from service.api.dialects.native.params import (
     ReadFile,
     Suggest,
 )
+from service.api.dialects.native.read_only import AssetUpdate
 from service.api.kernel.authentication import BEARER, SIGNED_LINK
 from service.api.kernel.bodies import FormBody, JsonBody
 from service.api.kernel.dialect import Dialect
@@ -36,7 +37,7 @@ from service.api.kernel.pagination import CursorParams
 from service.api.kernel.route import Answer, Route
 from service.core.assets.reprocess import ReprocessRequest
 from service.core.search.saved_searches import SearchCreate, SearchPatch
-from service.model import AssetCreate, AssetPatch
+from service.model import AssetCreate
 
 _READ, _WRITE = "assets:read", "assets:write"
 _NEW_ASSET = (
@@ -57,7 +58,7 @@ _NEW_ASSET = (
 )
 _CHANGED_ASSET = (
     JsonBody(
-        AssetPatch,
+        AssetUpdate,
         example={
             "title": "Updated Mountain Landscape",
             "description": "A stunning mountain landscape perfect for marketing campaigns",
@@ -66,6 +67,7 @@ _CHANGED_ASSET = (
             "is_favorite": True,
         },
     ),
+    FormBody(AssetUpdate, json_part="asset"),
 )
 _NEW_SEARCH = (
     JsonBody(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from query.dsl.sorting import SortKey
+from query.errors import QueryError
 from query.facets.request import parse_facets
 from query.types import SearchRequest
 from service.api.dialects.native.answers import FoundAsset
@@ -34,17 +37,38 @@ async def basic(call: Call[BasicSearch, None]) -> Reply:
         lenient=True,
         suggest=params.suggest,
     )
-    return await answer(call, paged(call, request))
+    with as_sent({"query": "q", "sort": "sort_by", "filters.type": "type", "filters.module": "module"}):
+        return await answer(call, paged(call, request))
 
 
 async def advanced(call: Call[AdvancedSearch, None]) -> Reply:
     """Search by a query text, filters and facets."""
-    return await answer(call, _request(call))
+    return await _by_text(call)
 
 
 async def facets(call: Call[FacetSearch, None]) -> Reply:
     """Search, and count the values of fields."""
-    return await answer(call, _request(call), facets=True)
+    return await _by_text(call, facets=True)
+
+
+async def _by_text(call: Call[Any, Any], *, facets: bool = False) -> Reply:
+    params: AdvancedSearch = call.params
+    with as_sent({} if params.sort else {"sort": "sort_by"}):
+        return await answer(call, _request(call), facets=facets)
+
+
+@contextmanager
+def as_sent(names: Mapping[str, str]) -> Iterator[None]:
+    """Name the parameter that was sent in errors of a search, where it has another name than the part at fault.
+
+    A key of a part is ``<part>.<key>``, and then the parameter itself.
+    """
+    try:
+        yield
+    except QueryError as error:
+        by_key = names.get(f"{error.field}.{error.key}")
+        error.field, error.key = (by_key, "") if by_key else (names.get(error.field, error.field), error.key)
+        raise
 
 
 def _request(call: Call[Any, Any]) -> SearchRequest:
@@ -58,6 +82,7 @@ def _request(call: Call[Any, Any]) -> SearchRequest:
         sort=params.sort or _sort(params, params.query),
         lenient=params.lenient,
         suggest=params.suggest,
+        count_left_out=params.facet_form == "list",
     )
     return paged(call, request)
 
@@ -79,7 +104,7 @@ async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool =
         call.context.usage.record(Use.SEARCH, call.who.org_id, call.who.user_id, text=request.text, total=found.total)
     body: dict[str, Any] = {"results": _results(call, found, request)}
     if facets or request.facets:
-        body["facets"] = found.facets
+        body |= _facets(found, as_list=request.count_left_out)
     body |= {"total_count": found.total, "limit": params.limit}
     if params.cursor is None:
         body["offset"] = params.offset
@@ -87,6 +112,23 @@ async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool =
         body["warnings"] = [warning.as_dict() for warning in found.warnings]
     extra = {"next_cursor": found.next_cursor, "suggestion": found.suggestion, "index_caught_up": caught_up}
     return Reply(body | {name: value for name, value in extra.items() if value is not None})
+
+
+def _facets(found: SearchResult, *, as_list: bool) -> dict[str, Any]:
+    if as_list:
+        return {
+            "facets": [
+                {
+                    "name": name,
+                    "field": found.facet_fields[name],
+                    "values": [{"value": value, "count": count} for value, count in counts.items()],
+                    "left_out": asdict(found.left_out[name]),
+                }
+                for name, counts in found.facets.items()
+            ]
+        }
+    left_out = {name: asdict(left) for name, left in found.left_out.items() if left.records}
+    return {"facets": found.facets, **({"facets_left_out": left_out} if left_out else {})}
 
 
 def _results(call: Call[Any, Any], found: SearchResult, request: SearchRequest) -> list[FoundAsset]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from query.completion import Name, ValueCompletion
 from service.api.dialects.native.params import Suggest
+from service.api.dialects.native.search import as_sent
 from service.api.kernel.call import Call, Reply
 
 
@@ -14,7 +15,8 @@ async def suggest(call: Call[Suggest, None]) -> Reply:
     """Complete a query text at the cursor: names of fields, or the values of one, with how many assets have each."""
     params = call.params
     position = len(params.q) if params.position is None else params.position
-    found = await call.context.searches.complete(call.who, params.q, position, params.limit)
+    with as_sent({"query": "q"}):
+        found = await call.context.searches.complete(call.who, params.q, position, params.limit)
     place = found.place
     body: dict[str, Any] = {"kind": "field"}
     if isinstance(place, ValueCompletion):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch, Urls
 from service.core.access.keys import Principal
-from service.core.files.links import Links
+from service.core.files.links import Links, version_of
 from service.core.files.renditions import available
 from service.core.operations.items import Item
 from service.core.search.saved_searches import SavedSearchBody
@@ -62,7 +62,9 @@ def urls(body: Mapping[str, Any], view_context: ViewContext) -> Urls:
     filename = body.get("filename") or body["id"]
 
     def link(name: str) -> str | None:
-        return view_context.links.link(view_context.base, body["id"], name, filename) if name in offered else None
+        if name not in offered:
+            return None
+        return view_context.links.link(view_context.base, body["id"], name, filename, version_of(body["sha256"]))
 
     original = body.get("external_url") or None if not offered else link("original")
     return {"original": original, "thumbnail": link("thumbnail"), "preview": link("preview")}
@@ -119,6 +121,8 @@ def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
         "name": body["name"],
         "query": body["query"],
         "filters": body.get("filters") or {},
+        "facets": body.get("facets") or [],
+        "sort": body.get("sort"),
         "description": body.get("description"),
         "user_id": body["user_id"],
         "created_at": api_time(body["created_at"]),
@@ -146,6 +150,7 @@ def _list(name: str) -> Rule:
 _RULES: Mapping[str, Rule] = {
     **{name: _list(name) for name in LIST_FIELDS},
     "tags": _tags,
+    "taxonomy": _list("taxonomy"),
     "metadata": lambda body, _: metadata(body),
     "urls": urls,
     "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),
