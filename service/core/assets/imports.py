@@ -229,7 +229,7 @@ def _fault(source: Source, error: Exception) -> ImportOutcome:
             return _failed(source, error.reason, error.message)
         case OSError():
             return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
-    log.error("cannot import %s", readable(source.path), exc_info=error)
+    log.debug("cannot import %s", readable(source.path), exc_info=error)
     return _failed(source, "error", f"cannot be imported ({type(error).__name__}): {error}")
 
 
