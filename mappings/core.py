@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from mappings.analysis import FILENAME
 from mappings.field import FacetKind, Field, FieldType, Visibility
 
 _K, _T, _I, _F = FieldType.KEYWORD, FieldType.TEXT, FieldType.INTEGER, FieldType.FLOAT
 _D, _B = FieldType.DATE, FieldType.BOOLEAN
 _TERMS, _DATE = FacetKind.TERMS, FacetKind.DATE
 _ADMIN, _INTERNAL = Visibility.ADMIN, Visibility.INTERNAL
+
+ASSET_TYPES = (
+    "image", "video", "audio", "text", "pdf", "document", "link", "external_video", "git", "collection", "other",
+)  # fmt: skip
+STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
+STATES = ("pending", "uploaded", "processing", "processed", "processing_error")
 
 IDENTITY = (
     Field("id", _K, "Public id: `asset_` followed by the number.", "id:asset_12", aliases=("asset_id",)),
@@ -24,6 +31,7 @@ DESCRIPTION = (
         "Kind of content: image, video, audio, text, pdf, document, link, external_video, git, collection or other.",
         "type:image",
         aliases=("asset_type", "kind"),
+        values=ASSET_TYPES,
         facet=_TERMS,
         sortable=True,
         cased=False,
@@ -39,7 +47,7 @@ DESCRIPTION = (
         boost=2.0,
         sortable=True,
         leading_wildcard=True,
-        analyzer="filename",
+        analysis=FILENAME,
     ),
     Field(
         "ext",
@@ -253,8 +261,9 @@ STATE = (
     Field(
         "status",
         _K,
-        "Status of the asset: completed, processing, failed and others.",
+        "Status of the asset: draft, pending, processing, completed, failed or archived.",
         "status:completed",
+        values=STATUSES,
         facet=_TERMS,
         sortable=True,
         cased=False,
@@ -265,6 +274,7 @@ STATE = (
         "Processing state: pending, uploaded, processing, processed or processing_error.",
         "state:processed",
         aliases=("aasm_state",),
+        values=STATES,
         facet=_TERMS,
         sortable=True,
         cased=False,

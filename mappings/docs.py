@@ -17,7 +17,7 @@ All fields that queries, filters, facets and sort keys can use, by name or alias
 """
 _TYPES: dict[FieldType, str] = {
     FieldType.KEYWORD: "compared as a whole, regardless of case",
-    FieldType.TEXT: "searched by word; accents, case and width do not matter",
+    FieldType.TEXT: "searched by word; accents, case and width do not matter, inflected forms are found",
     FieldType.INTEGER: "whole number",
     FieldType.FLOAT: "number",
     FieldType.DATE: "date or time; a date of lower precision means the whole period",

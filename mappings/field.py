@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mappings.analysis import WORDS
+
 
 class FieldType(StrEnum):
     """How values of a field are read, compared and indexed."""
 
     KEYWORD = "keyword"  # exact, case-insensitive
-    TEXT = "text"  # analysed: accents, case and width are folded, words match anywhere
+    TEXT = "text"  # by word: accents, case and width are folded, words match anywhere
     INTEGER = "integer"
     FLOAT = "float"
     DATE = "date"
@@ -48,8 +50,10 @@ class Visibility(StrEnum):
 
 NUMERIC = frozenset({FieldType.INTEGER, FieldType.FLOAT})
 FOLDED = frozenset({FieldType.KEYWORD, FieldType.NESTED, FieldType.FLAT, FieldType.CUSTOM})
-WORDS_PATH = "fold.words"  # gathered texts that bare words search
 FOLD = "fold"  # the object of the search document that holds everything derived; it never leaves the service
+TEXT = f"{FOLD}.text"  # the analysed texts: what words search
+WORDS_PATH = f"{FOLD}.words"  # gathered texts that bare words search
+STEMS_PATH = f"{FOLD}.stems"  # the stems of words, plain where bare words look and as `field|stem` for each field
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,11 +61,13 @@ class Field:
     """One field of the record, as seen by search.
 
     `name` is the public dotted name and the path in the record. `path` is the path that queries use in the engine: for
-    keywords the case-folded twin `fold.<name>`, while the raw value at `name` is for display only. `boost` is the
+    keywords the case-folded twin `fold.<name>`, for texts the words `fold.text.<name>`; the raw value at `name` is for
+    display only. `analysis` says how a text becomes words (`mappings.analysis`). `boost` is the
     weight of bare words in this field, None if they do not search it directly; `gathered` fields are searched by bare
     words through the single field `fold.words`. `cased` says that the original case of values should be shown; values
     of other fields (types, formats, hashes) are in lower case anyway. `nested` is the path of the list of objects that
     contains the field. Values of a `hierarchical` field are paths separated by `/`: each also counts for its ancestors.
+    `values` are all values that a keyword may have, if they are a closed list.
     `key` is set on a leaf of an open object: `exif.FNumber` has the key `fnumber`.
     """
 
@@ -79,9 +85,10 @@ class Field:
     leading_wildcard: bool = False
     visibility: Visibility = Visibility.PUBLIC
     multi: bool = False
-    analyzer: str = "words"
+    analysis: str = WORDS
     unsigned: bool = False
     cased: bool = True
+    values: tuple[str, ...] = ()
     hierarchical: bool = False
     children: tuple[Field, ...] = ()
     nested: str = ""
@@ -91,7 +98,9 @@ class Field:
     def __post_init__(self) -> None:
         if not self.path:
             twin = self.type in FOLDED or self.nested
-            object.__setattr__(self, "path", f"{FOLD}.{self.name}" if twin else self.name)
+            words = self.type is FieldType.TEXT and not self.nested
+            path = f"{TEXT}.{self.name}" if words else f"{FOLD}.{self.name}" if twin else self.name
+            object.__setattr__(self, "path", path)
 
     def __repr__(self) -> str:
         return f"Field({self.name})"
@@ -117,13 +126,16 @@ class Field:
         """The path from which a facet reads the original spelling of a value; None if folding does not change it."""
         if self.facet is FacetKind.NONE or not self.cased or self.nested:
             return None
-        if self.type is FieldType.KEYWORD:
-            return self.name
-        return f"{self.name}.raw" if self.type is FieldType.TEXT else None
+        return self.name if self.type in {FieldType.KEYWORD, FieldType.TEXT} else None
 
     @property
     def text_path(self) -> str | None:
-        """The path that bare words search for this field: the text, or the analysed twin of a keyword."""
+        """The path that bare words search for this field: the words of the text, or of the keyword."""
         if self.boost is None:
             return None
-        return self.path if self.type is FieldType.TEXT else f"{self.name}.text"
+        return self.path if self.type is FieldType.TEXT else f"{TEXT}.{self.name}"
+
+    @property
+    def inflected(self) -> bool:
+        """Whether inflected forms of words are found in this field: not in the names of people."""
+        return not self.nested and (self.type in {FieldType.TEXT, FieldType.CUSTOM} or self.boost is not None)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 
-from mappings.core import RECORD
+from mappings.core import CONTENT, IDENTITY, RECORD
 from mappings.field import FOLD, NUMERIC, FacetKind, Field, FieldType, Unit, Visibility
 from mappings.folding import fold_key
-from mappings.metadata import METADATA
+from mappings.metadata import METADATA, OPEN, SOUND
 
 __all__ = [
     "FOLD",
@@ -28,6 +28,12 @@ __all__ = [
 
 _OPEN = frozenset({FieldType.FLAT, FieldType.CUSTOM})
 _NONE: frozenset[str] = frozenset()
+_TECHNICAL = frozenset(field.name for field in (*IDENTITY, *CONTENT, *OPEN, *SOUND)) | frozenset(
+    "mime_type module submodule external_url video_embed source_path user_id version state is_public "
+    "metadata.negative_prompt metadata.seed metadata.steps metadata.guidance_scale metadata.sampler metadata.ppi "
+    "metadata.frame_rate metadata.word_count metadata.orientation metadata.software metadata.exposure_time "
+    "cost.credits_used cost.currency cost.amount".split()
+)
 _NEAR = 0.6  # difflib's default cutoff; lower values suggest names that merely share letters
 
 
@@ -68,8 +74,17 @@ class Registry:
                 if not key:
                     return None
                 if owner.type is FieldType.FLAT:
-                    return replace(owner, name=f"{owner.name}.{key}", path=f"{owner.path}.{key}", key=key, aliases=())
-                return replace(owner, name=f"{owner.name}.{key}", path=owner.path, key=key, aliases=())
+                    return replace(
+                        owner,
+                        name=f"{owner.name}.{key}",
+                        path=f"{owner.path}.{key}",
+                        key=key,
+                        aliases=(),
+                        facet=FacetKind.TERMS,
+                    )
+                return replace(
+                    owner, name=f"{owner.name}.{key}", path=owner.path, key=key, aliases=(), facet=FacetKind.TERMS
+                )
         return None
 
     @property
@@ -96,6 +111,10 @@ class Registry:
         """Return the fields that bare words search, highest weight first."""
         found = [f for f in self.walk() if f.boost is not None and visible(f, roles)]
         return sorted(found, key=lambda f: -(f.boost or 0.0))
+
+    def is_technical(self, field: Field) -> bool:
+        """Return whether a field is for machines rather than people: identifiers, hashes, details of files."""
+        return field.name in _TECHNICAL
 
     def near(self, name: str, roles: Set[str] = _NONE, among: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return up to three names similar to `name`, the most similar first.

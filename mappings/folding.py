@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+
+from mappings.characters import INVISIBLE, accents, digits
 
 SORT_LENGTH = 256  # characters of a text that are used for sorting
 KEYWORD_LENGTH = 1024  # characters of a keyword that are compared; Lucene rejects terms over 32,766 bytes
@@ -40,7 +43,16 @@ _LETTERS = str.maketrans(
         "‘": "'",
     }
 )
-_MARKS = re.compile("[\u0300-\u036f]+")
+_FOLDED_APART = {
+    "\u0640": "",  # tatweel, which only stretches a word
+    "ٱ": "ا",
+    "ة": "ه",
+    "ى": "ي",
+    "ی": "ي",
+    "ک": "ك",
+    "ہ": "ه",
+}  # spellings of Arabic letters that Lucene's ArabicNormalizer and PersianNormalizer unite
+_LETTERS |= str.maketrans(_FOLDED_APART)
 _KEY = re.compile(r"[^\w.-]+")
 
 
@@ -59,10 +71,20 @@ def fold_path(value: str) -> str:
 
 
 def fold_text(value: str) -> str:
-    """Fold a text as the analyzers do: width, accents and case."""
+    """Fold a text as words are folded, in every script: case, width, accents and points, digits, invisible characters.
+
+    What is a letter of its own stays: vowel signs of Indic and Thai scripts, voiced kana.
+    """
     if value.isascii():
         return value.lower()
-    return _MARKS.sub("", unicodedata.normalize("NFKD", value.translate(_LETTERS))).lower()
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value.translate(_LETTERS)).casefold())
+    return unicodedata.normalize("NFC", _dropped().sub("", folded).translate(digits()).translate(_LETTERS))
+
+
+@cache
+def _dropped() -> re.Pattern[str]:
+    """Return the pattern of what folding takes off."""
+    return re.compile(f"[{accents()}{INVISIBLE}\u200b]+")
 
 
 def fold_sort(value: str) -> str:

@@ -7,13 +7,13 @@ import json
 from functools import cache
 from typing import Any
 
-from mappings.analysis import ANALYSIS
-from mappings.field import FOLD, WORDS_PATH, Field, FieldType
+from mappings.field import FOLD, STEMS_PATH, WORDS_PATH, Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import KEYWORD_LENGTH
+from mappings.stemming import languages
 
 MAPPING_VERSION = 1  # increased by hand when documents must be reindexed for a reason that the hash does not cover
-PROJECTION_VERSION = 3  # increased when `mappings.projection` or `indexer.documents` changes the documents it makes
+PROJECTION_VERSION = 4  # increased when `mappings.projection` or `indexer.documents` changes the documents it makes
 
 MAX_OFFSET = 10_000
 MAX_PAGE = 100
@@ -31,10 +31,12 @@ _PLAIN: dict[FieldType, dict[str, Any]] = {
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": KEYWORD_LENGTH}
 _RAW: dict[str, Any] = {"type": "keyword", "index": False, "ignore_above": KEYWORD_LENGTH}
 _UNREAD: dict[str, Any] = {"type": "object", "enabled": False}  # any JSON value, kept in _source but not indexed
+_WORDS: dict[str, Any] = {"type": "text", "analyzer": "whitespace"}  # words that `mappings.analysis` has made
+_STEMS: dict[str, Any] = {**_WORDS, "index_options": "docs", "norms": False}
 _CUSTOM: dict[str, Any] = {
     "key": _KEYWORD,
     "kind": _KEYWORD,
-    "text": {"type": "text", "analyzer": "words"},
+    "text": _WORDS,
     "keyword": _KEYWORD,
     "number": {"type": "double"},
     "date": {"type": "date", "format": _DATE_FORMAT},
@@ -51,7 +53,7 @@ _SYSTEM: dict[str, dict[str, Any]] = {
 
 
 def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") -> dict[str, Any]:
-    """Return the body that creates the index: settings, analyzers and mappings.
+    """Return the body that creates the index: settings and mappings.
 
     `refresh` is the engine's refresh interval (`500ms`), the longest time until searches see a write.
     """
@@ -66,16 +68,19 @@ def index_body(*, shards: int = 1, replicas: int = 0, refresh: str = "500ms") ->
                 "gc_deletes": "0s",
                 "mapping": {"total_fields": {"limit": 1000}},
             },
-            "analysis": ANALYSIS,
         },
         "mappings": _mappings(),
     }
 
 
-@cache
 def mapping_hash() -> str:
     """Return 16 hexadecimal digits that change whenever documents have to be reindexed."""
-    parts = [MAPPING_VERSION, PROJECTION_VERSION, _mappings(), ANALYSIS]
+    return _hash(languages())
+
+
+@cache
+def _hash(stemmed: tuple[str, ...]) -> str:
+    parts = [MAPPING_VERSION, PROJECTION_VERSION, _mappings(), stemmed]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -84,7 +89,8 @@ def _mappings() -> dict[str, Any]:
     for field in REGISTRY.fields:
         for path, body in _engine_fields(field):
             _place(root, path, body)
-    _place(root, WORDS_PATH, {"type": "text", "analyzer": "words"})
+    _place(root, WORDS_PATH, dict(_WORDS))
+    _place(root, STEMS_PATH, dict(_STEMS))
     # Leaves without a declared type stay in _source and are searched through `fold.extra`.
     root["properties"]["metadata"]["dynamic"] = False
     return root
@@ -92,9 +98,10 @@ def _mappings() -> dict[str, Any]:
 
 def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
     """Return the paths and mappings needed by one field of the registry."""
+    found: list[tuple[str, dict[str, Any]]]
     match field.type:
         case FieldType.FLAT:
-            found: list[tuple[str, dict[str, Any]]] = [(field.path, {"type": "flat_object"})]
+            found = [(field.path, {"type": "flat_object"})]
             return found if field.name == "extra" else [(field.name, _UNREAD), *found]
         case FieldType.CUSTOM:
             return [(field.name, _UNREAD), (field.path, {"type": "nested", "properties": _CUSTOM})]
@@ -102,32 +109,21 @@ def _engine_fields(field: Field) -> list[tuple[str, dict[str, Any]]]:
             leaves = {child.name.rpartition(".")[2]: _leaf(child) for child in field.children}
             return [(field.name, _UNREAD), (field.path, {"type": "nested", "properties": leaves})]
         case FieldType.KEYWORD:
-            raw = dict(_RAW if field.raw_path is not None else _UNREAD)
-            if field.boost is not None:
-                raw["fields"] = {"text": {"type": "text", "analyzer": field.analyzer}}
-            return [(field.name, raw), (field.path, _KEYWORD)]
+            found = [(field.name, dict(_RAW if field.raw_path is not None else _UNREAD)), (field.path, _KEYWORD)]
+            return found if field.text_path is None else [*found, (field.text_path, dict(_WORDS))]
         case FieldType.TEXT:
-            return _text(field)
+            found = [(field.name, dict(_RAW if field.raw_path is not None else _UNREAD)), (field.path, dict(_WORDS))]
+            return [*found, (f"{FOLD}.{field.name}", dict(_KEYWORD))] if field.folded else found
     return [(field.path, _leaf(field))]
 
 
 def _leaf(field: Field) -> dict[str, Any]:
     """Return the mapping of a field that needs only one path."""
     if field.type is FieldType.TEXT:
-        return {"type": "text", "analyzer": field.analyzer}
+        return dict(_WORDS)
     if field.type is FieldType.KEYWORD:
         return dict(_KEYWORD)
     return {"type": "unsigned_long"} if field.unsigned else dict(_PLAIN[field.type])
-
-
-def _text(field: Field) -> list[tuple[str, dict[str, Any]]]:
-    body = _leaf(field)
-    if field.raw_path is not None:
-        body["fields"] = {"raw": _RAW}
-    found = [(field.path, body)]
-    if field.folded:
-        found.append((f"{FOLD}.{field.name}", _KEYWORD))
-    return found
 
 
 def _place(root: dict[str, Any], path: str, body: dict[str, Any]) -> None:

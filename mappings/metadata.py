@@ -42,7 +42,16 @@ DIMENSIONS = (
 )
 
 GENERATION = (
-    _keyword("model", "Model that generated it.", "model:stable-diffusion*"),
+    Field(
+        "metadata.model",
+        _K,
+        "Model that generated it.",
+        "model:stable-diffusion*",
+        aliases=("model",),
+        gathered=True,
+        facet=_TERMS,
+        sortable=True,
+    ),
     Field("metadata.prompt", _T, "Prompt from which it was generated.", "prompt:lake", aliases=("prompt",), boost=1.0),
     Field(
         "metadata.negative_prompt",

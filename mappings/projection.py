@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mappings.analysis import BOUNDARY, FILENAME, WORDS, index_text
 from mappings.field import Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import fold_key, fold_keyword, fold_path, fold_sort
+from mappings.stemming import stems
 
 OPEN_LEAVES = 512  # leaves of one open object that are indexed; the others stay readable in the record
 _OPEN_DEPTH = 8
@@ -48,6 +50,11 @@ _FOLDED = _by_object(f for f in REGISTRY.walk() if f.folded and not f.hierarchic
 _PATHS = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.hierarchical)
 _FLATS = tuple(tuple(f.name.split(".")) for f in REGISTRY.fields if f.type is FieldType.FLAT and f.name != "extra")
 _NESTED = tuple(f for f in REGISTRY.fields if f.type is FieldType.NESTED)
+_TEXTS = tuple(
+    (tuple(f.name.split(".")), f.name, f.analysis, f.boost is not None)
+    for f in REGISTRY.fields
+    if f.type is FieldType.TEXT or f.boost is not None
+)
 _GATHERED = tuple(tuple(f.name.split(".")) for f in REGISTRY.walk() if f.gathered)
 _METADATA = frozenset(f.name.partition(".")[2] for f in REGISTRY.walk() if f.name.startswith("metadata."))
 
@@ -55,6 +62,7 @@ _METADATA = frozenset(f.name.partition(".")[2] for f in REGISTRY.walk() if f.nam
 def fold_object(record: Record) -> dict[str, Any]:
     """Return the value of `fold` for a record: folded keywords, sortable texts, open objects, custom fields, words."""
     fold = _leaves_of(record)
+    collected = _Stems()
     for path in _PATHS:
         found = paths_of(_at(record, path))
         if found:
@@ -67,6 +75,7 @@ def fold_object(record: Record) -> dict[str, Any]:
     custom = custom_values(_mapping(record.get("custom")))
     if custom:
         fold["custom"] = custom
+    _put_texts(fold, record, collected)
     seed = _at(record, ("metadata", "seed"))
     if isinstance(seed, str) and seed.isascii() and seed.isdecimal():
         seed = int(seed)  # records store numbers of 2^63 and above as text
@@ -75,7 +84,58 @@ def fold_object(record: Record) -> dict[str, Any]:
     words = list(dict.fromkeys(_words(record, custom)))
     if words:
         fold["words"] = words
+    collected.add_others(words, custom)
+    if collected.terms:
+        fold["stems"] = " ".join(collected.terms)
     return fold
+
+
+class _Stems:
+    """The stems of a record's words, each once: as they are where bare words look, and as `field|stem`."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, None] = {}
+
+    def add(self, words: str, field: str = "", *, bare: bool = True) -> None:
+        """Add the words of an analysed text: for searches in `field`, and for bare words unless not `bare`."""
+        found = [stem for word in words.split(" ") if word != BOUNDARY for stem in stems(word)]
+        if field:
+            self.terms.update(dict.fromkeys([field_stem(field, stem) for stem in found]))
+        if bare:
+            self.terms.update(dict.fromkeys(found))
+
+    def add_others(self, words: Iterable[str], custom: Iterable[Mapping[str, Any]]) -> None:
+        """Add the gathered words, and the texts of custom fields."""
+        for text in words:
+            self.add(text)
+        for entry in custom:
+            if "text" in entry:
+                self.add(entry["text"], f"custom.{entry['key']}", bare=False)
+
+
+def field_stem(field: str, stem: str) -> str:
+    """Return the term by which a stem is found in one field."""
+    return f"{field}{BOUNDARY}{stem}"
+
+
+def _put_texts(fold: dict[str, Any], record: Record, found: _Stems) -> None:
+    """Add the words of texts, and of keywords that bare words search."""
+    texts: dict[str, Any] = {}
+    for path, name, analysis, bare in _TEXTS:
+        value = record.get(path[0]) if len(path) == 1 else _at(record, path)
+        if value is None:
+            continue
+        written = [_text_of(item) for item in _items(value)]
+        words = [index_text(text, analysis) for text in written]
+        for text in words:
+            found.add(text, name, bare=bare)
+        if bare and analysis == FILENAME:
+            for text in written:
+                found.add(index_text(text, WORDS))
+        if words:
+            _put(texts, path, words[0] if len(words) == 1 else words)
+    if texts:
+        fold["text"] = texts
 
 
 def _leaves_of(record: Record) -> dict[str, Any]:
@@ -132,12 +192,15 @@ def custom_values(custom: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Every value can be compared as a keyword; strings also as texts, numbers as numbers, ISO dates as dates.
     """
-    found: list[dict[str, Any]] = []
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}  # each value once: a facet counts a record once
     for name, value in custom.items():
         key = fold_key(name)
         if key:
-            found.extend(_custom(key, item) for item in _items(value) if not isinstance(item, _OBJECT))
-    return found
+            for item in _items(value):
+                if not isinstance(item, _OBJECT):
+                    entry = _custom(key, item)
+                    found.setdefault((key, entry["kind"], entry["keyword"]), entry)
+    return list(found.values())
 
 
 def _custom(key: str, value: Any) -> dict[str, Any]:
@@ -149,8 +212,8 @@ def _custom(key: str, value: Any) -> dict[str, Any]:
         return {**entry, "kind": "number", "number": float(value)} if _finite(value) else {**entry, "kind": "text"}
     date = _iso_date(shown)
     if date is not None:
-        return {**entry, "kind": "date", "date": date, "text": shown}
-    return {**entry, "kind": "text", "text": shown}
+        return {**entry, "kind": "date", "date": date, "text": index_text(shown)}
+    return {**entry, "kind": "text", "text": index_text(shown)}
 
 
 def _nested(field: Field, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,16 +222,24 @@ def _nested(field: Field, item: Mapping[str, Any]) -> dict[str, Any]:
         leaf = child.name.rpartition(".")[2]
         value = item.get(leaf)
         if value is not None:
-            found[leaf] = _folded(value, fold_keyword) if child.type is FieldType.KEYWORD else value
+            found[leaf] = _nested_value(child, value)
     return found
+
+
+def _nested_value(child: Field, value: Any) -> Any:
+    if child.type is FieldType.KEYWORD:
+        return _folded(value, fold_keyword)
+    if child.type is FieldType.TEXT:
+        return index_text(value) if isinstance(value, str) else [index_text(_text_of(item)) for item in _items(value)]
+    return value
 
 
 def _words(record: Record, custom: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for path in _GATHERED:
-        yield from (_text_of(item) for item in _items(_at(record, path)))
+        yield from (index_text(_text_of(item)) for item in _items(_at(record, path)))
     for person in _items(record.get("people")):
         if isinstance(person, _OBJECT) and isinstance(person.get("name"), str):
-            yield person["name"]
+            yield index_text(person["name"])
     yield from (entry["text"] for entry in custom if "text" in entry)
 
 

@@ -35,6 +35,11 @@ class All(Clause):
 
 
 @dataclass(frozen=True, slots=True)
+class Nothing(Clause):
+    """No asset: the text holds punctuation only."""
+
+
+@dataclass(frozen=True, slots=True)
 class And(Clause):
     """All of the items must match."""
 
@@ -99,10 +104,14 @@ class Fuzzy(Clause):
 
 @dataclass(frozen=True, slots=True)
 class Term(Clause):
-    """Exactly this value; keywords match regardless of case."""
+    """Exactly this value; keywords match regardless of case.
+
+    A custom field also matches by the words of its text, unless `whole`: then only by the value as facets show it.
+    """
 
     field: Field
     value: Scalar
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,12 @@ from mappings.index import MAX_OFFSET, MAX_PAGE
 from query.clauses import Clause, Exists, Is, Range, conjunction, walk
 from query.cursors import check_cursor, fingerprint, page_body
 from query.dsl.emit import Bool, Context, emit, scores
-from query.dsl.highlights import highlight_body
 from query.dsl.ranking import check_score_boosts, with_score_boosts
 from query.dsl.sorting import SortKey, sort_body
 from query.errors import BadValue, QueryError, QueryProblem
 from query.facets.body import facet_body
 from query.facets.plan import FacetPlan, plan_facets
-from query.facets.read import read_facet
+from query.facets.read import LeftOut, left_out, read_facet
 from query.facets.request import MAX_SIZE
 from query.filters import SORT_KEYS, Selection, selections
 from query.language.cost import expansions
@@ -44,8 +43,8 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
     cursor = _bind_cursor(request, caller, now)
     clock = _clock(now if cursor is None else _time_of(cursor), request.zone)
     clause, warnings = read_text(request.text, caller.roles, clock, lenient=request.lenient)
-    selected = selections(request.filters, caller.roles, clock)
     plans = plan_facets(request.facets, caller.roles, clock, size=request.facet_size, zone=request.zone)
+    selected = selections(request.filters, caller.roles, clock, plans)
     counted = {plan.field.name for plan in plans}
     context = Context(caller.user_id, clock.now, expansions=expansions(clause))
     late = [s for s in selected if s.field is not None and s.field.name in counted]
@@ -64,10 +63,8 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
     if late:
         body["post_filter"] = emit(conjunction([s.clause for s in late]), context, scoring=False)
     if plans:
-        body["aggs"] = {plan.id: _facet(plan, late, context) for plan in plans}
-    marks = highlight_body(clause) if request.highlight else None
-    if marks is not None:
-        body["highlight"] = marks
+        distinct = request.count_left_out
+        body["aggs"] = {plan.id: _facet(plan, late, context, distinct=distinct) for plan in plans}
     spelling = plan_spelling(clause, _query([], caller, context, trash=trash)) if request.suggest else None
     return CompiledSearch(body, clause, warnings, plans, request.text, cursor, spelling)
 
@@ -75,6 +72,11 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
 def read_facets(compiled: CompiledSearch, aggregations: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Return {facet as requested: {value: count}}, each in the requested order."""
     return {plan.name: read_facet(plan, aggregations) for plan in compiled.facets}
+
+
+def read_left_out(compiled: CompiledSearch, aggregations: Mapping[str, Any]) -> dict[str, LeftOut]:
+    """Return {facet as requested: what it does not show}."""
+    return {plan.name: left_out(plan, aggregations) for plan in compiled.facets}
 
 
 def _bind_cursor(request: SearchRequest, caller: Caller, now: datetime) -> Cursor | None:
@@ -109,7 +111,7 @@ def _check_page(request: SearchRequest) -> None:
         raise _out_of_range("limit", f"limit must be between 0 and {MAX_PAGE}, not {limit}.")
     if not 0 <= offset <= MAX_OFFSET:
         raise _out_of_range("offset", f"offset must be between 0 and {MAX_OFFSET}, not {offset}.")
-    if not 1 <= size <= MAX_SIZE:
+    if size is not None and not 1 <= size <= MAX_SIZE:
         raise _out_of_range("facet_size", f"A facet returns 1 to {MAX_SIZE} values, not {size}.")
 
 
@@ -155,8 +157,8 @@ def _sort(request: SearchRequest, caller: Caller, *, scored: bool) -> list[dict[
         raise QueryError(*error.problems, field="filters", key="sort_order" if name is None else "sort_by") from error
 
 
-def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context) -> dict[str, Any]:
+def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context, *, distinct: bool) -> dict[str, Any]:
     others = [
         emit(s.clause, context, scoring=False) for s in late if s.field is not None and s.field.name != plan.field.name
     ]
-    return facet_body(plan, others)
+    return facet_body(plan, others, distinct=distinct)

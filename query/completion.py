@@ -1,23 +1,33 @@
 """Autocompletion: what can be inserted at a position of a query text.
 
-At the start of a word these are field names; after `name:` they are values of that field, each with the number of
-records that have it among those matching the rest of the text.
+At the start of a word these are field names and words of the assets; after `name:` they are values of that field, each
+with the number of records that have it among those matching the rest of the text, or words of it.
+
+Someone who types must not wait: values are counted, and words collected, among the first records that have one that
+starts so, not among all.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from mappings.analysis import tokens
 from mappings.fields import NUMERIC, REGISTRY, FacetKind, Field, FieldType
+from mappings.folding import fold_text
 from query.compile import compile_search
+from query.dsl.highlights import texts_of
 from query.errors import QueryError
 from query.facets.read import read_facet
 from query.facets.request import FacetRequest
+from query.language import field_values
 from query.language.flags import FLAGS, PSEUDO, PseudoField
+from query.language.limits import LIMITS
 from query.render import quoted, word
 from query.types import Caller, CompiledSearch, SearchRequest
 
@@ -25,6 +35,7 @@ DEFAULT_SIZE = 10
 MAX_SIZE = 50
 _UNFILTERED = 1000  # values counted if the engine cannot select them by prefix
 _PREFIX_LENGTH = 100
+_TEXT_LENGTH = 1000  # characters of a text in which words are looked for
 # The word that ends at the cursor: optional operators and brackets, a name and a colon, and the start of a value.
 _TOKEN = re.compile(
     r"""[+\-!(]*
@@ -48,21 +59,76 @@ class Name:
     name: str
     doc: str
     type: str
+    technical: bool = False
+
+
+SAMPLE = 10_000
+"""Records of a shard among which values are counted."""
+_WORD_SAMPLE = 100  # records from which words are collected
+_SHORTEST = LIMITS.wildcard_literals  # letters before words are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words that start with `prefix`, in one text field or in all that bare words search; `rest` as in values."""
+
+    prefix: str
+    rest: str
+    field: Field | None = None
+
+    def search(self, caller: Caller, now: datetime) -> CompiledSearch | None:
+        """Return the search for records that have such words; None where the prefix is too short."""
+        pattern = "".join(f"\\{sign}" if not sign.isalnum() else sign for sign in self.prefix) + "*"
+        if len(self.prefix) < _SHORTEST or field_values.blank(self.prefix):
+            return None
+        text = pattern if self.field is None else f"{self.field.name}:{pattern}"
+        found = _narrowed(text, self.rest, caller, now, SearchRequest(limit=0))
+        if found is None:
+            return None
+        fields = [field.name for field in self._fields()]
+        body = {**found.body, "size": _WORD_SAMPLE, "sort": ["_doc"], "track_total_hits": False, "_source": fields}
+        return replace(found, body=body)
+
+    def read(self, answer: Mapping[str, Any], size: int) -> list[Value]:
+        """Return the words, those first that are in more records, and in fields of more weight."""
+        folded = fold_text(self.prefix)
+        weights: Counter[str] = Counter()
+        written: dict[str, str] = {}
+        for hit in answer["hits"]["hits"]:
+            seen: dict[str, float] = {}
+            for field in self._fields():
+                for text in texts_of(hit["_source"], field):
+                    normal = unicodedata.normalize("NFC", text[:_TEXT_LENGTH])
+                    for token in tokens(normal, field.analysis):
+                        if token.text.startswith(folded) and not token.spaceless:
+                            written.setdefault(token.text, normal[token.start : token.end].lower())
+                            seen[token.text] = max(seen.get(token.text, 0), field.boost or 1)
+            weights.update(seen)
+        return [Value(written[word], query_literal(written[word]), None) for word, _ in weights.most_common(size)]
+
+    def _fields(self) -> list[Field]:
+        if self.field is not None:
+            return [self.field]
+        return [f for f in REGISTRY.fields if f.boost is not None or (f.gathered and f.type is FieldType.TEXT)]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldCompletion:
-    """The names that start with `prefix`. `offset` and `length` say which part of the text a name replaces."""
+    """The names that start with `prefix`. `offset` and `length` say which part of the text a name or word replaces.
+
+    `words` finds the words that can stand there too; None where only a name can.
+    """
 
     prefix: str
     names: tuple[Name, ...]
     offset: int = 0
     length: int = 0
+    words: Words | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value for display, its text in a query, and the number of records that have it (None: not counted)."""
+    """A value for display, its text in a query, and the number of records that have it (None: not all were counted)."""
 
     value: str
     text: str
@@ -84,6 +150,7 @@ class ValueCompletion:
     fixed: tuple[Value, ...] = ()
     rest: str = ""
     target: Field | None = None
+    words: Words | None = None
 
     def search(self, caller: Caller, now: datetime, *, size: int = DEFAULT_SIZE) -> CompiledSearch | None:
         """Return the search that counts the values; None if there is nothing to count.
@@ -92,17 +159,27 @@ class ValueCompletion:
         """
         if self.target is None:
             return None
-        facet = _facet(self.target, self.prefix, size)
-        try:
-            return compile_search(SearchRequest(text=self.rest, facets=[facet], limit=0), caller, now)
-        except QueryError:
-            return compile_search(SearchRequest(facets=[facet], limit=0), caller, now)
+        field = self.target
+        request = SearchRequest(facets=[_facet(field, self.prefix, size)], limit=0)
+        pattern = ""
+        if self.prefix and field.type in {FieldType.KEYWORD, FieldType.TEXT}:
+            pattern = f"{field.name}:{''.join(s if s.isalnum() else chr(92) + s for s in self.prefix)}*"
+        found = _narrowed(pattern, self.rest, caller, now, request)
+        if found is None:
+            found = _narrowed("", self.rest, caller, now, request)
+        assert found is not None
+        return replace(found, body={**found.body, "terminate_after": SAMPLE, "track_total_hits": False})
 
     def read(self, compiled: CompiledSearch, answer: Mapping[str, Any], *, size: int = DEFAULT_SIZE) -> list[Value]:
         """Return the values with their counts, the most frequent first."""
         counts = read_facet(compiled.facets[0], answer.get("aggregations") or {})
         folded = self.prefix.casefold()
-        found = [Value(v, query_literal(v), n) for v, n in counts.items() if v.casefold().startswith(folded)]
+        whole = not answer.get("terminated_early")
+        found = [
+            Value(v, query_literal(v), n if whole else None)
+            for v, n in counts.items()
+            if v.casefold().startswith(folded)
+        ]
         return found[:size]
 
 
@@ -116,7 +193,9 @@ def completion(text: str, position: int, roles: Set[str] = frozenset()) -> Field
         prefix = match["word"][:_PREFIX_LENGTH]
         end = _end(text, position)
         names = _names(_unescape(prefix), roles) if offset == 0 or text[offset - 1] != ":" else ()
-        return FieldCompletion(_unescape(prefix), names, offset, end - offset)
+        rest = _rest(text[: match.start()], text[end:], "")
+        words = Words(_unescape(prefix), rest) if offset == 0 or text[offset - 1] != ":" else None
+        return FieldCompletion(_unescape(prefix), names, offset, end - offset, words)
     name, offset = _unescape(match["name"]), match.start("value")
     prefix = _unescape(match["value"].removeprefix('"'))[:_PREFIX_LENGTH]
     length = _end(text, position) - offset
@@ -165,11 +244,11 @@ def _names(prefix: str, roles: Set[str], *, pseudo: bool = True) -> tuple[Name, 
         fitting = [name for name in (field.name, *field.aliases) if name.startswith(folded)]
         if fitting:
             name = leaf if leaf in fitting else fitting[0]
-            found.append(Name(name, field.doc, str(field.type)))
+            found.append(Name(name, field.doc, str(field.type), REGISTRY.is_technical(field)))
     if pseudo:
         kinds = {entry.name: entry for entry in PSEUDO.values()}
         found += [Name(p.name, p.doc, "flag") for p in kinds.values() if p.name.startswith(folded)]
-    return tuple(sorted(found, key=lambda name: (name.name != folded, name.name)))
+    return tuple(sorted(found, key=lambda name: (name.name != folded, name.technical, name.name)))
 
 
 def _values(name: str, prefix: str, offset: int, length: int, rest: str, roles: Set[str]) -> ValueCompletion:
@@ -180,7 +259,23 @@ def _values(name: str, prefix: str, offset: int, length: int, rest: str, roles: 
         return ValueCompletion(target.name, prefix, offset, length, fixed, rest, field)
     shown = target.name if target is not None else name
     counted = target if target is not None and target.facet is not FacetKind.NONE else None
-    return ValueCompletion(shown, prefix, offset, length, (), rest, counted)
+    words = None
+    if target is not None and counted is None and target.type is FieldType.TEXT and not target.nested:
+        words = Words(prefix, rest, target)
+    return ValueCompletion(shown, prefix, offset, length, (), rest, counted, words)
+
+
+def _narrowed(pattern: str, rest: str, caller: Caller, now: datetime, request: SearchRequest) -> CompiledSearch | None:
+    """Return the search for a pattern under the rest of the text, without the rest if it does not compile.
+
+    None if the pattern does not compile: too short, or of no letters.
+    """
+    for text in (f"({rest}) {pattern}" if rest and pattern else rest or pattern, pattern):
+        try:
+            return compile_search(replace(request, text=text), caller, now)
+        except QueryError:
+            continue
+    return None
 
 
 def _fixed(target: PseudoField) -> tuple[str, ...]:

@@ -47,7 +47,11 @@ _FACETS = """\
 A facet is a field name, or a JSON object with `field` and any of `size` (default 50), `order` (`count`, `-count`,
 `value`, `-value`), `prefix`, `missing`, `ranges`, `interval`, `zone`, `hierarchy` and `name` (its key in the response).
 A facet ignores the filter on its own field, even a negative one, and applies all others. Values returned by a facet can
-be sent back as filters.
+be sent back as filters: `(missing)` (assets without a value), labels of ranges (`500-1000`; a `key` of your own with
+its facet) and periods (in the zone of the facet; an hour that occurs twice when clocks go back is one value).
+Custom fields (`custom.colour`) and leaves of open objects (`exif.FNumber`) can be counted too. Periods are all returned
+(up to 1,000, the newest) unless `size` is given. What a facet leaves out is in `facets_left_out`, or with
+`facet_form=list` in each facet, whose values then are a list in order; there the values left out are counted too.
 """
 
 

@@ -17,6 +17,7 @@ REASONS: dict[str, str] = {
     "fuzzy": "A fuzziness is neither 0, 1 or 2 edits nor a similarity below 1.",
     "limit": "The query is larger or more complex than allowed.",
     "cursor": "The cursor was not issued by this service, or belongs to another search.",
+    "no_words": "A hint: the text has no word, number, emoji or other sign to look for, so it matches nothing.",
     "lowercase_operator": "A hint: lower-case `and`, `or` and `not` are words; operators are written in capitals.",
 }
 

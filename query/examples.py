@@ -38,9 +38,17 @@ _MODULES = (
 SECTIONS: tuple[Section, ...] = (
     _section(
         "Words and phrases",
-        "A space means AND: every word must be found, in whichever field. Accents, case and width do not matter. Words "
-        "in the same order as in the query weigh more. Typographic quotation marks count as quotation marks.",
+        "A space means AND: every word must be found, in whichever field. Accents, case and width do not matter, in "
+        "any script; emoji and signs such as ★ are words; a word of Thai, Chinese, Japanese or Korean is found inside "
+        "longer text. Inflected forms are found too (in English, or the languages of `ASSETRY_SEARCH_LANGUAGES`), "
+        "after the exact ones; quotation marks, wildcards and `~` look for words as written. Words in the same order "
+        "as in the query weigh more. Typographic quotation marks count as quotation marks. A text of punctuation "
+        "alone finds nothing.",
         ("mountain landscape", "both words, anywhere"),
+        ("photographs", "photographs, then photograph"),
+        ('"photographs"', "this form only"),
+        ("Miller's my_holiday stable-diffusion-xl", "words inside names count: Miller, holiday, diffusion"),
+        ("asset_193", "an asset by its id"),
         ('"exact phrase search"', "these words in this order"),
         ('"mountain lake"~3', "these words, up to 3 positions apart"),
         ("fair-trade 12:30 10.5281/zenodo.1 C++", "punctuation inside words is not an operator"),

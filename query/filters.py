@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mappings.fields import REGISTRY, FacetKind, Field, FieldType
 from query.clauses import Clause, Exists, Nested, Not, Term, conjunction, disjunction
 from query.errors import BadValue, QueryError, QueryProblem
+from query.facets.plan import FacetPlan
+from query.facets.request import MISSING
 from query.language import field_values
 from query.language.cost import text_cost
-from query.language.dates import Clock
+from query.language.dates import Clock, zone_of
 from query.language.flags import PSEUDO, PseudoField
 from query.language.limits import LIMITS
 
@@ -32,8 +34,14 @@ class Selection:
     clause: Clause
 
 
-def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> list[Selection]:
-    """Return the filters as clauses; raise QueryError(field="filters") that names the invalid key."""
+def selections(
+    filters: Mapping[str, Any], roles: Set[str], clock: Clock, facets: Sequence[FacetPlan] = ()
+) -> list[Selection]:
+    """Return the filters as clauses; raise QueryError(field="filters") that names the invalid key.
+
+    The labels of the ranges of `facets` are values of their fields, and dates counted by the calendar of a zone are
+    those of that zone.
+    """
     if not isinstance(filters, Mapping):
         raise QueryError(
             QueryProblem("wrong_type", 'filters must be a JSON object, such as {"type": "image"}.'), field="filters"
@@ -44,7 +52,7 @@ def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> lis
         if key in SORT_KEYS:
             continue
         try:
-            one = _Filter(str(key), roles, clock)
+            one = _Filter(str(key), roles, clock, facets)
             found.append(one.selection(value))
             terms += one.cost
             if terms > LIMITS.filter_terms:
@@ -61,13 +69,18 @@ def selections(filters: Mapping[str, Any], roles: Set[str], clock: Clock) -> lis
 class _Filter:
     """One key of the filters object."""
 
-    def __init__(self, key: str, roles: Set[str], clock: Clock) -> None:
+    def __init__(self, key: str, roles: Set[str], clock: Clock, facets: Sequence[FacetPlan] = ()) -> None:
         self._key = key
         self._roles = roles
         self._clock = clock
         self._depth = 0  # of nested "not"
         self.cost = 1  # terms that the engine counts
         self._target: Field | PseudoField = self._resolve(key)
+        counted = [plan for plan in facets if plan.field == self._target]
+        self._labels = {one.key: one.clause for plan in counted for one in plan.ranges if one.clause is not None}
+        zone = next((plan.zone for plan in counted if plan.interval), None)
+        if zone is not None:
+            self._clock = replace(clock, zone=zone_of(zone))
 
     def _resolve(self, key: str) -> Field | PseudoField:
         target = PSEUDO.get(key.lower()) or REGISTRY.resolve(key, self._roles)
@@ -175,9 +188,13 @@ class _Filter:
                 "limit",
                 f"{self._key} has {len(text)} characters; at most {LIMITS.characters} are allowed (characters).",
             )
+        if text in self._labels:
+            return self._labels[text]
         self.cost += text_cost(target, text) if target.type is not FieldType.KEYWORD else 0
-        if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE:
+        if target.type is FieldType.TEXT and target.facet is not FacetKind.NONE and text != MISSING:
             return Term(target, text)  # the whole value, as the facet returned it
+        if target.type is FieldType.CUSTOM and target.key and text != MISSING:
+            return Term(target, text, whole=True)
         return self._one_object(field_values.value(target, text, False, _NOWHERE, self._clock))
 
     def _text(self, value: Any) -> str:

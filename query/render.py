@@ -26,6 +26,7 @@ from query.clauses import (
     Near,
     Nested,
     Not,
+    Nothing,
     Or,
     Phrase,
     Range,
@@ -166,6 +167,7 @@ def quoted(text: str) -> str:
 
 _RULES: dict[type, Callable[[Any], str]] = {
     All: lambda clause: "*:*",
+    Nothing: lambda clause: '""',
     And: _and,
     Or: _or,
     Not: _not,

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from mappings.analysis import WORDS
 from mappings.fields import FieldType
 from mappings.folding import fold_text
 from query.clauses import And, Boosted, Clause, Match, Or
 from query.dsl import words
+from query.language.fuzziness import distance
 from query.types import CompiledSearch, Spelling
 
 MAX_WORDS = 5
@@ -40,7 +42,7 @@ def plan_spelling(clause: Clause, base: Dsl) -> Spelling | None:
     aggs: Dsl = {}
     for at, word in enumerate(found):
         similar = _similar(word, terms)
-        aggs[f"exact{at}"] = {"filter": words.match(word.field, word.text)}
+        aggs[f"exact{at}"] = {"filter": words.match(word.field, word.text, scoring=False)}
         aggs[f"near{at}"] = {"filter": similar, "aggs": {"hits": {"top_hits": _sample(word, similar)}}}
     query = {"bool": {"filter": [base], "should": [_similar(word, terms) for word in found], "minimum_should_match": 1}}
     return Spelling(found, {"query": query, "size": 0, "aggs": aggs, "timeout": _TIMEOUT, "track_total_hits": False})
@@ -78,16 +80,13 @@ def _words_to_check(clause: Clause) -> Iterator[Match]:
 
 
 def _worth_checking(word: Match) -> bool:
-    worded = word.field is None or (word.field.type is FieldType.TEXT and word.field.analyzer == words.MARKED)
+    worded = word.field is None or (word.field.type is FieldType.TEXT and word.field.analysis == WORDS)
     return worded and len(word.text) >= _MIN_LENGTH and _WORD.fullmatch(word.text) is not None
 
 
 def _similar(word: Match, terms: int) -> Dsl:
     """Return the query for a word with typos allowed after its first letter; `terms` limits its expansions."""
-    query = words.match(word.field, word.text, _edits(word.text), min(terms, 50))
-    body: Dsl = query["multi_match"] if word.field is None else query["match"][word.field.path]
-    body["prefix_length"] = 1
-    return query
+    return words.fuzzy(word.field, word.text, _edits(word.text), min(terms, 50), prefix=1)
 
 
 def _edits(text: str) -> int:
@@ -95,7 +94,7 @@ def _edits(text: str) -> int:
 
 
 def _sample(word: Match, similar: Dsl) -> Dsl:
-    paths = words.MARKED_PATHS if word.field is None else (word.field.path,)
+    paths = words.BARE_PATHS if word.field is None else (word.field.path,)
     return {
         "size": _SAMPLE,
         "_source": False,
@@ -142,18 +141,3 @@ def _position_of(text: str, word: Match) -> int | None:
     offset, length = word.span
     start = offset + length - len(word.text)
     return start if start >= offset and text[start : start + len(word.text)] == word.text else None
-
-
-def distance(first: str, second: str) -> int:
-    """Return the edit distance of two words as the engine counts it: swapping neighbours is one edit."""
-    before: list[int] = []
-    row = list(range(len(second) + 1))
-    for i, sign in enumerate(first, 1):
-        last, row = row, [i]
-        for j, other in enumerate(second, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (sign != other))
-            if before and j > 1 and sign == second[j - 2] and first[i - 2] == other:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before = last
-    return row[-1]

@@ -10,7 +10,7 @@ from query.clauses import Clause, Match
 from query.dsl.sorting import SortKey
 from query.errors import QueryProblem
 from query.facets.plan import FacetPlan
-from query.facets.request import DEFAULT_SIZE, FacetRequest
+from query.facets.request import FacetRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class SearchRequest:
     (`-created_at,title`) or a list of keys; it takes precedence over `filters`. `zone` is the IANA name of the time
     zone of dates without one. `facet_size` is the size of facets given by name only. `cursor` is where the page starts,
     instead of `offset`. `highlight` marks matching words; `suggest` prepares a spelling check. `score_boosts` are
-    optional boosts: `recency`, `popularity` (see `query.dsl.ranking`). `source` lists document paths to exclude from
+    optional boosts: `recency`, `popularity` (see `query.dsl.ranking`). `count_left_out` counts the values that facets
+    do not show, which costs another aggregation each. `source` lists document paths to exclude from
     the results.
     """
 
@@ -58,13 +59,14 @@ class SearchRequest:
     offset: int = 0
     lenient: bool = False
     zone: str = "UTC"
-    facet_size: int = DEFAULT_SIZE
+    facet_size: int | None = None
     total_exact: bool = True
     source: Sequence[str] = ()
     cursor: Cursor | None = None
     highlight: bool = False
     suggest: bool = False
     score_boosts: Sequence[str] = ()
+    count_left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

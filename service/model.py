@@ -15,15 +15,13 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from mappings.core import ASSET_TYPES as ASSET_TYPES
+from mappings.core import STATUSES as STATUSES
 from service.times import timestamp
 
 ASSET_ID = re.compile(r"asset_([1-9][0-9]{0,15})\Z", re.ASCII)
 """A public asset id; the number is below 2^53."""
 
-ASSET_TYPES = (
-    "image", "video", "audio", "text", "pdf", "document", "link", "external_video", "git", "collection", "other",
-)  # fmt: skip
-STATUSES = ("draft", "pending", "processing", "completed", "failed", "archived")
 MAX_INT = 2**53 - 1
 MAX_KEY = 1000
 """Maximum length of a key in free-form JSON, in characters."""

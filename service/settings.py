@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mappings.stemming import LANGUAGES
 from service.errors import SettingsError
 from service.urls import UNIX, fault, split_hosts
 
@@ -223,6 +224,15 @@ class Settings(BaseSettings):
     opensearch_compress: Annotated[
         bool, _setting(SEARCH, "Whether to compress request bodies, which helps on slow networks.")
     ] = False
+    search_languages: Annotated[
+        str,
+        _setting(
+            SEARCH,
+            "Languages whose inflected forms are found (`mountains` finds mountain), comma-separated: english, german, "
+            "french and the others of Snowball; `none`: words are found as they are written. Another choice needs "
+            "`assetry index reindex`.",
+        ),
+    ] = "english"
     index_prefix: Annotated[
         str,
         _setting(SEARCH, "Name of the alias and prefix of the index names.", pattern=r"^[a-z][a-z0-9_-]{0,63}$"),
@@ -390,6 +400,22 @@ class Settings(BaseSettings):
             split_hosts(value)
         return value
 
+    @field_validator("search_languages")
+    @classmethod
+    def _check_languages(cls, value: str) -> str:
+        """Check that each language has a stemmer."""
+        unknown = [name for name in _languages(value) if name not in LANGUAGES]
+        if unknown:
+            raise ValueError(
+                f"there is no stemmer for {', '.join(unknown)}; choose from {', '.join(sorted(LANGUAGES))}"
+            )
+        return value
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages whose inflected forms are found."""
+        return _languages(self.search_languages)
+
     @field_validator("opensearch_ca", "opensearch_client_cert", "opensearch_client_key", "s3_ca")
     @classmethod
     def _check_file(cls, value: Path | None) -> Path | None:
@@ -417,6 +443,11 @@ class Settings(BaseSettings):
         if self.opensearch_user and self.opensearch_url and split_hosts(self.opensearch_url).user:
             raise SettingsError(variable("opensearch_user"), "the URL already contains a user. Use only one of them.")
         return self
+
+
+def _languages(text: str) -> tuple[str, ...]:
+    names = tuple(name for part in text.split(",") if (name := part.strip().lower()))
+    return () if names == ("none",) else names
 
 
 def variable(name: str) -> str:

@@ -27,6 +27,7 @@ from query.clauses import (
     Near,
     Nested,
     Not,
+    Nothing,
     Or,
     Phrase,
     Range,
@@ -41,6 +42,7 @@ from query.language.units import plain_number
 Dsl: TypeAlias = dict[str, Any]
 
 _CUSTOM = REGISTRY.get("custom").path
+_CUSTOM_TEXT = Field("custom.text", FieldType.TEXT, "", "", path=f"{_CUSTOM}.text")
 _OWNER = REGISTRY.get("user_id").path
 _FAVORITES = REGISTRY.get("favorited_by").path
 
@@ -89,7 +91,7 @@ class Bool:
             for item in clause.items:
                 self.add(item, context, scoring=scoring)
             if scoring:
-                self.should.extend(words.phrase_boost(run) for run in _runs(clause.items))
+                self.should.extend(filter(None, map(words.phrase_boost, _runs(clause.items))))
         elif isinstance(clause, Not):
             self.must_not.append(emit(clause.item, context, scoring=False))
         elif scoring and scores(clause):
@@ -124,6 +126,10 @@ def _all(clause: All, context: Context, scoring: bool) -> Dsl:
     return {"match_all": {}}
 
 
+def _nothing(clause: Nothing, context: Context, scoring: bool) -> Dsl:
+    return {"match_none": {}}
+
+
 def _and(clause: Clause, context: Context, scoring: bool) -> Dsl:
     collected = Bool()
     collected.add(clause, context, scoring=scoring)
@@ -154,15 +160,14 @@ def _boosted(clause: Boosted, context: Context, scoring: bool) -> Dsl:
 
 
 def _match(clause: Match, context: Context, scoring: bool) -> Dsl:
-    return words.match(clause.field, clause.text)
+    return words.match(clause.field, clause.text, scoring=scoring)
 
 
 def _phrase(clause: Phrase, context: Context, scoring: bool) -> Dsl:
     field = clause.field
     if field is None or field.type is FieldType.TEXT:
         return words.phrase(field, clause.text, clause.slop)
-    body: Dsl = {"query": clause.text, **({"slop": clause.slop} if clause.slop else {})}
-    text = {"match_phrase": {f"{_CUSTOM}.text": body}}
+    text = words.phrase(_CUSTOM_TEXT, clause.text, clause.slop)
     return _custom(field, _any([{"term": {f"{_CUSTOM}.keyword": fold_keyword(clause.text)}}, text]))
 
 
@@ -180,7 +185,7 @@ def _fuzzy(clause: Fuzzy, context: Context, scoring: bool) -> Dsl:
     field = clause.field
     edits: int | str = "AUTO" if clause.edits is None else clause.edits
     if field is None or field.type is FieldType.TEXT:
-        return words.match(field, clause.text, edits, context.expansions)
+        return words.fuzzy(field, clause.text, edits, context.expansions)
     path = f"{_CUSTOM}.keyword" if field.type is FieldType.CUSTOM else field.path
     query = {
         "fuzzy": {path: {"value": fold_keyword(clause.text), "fuzziness": edits, "max_expansions": context.expansions}}
@@ -190,7 +195,7 @@ def _fuzzy(clause: Fuzzy, context: Context, scoring: bool) -> Dsl:
 
 def _term(clause: Term, context: Context, scoring: bool) -> Dsl:
     if clause.field.type is FieldType.CUSTOM:
-        return _custom_term(clause.field, str(clause.value))
+        return _custom_term(clause.field, str(clause.value), whole=clause.whole)
     return {"term": {clause.field.keyword_path or clause.field.path: _folded(clause.field, clause.value)}}
 
 
@@ -241,7 +246,7 @@ def _exists(clause: Exists, context: Context, scoring: bool) -> Dsl:
     if field.type is FieldType.NESTED:
         every: Dsl = {"match_all": {}}
         return every if field.path == context.inside else {"nested": {"path": field.path, "query": every}}
-    return {"exists": {"field": field.path}}
+    return {"exists": {"field": field.keyword_path or field.path}}
 
 
 def _near(clause: Near, context: Context, scoring: bool) -> Dsl:
@@ -273,16 +278,17 @@ def _custom(field: Field, query: Dsl) -> Dsl:
     return {"nested": {"path": _CUSTOM, "query": {"bool": {"filter": [key, query]}}}}
 
 
-def _custom_term(field: Field, text: str) -> Dsl:
-    """Match a value of unknown type: equal as a keyword, equal as a number, or all of its words in the text."""
-    options: list[Dsl] = [
-        {"term": {f"{_CUSTOM}.keyword": fold_keyword(text)}},
-        {"match": {f"{_CUSTOM}.text": {"query": text, "operator": "and"}}},
-    ]
+def _custom_term(field: Field, text: str, *, whole: bool) -> Dsl:
+    """Match a value of unknown type: equal as a keyword, equal as a number, or all of its words, also inflected."""
+    options: list[Dsl] = [{"term": {f"{_CUSTOM}.keyword": fold_keyword(text)}}]
     number = plain_number(text)
     if number is not None:
         options.append({"term": {f"{_CUSTOM}.number": number}})
-    return _custom(field, _any(options))
+    if whole:
+        return _custom(field, _any(options))
+    options.append(words.exact(_CUSTOM_TEXT, text))
+    exact, inflected = _custom(field, _any(options)), words.inflected(field, text)
+    return exact if inflected is None else _any([exact, inflected])
 
 
 def _any(queries: list[Dsl]) -> Dsl:
@@ -299,6 +305,7 @@ _FLAGS: dict[str, Callable[[Context], Dsl]] = {
 }
 _RULES: dict[type, Callable[[Any, Context, bool], Dsl]] = {
     All: _all,
+    Nothing: _nothing,
     And: _and,
     Not: _and,
     Or: _or,

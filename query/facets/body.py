@@ -15,6 +15,7 @@ from mappings.folding import fold_keyword, fold_path, fold_sort
 from query.facets.plan import PREFIX_LENGTH, FacetPlan, FacetRange
 from query.facets.request import MAX_SIZE
 
+FOREIGN = 1  # buckets of an open object that are none of its values: OpenSearch adds one for its other leaves
 _SPELLINGS = 2  # spellings counted per returned value, so that each value can be shown as it is written
 _PUNCTUATION = re.compile(r"[!-/:-@\[-^`{-~]")  # what may be a regex operator; `_` and letters never are
 _ORDERS: dict[str, list[dict[str, str]]] = {
@@ -27,15 +28,21 @@ _ORDERS: dict[str, list[dict[str, str]]] = {
 Dsl = dict[str, Any]
 
 
-def facet_body(plan: FacetPlan, others: Sequence[Dsl]) -> Dsl:
-    """Return the aggregation that counts a facet over the records matching `others`, the selections in other fields."""
+def facet_body(plan: FacetPlan, others: Sequence[Dsl], *, distinct: bool = False) -> Dsl:
+    """Return the aggregation that counts a facet over the records matching `others`, the selections in other fields.
+
+    With `distinct` it also counts how many values there are, as far as the engines can: not of open objects, nor of
+    those with a prefix.
+    """
     aggs: Dsl = {"values": _values(plan)}
     if plan.request.missing:
-        aggs["missing"] = {"missing": {"field": plan.field.keyword_path}}
+        aggs["missing"] = _missing(plan.field)
     if plan.field.raw_path is not None:
         # Beside the values rather than below each one: a sub-aggregation per value would scan all values again.
-        size = min(MAX_SIZE, _SPELLINGS * plan.request.size)
+        size = min(MAX_SIZE, _SPELLINGS * plan.size)
         aggs["spellings"] = _terms(plan.field.raw_path, size, _written(plan))
+    if distinct and _is_counted(plan):
+        aggs["distinct"] = {"cardinality": {"field": plan.field.keyword_path}}
     condition: Dsl = {"bool": {"filter": list(others)}} if others else {"match_all": {}}
     return {"filter": condition, "aggs": aggs}
 
@@ -50,10 +57,35 @@ def _values(plan: FacetPlan) -> Dsl:
         if plan.zone != "UTC":
             body["time_zone"] = plan.zone
         return {"date_histogram": body}
-    terms = _terms(field.keyword_path, plan.request.size, _folded(plan))
+    if field.type is FieldType.FLAT:
+        terms = _terms(field.path, plan.size + FOREIGN, "")
+    elif field.type is FieldType.CUSTOM:
+        terms = _terms(f"{field.path}.keyword", plan.size, _folded(plan))
+    else:
+        terms = _terms(field.keyword_path, plan.size, _folded(plan))
     if plan.order != "count":  # the engine's default
         terms["terms"]["order"] = _ORDERS[plan.order]
-    return terms
+    if field.type is not FieldType.CUSTOM:
+        return terms
+    key = {"filter": _key(field), "aggs": {"values": terms}}
+    return {"nested": {"path": field.path}, "aggs": {"key": key}}
+
+
+def _is_counted(plan: FacetPlan) -> bool:
+    """Return whether the number of values can be counted: those of a whole field."""
+    request = plan.request
+    part = plan.ranges or plan.interval or request.prefix or request.hierarchy
+    return not part and plan.field.type not in {FieldType.FLAT, FieldType.CUSTOM}
+
+
+def _key(field: Field) -> Dsl:
+    return {"term": {f"{field.path}.key": field.key}}
+
+
+def _missing(field: Field) -> Dsl:
+    if field.type is not FieldType.CUSTOM:
+        return {"missing": {"field": field.keyword_path}}
+    return {"filter": {"bool": {"must_not": {"nested": {"path": field.path, "query": _key(field)}}}}}
 
 
 def _range(at: int, one: FacetRange) -> Dsl:

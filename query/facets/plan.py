@@ -12,6 +12,7 @@ from query.clauses import Range
 from query.dsl.emit import instant
 from query.errors import BadValue
 from query.facets.request import (
+    DEFAULT_SIZE,
     INTERVALS,
     MAX_FACETS,
     MAX_RANGES,
@@ -32,11 +33,12 @@ PREFIX_LENGTH = 200  # a character may take four in a pattern, which is limited 
 
 @dataclass(frozen=True, slots=True)
 class FacetRange:
-    """One range: its key in the response and its bounds, the lower one inclusive; None is an open bound."""
+    """One range: its key in the response, its bounds, the lower one inclusive (None: open), and its condition."""
 
     key: str
     low: int | float | str | None
     high: int | float | str | None
+    clause: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,14 @@ class FacetPlan:
     id: str
     request: FacetRequest
     order: str
+    size: int = DEFAULT_SIZE
     zone: str = "UTC"
     interval: str | None = None
     ranges: tuple[FacetRange, ...] = ()
 
 
 def plan_facets(
-    wanted: Sequence[str | FacetRequest], roles: Set[str], clock: Clock, *, size: int, zone: str
+    wanted: Sequence[str | FacetRequest], roles: Set[str], clock: Clock, *, size: int | None, zone: str
 ) -> tuple[FacetPlan, ...]:
     """Return the plans for names, aliases and requests; `size` and `zone` are the defaults.
 
@@ -73,11 +76,12 @@ def plan_facets(
             )
     if len(by_label) > MAX_FACETS:
         raise facet_error("limit", f"At most {MAX_FACETS} facets are allowed, not {len(by_label)}.")
-    values = sum(request.size for request in by_label.values())
+    plans = tuple(_plan(request, f"facet{at}", roles, clock, zone) for at, request in enumerate(by_label.values()))
+    values = sum(plan.size for plan in plans if not plan.interval and not plan.ranges)
     if values > MAX_VALUES:
         message = f"The facets ask for {values} values together; at most {MAX_VALUES} are allowed."
         raise facet_error("limit", f"{message} Ask for fewer values, or for fewer facets at once.")
-    return tuple(_plan(request, f"facet{at}", roles, clock, zone) for at, request in enumerate(by_label.values()))
+    return plans
 
 
 def _plan(request: FacetRequest, id_: str, roles: Set[str], clock: Clock, zone: str) -> FacetPlan:
@@ -90,7 +94,8 @@ def _plan(request: FacetRequest, id_: str, roles: Set[str], clock: Clock, zone: 
         if field.type is FieldType.DATE and not ranges:
             interval = interval or "month"
         order = request.order or ("value" if interval else "count")
-        return FacetPlan(request.label, field, id_, request, order, request.zone or zone, interval, ranges)
+        size = request.size or (MAX_SIZE if interval else DEFAULT_SIZE)
+        return FacetPlan(request.label, field, id_, request, order, size, request.zone or zone, interval, ranges)
     except BadValue as error:
         raise facet_error(error.reason, error.message, request.label, error.suggestion) from error
 
@@ -102,6 +107,9 @@ def _countable(name: str, roles: Set[str]) -> Field:
     if name.lower() in PSEUDO:
         raise facet_error("unsupported", f"{name} is a condition, not a field: its values cannot be counted.", name)
     near = REGISTRY.near(name, roles, among=[n for f in REGISTRY.facets(roles) for n in (f.name, *f.aliases)])
+    if field is not None and field.type in {FieldType.FLAT, FieldType.CUSTOM}:
+        message = f"{field.name} holds many values: name one of its keys, as in {field.example.partition(':')[0]}."
+        raise facet_error("unsupported", message, name)
     message = f"{field.name} cannot be counted in a facet." if field else f"Unknown facet field {name[:60]}."
     if near:
         message += f" Did you mean {' or '.join(near)}?"
@@ -110,8 +118,8 @@ def _countable(name: str, roles: Set[str]) -> Field:
 
 def _check(request: FacetRequest, field: Field) -> None:
     """Raise BadValue for options that the field or another option does not allow."""
-    whole = field.type in {FieldType.KEYWORD, FieldType.TEXT}
-    if not 1 <= request.size <= MAX_SIZE:
+    whole = field.type in {FieldType.KEYWORD, FieldType.TEXT, FieldType.CUSTOM}
+    if request.size is not None and not 1 <= request.size <= MAX_SIZE:
         raise BadValue("limit", f"A facet returns 1 to {MAX_SIZE} values, not {request.size}.")
     if request.order is not None and request.order not in ORDERS:
         raise BadValue("unsupported", f"order must be one of {', '.join(ORDERS)}; not {request.order[:40]}.")
@@ -123,6 +131,8 @@ def _check(request: FacetRequest, field: Field) -> None:
         raise BadValue("unsupported", "Only dates can be counted by interval, and not together with ranges.")
     if request.ranges and field.type not in NUMERIC | {FieldType.DATE}:
         raise BadValue("unsupported", f"{field.name} does not support ranges; only numbers and dates do.")
+    if request.ranges and request.size is not None:
+        raise BadValue("unsupported", "A facet by ranges returns each of its ranges: leave size out.")
     if request.prefix and not whole:
         raise BadValue("unsupported", f"{field.name} does not support prefixes; only texts and keywords do.")
     if request.hierarchy and not field.hierarchical:
@@ -152,7 +162,7 @@ def _range(item: Mapping[str, Any], field: Field, clock: Clock) -> FacetRange:
         raise BadValue("wrong_type", f"The range {key[:40]} needs from, to or both.")
     clause = field_values.interval(field, low, high, (True, False), _NOWHERE, clock)
     assert isinstance(clause, Range)
-    return FacetRange(key, _bound(clause.low), _bound(clause.high))
+    return FacetRange(key, _bound(clause.low), _bound(clause.high), clause)
 
 
 def _shown(bound: Any, name: str) -> str | None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from query.errors import QueryError, QueryProblem
+from query.language.field_values import MISSING as MISSING
 
 DEFAULT_SIZE = 50  # values returned per facet
 MAX_SIZE = 1000
 MAX_FACETS = 32
 MAX_VALUES = 5000  # values of all facets of a request: the engine's work and the answer's size grow with them
 MAX_RANGES = 64
-MISSING = "(missing)"
 ORDERS = ("count", "-count", "value", "-value")
 INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 
@@ -23,7 +23,8 @@ INTERVALS = ("year", "quarter", "month", "week", "day", "hour")
 class FacetRequest:
     """One facet: a field, and how its values are counted.
 
-    `size` is the maximum number of values returned. `order` is `count` (most frequent first), `-count`, `value` (A to
+    `size` is the maximum number of values returned: 50 by default, of dates counted by the calendar 1,000, the
+    newest or, by count, the most frequent. `order` is `count` (most frequent first), `-count`, `value` (A to
     Z, low to high) or `-value`; by default dates are in chronological order and everything else is by count. `prefix`
     keeps the values that start with it, regardless of case. `missing` adds the number of records without a value, as
     `(missing)`. `ranges` are objects {key?, from?, to?} for numbers and dates, with an inclusive lower and an exclusive
@@ -33,7 +34,7 @@ class FacetRequest:
     """
 
     field: str
-    size: int = DEFAULT_SIZE
+    size: int | None = None
     order: str | None = None
     prefix: str = ""
     missing: bool = False
@@ -104,6 +105,10 @@ def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _count_or_none(value: Any) -> bool:
+    return value is None or _count(value)
+
+
 def _objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 
@@ -112,12 +117,12 @@ _WANTED: dict[Callable[[Any], bool], str] = {
     _text: "a string",
     _text_or_none: "a string",
     _flag: "true or false",
-    _count: "a whole number",
+    _count_or_none: "a whole number",
     _objects: "a list of objects with from and to",
 }
 _MEMBERS: dict[str, Callable[[Any], bool]] = {
     "field": _text,
-    "size": _count,
+    "size": _count_or_none,
     "order": _text_or_none,
     "prefix": _text,
     "missing": _flag,

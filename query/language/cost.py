@@ -5,9 +5,9 @@ Lucene counts the terms of the whole rewritten query against one limit; beyond i
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
+from mappings.analysis import FILENAME, WORDS, query_groups
 from mappings.fields import REGISTRY, Field, FieldType
 from query.clauses import And, Boosted, Clause, Fuzzy, In, Match, Nested, Not, Or, Phrase, Wildcard, walk
 from query.errors import QueryProblem
@@ -16,14 +16,7 @@ from query.language.limits import LIMITS, limit_problem
 FUZZY_COST = 8  # terms that a fuzzy word may always expand to in each field
 _MAX_EXPANSIONS = 50
 
-# The standard tokenizer emits one token per ideograph or kana, and one per run of other letters and digits.
-_WIDE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_WORDS = re.compile(r"\w+|[^\w\s]")
-_PARTS = re.compile(r"[A-Z]*[a-z]+|[A-Z]+|\d+|\w|[^\w\s]")  # the file name analyzer also splits letters from digits
-
-_BARE = REGISTRY.bare()
-_BARE_WORDS = sum(field.analyzer == "words" for field in _BARE) + 1  # plus the gathered words
-_BARE_NAMES = sum(field.analyzer == "filename" for field in _BARE)
+_BARE_TERMS = len(REGISTRY.bare()) + 4  # of a bare word: each field, the gathered words, its stem in all, title, tags
 _CUSTOM_CLAUSES = 3
 _COMPOUND = frozenset({And, Or, Not, Boosted, Nested})
 _WORDY = frozenset({Match, Phrase, Wildcard, Fuzzy})
@@ -32,10 +25,12 @@ _WORDY = frozenset({Match, Phrase, Wildcard, Fuzzy})
 def text_cost(field: Field | None, text: str) -> int:
     """Return the number of terms in a word times the fields it is looked up in; a field of None means bare words."""
     if field is None:
-        return _BARE_WORDS * _terms(_WORDS, text) + _BARE_NAMES * _terms(_PARTS, text)
+        parts = _terms(text, WORDS)
+        names = _terms(text, FILENAME)
+        return _BARE_TERMS * parts + (names if names > parts else 0)
     if field.type is FieldType.TEXT:
-        return _terms(_PARTS if field.analyzer == "filename" else _WORDS, text)
-    return _CUSTOM_CLAUSES + _terms(_WORDS, text) if field.type is FieldType.CUSTOM else 1
+        return 2 * _terms(text, field.analysis)
+    return _CUSTOM_CLAUSES + 2 * _terms(text, WORDS) if field.type is FieldType.CUSTOM else 1
 
 
 def expansions(clause: Clause) -> int:
@@ -82,9 +77,6 @@ def _truncate(clause: Clause, left: list[int]) -> Clause | None:
     return replace(clause, values=clause.values[: LIMITS.list_values]) if isinstance(clause, In) else clause
 
 
-def _terms(pattern: re.Pattern[str], text: str) -> int:
-    """Return an upper bound of the number of tokens in a text, at least one."""
-    if text.isalpha() and text.isascii() and (text.islower() or pattern is _WORDS):
-        return 1
-    wide = 0 if text.isascii() else len(_WIDE.findall(text))
-    return max(1, wide + len(pattern.findall(text)))
+def _terms(text: str, analysis: str) -> int:
+    """Return the number of words in a text, at least one."""
+    return max(1, sum(map(len, query_groups(text, analysis))))

@@ -162,6 +162,8 @@ def _span(start: datetime, unit: str | None) -> TimeRange:
     try:
         # Days and longer follow the local calendar, shorter units are fixed: a day can have 23 hours.
         end = _STEPS[unit](start, 1).astimezone(UTC) if unit in "yqMwd" else first + _FIXED[unit]
+        if unit == "h":  # the hour that occurs twice when clocks go back is one period, as on the wall
+            end = max(end, start.replace(fold=1).astimezone(UTC) + _FIXED[unit])
     except (ValueError, OverflowError):
         end = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
     return TimeRange(first, end)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from mappings.fields import Field, FieldType
+from mappings.analysis import query_groups
+from mappings.fields import REGISTRY, FacetKind, Field, FieldType
 from mappings.folding import fold_keyword, fold_sort
-from query.clauses import Bound, Clause, Exists, Fuzzy, Match, Phrase, Range, Span, Term, Wildcard
+from query.clauses import Bound, Clause, Exists, Fuzzy, Match, Not, Phrase, Range, Span, Term, Wildcard
 from query.errors import BadValue
 from query.language import geo
 from query.language.dates import Clock, parse_date
@@ -20,13 +20,19 @@ from query.language.units import ANY_NUMBER, boolean, number
 
 Value: TypeAlias = Callable[[Field, str, bool, Span, Clock], Clause]
 
+MISSING = "(missing)"
+"""What facets call records without a value; as a value of a field it finds them."""
+
+_LABEL_LENGTH = 100
 _WORDY = frozenset({FieldType.TEXT, FieldType.KEYWORD, FieldType.CUSTOM})
 _PATTERNED = _WORDY | {FieldType.FLAT}
 
 
 def blank(text: str) -> bool:
-    """Return whether a bare word has nothing to search for: no letter, no digit, no pictograph."""
-    return not any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
+    """Return whether a bare word has nothing to search for: no letter, no digit, no emoji or sign."""
+    if text.isascii():
+        return not any(character.isalnum() for character in text)
+    return not query_groups(text)
 
 
 def value(field: Field | None, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
@@ -39,6 +45,8 @@ def value(field: Field | None, text: str, quoted: bool, span: Span, clock: Clock
             f"{field.name} needs a value. To find assets without one, use missing:{field.name}.",
             f"missing:{field.name}",
         )
+    if text == MISSING and field.facet is not FacetKind.NONE:
+        return Not(Exists(field, span=span), span=span)
     return _VALUES[field.type](field, text, quoted, span, clock)
 
 
@@ -47,11 +55,24 @@ def _text(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Cl
 
 
 def _keyword(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
+    if field.values and fold_keyword(text) not in field.values:
+        near = REGISTRY.near(text, among=field.values)
+        raise BadValue(
+            "wrong_type",
+            f"{field.name} must be one of {', '.join(field.values)}, not {text[:40]}.",
+            near[0] if near else None,
+        )
     return Term(field, text, span=span)
 
 
 def _number(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
-    return Term(field, number(field, text), span=span)
+    try:
+        return Term(field, number(field, text), span=span)
+    except BadValue:
+        labelled = _labelled(field, text, span, clock)
+        if labelled is None:
+            raise
+        return labelled
 
 
 def _boolean(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
@@ -59,8 +80,28 @@ def _boolean(field: Field, text: str, quoted: bool, span: Span, clock: Clock) ->
 
 
 def _date(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:
-    when = parse_date(text, clock)
+    try:
+        when = parse_date(text, clock)
+    except BadValue:
+        labelled = _labelled(field, text, span, clock)
+        if labelled is None:
+            raise
+        return labelled
     return Range(field, when.start, when.end, include_high=False, span=span)
+
+
+def _labelled(field: Field, text: str, span: Span, clock: Clock) -> Clause | None:
+    """Return the range of a label as facets write it (`500-1000`, `*-2024`), without its upper bound."""
+    for at, sign in enumerate(text[:_LABEL_LENGTH]):
+        bounds = text[:at], text[at + 1 :]
+        if sign != "-" or not all(bounds) or bounds == ("*", "*"):
+            continue
+        low, high = (None if bound == "*" else bound for bound in bounds)
+        try:
+            return interval(field, low, high, (True, False), span, clock)
+        except BadValue:
+            continue
+    return None
 
 
 def _geo(field: Field, text: str, quoted: bool, span: Span, clock: Clock) -> Clause:

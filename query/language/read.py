@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 
-from query.clauses import Clause
+from query.clauses import Clause, Nothing
 from query.errors import QueryError, QueryProblem
 from query.language.dates import Clock
 from query.language.parse import Parsed, parse
@@ -14,7 +14,7 @@ from query.language.scan import Kind
 
 MAX_WARNINGS = 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_OPERATOR = re.compile(r"[^\w\s]|\b(?:AND|OR|NOT)\b")
+_OPERATOR = re.compile(r"[!-/:-@\[-^`{-~“”„‟«»]|\b(?:AND|OR|NOT)\b")
 _LOWER_CASE = frozenset({"and", "or", "not"})
 
 
@@ -32,6 +32,8 @@ def read_text(text: str, roles: Set[str], clock: Clock, *, lenient: bool) -> tup
         found.append(error.problem)
         parsed = parse(_OPERATOR.sub(lambda match: " " * len(match[0]), text), report)
     clause = resolve(parsed, roles, clock, report, lenient=lenient)
+    if isinstance(clause, Nothing):
+        found.append(QueryProblem("no_words", "There is nothing to look for: the text has no words.", *clause.span))
     found.extend(_hints(parsed))
     return clause, tuple(dict.fromkeys(found))[:MAX_WARNINGS]
 

@@ -16,6 +16,7 @@ from query.clauses import (
     Exists,
     Nested,
     Not,
+    Nothing,
     Span,
     conjunction,
     disjunction,
@@ -35,8 +36,8 @@ from query.language.syntax import Report
 
 Scope: TypeAlias = Field | PseudoField | None
 
-_BLANK = All()  # a word without letters or digits: it has no meaning, not even inside OR and NOT
-_WORDS = re.compile(r"\w+")  # what remains of an invalid part
+_BLANK = All()  # a word of punctuation: it has no meaning beside others, not even inside OR and NOT
+_WORDS = re.compile(r"[^\s!-/:-@\[-^`{-~]+")  # what remains of an invalid part
 _SUGGESTIONS = 5  # unknown fields for which similar names are looked up, since searching all names is not free
 
 
@@ -46,11 +47,11 @@ def resolve(parsed: Parsed, roles: Set[str], clock: Clock, report: Report, *, le
     Raises QueryError at the first problem; in lenient mode each problem is reported and its part taken as text.
     """
     if parsed.tree is None:
-        return All()
+        return Nothing(span=(0, len(parsed.text))) if parsed.text.strip() else All()
     resolver = _Resolver(parsed, roles, clock, report, lenient)
     clause = resolver.visit(parsed.tree, None)
     if clause is _BLANK:
-        return All(span=parsed.span(parsed.tree))
+        return Nothing(span=parsed.span(parsed.tree))
     if resolver.cost + len(parsed.tokens) > LIMITS.clauses:  # anything smaller cannot exceed a limit
         problem = exceeded_limit(clause, resolver.cost)
         if problem is not None:

@@ -1,4 +1,4 @@
-"""Archives from a Maven repository, unpacked once into the cache."""
+"""Archives from a Maven repository, kept in the cache, packed or unpacked."""
 
 from __future__ import annotations
 
@@ -17,26 +17,44 @@ _FETCH_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A zip by its Maven coordinates."""
+    """An archive by its Maven coordinates."""
 
     group: str
     name: str
     version: str
+    packaging: str = "zip"
+    classifier: str = ""
 
     @property
     def coordinates(self) -> str:
-        """`group:name:version:zip`."""
-        return f"{self.group}:{self.name}:{self.version}:zip"
+        """`group:name:version:packaging`, and `:classifier` if there is one."""
+        parts = (self.group, self.name, self.version, self.packaging, self.classifier)
+        return ":".join(part for part in parts if part)
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name}-{self.version}{f'-{self.classifier}' if self.classifier else ''}.{self.packaging}"
 
     @property
     def local(self) -> Path:
         """The path in Maven's local repository. Raises Missing."""
         folder = home_folder() / ".m2" / "repository" / self.group.replace(".", "/") / self.name / self.version
-        return folder / f"{self.name}-{self.version}.zip"
+        return folder / self.file
+
+
+def fetched(artifact: Artifact) -> Path:
+    """Return the artifact's file, from Maven's local repository or fetched into the cache. Raises Missing, Failed."""
+    kept = cache_folder() / artifact.file
+    for path in (artifact.local, kept):
+        if path.is_file():
+            return path
+    with tempfile.TemporaryDirectory(dir=writable(kept.parent)) as folder:
+        return _fetch(artifact, Path(folder)).rename(kept)  # atomic: a file with this name is always complete
 
 
 def unpacked(artifact: Artifact) -> Path:
-    """Return the single folder in the artifact, fetched and unpacked if necessary. Raises Missing, Failed."""
+    """Return the single folder in a zip, fetched and unpacked if necessary. Raises Missing, Failed."""
     home = cache_folder() / f"{artifact.name}-{artifact.version}"
     if home.is_dir():
         return home
@@ -72,7 +90,7 @@ def _fetch(artifact: Artifact, folder: Path) -> Path:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise Failed(f"Maven did not fetch {artifact.coordinates} in {_FETCH_SECONDS} s") from error
-    archive = folder / artifact.local.name
+    archive = folder / artifact.file
     if not archive.is_file():
         raise Missing(f"Maven could not fetch {artifact.coordinates}: {(done.stdout + done.stderr).strip()[-800:]}")
     return archive

@@ -28,11 +28,25 @@ def text(value: object, limit: int) -> str | None:
 
 
 def decode(raw: bytes) -> str:
-    """Decode bytes of undeclared encoding: as UTF-8 if valid, otherwise as Latin-1, which never fails."""
+    """Decode bytes of undeclared encoding: as UTF-8 if valid, otherwise as Windows-1252 or, if not that, Latin-1.
+
+    Latin-1 never fails.
+    """
+    for codec in ("utf-8", "cp1252"):
+        try:
+            return raw.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Return whether bytes are valid UTF-8."""
     try:
-        return raw.decode("utf-8")
+        raw.decode("utf-8")
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        return False
+    return True
 
 
 def words(values: Iterable[object], limits: IngestLimits) -> tuple[str, ...]:

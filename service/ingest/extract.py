@@ -8,22 +8,26 @@ from pathlib import Path
 
 from service.errors import IngestError
 from service.ingest.facts import Extracted, Facts, Sniffed
-from service.ingest.formats import EXTENSIONS, MEDIA
+from service.ingest.formats import EXTENSIONS, MEDIA, SHARED
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
-from service.ingest.readers import audio, image, office, pdf, svg, text, video
+from service.ingest.readers import image, recording, svg
+from service.ingest.readers.documents import office, pdf, text
 from service.ingest.sniff import sniff
 from service.ingest.truncation import check_truncation
 
 Reader = Callable[[Path, Sniffed, str, IngestLimits], Facts]
 
 # The reader of the format, otherwise of the type. A type without a reader (other) has only a size.
-_BY_FORMAT: dict[str, Reader] = {"svg": lambda path, _, filename, limits: svg.read(path, filename, limits)}
+_BY_FORMAT: dict[str, Reader] = {
+    "svg": lambda path, _, filename, limits: svg.read(path, filename, limits),
+    "ole": office.read,
+}
 _BY_TYPE: dict[str, Reader] = {
     "image": image.read,
     "pdf": pdf.read,
-    "audio": audio.read,
-    "video": video.read,
+    "audio": recording.read,
+    "video": recording.read,
     "text": text.read,
     "link": text.read_link,
     "document": office.read,
@@ -52,8 +56,11 @@ def check_claim(sniffed: Sniffed, filename: str) -> None:
 
     A JPEG named ``.png`` is accepted as a JPEG; an HTML error page or an EPS named ``.png`` is a broken download.
     """
-    claimed = EXTENSIONS.get(Path(filename).suffix.lstrip(".").lower())
-    if claimed is not None and claimed.type in MEDIA and sniffed.type not in MEDIA:
+    extension = Path(filename).suffix.lstrip(".").lower()
+    claimed = EXTENSIONS.get(extension)
+    if claimed is None or extension in SHARED[claimed.name]:
+        return
+    if claimed.type in MEDIA and sniffed.type not in MEDIA:
         raise IngestError(
             f"The file name says {claimed.name}, but the content is {sniffed.mime_type}. "
             "The file is damaged or has the wrong extension; rename it if the content is correct.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from service.ingest.dates import DateKind
+
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
@@ -27,7 +29,9 @@ class Facts:
 
     ``captured_at`` is ISO 8601 with an offset: that of the file, or ``Z`` (a time without a zone is taken as UTC).
     ``gps`` is ``{"lat": degrees north, "lon": degrees east}`` in WGS 84. ``rating`` is 0 to 5. ``metadata`` has the
-    leaves of the record's ``metadata`` object. ``warnings`` are sentences about parts that could not be read in an
+    leaves of the record's ``metadata`` object. ``people`` are the names of those who are shown. ``taxonomy`` are the
+    keywords of a hierarchy, each a path separated by ``/``. ``captured_kind`` says what ``captured_at`` tells, which
+    decides between several. ``warnings`` are sentences about parts that could not be read in an
     otherwise valid file.
     """
 
@@ -38,6 +42,9 @@ class Facts:
     license: str | None = None
     credit: str | None = None
     captured_at: str | None = None
+    captured_kind: DateKind = DateKind.ORIGINAL
+    people: tuple[str, ...] = ()
+    taxonomy: tuple[str, ...] = ()
     gps: dict[str, float] | None = None
     rating: int | None = None
     external_url: str | None = None

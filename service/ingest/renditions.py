@@ -17,12 +17,14 @@ from PIL import Image, ImageOps
 from service.errors import IngestError
 from service.ingest.guard import guarded
 from service.ingest.limits import DEFAULT, IngestLimits
-from service.ingest.readers import image, pdf
+from service.ingest.readers import image
+from service.ingest.readers.documents import pdf
 from service.ingest.readers.markup import local, parse_file
 
 _JPEG_QUALITY, _WEBP_QUALITY = 82, 80
 _SVG = "http://www.w3.org/2000/svg"
 _DPI = 96.0  # as in CSS; resvg's default of 0 gives "10mm" no size
+_TURNED_BY_PILLOW = frozenset({"tiff", "heic"})
 _LINKED_TEXT = ("#", "data:image/")
 
 
@@ -52,7 +54,8 @@ def thumbnail(path: Path, filename: str, name: str, size: int = 512, limits: Ing
 
 def _raster(path: Path, name: str, filename: str, size: int, limits: IngestLimits) -> Image.Image:
     with image.opened(path, name, filename, limits) as source:
-        orientation = source.getexif().get(0x0112, 1)
+        # Pillow turns these by itself; turned again, they would lie on their side.
+        orientation = 1 if name in _TURNED_BY_PILLOW else source.getexif().get(0x0112, 1)
         source.draft(
             "RGB", (size, size)
         )  # JPEG only: decodes at 1/2, 1/4 or 1/8 of the size, for a fraction of the cost

@@ -46,6 +46,16 @@ class Facts(Protocol):
         ...
 
     @property
+    def people(self) -> Sequence[str]:
+        """The names of those who are shown."""
+        ...
+
+    @property
+    def taxonomy(self) -> Sequence[str]:
+        """Its keywords that are part of a hierarchy, each a path of levels separated by ``/``."""
+        ...
+
+    @property
     def license(self) -> str | None:
         """Its licence, as a name or a URL."""
         ...

@@ -14,6 +14,7 @@ from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
 from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
 from indexer.status.publication import IndexWatch, Publisher
+from mappings.stemming import use_languages
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.local.data_folder import DataFolder
@@ -124,6 +125,7 @@ class Service:
 async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
     """Open the store and the files. Raises SettingsError, Unavailable."""
     clock = clock or SystemClock()
+    use_languages(settings.languages)
     folder = DataFolder(settings.data)
     if engines.needs_folder(settings):
         folder.make()

@@ -62,6 +62,14 @@ async def test_a_parameter_given_twice(api: Api) -> None:
     assert error_of(response, 400, "VALIDATION_ERROR")["field"] == "q"
 
 
+@pytest.mark.parametrize("query", ["q=%ff", "q=caf%E9", "q=ok&sort=%C0%80", "q=%ED%A0%80"])
+async def test_a_parameter_that_is_not_utf_8(api: Api, query: str) -> None:
+    response = await api.http.get(f"{PREFIX}/assets/search?{query}", headers={"Authorization": f"Bearer {api.key}"})
+    details = error_of(response, 400, "VALIDATION_ERROR")
+    assert details["field"] == query.rpartition("&")[2].partition("=")[0]
+    assert "UTF-8" in response.json()["error"]["message"]
+
+
 BODIES: list[tuple[Any, str]] = [
     ({"title": "no type"}, "type"),
     ({"type": "image", "title": "x" * 501}, "title"),

@@ -121,7 +121,7 @@ async def test_cursors_that_are_not_ours(walked: Api) -> None:
     good = await cursor_of(walked)
     at = len(good) // 2
     forged = good[:at] + ("A" if good[at] != "A" else "B") + good[at + 1 :]
-    for cursor in ("", "x", "**", "nonsense", "ä", "\x00", "A" * 5000, good[:-4], good + "AAAA", forged, good.lower()):
+    for cursor in ("x", "**", "nonsense", "ä", "\x00", "A" * 5000, good[:-4], good + "AAAA", forged, good.lower()):
         response = await walked.call("GET", SEARCH, params={"cursor": cursor})
         assert error_of(response, 400, "VALIDATION_ERROR")["field"] == "cursor", cursor
     response = await walked.call("GET", SEARCH, params={"cursor": "A" * 20_000})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.api.client import Api
+from tests.api.client import Api, error_of
 from tests.api.corpus import CORPUS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,7 +50,8 @@ SYNTAX: dict[str, set[str]] = {
     "mountain landscape": {"peak"},
     '"mountain landscape"': {"peak"},
     '"exact phrase search"': set(),
-    "title:mountain": {"peak", "small", "late"},
+    "title:mountain": {"peak", "small", "late", "dalle"},
+    'title:"mountain"': {"peak", "small", "late"},
     "description:landscape": {"peak", "text"},
     "tags:nature": {"peak", "hill"},
     "module:image_studio": IMAGES,
@@ -149,6 +150,44 @@ async def test_facets_of_the_seed(library: Library) -> None:
     }
     assert body["facets"]["tags"]["mountain"] == 4
     assert next(iter(body["facets"]["tags"])) == "mountain", "the most frequent comes first"
+
+
+async def test_facets_as_a_list_keep_their_order_and_say_what_they_leave_out(library: Library) -> None:
+    facets = '[{"field": "width", "order": "-value", "size": 2}, "type"]'
+    body = await library.search("/facets", query="", facets=facets, facet_form="list")
+    width, kinds = body["facets"]
+    widths = [int(entry["value"]) for entry in width["values"]]
+    assert (width["name"], width["field"], len(widths)) == ("width", "metadata.width", 2)
+    assert widths == sorted(widths, reverse=True)
+    assert width["left_out"]["values"] > 0
+    assert width["left_out"]["records"] >= width["left_out"]["values"]
+    assert kinds["values"][0] == {"value": "image", "count": 7}
+    assert kinds["left_out"] == {"values": 0, "records": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "field"),
+    [
+        ("", {"type": "imag"}, "type"),
+        ("/advanced", {"query": "type:imag"}, "query"),
+        ("/advanced", {"filters": '{"type": "imag"}'}, "filters"),
+        ("/advanced", {"filters": '{"type": ["image", "imag"]}'}, "filters"),
+        ("/advanced", {"query": "status:complete"}, "query"),
+    ],
+)
+async def test_a_value_that_no_asset_can_have_is_refused(
+    library: Library, path: str, params: dict[str, str], field: str
+) -> None:
+    response = await library.api.call("GET", f"/assets/search{path}", params=params)
+    details = error_of(response, 400, "VALIDATION_ERROR")
+    assert details["field"].partition(".")[0] == field
+    assert "image" in response.text or "completed" in response.text
+
+
+async def test_an_empty_parameter_is_as_none(library: Library) -> None:
+    empty = dict.fromkeys(("query", "filters", "facets", "sort", "sort_by", "offset", "cursor", "wait_for", "zone"), "")
+    assert await library.search("/advanced", **empty) == await library.search("/advanced")
+    assert await library.search("", q="", type="", module="") == await library.search("")
 
 
 async def test_facets_count_what_the_query_finds(library: Library) -> None:

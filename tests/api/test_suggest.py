@@ -44,6 +44,27 @@ async def test_names_of_fields(library: Api) -> None:
     assert all(name.startswith("cap") for name in names)
 
 
+async def test_words_while_they_are_typed(library: Api) -> None:
+    body = await suggest(library, "tags:nature moun")
+    assert (body["kind"], body["offset"], body["length"]) == ("field", 12, 4)
+    assert {"value": "mountain", "text": "mountain", "count": None} in body["suggestions"]
+    assert all("mountaineer" not in entry["value"] for entry in body["suggestions"] if "value" in entry)
+    assert (await suggest(library, "zepp"))["suggestions"] == []
+
+
+async def test_words_of_a_text_field(library: Api) -> None:
+    body = await suggest(library, "title:moun")
+    assert (body["kind"], body["field"]) == ("value", "title")
+    assert [entry["value"] for entry in body["suggestions"]][:1] == ["mountain"]
+    assert (await suggest(library, "title:zepp"))["suggestions"] == []
+
+
+async def test_ordinary_fields_come_before_technical_ones(library: Api) -> None:
+    names = [entry["name"] for entry in (await suggest(library, "s", limit=50))["suggestions"]]
+    assert names.index("storage_folder") < names.index("sha256")
+    assert names.index("status") < names.index("seed")
+
+
 async def test_nothing_typed_yet_shows_fields(library: Api) -> None:
     body = await suggest(library, "", limit=50)
     assert len(body["suggestions"]) == 50

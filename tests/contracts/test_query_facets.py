@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from query.compile import read_facets
+from query.compile import read_facets, read_left_out
 from query.completion import ValueCompletion, completion
+from query.facets.read import LeftOut
 from query.facets.request import MISSING, FacetRequest, parse_facets
 from query.types import SearchRequest
 from tests.contracts.querying import ADMIN, ME, NOW, Json, engine, numbers, put, search, send
@@ -213,3 +214,89 @@ def test_values_of_another_organization_are_not_proposed(engine: str) -> None:
     assert compiled is not None
     values = place.read(compiled, send(engine, "POST", "/_search", compiled.body))
     assert [(value.value, value.text) for value in values] == [("mountain", "mountain")]
+
+
+SENT_BACK: list[FacetRequest] = [
+    FacetRequest("module", missing=True),
+    FacetRequest("tags", missing=True),
+    FacetRequest("rating", missing=True),
+    FacetRequest("camera", missing=True),
+    FacetRequest("is_public", missing=True),
+    FacetRequest("expires_at", missing=True),
+    FacetRequest("taxonomy", missing=True),
+    FacetRequest("width", ranges=[{"to": 1024}, {"from": 1024, "to": 2048}, {"from": 2048}]),
+    FacetRequest("file_size", ranges=[{"from": "1mb"}, {"to": "1mb"}]),
+    FacetRequest("duration", ranges=[{"from": "1:30", "to": "2m"}]),
+    FacetRequest("created_at", ranges=[{"to": "2024"}, {"from": "2024-01", "to": "2024-02"}, {"from": "2024-Q2"}]),
+    FacetRequest("width", ranges=[{"key": "small", "to": 1500}, {"key": "large", "from": 1500}]),
+    FacetRequest("created_at", interval="day", zone="Asia/Tokyo"),
+    FacetRequest("custom.colour", missing=True),
+    FacetRequest("custom.weight", missing=True),
+    FacetRequest("custom.ok", missing=True),
+    FacetRequest("exif.FNumber", missing=True),
+    FacetRequest("exif.image_make", missing=True),
+    FacetRequest("extra.codec", missing=True),
+]
+
+
+@pytest.mark.parametrize("facet", SENT_BACK, ids=[f"{at}-{facet.field}" for at, facet in enumerate(SENT_BACK)])
+def test_a_value_that_a_facet_shows_can_be_sent_back(engine: str, facet: FacetRequest) -> None:
+    counts = _counts(engine, facet)
+    assert counts
+    for value, count in counts.items():
+        _, answer = search(engine, SearchRequest(filters={facet.field: value}, facets=[facet]), ADMIN)
+        assert answer["hits"]["total"]["value"] == count, value
+    several = SearchRequest(filters={facet.field: list(counts)}, facets=[facet])
+    assert search(engine, several, ADMIN)[1]["hits"]["total"]["value"] >= max(counts.values())
+
+
+@pytest.mark.parametrize(
+    "text", ['module:"(missing)"', 'rating:"(missing)"', 'custom.colour:"(missing)"', "width:500-1500"]
+)
+def test_labels_are_values_of_a_query_too(engine: str, text: str) -> None:
+    _, answer = search(engine, SearchRequest(text=text))
+    assert 0 < answer["hits"]["total"]["value"] < 8
+
+
+def test_custom_fields_and_open_objects_are_counted(engine: str) -> None:
+    assert _counts(engine, FacetRequest("custom.colour", missing=True)) == {"dark red": 1, "red": 1, MISSING: 6}
+    assert _counts(engine, FacetRequest("custom.colour", prefix="da")) == {"dark red": 1}
+    assert _counts(engine, FacetRequest("exif.fnumber", missing=True)) == {"2.8": 1, MISSING: 7}
+    assert _counts(engine, FacetRequest("extra.codec", size=1)) == {"raw": 1}
+
+
+def test_an_hour_that_occurs_twice_is_one_value(engine: str) -> None:
+    times = ("2024-10-26T23:59:00Z", "2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z", "2024-10-27T02:00:00Z")
+    for number, at in enumerate(times, 500):
+        put(engine, {"number": number, "id": f"asset_{number}", "type": "git", "created_at": at})
+    try:
+        facet = FacetRequest("created_at", interval="hour", zone="Europe/Amsterdam")
+        counts = _counts(engine, facet, filters={"type": "git"})
+        assert counts == {"2024-10-27T01": 1, "2024-10-27T02": 2, "2024-10-27T03": 1}
+        for value, count in counts.items():
+            for more in ({"facets": [facet]}, {"zone": "Europe/Amsterdam"}):
+                request = SearchRequest(filters={"type": "git", "created_at": value}, **more)
+                assert search(engine, request)[1]["hits"]["total"]["value"] == count, value
+    finally:
+        for number in range(500, 500 + len(times)):
+            send(engine, "DELETE", f"/_doc/{number}?refresh=true")
+
+
+SIZES: list[tuple[FacetRequest, list[tuple[str, int]], LeftOut]] = [
+    (FacetRequest("type", size=1), [("image", 5)], LeftOut(2, 3)),
+    (FacetRequest("type", size=3), [("image", 5), ("video", 2), ("text", 1)], LeftOut(0, 0)),
+    (FacetRequest("created_at", size=2), [("2024-03", 2), ("2024-04", 1)], LeftOut(3, 5)),
+    (FacetRequest("created_at", size=2, order="count"), [("2024-01", 3), ("2024-03", 2)], LeftOut(3, 3)),
+    (FacetRequest("created_at", size=1, order="-value"), [("2024-04", 1)], LeftOut(4, 7)),
+    (FacetRequest("tags", size=1, prefix="m"), [("marketing", 1)], LeftOut(None, 1)),
+]
+
+
+@pytest.mark.parametrize(("facet", "expected", "left"), SIZES, ids=[str(at) for at in range(len(SIZES))])
+def test_what_a_size_leaves_out_is_said(
+    engine: str, facet: FacetRequest, expected: list[tuple[str, int]], left: LeftOut
+) -> None:
+    compiled, answer = search(engine, SearchRequest(facets=[facet], count_left_out=True), ADMIN)
+    (counts,) = read_facets(compiled, answer["aggregations"]).values()
+    assert list(counts.items()) == expected
+    assert list(read_left_out(compiled, answer["aggregations"]).values()) == [left]

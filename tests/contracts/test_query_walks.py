@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from query.cursors import decode, encode, next_cursor
-from query.dsl.highlights import read_highlights
+from query.dsl.highlights import Highlighter
 from query.spelling import read_spelling
 from query.types import Cursor, SearchRequest
 from tests.contracts.querying import LIVE, ME, Json, engine, numbers, put, search, send
@@ -105,22 +105,23 @@ HIGHLIGHTS: list[tuple[str, int, dict[str, list[str]]]] = [
     ("camera:5d", 3, {"metadata.camera": ["Canon EOS <em>5D</em>"]}),
     ("source:zurich", 6, {"source_info": ["Archive of <em>Zürich</em>"]}),
     ("type:image width:1024", 1, {}),
-    ("dawn -title:river", 2, {"title": ["Forest at <em>dawn</em>"]}),
+    ("dawn -title:river", 2, {"title": ["Forest at <em>dawn</em>"], "filename": ["forest-<em>dawn</em>.png"]}),
 ]
 
 
 @pytest.mark.parametrize(("text", "number", "expected"), HIGHLIGHTS)
 def test_highlights(engine: str, text: str, number: int, expected: dict[str, list[str]]) -> None:
-    _, answer = search(engine, SearchRequest(text=text, highlight=True))
-    found = {hit["_source"]["number"]: read_highlights(hit) for hit in answer["hits"]["hits"]}
+    compiled, answer = search(engine, SearchRequest(text=text))
+    mark = Highlighter(compiled.clause).mark
+    found = {hit["_source"]["number"]: mark(hit["_source"]) for hit in answer["hits"]["hits"]}
     assert {name: [" ".join(t.split()) for t in texts] for name, texts in found[number].items()} == expected
 
 
 def test_highlights_are_safe_in_a_page(engine: str) -> None:
     title = "<script>alert('zebra')</script> & \"zebra\" <em>x</em>"
     put(engine, {"number": 300, "id": "asset_300", "type": "image", "title": title})
-    _, answer = search(engine, SearchRequest(text="zebra", highlight=True))
-    (fragment,) = read_highlights(answer["hits"]["hits"][0])["title"]
+    compiled, answer = search(engine, SearchRequest(text="zebra"))
+    (fragment,) = Highlighter(compiled.clause).mark(answer["hits"]["hits"][0]["_source"])["title"]
     send(engine, "DELETE", "/_doc/300?refresh=true")
     assert fragment.count("<em>zebra</em>") == 2
     rest = fragment.replace("<em>", "").replace("</em>", "")
@@ -132,8 +133,8 @@ def test_long_texts_come_in_fragments(engine: str) -> None:
     words = "filler " * 60
     description = f"{words}zebra {words}zebra {words}"
     put(engine, {"number": 301, "id": "asset_301", "type": "image", "description": description})
-    _, answer = search(engine, SearchRequest(text="zebra", highlight=True))
-    fragments = read_highlights(answer["hits"]["hits"][0])["description"]
+    compiled, answer = search(engine, SearchRequest(text="zebra"))
+    fragments = Highlighter(compiled.clause).mark(answer["hits"]["hits"][0]["_source"])["description"]
     send(engine, "DELETE", "/_doc/301?refresh=true")
     assert len(fragments) == 2
     assert all("<em>zebra</em>" in fragment and len(fragment) < 250 for fragment in fragments)

@@ -10,7 +10,7 @@ HAND: tuple[str, ...] = tuple(
     dict.fromkeys(
         [
             *(
-                line.replace("\\u0301", "\u0301")
+                line.replace("\\u0301", "\u0301").replace("\\u00ad", "\u00ad")
                 for table in (WORDS, PATTERNS, FUZZY, KEYWORDS, TEXTS, NUMBERS, DATES, OTHERS)
                 for line in table.strip().splitlines()
             ),

@@ -36,7 +36,10 @@ GENERATED = [
     if not any(part in text for part in _BY_HAND)
 ]
 FACETED = [text for text in HAND[::4] if text not in DIFFERENCES]
-FACETS = "type,module,tags,creator,width,rating,created_at,captured_at,camera,cost.amount,is_public,taxonomy".split(",")
+FACETS = (
+    "type,module,tags,creator,width,rating,created_at,captured_at,camera,cost.amount,is_public,taxonomy,"
+    "custom.colour,custom.sizes,exif.fnumber,extra.codec"
+).split(",")
 
 
 @dataclass(frozen=True)

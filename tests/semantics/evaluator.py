@@ -27,6 +27,7 @@ from query.clauses import (
     Near,
     Nested,
     Not,
+    Nothing,
     Or,
     Phrase,
     Range,
@@ -35,7 +36,7 @@ from query.clauses import (
     walk,
 )
 from service.ports.store import Record
-from tests.semantics.analysis import ANALYZERS, Token, tokens
+from tests.semantics.analysis import BETWEEN, Token, groups, stem, tokens, words
 from tests.semantics.fuzzy import near_enough
 from tests.semantics.patterns import fits, fits_words
 from tests.semantics.phrases import stands
@@ -45,6 +46,7 @@ from tests.semantics.values import folded, of_field, plain, text_of, values
 EARTH = 6_371_008.7714  # metres: the mean radius
 _BARE = tuple(field for field in REGISTRY.walk() if field.boost is not None)
 _GATHERED = tuple(field for field in REGISTRY.walk() if field.gathered)
+_IDENTIFIERS = ("id", "guid", "sid", "sha256", "md5")
 
 
 class Library:
@@ -90,17 +92,33 @@ class Library:
     # Words --------------------------------------------------------------------------------------------------------
 
     def _match(self, body: Mapping[str, Any], clause: Match) -> bool:
-        return self._in_texts(body, clause.field, lambda found, kind: _all_in(ANALYZERS[kind](clause.text), found))
+        field, text = clause.field, clause.text
+        if field is not None and field.nested:
+            return self._in_texts(body, field, lambda found, kind: _exact(groups(text, kind), found))
+        if field is not None:
+            return self._in_texts(body, field, lambda found, kind: _inflected(groups(text, kind), found))
+        asked, named = groups(text), groups(text, "filename")
+        return (
+            (bool(asked) and all(self._somewhere(body, group) for group in asked))
+            or (named != asked and _inflected(named, self._tokens(body, "filename", "filename")))
+            or any(text.casefold() == str(body.get(name) or "").casefold() for name in _IDENTIFIERS)
+        )
+
+    def _somewhere(self, body: Mapping[str, Any], group: tuple[str, ...]) -> bool:
+        """Return whether a field of bare words has a word in any form, or all characters of a run in order."""
+        fields = [*((bare.name, bare.analysis) for bare in _BARE), ("filename", "words")]
+        found = [*(self._tokens(body, name, analysis) for name, analysis in fields), self._gathered(body)]
+        return any(_inflected((group,), texts) for texts in (found if len(group) == 1 else [*found[:-2], found[-1]]))
 
     def _phrase(self, body: Mapping[str, Any], clause: Phrase) -> bool:
         field = clause.field
         if field is not None and field.type is FieldType.CUSTOM:
             return any(
                 folded(text_of(value)) == folded(clause.text)
-                or stands(ANALYZERS["words"](clause.text), _custom_tokens(value), clause.slop)
+                or stands(words(clause.text), _custom_tokens(value), clause.slop)
                 for value in values(body, field.name)
             )
-        return self._in_texts(body, field, lambda found, kind: stands(ANALYZERS[kind](clause.text), found, clause.slop))
+        return self._in_texts(body, field, lambda found, kind: stands(words(clause.text, kind), found, clause.slop))
 
     def _wildcard(self, body: Mapping[str, Any], clause: Wildcard) -> bool:
         field = clause.field
@@ -113,9 +131,7 @@ class Library:
             and any(fits(clause.pattern, sortable(v), sortable) for v in values(body, field.name))
         ):
             return True
-        return self._in_texts(
-            body, field, lambda found, kind: fits_words(clause.pattern, {t.text for t in found}, kind)
-        )
+        return self._in_texts(body, field, lambda found, kind: fits_words(clause.pattern, found, kind))
 
     def _fuzzy(self, body: Mapping[str, Any], clause: Fuzzy) -> bool:
         field = clause.field
@@ -125,27 +141,31 @@ class Library:
         return self._in_texts(
             body,
             field,
-            lambda found, kind: all(
-                any(near_enough(word, token.text, clause.edits) for token in found)
-                for word in ANALYZERS[kind](clause.text)
+            lambda found, kind: (
+                stands(words(clause.text, kind), found, 0)
+                if any(len(group) > 1 for group in groups(clause.text))
+                else all(
+                    any(near_enough(word, token.text, clause.edits) for token in found)
+                    for (word,) in groups(clause.text, kind)
+                )
             ),
         )
 
     def _in_texts(self, body: Mapping[str, Any], field: Field | None, test: Callable[[list[Token], str], bool]) -> bool:
         """Return whether a test of (tokens, analyzer) holds for a field; for bare words, for any that they look in."""
         if field is not None:
-            return test(self._tokens(body, field.name, field.analyzer), field.analyzer)
-        if any(test(self._tokens(body, bare.name, bare.analyzer), bare.analyzer) for bare in _BARE):
+            return test(self._tokens(body, field.name, field.analysis), field.analysis)
+        if any(test(self._tokens(body, bare.name, bare.analysis), bare.analysis) for bare in _BARE):
             return True
         return test(self._gathered(body), "words")
 
-    def _tokens(self, body: Mapping[str, Any], name: str, analyzer: str) -> list[Token]:
+    def _tokens(self, body: Mapping[str, Any], name: str, analysis: str) -> list[Token]:
         number = body.get("number")
         if number is None:  # an object of a list
-            return tokens([text_of(value) for value in values(body, name)], analyzer)
-        key = (number, name)
+            return tokens([text_of(value) for value in values(body, name)], analysis)
+        key = (number, f"{name} {analysis}")
         if key not in self._texts:
-            self._texts[key] = tokens([text_of(value) for value in values(body, name)], analyzer)
+            self._texts[key] = tokens([text_of(value) for value in values(body, name)], analysis)
         return self._texts[key]
 
     def _gathered(self, body: Mapping[str, Any]) -> list[Token]:
@@ -165,7 +185,11 @@ class Library:
     def _term(self, body: Mapping[str, Any], clause: Term) -> bool:
         field, value = clause.field, clause.value
         if field.type is FieldType.CUSTOM:
-            return any(_custom_equal(found, str(value)) for found in values(body, field.name))
+            found = values(body, field.name)
+            asked = groups(str(value))
+            together = [token for one in found for token in _custom_tokens(one)]
+            inflected = all(len(group) == 1 for group in asked) and _inflected(asked, together)
+            return inflected or any(_custom_equal(one, str(value)) for one in found)
         return (folded(value) if isinstance(value, str) else value) in values_of(body, field)
 
     def _in(self, body: Mapping[str, Any], clause: In) -> bool:
@@ -177,7 +201,7 @@ class Library:
             return any(_custom_between(value, clause) for value in values(body, field.name))
         if field.type is FieldType.TEXT:
             if field.nested:
-                found = [token.text for token in self._tokens(body, field.name, field.analyzer)]
+                found = [token.text for token in self._tokens(body, field.name, field.analysis)]
             else:
                 found = [sortable(value) for value in values(body, field.name)]
             return any(_between(value, clause, sortable) for value in found)
@@ -229,8 +253,16 @@ def metres(place: Mapping[str, float], clause: Near) -> float:
     return 2 * EARTH * asin(sqrt(sin((north - south) / 2) ** 2 + cos(south) * cos(north) * sin(across / 2) ** 2))
 
 
-def _all_in(wanted: tuple[str, ...], found: list[Token]) -> bool:
-    return bool(wanted) and {token.text for token in found}.issuperset(wanted)
+def _inflected(wanted: tuple[tuple[str, ...], ...], found: list[Token]) -> bool:
+    """Return whether a text has each single word in any form, and the words of a longer group one behind the other."""
+    stems = {stem(token.text) for token in found if token.text != BETWEEN}
+    return bool(wanted) and all(
+        stem(group[0]) in stems if len(group) == 1 else stands(group, found, 0) for group in wanted
+    )
+
+
+def _exact(wanted: tuple[tuple[str, ...], ...], found: list[Token]) -> bool:
+    return bool(wanted) and all(stands(group, found, 0) for group in wanted)
 
 
 def _speaks_of_trash(clause: Clause) -> bool:
@@ -260,7 +292,7 @@ def _custom_tokens(value: Any) -> list[Token]:
 
 def _custom_equal(found: Any, text: str) -> bool:
     """A custom value is equal as a keyword, as a number, or when all words of the text are in it."""
-    if folded(text_of(found)) == folded(text) or _all_in(ANALYZERS["words"](text), _custom_tokens(found)):
+    if folded(text_of(found)) == folded(text) or _exact(groups(text), _custom_tokens(found)):
         return True
     if isinstance(found, bool) or not isinstance(found, int | float):
         return False
@@ -291,6 +323,7 @@ def _date(found: Any) -> datetime | None:
 
 _RULES: dict[type, Callable[[Library, Mapping[str, Any], Any], bool]] = {
     All: lambda library, body, clause: True,
+    Nothing: lambda library, body, clause: False,
     And: Library._and,
     Or: Library._or,
     Not: Library._not,

@@ -29,7 +29,9 @@ WORDS = (
     "mountain mountains lake forest river valley sunset snow Summit summer red blue green golden quiet ancient modern "
     "portrait studio poster campaign logo night fog landscape Landschaft café crème naïve façade Zürich straße "
     "smørrebrød fair-trade twenty-one o'clock don't rock'n'roll example.com v2.1 3.5 12:30 C++ 10.5281/zenodo.1 "
-    "snake_case 東京 京都 タワー москва Ελλάδα İstanbul ＡＢＣ x 42 1984 001 aaa aaab aab"
+    "snake_case 東京 京都 タワー москва Ελλάδα İstanbul ＡＢＣ x 42 1984 001 aaa aaab aab "
+    "🌊 ★ 👩‍🚀 ёлка สวัสดีชาวโลก ภาษาไทย ພາສາລາວ ភាសាខ្មែរ မြန်မာ 학교에서 서울 שָׁלוֹם كِتَاب हिन्दी １２３４ ٣٤ soft\u00adware "
+    "Miller’s l'été running runs photographs stable-diffusion-xl"
 ).split()
 TAGS = [
     *"mountain lake forest Nature nature NATURE outdoor brand marketing tutorial educational".split(),

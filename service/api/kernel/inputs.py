@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Literal, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
@@ -62,8 +63,10 @@ class NoParams(Params):
 
 
 def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid") -> Model:
-    """Read the query parameters; repeated and wrong ones are errors."""
+    """Read the query parameters; repeated and wrong ones are errors, empty ones are as if they were not given."""
+    _check_encoding(request)
     given: dict[str, str] = {}
+    fields = {field.alias or name for name, field in model.model_fields.items() if not field.is_required()}
     known = {field.alias or name for name, field in model.model_fields.items()} if unknown == "ignore" else None
     for name, value in request.query_params.multi_items():
         if known is not None and name not in known:
@@ -71,10 +74,27 @@ def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid"
         if name in given:
             raise InvalidInput(f"The parameter {name} is given twice.", field=name, expected="one value")
         given[name] = value
+    given = {name: value for name, value in given.items() if value or name not in fields}
     try:
         return model.model_validate(given)
     except ValidationError as error:
         raise invalid(error, model, what="parameter") from None
+
+
+def _check_encoding(request: Request) -> None:
+    """Raise InvalidInput for a parameter that is not UTF-8: Starlette would search for other characters instead."""
+    raw: bytes = request.scope.get("query_string", b"")
+    if b"%" not in raw and raw.isascii():
+        return
+    for part in raw.split(b"&"):
+        name, _, value = part.partition(b"=")
+        try:
+            unquote_to_bytes(value.replace(b"+", b" ")).decode()
+            unquote_to_bytes(name).decode()
+        except UnicodeDecodeError:
+            shown = unquote_to_bytes(name).decode(errors="replace")
+            message = f"The parameter {quotable(shown)} is not valid UTF-8."
+            raise InvalidInput(message, field=shown, expected="UTF-8, percent-encoded") from None
 
 
 def parse_json(model: type[Model], text: bytes | str, field: str, unknown: Unknown = "forbid") -> Model:

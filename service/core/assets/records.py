@@ -50,7 +50,9 @@ _FROM_FILE = {
     "rating": 0,
 }
 """What a file may say of itself where the caller says nothing, and the most characters of it that are kept."""
-_NAME_LENGTH, _NAMES = 256, 1000
+_NAME_LENGTH, _NAMES, _PEOPLE = 256, 1000, 200
+_LISTED_LATER = frozenset({"people"})
+"""Fields that files fill in now but did not always: where they hold something, older records do not say whose it is."""
 _TECHNICAL = frozenset(
     "width height format file_size duration frame_rate ppi page_count word_count sample_rate channels bit_rate".split()
 )
@@ -159,7 +161,7 @@ def given_names(data: Mapping[str, Any]) -> set[str]:
 
     A leaf of metadata is ``metadata.<name>``; ``metadata`` alone means all of them.
     """
-    names = {name for name in data if name in _FROM_FILE or name in {"creator", "tags", "type"}}
+    names = {name for name in data if name in _FROM_FILE or name in {"creator", "people", "tags", "type"}}
     if "metadata" in data:
         leaves: Mapping[str, Any] | None = data["metadata"]
         names |= {"metadata"} if leaves is None else {f"metadata.{name}" for name in leaves}
@@ -180,7 +182,8 @@ def reread(body: AssetBody, facts: Facts) -> Change | None:
     old: Mapping[str, Any] = body
 
     def is_free(name: str, value: Any) -> bool:
-        return name not in given if listed is not None else not value
+        is_known = listed is not None and name not in _LISTED_LATER
+        return name not in given and (is_known or not value)
 
     new = {name: value for name, value in _words(facts).items() if is_free(name, old.get(name))}
     new["mime_type"] = facts.mime_type
@@ -330,6 +333,10 @@ def _words(facts: Facts) -> dict[str, Any]:
         found["captured_at"] = normal_time(found["captured_at"])
     if creator := [name[:_NAME_LENGTH] for name in facts.creator[:_NAMES]]:
         found["creator"] = creator
+    if people := [{"name": name[:_NAME_LENGTH]} for name in facts.people[:_PEOPLE]]:
+        found["people"] = people
+    if paths := [path[:_NAME_LENGTH] for path in facts.taxonomy[:_NAMES]]:
+        found["taxonomy"] = paths
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
+from query.facets.request import MAX_FACETS, read_request
 from query.types import SearchRequest
 from service.core.access.keys import Principal
 from service.core.search.search import Searches
@@ -27,12 +28,23 @@ Filters = Annotated[
 ]
 
 
+Facets = Annotated[
+    Annotated[list[str | dict[str, Json]], Field(max_length=MAX_FACETS)] | None,
+    Field(description="Facets as in a search: names of fields, or objects with options."),
+]
+Sort = Annotated[
+    Annotated[str, Field(max_length=500)] | None, Field(description="Sort keys as in a search: `-created_at,title`.")
+]
+
+
 class SearchCreate(Strict):
     """A new saved search."""
 
     name: Annotated[Name, Field(description="What people call it.")]
     query: Annotated[Prose, Field(description="Query text, see docs/ref-query-syntax.md; empty means everything.")] = ""
     filters: Filters = None
+    facets: Facets = None
+    sort: Sort = None
     description: Annotated[Prose | None, Field(description="What it is for.")] = None
 
 
@@ -42,6 +54,8 @@ class SearchPatch(Strict):
     name: Annotated[Name | None, Field(description="What people call it.")] = None
     query: Annotated[Prose | None, Field(description="Query text.")] = None
     filters: Filters = None
+    facets: Facets = None
+    sort: Sort = None
     description: Annotated[Prose | None, Field(description="What it is for.")] = None
 
 
@@ -53,6 +67,8 @@ class SavedSearchBody(TypedDict):
     name: str
     query: str
     filters: dict[str, Any]
+    facets: NotRequired[list[Any]]
+    sort: NotRequired[str | None]
     description: str | None
     created_at: str
     guid: NotRequired[str]
@@ -76,17 +92,18 @@ class SavedSearches:
 
         Raises QueryError when it does not compile.
         """
-        filters = given.filters or {}
-        self._searches.check(who, SearchRequest(text=given.query, filters=filters))
         body: SavedSearchBody = {
             "org_id": who.org_id,
             "user_id": who.user_id,
             "name": given.name,
             "query": given.query,
-            "filters": filters,
+            "filters": given.filters or {},
+            "facets": list(given.facets or ()),
+            "sort": given.sort or None,
             "description": given.description,
             "created_at": timestamp(self._clock.now()),
         }
+        self._searches.check(who, request_of(body))
         key = f"search_{self._clock.sid()}"
         if attempt is None:
             return await self._saved.insert(key, body)
@@ -114,10 +131,14 @@ class SavedSearches:
                 raise InvalidInput(f"{name} cannot be null.", field=name, expected="a text, or leave the field out")
         if "filters" in data:
             data["filters"] = data["filters"] or {}
+        if "facets" in data:
+            data["facets"] = data["facets"] or []
+        if "sort" in data:
+            data["sort"] = data["sort"] or None
 
         def work(record: Record[SavedSearchBody]) -> Change | None:
             changed = {name: value for name, value in data.items() if record.body.get(name) != value}
-            if changed.keys() & {"query", "filters"}:
+            if changed.keys() & {"query", "filters", "facets", "sort"}:
                 self._searches.check(who, request_of(cast("SavedSearchBody", {**record.body, **changed})))
             return Change(set=changed) if changed else None
 
@@ -137,4 +158,9 @@ def _checked(search_id: str) -> str:
 
 def request_of(body: SavedSearchBody) -> SearchRequest:
     """Return the request that a saved search stands for, without page, cursor and the like."""
-    return SearchRequest(text=body["query"], filters=body.get("filters") or {})
+    return SearchRequest(
+        text=body["query"],
+        filters=body.get("filters") or {},
+        facets=[read_request(item) for item in body.get("facets") or ()],
+        sort=body.get("sort") or "",
+    )

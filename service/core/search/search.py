@@ -10,12 +10,13 @@ from typing import Any
 
 from mappings.index import MAX_PAGE, RESULT_WINDOW
 from query import cursors
-from query.compile import compile_search, read_facets
-from query.completion import FieldCompletion, Name, Value, ValueCompletion, completion
+from query.compile import compile_search, read_facets, read_left_out
+from query.completion import FieldCompletion, Name, Value, ValueCompletion, Words, completion
 from query.cursors import KEEP_ALIVE
-from query.dsl.highlights import read_highlights
+from query.dsl.highlights import Highlighter
 from query.errors import QueryError, QueryProblem
 from query.explain import Explanation, explain
+from query.facets.read import LeftOut
 from query.spelling import read_spelling
 from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
@@ -47,7 +48,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A page of hits, how many match in all, and the facets' counts by field and value.
+    """A page of hits, how many match in all, and the facets' counts by facet and value.
+
+    ``facet_fields`` and ``left_out`` say of each facet which field it counts, and what it does not show.
 
     ``next_cursor`` leads to the next page of a search by cursor (None at the end); ``suggestion`` is another spelling
     of the text, when little was found.
@@ -56,6 +59,8 @@ class SearchResult:
     hits: list[Hit]
     total: int
     facets: dict[str, dict[str, int]] = field(default_factory=dict)
+    facet_fields: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
     warnings: tuple[QueryProblem, ...] = ()
     next_cursor: str | None = None
     suggestion: str | None = None
@@ -119,10 +124,14 @@ class Searches:
         page = await self._page(who, compiled)
         answer = page.body
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
+        counted = answer.get("aggregations") or {}
+        marks = Highlighter(compiled.clause) if request.highlight else None
         return SearchResult(
-            hits=[Hit(hit["_source"], read_highlights(hit) if request.highlight else {}) for hit in hits],
+            hits=[Hit(hit["_source"], marks.mark(hit["_source"]) if marks else {}) for hit in hits],
             total=total,
-            facets=read_facets(compiled, answer.get("aggregations") or {}) if request.facets else {},
+            facets=read_facets(compiled, counted),
+            facet_fields={plan.name: plan.field.name for plan in compiled.facets},
+            left_out=read_left_out(compiled, counted),
             warnings=compiled.warnings,
             next_cursor=page.following,
             suggestion=await self._spelling(who, request, compiled, total) if total < FEW else None,
@@ -154,13 +163,18 @@ class Searches:
         return explain(text, _caller(who), self._clock.now(), lenient=lenient, zone=zone)
 
     async def complete(self, who: Principal, text: str, position: int, size: int) -> Completions:
-        """Return what can stand at a position of a query text: names of fields, or values of one with their counts.
+        """Return what can stand at a position of a query text: names of fields and words, or values with their counts.
 
         ``size`` bounds the proposals. Values are those of the organization's assets that meet the rest of the text.
         """
         found = completion(text, position, who.roles)
+        words = [] if found.words is None else await self._words(who, found.words, size)
         if isinstance(found, FieldCompletion):
-            return Completions(found, found.names[:size])
+            names = found.names[: max(size - len(words), (size + 1) // 2)]
+            proposals: tuple[Name | Value, ...] = (*names, *words)
+            return Completions(found, proposals[:size])
+        if found.words is not None:
+            return Completions(found, tuple(words))
         compiled = found.search(_caller(who), self._clock.now(), size=size)
         counted = [] if compiled is None else found.read(compiled, await self._ask(who, compiled.body), size=size)
         return Completions(found, (*found.fixed, *counted)[:size])
@@ -171,6 +185,10 @@ class Searches:
             with suppress(QueryError):
                 return cursors.decode(cursor, key)
         return cursors.decode(cursor, self._keys[-1])
+
+    async def _words(self, who: Principal, words: Words, size: int) -> list[Value]:
+        compiled = words.search(_caller(who), self._clock.now())
+        return [] if compiled is None else words.read(await self._ask(who, compiled.body), size)
 
     async def _ask_all(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body, its hits and its facets apart where it has both. Raises as :meth:`_ask` does.

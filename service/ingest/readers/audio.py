@@ -1,37 +1,46 @@
-"""Audio files, and the video containers that Mutagen reads: duration, rates and tags."""
+"""Audio files, and the video containers that Mutagen reads: duration, rates and tags, with Mutagen."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mutagen
 from mutagen.aac import AAC
+from mutagen.ac3 import AC3
 from mutagen.aiff import AIFF
 from mutagen.asf import ASF
+from mutagen.dsf import DSF
 from mutagen.flac import FLAC
+from mutagen.monkeysaudio import MonkeysAudio
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
+from mutagen.musepack import Musepack
 from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
 from mutagen.oggspeex import OggSpeex
 from mutagen.oggtheora import OggTheora
 from mutagen.oggvorbis import OggVorbis
 from mutagen.smf import SMF
+from mutagen.trueaudio import TrueAudio
 from mutagen.wave import WAVE
+from mutagen.wavpack import WavPack
 
 from service.errors import IngestError
-from service.ingest import clean, dates
+from service.ingest import clean
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
+from service.ingest.readers import ratings, tagging
 
 _OGG = (OggVorbis, OggOpus, OggFLAC, OggSpeex, OggTheora)
 # Detected format → candidate Mutagen classes; otherwise Mutagen would go by the file name.
 READERS: dict[str, tuple[type[Any], ...]] = {
     "mp3": (MP3,), "wav": (WAVE,), "flac": (FLAC,), "aiff": (AIFF,), "aac": (AAC,), "mid": (SMF,), "wmv": (ASF,),
-    "m4a": (MP4,), "mp4": (MP4,), "mov": (MP4,), "ogg": _OGG, "opus": _OGG, "ogv": _OGG,
+    "wma": (ASF,), "mp2": (MP3,), "m4a": (MP4,), "mp4": (MP4,), "mov": (MP4,), "3gp": (MP4,), "ogg": _OGG,
+    "opus": _OGG, "ogv": _OGG, "ape": (MonkeysAudio,), "wv": (WavPack,), "mpc": (Musepack,), "ac3": (AC3,),
+    "dsf": (DSF,), "tta": (TrueAudio,),
 }  # fmt: skip
 
 # Fact → its names in ID3v2 (id3.org), Vorbis comments, MP4 (iTunes) and ASF
@@ -42,19 +51,20 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "genre": ("TCON", "genre", "\xa9gen", "WM/Genre"),
     "keywords": ("TXXX:keywords", "keywords", "keyw", "WM/Keywords"),
     "date": ("TDRC", "TDOR", "date", "\xa9day", "WM/Year"),
-    "comment": ("COMM", "description", "comment", "desc", "\xa9cmt", "Description"),
+    "comment": ("COMM", "TXXX:comment", "TXXX:description", "description", "comment", "desc", "\xa9cmt", "Description"),
     "license": ("WCOP", "license", "License"),
     "copyright": ("TCOP", "copyright", "cprt", "Copyright"),
     "language": ("TLAN", "language", "WM/Language"),
     "software": ("TSSE", "encoder", "\xa9too", "WM/EncodingSettings"),
+    "rating": ("rating", "WM/SharedUserRating"),
 }
 
 
-def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of an audio or video file.
+def tags(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
+    """Return the facts that Mutagen reads in a recording.
 
     ``duration`` is in seconds, ``sample_rate`` in hertz, ``bit_rate`` in bits per second. Raises IngestError
-    (``malformed``).
+    (``malformed``; ``unsupported`` where Mutagen says so).
     """
     readers = READERS.get(sniffed.format)
     if readers is None:
@@ -63,22 +73,19 @@ def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> F
         with path.open("rb") as source:
             found = mutagen.File(source, options=list(readers))
     except (mutagen.MutagenError, ValueError, OverflowError) as error:
+        if "support" in str(error).lower():
+            raise IngestError(
+                f"The {sniffed.format} file is of a variant that is not supported.",
+                reason="unsupported",
+                filename=filename,
+            ) from error
         raise _damaged(sniffed, filename) from error
     if found is None:
         raise _damaged(sniffed, filename)
     said = {fact: _all(found.tags, names, limits) for fact, names in _NAMES.items()}
-    first = {fact: values[0] for fact, values in said.items() if values}
-    leaves = {name: first.get(name) for name in ("artist", "album", "language", "software")}
-    return Facts(
-        title=clean.text(first.get("title"), limits.title_chars),
-        description=clean.text(first.get("comment"), limits.text_chars),
-        creator=clean.words(said["artist"], limits),
-        tags=clean.words([*_split(said["keywords"], ",;"), *_split(said["genre"], ",;/")], limits),
-        license=clean.text(first.get("license"), limits.title_chars),
-        credit=clean.text(first.get("copyright"), limits.title_chars),
-        captured_at=dates.stamp(first.get("date")),
-        metadata={**_stream(found.info), **{name: value for name, value in leaves.items() if value}},
-    )
+    facts = tagging.facts(said, limits)
+    metadata = {**_stream(found.info), **facts.metadata}
+    return replace(facts, metadata=metadata, rating=_rating(found.tags) or facts.rating)
 
 
 def _damaged(sniffed: Sniffed, filename: str) -> IngestError:
@@ -126,5 +133,7 @@ def _parts(value: Any) -> list[str]:
     return [str(getattr(value, "url", value))]
 
 
-def _split(values: Iterable[str], marks: str) -> list[str]:
-    return [part for value in values for part in re.split(f"[{marks}]", value)]
+def _rating(tags: Any) -> int | None:
+    """Return the stars of ID3's popularimeters; every program keeps its own, named by an address."""
+    frames = tags.getall("POPM") if hasattr(tags, "getall") else []
+    return next((stars for frame in frames if (stars := ratings.popularimeter(frame.rating))), None)

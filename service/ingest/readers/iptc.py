@@ -1,16 +1,16 @@
-"""IPTC-IIM 4.2 records in JPEG and TIFF: captions, keywords, places."""
+"""IPTC-IIM 4.2 records in JPEG, TIFF, PNG …: captions, keywords, places."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from PIL import ImageFile, IptcImagePlugin
-
 from service.ingest import clean, dates
+from service.ingest.dates import DateKind
 from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
 
-_UTF8 = b"\x1b%G"  # the ISO 2022 escape for UTF-8 in 1:90; without it cameras write Latin-1
+_UTF8 = b"\x1b%G"  # the ISO 2022 escape for UTF-8 in 1:90; without it programs write what they like
 
 # Dataset of record 2 → the leaf under metadata.iptc
 NAMES: dict[int, str] = {
@@ -46,32 +46,51 @@ NAMES: dict[int, str] = {
 _LISTS = frozenset({"keywords", "supplementalCategories", "byline", "subjectReference"})
 
 
-def read(image: ImageFile.ImageFile, limits: IngestLimits) -> Facts:
-    """Return the facts in record 2, and all of it by name under ``metadata.iptc``. A damaged block is a warning."""
-    try:
-        records = IptcImagePlugin.getiptcinfo(image) or {}
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError) as error:
-        return Facts(warnings=(f"IPTC metadata was ignored: the block is damaged ({type(error).__name__}).",))
-    codec = "utf-8" if records.get((1, 90)) == _UTF8 else None
+def read(block: bytes, limits: IngestLimits) -> Facts:
+    """Return the facts in record 2, and all of it by name under ``metadata.iptc``."""
     found: dict[str, Any] = {}
-    for (record, dataset), value in records.items():
+    is_utf8 = False
+    for record, dataset, value in _datasets(block):
+        if (record, dataset) == (1, 90):
+            is_utf8 = value == _UTF8
         name = NAMES.get(dataset) if record == 2 else None
-        if name is not None:
-            texts = [_decoded(item, codec) for item in (value if isinstance(value, list) else [value])]
-            found[name] = texts if name in _LISTS else texts[0]
+        if name is None:
+            continue
+        text = value.decode("utf-8", "replace") if is_utf8 else clean.decode(value)
+        if name in _LISTS:
+            found.setdefault(name, []).append(text)
+        else:
+            found.setdefault(name, text)
     known = clean.json_object(found, limits)
+    kind, moment = dates.first(
+        (kind, dates.iptc(found.get(day), found.get(time)))
+        for kind, day, time in (
+            (DateKind.ORIGINAL, "dateCreated", "timeCreated"),
+            (DateKind.DIGITIZED, "digitalCreationDate", "digitalCreationTime"),
+        )
+    )
     return Facts(
         title=clean.text(found.get("objectName") or found.get("headline"), limits.title_chars),
         description=clean.text(found.get("caption"), limits.text_chars),
         creator=clean.words(found.get("byline", ()), limits),
         tags=clean.words(found.get("keywords", ()), limits),
         credit=clean.text(found.get("credit") or found.get("copyrightNotice"), limits.title_chars),
-        captured_at=dates.iptc(found.get("dateCreated"), found.get("timeCreated"))
-        if found.get("dateCreated")
-        else None,
+        captured_at=moment,
+        captured_kind=kind,
         metadata={"iptc": known} if known else {},
     )
 
 
-def _decoded(raw: bytes, codec: str | None) -> str:
-    return raw.decode(codec, "replace") if codec else clean.decode(raw)
+def _datasets(block: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (record, dataset, value) of IIM's datasets (§1.5); ends at the first that is none."""
+    at = 0
+    while at + 5 <= len(block) and block[at] == 0x1C:
+        record, dataset, length = block[at + 1], block[at + 2], int.from_bytes(block[at + 3 : at + 5], "big")
+        at += 5
+        if length & 0x8000:  # an extended dataset: the length of the length
+            width = length & 0x7FFF
+            if width > 8:
+                return
+            length, at = int.from_bytes(block[at : at + width], "big"), at + width
+        yield record, dataset, block[at : at + length]
+        at += length

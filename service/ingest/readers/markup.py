@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml.common import DefusedXmlException, EntitiesForbidden  # type: ignore[import-untyped]
@@ -92,22 +94,34 @@ class _Bounded:
 
 
 def parse_file(path: Path, filename: str, target: Target, limits: IngestLimits) -> Any:
-    """Parse an XML file chunk by chunk into ``target`` and return the result of its ``close``.
+    """Parse an XML file, compressed by gzip or not, chunk by chunk into ``target``; return its ``close``'s result.
 
     Raises IngestError: ``malformed`` (not well-formed), ``bomb`` (entities), ``limit`` (too large or deep).
     """
+    too_large = IngestError(
+        f"The XML is larger than {limits.xml_bytes} bytes (xml_bytes).", reason="limit", filename=filename
+    )
     if path.stat().st_size > limits.xml_bytes:
-        raise IngestError(
-            f"The XML is larger than {limits.xml_bytes} bytes (xml_bytes).", reason="limit", filename=filename
-        )
+        raise too_large
     parser = _Parser(_Bounded(target, limits.xml_depth, filename), limits.entity_chars)
 
     def feed() -> None:
-        with path.open("rb") as source:
+        left = limits.xml_bytes
+        with _opened(path) as source:
             while chunk := source.read(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise too_large
                 parser.feed(chunk)
 
     return _guarded(feed, parser, filename)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file, unpacking it on the way if it is compressed (``.svgz``)."""
+    with path.open("rb") as source:
+        is_packed = source.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path)) if is_packed else path.open("rb")
 
 
 def parse_bytes(document: bytes, filename: str, limits: IngestLimits) -> Element:
@@ -135,6 +149,10 @@ def _guarded(feed: Callable[[], None], parser: _Parser, filename: str) -> Any:
         line, column = error.position
         raise IngestError(
             f"The XML is not well-formed at line {line}, column {column}.", reason="malformed", filename=filename
+        ) from error
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise IngestError(
+            "The compressed XML is damaged and cannot be unpacked.", reason="malformed", filename=filename
         ) from error
     except (LookupError, ValueError) as error:  # an encoding that does not exist or that expat does not support
         raise IngestError("The XML has an unsupported encoding.", reason="malformed", filename=filename) from error

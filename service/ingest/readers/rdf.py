@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from service.errors import IngestError
 from service.ingest import clean, dates
+from service.ingest.dates import DateKind
 from service.ingest.facts import Facts
 from service.ingest.limits import IngestLimits
-from service.ingest.readers.markup import local, namespace
+from service.ingest.readers import exif, places, ratings
+from service.ingest.readers.markup import local, namespace, parse_bytes
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -26,7 +30,6 @@ PREFIXES: dict[str, str] = {
     "http://ns.adobe.com/xap/1.0/mm/": "xmpMM",
     "http://ns.adobe.com/photoshop/1.0/": "photoshop",
     "http://ns.adobe.com/tiff/1.0/": "tiff",
-    "http://ns.adobe.com/exif/1.0/": "exif",
     "http://cipa.jp/exif/1.0/": "exifEX",
     "http://ns.adobe.com/exif/1.0/aux/": "aux",
     "http://ns.adobe.com/lightroom/1.0/": "lr",
@@ -35,12 +38,32 @@ PREFIXES: dict[str, str] = {
     "http://iptc.org/std/Iptc4xmpExt/2008-02-29/": "Iptc4xmpExt",
     "http://ns.useplus.org/ldf/xmp/1.0/": "plus",
     "http://ns.microsoft.com/photo/1.0/": "MicrosoftPhoto",
+    "http://ns.microsoft.com/photo/1.0": "MicrosoftPhoto",
     "http://www.digikam.org/ns/1.0/": "digiKam",
+    "http://www.metadataworkinggroup.com/schemas/regions/": "mwg-rs",
+    "http://www.metadataworkinggroup.com/schemas/keywords/": "mwg-kw",
+    "http://ns.microsoft.com/photo/1.2/": "MP",
+    "http://ns.microsoft.com/photo/1.2/t/RegionInfo#": "MPRI",
+    "http://ns.microsoft.com/photo/1.2/t/Region#": "MPReg",
+    "http://ns.acdsee.com/iptc/1.0/": "acdsee",
+    "http://ns.adobe.com/xmp/1.0/DynamicMedia/": "xmpDM",
+    "http://ns.adobe.com/xmp/note/": "xmpNote",
+    "http://ns.adobe.com/exif/1.0/": "exif",
 }
 # Edit histories and settings of raw converters: hundreds of entries that nobody searches.
 _NOISE_NAMESPACES = ("http://ns.adobe.com/camera-raw-settings/1.0/", "http://www.gimp.org/xmp/")
 _NOISE = frozenset({"xmpMM:History", "xmpMM:Ingredients", "photoshop:History", "digiKam:ImageHistory", "xmpMM:Pantry"})
 _MAX_DEPTH = 6  # levels of nested structures inside a property
+# Facts that a second source fills in where the first says nothing
+_FILLED = "title description creator tags people taxonomy license credit gps rating".split()
+_DATES: dict[DateKind, tuple[str, ...]] = {
+    DateKind.ORIGINAL: ("exif:DateTimeOriginal", "photoshop:DateCreated", "acdsee:datetime", "xmpDM:shotDate"),
+    DateKind.DIGITIZED: ("exif:DateTimeDigitized", "xmp:CreateDate"),
+    DateKind.PUBLISHED: ("dc:date",),
+    DateKind.MODIFIED: ("tiff:DateTime",),
+}
+# Property → what separates the levels in it
+_HIERARCHIES = {"lr:hierarchicalSubject": "|", "digiKam:TagsList": "/", "MicrosoftPhoto:LastKeywordXMP": "/"}
 
 
 def properties(roots: Iterable[Element], limits: IngestLimits) -> dict[str, Any]:
@@ -75,31 +98,68 @@ def leaves(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def facts(found: Mapping[str, Any], limits: IngestLimits) -> Facts:
-    """Return the title, people, keywords, rights, date, rating and place found in the properties."""
-    rating = clean.integer(found.get("xmp:Rating"))
+    """Return the title, people, keywords, rights, date, rating, place and camera found in the properties."""
+    paths = _paths(found)
+    altitude = places.altitude(_ratio(found.get("exif:GPSAltitude")), found.get("exif:GPSAltitudeRef") == "1")
+    kind, moment = dates.first((kind, _date(found, *keys)) for kind, keys in _DATES.items())
+    subjects = _names(found.get("dc:subject"))
     return Facts(
         title=_text(found, limits.title_chars, "dc:title", "photoshop:Headline", "Iptc4xmpCore:Headline"),
-        description=_text(found, limits.text_chars, "dc:description", "tiff:ImageDescription"),
+        description=_text(
+            found, limits.text_chars, "dc:description", "tiff:ImageDescription", "acdsee:caption", "exif:UserComment"
+        ),
         creator=clean.words(_names(found.get("dc:creator")) or _names(found.get("tiff:Artist")), limits),
-        tags=clean.words(_names(found.get("dc:subject")) or _names(found.get("lr:hierarchicalSubject")), limits),
+        # Every level of a hierarchy is a keyword too: programs that write both do it like that.
+        tags=clean.words(dict.fromkeys([*subjects, *(level for path in paths for level in path)]), limits),
+        # A path is separated by "/", which a level of Lightroom's may hold.
+        taxonomy=clean.words(("/".join(level.replace("/", "-") for level in path) for path in paths), limits),
+        people=clean.words(_people(found), limits),
         license=_text(found, limits.title_chars, "cc:license", "xmpRights:WebStatement", "dcterms:license"),
-        credit=_text(found, limits.title_chars, "photoshop:Credit", "dc:rights", "xmpRights:Owner"),
-        captured_at=_date(found, "exif:DateTimeOriginal", "photoshop:DateCreated", "xmp:CreateDate", "dc:date"),
-        rating=rating if rating is not None and 0 <= rating <= 5 else None,
+        credit=_text(found, limits.title_chars, "photoshop:Credit", "dc:rights", "tiff:Copyright", "xmpRights:Owner"),
+        captured_at=moment,
+        captured_kind=kind,
+        rating=_rating(found),
         gps=_gps(found),
+        metadata=_camera(found, limits) | ({"gps_altitude": altitude} if altitude is not None else {}),
     )
 
 
 def merged(first: Facts, second: Facts) -> Facts:
-    """Return the facts of ``first``, completed by those of ``second``; metadata and warnings are combined."""
-    gaps: dict[str, Any] = {
-        name: getattr(second, name)
-        for name in ("title", "description", "creator", "tags", "license", "credit", "captured_at", "gps", "rating")
-        if not getattr(first, name)
-    }
+    """Return the facts of ``first``, completed by those of ``second``; metadata and warnings are combined.
+
+    Of two dates, the one of the more wanted kind counts (see :class:`DateKind`), of the same kind that of ``first``.
+    """
+    gaps: dict[str, Any] = {name: getattr(second, name) for name in _FILLED if not getattr(first, name)}
+    if second.captured_at and (not first.captured_at or second.captured_kind < first.captured_kind):
+        gaps |= {"captured_at": second.captured_at, "captured_kind": second.captured_kind}
     return replace(
         first, **gaps, metadata={**second.metadata, **first.metadata}, warnings=first.warnings + second.warnings
     )
+
+
+def packet_facts(packets: Iterable[bytes], filename: str, limits: IngestLimits) -> Facts:
+    """Return the facts in a file's XMP packets, and all of them under ``metadata.xmp``. A damaged one is a warning.
+
+    Of a property that several packets have, the first counts.
+    """
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for packet in packets:
+        try:
+            found = properties([parse_bytes(_document(packet), filename, limits)], limits) | found
+        except IngestError as error:
+            problems.append(f"XMP metadata was ignored: {error.message}")
+    said = Facts(metadata={"xmp": leaves(found)} if found else {}, warnings=tuple(problems))
+    return merged(facts(found, limits), said)
+
+
+def _document(packet: bytes) -> bytes:
+    """Return the XML of a packet, without the padding and the NULs that writers leave around it."""
+    start = packet.strip(b"\x00 \r\n\t")
+    if start[1:2] == b"\x00" or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return packet  # UTF-16: its NULs belong to it
+    end = start.rfind(b">")
+    return start[: end + 1] if end >= 0 else start
 
 
 def _described(root: Element) -> list[Element]:
@@ -134,29 +194,31 @@ def _value(node: Element, depth: int = 0) -> Any:
         return address.strip()
     children = [child for child in node if isinstance(child.tag, str)]
     if not children or depth > _MAX_DEPTH:
-        inline = {
-            _key(name): value
-            for name, value in node.attrib.items()
-            if namespace(name) not in {RDF, ""} and name != _XML_LANG
-        }
-        return inline or (node.text or "").strip()
+        return _attributes(node) or (node.text or "").strip()
     kind = children[0].tag.removeprefix(f"{{{RDF}}}") if len(children) == 1 else ""
     if kind in {"Bag", "Seq"}:
         return [value for item in children[0] if (value := _value(item, depth + 1)) not in ("", [], {})]
     if kind == "Alt":
         return _alternative(children[0], depth)
     if kind == "Description":
-        return {
-            **{_key(n): v for n, v in children[0].attrib.items() if namespace(n) != RDF},
-            **_structure(children[0], depth),
-        }
+        return _structure(children[0], depth)
     if local(children[0].tag) in {"Agent", "Person"}:
         return _agent(children[0])
     return _structure(node, depth)
 
 
 def _structure(node: Element, depth: int) -> dict[str, Any]:
-    return {_key(child.tag): _value(child, depth + 1) for child in node if isinstance(child.tag, str)}
+    """Return a structure's fields; RDF writes each as an element or as an attribute."""
+    fields = {_key(child.tag): _value(child, depth + 1) for child in node if isinstance(child.tag, str)}
+    return _attributes(node) | fields
+
+
+def _attributes(node: Element) -> dict[str, str]:
+    return {
+        _key(name): value
+        for name, value in node.attrib.items()
+        if namespace(name) not in {RDF, ""} and name != _XML_LANG
+    }
 
 
 def _alternative(choices: Element, depth: int) -> Any:
@@ -198,18 +260,100 @@ def _date(found: Mapping[str, Any], *keys: str) -> str | None:
 
 
 def _gps(found: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return the place; exif:GPSLatitude is "52,22.2N" or "52,22,12N" (XMP part 2, GPSCoordinate)."""
+    """Return the place; exif:GPSLatitude is "52,22.2N" or "52,22,12N" (XMP part 2, GPSCoordinate), or degrees."""
     lat, lon = (_degrees(found.get(key)) for key in ("exif:GPSLatitude", "exif:GPSLongitude"))
-    if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
-        return None
-    return {"lat": lat, "lon": lon}
+    is_measured = bool(_ratio(found.get("exif:GPSAltitude"))) or bool(found.get("exif:GPSTimeStamp"))
+    return places.point(lat, lon, is_measured=is_measured)
 
 
 def _degrees(value: Any) -> float | None:
-    if not isinstance(value, str) or value[-1:] not in {"N", "S", "E", "W"}:
+    said = value.strip().upper() if isinstance(value, str) else ""
+    side = said[-1:] if said[-1:] in {"N", "S", "E", "W"} else ""
+    parts = [clean.number(part) for part in said.removesuffix(side).split(",")]
+    first = parts[0]
+    if not 1 <= len(parts) <= 3 or first is None or None in parts:
         return None
-    parts = [clean.number(part) for part in value[:-1].split(",")]
-    if not 1 <= len(parts) <= 3 or None in parts:
-        return None
-    degrees = sum(float(part or 0) / 60**power for power, part in enumerate(parts))
-    return round(float(-degrees if value[-1] in "SW" else degrees), 7)
+    degrees = math.fsum(abs(float(part or 0)) / 60**power for power, part in enumerate(parts))
+    return -degrees if side in {"S", "W"} or (not side and first < 0) else degrees
+
+
+def _ratio(value: Any) -> float | None:
+    """Return a number that XMP writes as a fraction ("28/10") or a decimal."""
+    said = value[0] if isinstance(value, list) and value else value
+    above, mark, below = str(said).partition("/") if said is not None else ("", "", "")
+    number, divisor = clean.number(above), clean.number(below) if mark else 1
+    return float(number) / float(divisor) if number is not None and divisor else None
+
+
+def _camera(found: Mapping[str, Any], limits: IngestLimits) -> dict[str, Any]:
+    iso = found.get("exifEX:PhotographicSensitivity") or found.get("exif:ISOSpeedRatings")
+    return exif.camera(
+        orientation=found.get("tiff:Orientation"),
+        make=_text(found, 200, "tiff:Make"),
+        model=_text(found, 200, "tiff:Model"),
+        lens=_text(found, 200, "exifEX:LensModel", "aux:Lens"),
+        iso=_ratio(iso),
+        f_number=_ratio(found.get("exif:FNumber")),
+        exposure_time=_ratio(found.get("exif:ExposureTime")),
+        focal_length=_ratio(found.get("exif:FocalLength")),
+        software=_text(found, limits.title_chars, "xmp:CreatorTool", "tiff:Software"),
+    )
+
+
+def _rating(found: Mapping[str, Any]) -> int | None:
+    """Return the stars: those of XMP, else Microsoft's percent, else ACDSee's stars. -1 is "rejected": no stars."""
+    return (
+        ratings.stars(found.get("xmp:Rating"))
+        or ratings.percent(found.get("MicrosoftPhoto:Rating"))
+        or ratings.stars(found.get("acdsee:rating"))
+    )
+
+
+def _paths(found: Mapping[str, Any]) -> list[list[str]]:
+    """Return the keywords of hierarchies as lists of levels, each once (whatever program wrote it)."""
+    paths: dict[tuple[str, ...], None] = {}
+    for key, mark in _HIERARCHIES.items():
+        for said in _names(found.get(key)):
+            levels = tuple(level.strip() for level in str(said or "").split(mark) if level.strip())
+            if levels:
+                paths.setdefault(levels)
+    for keyword in _listed(_inside(found, "mwg-kw:Keywords", "mwg-kw:Hierarchy")):
+        for levels in _keyword_paths(keyword, ()):
+            paths.setdefault(levels)
+    return [list(path) for path in paths]
+
+
+def _keyword_paths(keyword: Any, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of the Metadata Working Group's nested keywords."""
+    name = keyword.get("mwg-kw:Keyword") if isinstance(keyword, dict) else None
+    if not isinstance(name, str) or not name.strip():
+        return
+    path = (*above, name.strip())
+    below = [each for child in _listed(keyword.get("mwg-kw:Children")) for each in _keyword_paths(child, path)]
+    yield from below or [path]
+
+
+def _people(found: Mapping[str, Any]) -> list[Any]:
+    """Return who is shown: by IPTC's lists, and by the names of face regions (MWG's and Microsoft's)."""
+    names = _names(found.get("Iptc4xmpExt:PersonInImage"))
+    for person in _listed(found.get("Iptc4xmpExt:PersonInImageWDetails")):
+        names += _names(person.get("Iptc4xmpExt:PersonName") if isinstance(person, dict) else None)
+    for region in _listed(_inside(found, "mwg-rs:Regions", "mwg-rs:RegionList")):
+        if isinstance(region, dict) and str(region.get("mwg-rs:Type", "Face")).casefold() == "face":
+            names += _names(region.get("mwg-rs:Name"))
+    for region in _listed(_inside(found, "MP:RegionInfo", "MPRI:Regions")):
+        names += _names(region.get("MPReg:PersonDisplayName") if isinstance(region, dict) else None)
+    return names
+
+
+def _inside(found: Mapping[str, Any], *path: str) -> Any:
+    value: Any = found
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

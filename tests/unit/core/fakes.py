@@ -45,6 +45,8 @@ class Facts:
     description: str | None = None
     creator: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    taxonomy: tuple[str, ...] = ()
     license: str | None = None
     credit: str | None = None
     captured_at: str | None = None

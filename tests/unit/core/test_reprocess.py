@@ -26,6 +26,7 @@ from tests.support.operations import Killed, ReportedProgress
 from tests.unit.core.fakes import Clock, Facts, Shelf
 
 NEWER = Facts(
+    people=("Zed",),
     type="document",
     mime_type="text/markdown",
     title="From the file",
@@ -128,9 +129,28 @@ async def test_what_was_given_with_the_file_stays(shelf: Shelf, who: Principal) 
     assert body["metadata"]["width"] == 10, "technical facts are the file's"
 
 
+async def test_who_is_shown_and_where_it_belongs(shelf: Shelf, who: Principal) -> None:
+    asset = await shelf.create(who, AssetCreate(), b"words")
+    shelf.reader.facts = Facts(people=("Ada", "Ben"), taxonomy=("Nature/Cat",))
+    await reread(shelf, asset.key)
+    body: dict[str, Any] = dict((await shelf.store.get("asset", asset.key)).body)
+    assert body["people"] == [{"name": "Ada"}, {"name": "Ben"}]
+    assert body["taxonomy"] == ["Nature/Cat"]
+
+
+async def test_people_that_somebody_typed_before_files_named_them_stay(shelf: Shelf, who: Principal) -> None:
+    asset = await shelf.create(who, AssetCreate(), b"words")
+    await shelf.store.update("asset", asset.key, Change(set={"people": [{"name": "Typed"}]}))
+    shelf.reader.facts = Facts(people=("Ada",))
+    await reread(shelf, asset.key)
+    assert dict((await shelf.store.get("asset", asset.key)).body)["people"] == [{"name": "Typed"}]
+
+
 @pytest.mark.parametrize(
     ("patch", "field", "value"),
     [
+        ({"people": [{"name": "Typed"}]}, "people", [{"name": "Typed"}]),
+        ({"people": []}, "people", []),
         ({"title": "Typed"}, "title", "Typed"),
         ({"description": None}, "description", None),
         ({"rating": 1}, "rating", 1),
@@ -147,7 +167,7 @@ async def test_what_a_person_changed_or_cleared_stays(
     shelf: Shelf, who: Principal, patch: dict[str, Any], field: str, value: object
 ) -> None:
     shelf.reader.facts = Facts(
-        title="t", description="d", rating=2, creator=("c",), tags=("k",), metadata={"prompt": "p"}
+        title="t", description="d", rating=2, creator=("c",), people=("p",), tags=("k",), metadata={"prompt": "p"}
     )
     asset = await shelf.create(who, AssetCreate(), b"words")
     await shelf.assets.change(who, asset.key, AssetPatch.model_validate(patch))

@@ -13,6 +13,7 @@ from service.errors import IngestError
 from service.ingest.limits import IngestLimits
 from service.ingest.renditions import RENDERED, Rendition, thumbnail
 from tests.support import media_files as builders
+from tests.support.picture_files import HEIC
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -45,6 +46,16 @@ def test_fits_and_never_grows(tmp_path: Path, suffix: str, size: tuple[int, int]
     made = thumbnail(builders.picture(tmp_path / f"a.{suffix}", size), "a", suffix)
     assert shown(made).size == expected
     assert made.mime_type == "image/jpeg"
+
+
+def test_heic(tmp_path: Path) -> None:
+    """It is shown as its boxes say; EXIF's orientation is not theirs."""
+    path = tmp_path / "a.heic"
+    path.write_bytes(HEIC)
+    made = shown(thumbnail(path, "a.heic", "heic", 80))
+    assert made.size == (80, 45)
+    assert near(made.getpixel((10, 10)), RED)
+    assert near(made.getpixel((70, 40)), (0, 0, 0))
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

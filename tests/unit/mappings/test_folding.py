@@ -20,7 +20,16 @@ from mappings.folding import KEYWORD_LENGTH, SORT_LENGTH, fold_key, fold_keyword
         ("ＡＢＣ", "ａｂｃ", "abc"),
         ("Ægir Øst Łódź", "ægir øst łódź", "aegir ost lodz"),
         ("O’Neil", "o’neil", "o'neil"),
-        ("ΣΑΣ", "σασ", "σας"),
+        ("ΣΑΣ", "σασ", "σασ"),
+        ("İstanbul ısı", "i̇stanbul ısı", "istanbul isi"),
+        ("ΑΘΉΝΑ ᾳ", "αθήνα αι", "αθηνα αι"),
+        ("Ёлка й", "ёлка й", "елка и"),
+        ("שָׁלוֹם", "שָׁלוֹם", "שלום"),
+        ("كِتَابٌ آلة ی", "كِتَابٌ آلة ی", "كتاب اله ي"),
+        ("१२ ٣٤ １２", "१२ ٣٤ １２", "12 34 12"),
+        ("soft\u00adware\u200b", "soft\u00adware\u200b", "software"),
+        ("हिन्दी ที่ ガ", "हिन्दी ที่ ガ", "हिन्दी ที่ ガ"),
+        ("ﬁ ㎏ ½", "fi ㎏ ½", "fi kg 1⁄2"),
     ],
 )
 def test_folds(value: str, keyword: str, text: str) -> None:
@@ -32,6 +41,7 @@ def test_folds(value: str, keyword: str, text: str) -> None:
 def test_folding_twice_changes_nothing(value: str) -> None:
     assert fold_keyword(fold_keyword(value)) == fold_keyword(value)
     assert fold_key(fold_key(value)) == fold_key(value)
+    assert fold_text(fold_text(value)) == fold_text(value)
 
 
 @given(st.text())

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from mappings.field import WORDS_PATH
+from mappings.field import STEMS_PATH, WORDS_PATH
 from mappings.fields import REGISTRY, FacetKind, Field, FieldType
 from mappings.index import index_body, mapping_hash
+from mappings.stemming import DEFAULT_LANGUAGES, use_languages
 
 ROOT = index_body()["mappings"]
 
@@ -42,7 +43,9 @@ def test_types() -> None:
     assert _at("gps")["type"] == "geo_point"
     assert _at("fold.metadata.exif")["type"] == "flat_object"
     assert _at("fold.custom")["type"] == "nested"
-    assert _at("filename")["analyzer"] == "filename"
+    assert _at("filename") == {"type": "object", "enabled": False}
+    assert _at("fold.text.filename") == {"type": "text", "analyzer": "whitespace"}
+    assert _at(STEMS_PATH)["index_options"] == "docs"
     assert _at(WORDS_PATH)["type"] == "text"
     assert _at("custom") == {"type": "object", "enabled": False}
 
@@ -61,6 +64,16 @@ def test_the_body_is_json_and_its_hash_is_stable() -> None:
     assert json.loads(json.dumps(index_body())) == index_body()
     assert mapping_hash() == mapping_hash()
     assert len(mapping_hash()) == 16
+
+
+def test_another_choice_of_languages_needs_another_index() -> None:
+    english = mapping_hash()
+    use_languages(("german", "english"))
+    try:
+        assert mapping_hash() != english
+    finally:
+        use_languages(DEFAULT_LANGUAGES)
+    assert mapping_hash() == english
 
 
 def test_bodies_are_independent() -> None:

@@ -13,10 +13,35 @@ from tests.support.examples import examples
 
 CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
-    ({"title": "Éa", "filename": "A_b.JPG"}, {"title": "ea", "filename": "a_b.jpg"}),
-    ({"tags": ["A", "a", "Bé", None]}, {"tags": ["a", "bé"]}),
+    (
+        {"title": "Éa", "filename": "A_b.JPG"},
+        {
+            "title": "ea",
+            "filename": "a_b.jpg",
+            "text": {"title": "ea", "filename": "a b jpg"},
+            "stems": "filename|a filename|b filename|jpg a b jpg title|ea ea",
+        },
+    ),
+    (
+        {"tags": ["A", "a", "Runs é", None]},
+        {
+            "tags": ["a", "runs é"],
+            "text": {"tags": ["a", "a", "runs e"]},
+            "stems": "tags|a a tags|run tags|e run e",
+        },
+    ),
     ({"type": "Image", "user_id": 7}, {"type": "image", "user_id": "7"}),
-    ({"metadata": {"model": "SD-XL", "width": 5}}, {"metadata": {"model": "sd-xl"}}),
+    (
+        {"metadata": {"model": "SD-XL", "width": 5}},
+        {"metadata": {"model": "sd-xl"}, "words": ["sd xl"], "stems": "sd xl"},
+    ),
+    (
+        {"metadata": {"prompt": "東京 ★ !"}, "description": "!"},
+        {
+            "text": {"description": "|", "metadata": {"prompt": "東 京 ★"}},
+            "stems": "metadata.prompt|東 metadata.prompt|京 metadata.prompt|★ 東 京 ★",
+        },
+    ),
     ({"metadata": {"seed": 2**64 - 1}}, {"metadata": {"seed": 2**64 - 1}}),
     ({"metadata": {"seed": str(2**64 - 1)}}, {"metadata": {"seed": 2**64 - 1}}),
     ({"metadata": {"seed": 2**64}}, {}),
@@ -28,13 +53,21 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"metadata": {"Codec": "H264", "deep": {"A B": True}}}, {"extra": {"codec": "h264", "deep.a_b": "true"}}),
     (
         {"people": [{"name": "Ann", "role": "Editor"}, "odd"]},
-        {"people": [{"name": "Ann", "role": "editor"}], "words": ["Ann"]},
+        {"people": [{"name": "ann", "role": "editor"}], "words": ["ann"], "stems": "ann"},
     ),
     (
         {"suggested_tags": [{"tag": "Water", "confidence": 83.5}]},
         {"suggested_tags": [{"tag": "water", "confidence": 83.5}]},
     ),
-    ({"creator": ["Jane"], "credit": "AP", "source_info": "AP"}, {"creator": ["jane"], "words": ["AP", "Jane"]}),
+    (
+        {"creator": ["Jane"], "credit": "AP", "source_info": "AP"},
+        {
+            "creator": ["jane"],
+            "words": ["ap", "jane"],
+            "text": {"credit": "ap", "source_info": "ap"},
+            "stems": "credit|ap source_info|ap ap jane",
+        },
+    ),
     ({"taxonomy": ["A/B/C", "a/x"]}, {"taxonomy": ["a", "a/b", "a/b/c", "a/x"]}),
     ({"storage_folder": "/Été//2024/"}, {"storage_folder": ["été", "été/2024"]}),
     ({"taxonomy": ["/", ""]}, {}),
@@ -68,8 +101,8 @@ def test_custom_values_have_the_type_of_their_json() -> None:
     assert found == [
         {"key": "w", "keyword": "7", "kind": "number", "number": 7.0},
         {"key": "b", "keyword": "true", "kind": "boolean"},
-        {"key": "d", "keyword": "2024-05-01", "kind": "date", "date": "2024-05-01T00:00:00", "text": "2024-05-01"},
-        {"key": "t", "keyword": "dark red", "kind": "text", "text": "Dark Red"},
+        {"key": "d", "keyword": "2024-05-01", "kind": "date", "date": "2024-05-01T00:00:00", "text": "2024 05 01"},
+        {"key": "t", "keyword": "dark red", "kind": "text", "text": "dark red"},
         {"key": "t", "keyword": "x", "kind": "text", "text": "x"},
         {"key": "big", "keyword": str(10**400), "kind": "text"},
     ]

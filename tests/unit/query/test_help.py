@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from query.completion import FieldCompletion, ValueCompletion, completion, query_literal
-from query.dsl.highlights import read_highlights
+from query.dsl.highlights import Highlighter
 from query.errors import QueryError
 from query.examples import SECTIONS
 from query.explain import as_json, explain
+from query.language.fuzziness import distance
 from query.language.limits import LIMITS
-from query.spelling import distance, read_spelling
+from query.spelling import read_spelling
 from tests.support.examples import examples
 from tests.unit.query.compiling import ADMIN, CALLER, NOW, clause, names_in, search
 
@@ -220,20 +221,49 @@ def test_long_texts_complete_in_no_time() -> None:
         completion(text, len(text))
 
 
-def test_only_the_words_of_a_field_are_marked_in_it() -> None:
-    marks = search("lake title:mount* NOT description:fog", highlight=True).body["highlight"]["fields"]
-    title = marks["title"]["highlight_query"]["bool"]["should"]
-    assert title[0] == {"match": {"title": {"query": "lake", "operator": "and"}}}
-    assert title[1] == {"prefix": {"title": {"value": "mount"}}}
-    assert len(marks["description"]["highlight_query"]["bool"]["should"]) == 1
-    assert "filename" not in marks
-    assert "highlight" not in search("type:image", highlight=True).body
+DOCUMENT = {
+    "title": "Lakes & mounts: the lake’s <mist>",
+    "description": "Fog over a lake; running water",
+    "filename": "lakeView_12.jpg",
+    "tags": ["Lake", "two words"],
+    "metadata": {"prompt": "東京タワー at night", "camera": "Canon"},
+    "credit": "Lake Agency",
+    "custom": {"note": "lake"},
+}
+MARKS: list[tuple[str, dict[str, list[str]]]] = [
+    (
+        "lake",
+        {
+            "title": ["<em>Lakes</em> &amp; mounts: the <em>lake</em>’s &lt;mist&gt;"],
+            "description": ["Fog over a <em>lake</em>; running water"],
+            "filename": ["<em>lake</em>View_12.jpg"],
+            "tags": ["<em>Lake</em>"],
+            "credit": ["<em>Lake</em> Agency"],
+        },
+    ),
+    ("description:runs -description:fog", {"description": ["Fog over a lake; <em>running</em> water"]}),
+    ('description:"runs"', {}),
+    ('"running water"', {"description": ["Fog over a lake; <em>running</em> <em>water</em>"]}),
+    ('tags:"two words"', {}),
+    ("京タ", {"metadata.prompt": ["東<em>京タ</em>ワー at night"]}),
+    ("title:mount*", {"title": ["Lakes &amp; <em>mounts</em>: the lake’s &lt;mist&gt;"]}),
+    ("title:moutns~", {"title": ["Lakes &amp; <em>mounts</em>: the lake’s &lt;mist&gt;"]}),
+    ('title:"mist lakes"~9', {"title": ["<em>Lakes</em> &amp; mounts: the lake’s &lt;<em>mist</em>&gt;"]}),
+    ("type:image", {}),
+]
 
 
-def test_highlights_have_public_names() -> None:
-    hit = {"highlight": {"tags.text": ["<em>a</em>"], "metadata.camera": ["<em>b</em>"], "fold.words": ["c"]}}
-    assert read_highlights(hit) == {"tags": ["<em>a</em>"], "metadata.camera": ["<em>b</em>"]}
-    assert read_highlights({}) == {}
+@pytest.mark.parametrize(("text", "marked"), MARKS)
+def test_only_the_words_of_a_field_are_marked_in_it(text: str, marked: dict[str, list[str]]) -> None:
+    assert Highlighter(search(text).clause).mark(DOCUMENT) == marked
+
+
+def test_a_long_text_is_shown_in_parts() -> None:
+    filler = "filler " * 60
+    document = {"description": f"{filler}zebra {filler}zebra zebra {filler}" * 3}
+    (parts,) = Highlighter(search("zebra").clause).mark(document).values()
+    assert [part.count("<em>zebra</em>") for part in parts] == [2, 2, 2]
+    assert all(len(part) < 200 and part.startswith("filler") for part in parts)
 
 
 @pytest.mark.parametrize(

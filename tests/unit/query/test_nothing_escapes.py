@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mappings.field import STEMS_PATH
 from mappings.fields import FOLD, REGISTRY, Field, FieldType, Visibility
 from query.compile import compile_search
 from query.dsl.words import BARE_FIELDS
@@ -34,7 +35,7 @@ FORBIDDEN = frozenset(
 _LEAVES = frozenset({"term", "terms", "range", "wildcard", "prefix", "fuzzy", "match", "match_phrase"})
 _GEO = frozenset({"geo_distance", "geo_bounding_box"})
 _CUSTOM = {f"{FOLD}.custom.{leaf}" for leaf in ("key", "keyword", "text", "number", "date")}
-_SYSTEM = {"org_id", "deleted_at"}
+_SYSTEM = {"org_id", "deleted_at", STEMS_PATH}
 
 
 def _paths(field: Field) -> set[str]:

@@ -164,7 +164,7 @@ def test_filters_compile_or_name_their_key(filters: dict[str, object]) -> None:
 
 
 def test_every_path_of_a_body_is_of_the_registry() -> None:
-    system = {"org_id", "deleted_at", "fold.words", "number", "created_at"}
+    system = {"org_id", "deleted_at", "fold.words", "fold.stems", "number", "created_at"}
     for text in _EXAMPLES:
         for key in names_in(search(text).body["query"]):
             if "." in key or key in {"title", "gps"}:

@@ -74,6 +74,7 @@ _SEED_ASSET: JsonDict = {
     "rights_code": None,
     "rating": None,
     "people": [],
+    "taxonomy": [],
     "gps": None,
     "colours": [],
     "focus": None,
@@ -131,6 +132,7 @@ class Asset(TypedDict):
     rights_code: str | None
     rating: Annotated[int, Field(ge=0, le=5)] | None
     people: list[Person]
+    taxonomy: Annotated[list[str], Field(description="Keywords of a hierarchy, as the file has them: paths with `/`.")]
     gps: Gps | None
     colours: list[str]
     focus: Focus | None
@@ -174,11 +176,37 @@ class Problem(TypedDict):
     suggestion: str | None
 
 
+class LeftOut(TypedDict):
+    """What a facet does not show."""
+
+    values: Annotated[int | None, Field(description="Further values; null where they were not counted.")]
+    records: Annotated[int, Field(description="Assets counted under them, once for each of these values.")]
+
+
+class FacetValue(TypedDict):
+    """A value of a facet."""
+
+    value: Annotated[str, Field(description="The value; it can be sent back as a filter.")]
+    count: int
+
+
+class FacetList(TypedDict):
+    """A facet as a list, in its order."""
+
+    name: Annotated[str, Field(description="The facet as it was asked for.")]
+    field: str
+    values: list[FacetValue]
+    left_out: LeftOut
+
+
 class SearchResults(TypedDict):
     """A page of what a search found."""
 
     results: list[FoundAsset]
-    facets: NotRequired[Counts]
+    facets: NotRequired[Counts | list[FacetList]]
+    facets_left_out: NotRequired[
+        Annotated[dict[str, LeftOut], Field(description="By facet, what it does not show; absent where it shows all.")]
+    ]
     total_count: Total
     limit: int
     offset: NotRequired[Annotated[int, Field(description="Absent in a search by `cursor`.")]]
@@ -233,6 +261,8 @@ class SavedSearch(TypedDict):
     name: str
     query: str
     filters: dict[str, Any]
+    facets: list[Any]
+    sort: str | None
     description: str | None
     user_id: str
     created_at: Timestamp

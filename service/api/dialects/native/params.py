@@ -99,6 +99,13 @@ class AdvancedSearch(Paged):
         str, Field(description='JSON object: {"field": value, [values] or {"gte": …}}, `sort_by`, `sort_order`.')
     ] = ""
     facets: Facets = ""
+    facet_form: Annotated[
+        Literal["map", "list"],
+        Field(
+            description="`map`: {field: {value: count}}. `list`: a list of facets, whose values keep their order in "
+            "every client, and which count the values that are left out."
+        ),
+    ] = "map"
     sort: Annotated[
         str | None,
         Field(description="Several sort keys: `-created_at,title`.", max_length=500, examples=["-created_at,title"]),

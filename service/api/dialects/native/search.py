@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from query.dsl.sorting import SortKey
@@ -82,6 +82,7 @@ def _request(call: Call[Any, Any]) -> SearchRequest:
         sort=params.sort or _sort(params, params.query),
         lenient=params.lenient,
         suggest=params.suggest,
+        count_left_out=params.facet_form == "list",
     )
     return paged(call, request)
 
@@ -103,7 +104,7 @@ async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool =
         call.context.usage.record(Use.SEARCH, call.who.org_id, call.who.user_id, text=request.text, total=found.total)
     body: dict[str, Any] = {"results": _results(call, found, request)}
     if facets or request.facets:
-        body["facets"] = found.facets
+        body |= _facets(found, as_list=request.count_left_out)
     body |= {"total_count": found.total, "limit": params.limit}
     if params.cursor is None:
         body["offset"] = params.offset
@@ -111,6 +112,23 @@ async def answer(call: Call[Any, Any], request: SearchRequest, *, facets: bool =
         body["warnings"] = [warning.as_dict() for warning in found.warnings]
     extra = {"next_cursor": found.next_cursor, "suggestion": found.suggestion, "index_caught_up": caught_up}
     return Reply(body | {name: value for name, value in extra.items() if value is not None})
+
+
+def _facets(found: SearchResult, *, as_list: bool) -> dict[str, Any]:
+    if as_list:
+        return {
+            "facets": [
+                {
+                    "name": name,
+                    "field": found.facet_fields[name],
+                    "values": [{"value": value, "count": count} for value, count in counts.items()],
+                    "left_out": asdict(found.left_out[name]),
+                }
+                for name, counts in found.facets.items()
+            ]
+        }
+    left_out = {name: asdict(left) for name, left in found.left_out.items() if left.records}
+    return {"facets": found.facets, **({"facets_left_out": left_out} if left_out else {})}
 
 
 def _results(call: Call[Any, Any], found: SearchResult, request: SearchRequest) -> list[FoundAsset]:

@@ -121,6 +121,8 @@ def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
         "name": body["name"],
         "query": body["query"],
         "filters": body.get("filters") or {},
+        "facets": body.get("facets") or [],
+        "sort": body.get("sort"),
         "description": body.get("description"),
         "user_id": body["user_id"],
         "created_at": api_time(body["created_at"]),
@@ -148,6 +150,7 @@ def _list(name: str) -> Rule:
 _RULES: Mapping[str, Rule] = {
     **{name: _list(name) for name in LIST_FIELDS},
     "tags": _tags,
+    "taxonomy": _list("taxonomy"),
     "metadata": lambda body, _: metadata(body),
     "urls": urls,
     "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),

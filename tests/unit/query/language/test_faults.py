@@ -158,7 +158,7 @@ LIMITED: list[tuple[str, str]] = [
     ("NOT " * 21 + "a", "depth"),
     ("-" * 21 + "a", "depth"),
     ("-(" * 11 + "a" + ")" * 11, "depth"),
-    (" ".join(f"type:t{n}" for n in range(257)), "clauses"),
+    (" ".join(f"module:t{n}" for n in range(257)), "clauses"),
     ("title:(" + " ".join(f"w{n}" for n in range(257)) + ")", "clauses"),
     (" ".join(f"w{n}" for n in range(200)), "clause_fields"),
     ("x" * 257, "word_characters"),
@@ -182,7 +182,7 @@ def test_past_a_limit(text: str, limit: str) -> None:
 AT_LIMIT: list[str] = [
     "(" * 20 + "a" + ")" * 20,
     "NOT " * 20 + "a",
-    " ".join(f"type:t{n}" for n in range(256)),
+    " ".join(f"module:t{n}" for n in range(256)),
     "tags:(" + " OR ".join(f"t{n}" for n in range(500)) + ")",
     "x" * 256,
     '"a b"~100',

@@ -26,8 +26,8 @@ def _filters(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def _must(text: str) -> list[dict[str, dict[str, object]]]:
-    found: list[dict[str, dict[str, object]]] = search(text).body["query"]["bool"]["must"]
+def _must(text: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = search(text).body["query"]["bool"]["must"]
     return found
 
 
@@ -59,11 +59,11 @@ def test_another_user_of_ply_changes_nothing() -> None:
 def test_a_fuzzy_word_allows_edits_in_the_body() -> None:
     assert _must("mountain~")[0]["multi_match"]["fuzziness"] == "AUTO"
     assert _must("mountain~0.8")[0]["multi_match"]["fuzziness"] == 1
-    assert "fuzziness" not in _must("mountain~0")[0]["multi_match"]
+    assert "fuzziness" not in names_in(_must("mountain~0"))
 
 
 def test_escapes_do_not_reach_the_body() -> None:
-    assert _must("title:a\\:b")[0]["match"]["title"] == {"query": "a:b", "operator": "and"}
+    assert _must("title:a\\:b")[0]["bool"]["should"] == [{"match": {"fold.text.title": {"query": "a b"}}}]
     assert _filters('tags:"50\\" \\\\ x"') == [{"term": {"fold.tags": '50" \\ x'}}]
     assert _filters("ta\\gs:a\\*") == [{"term": {"fold.tags": "a*"}}]
 
@@ -72,7 +72,7 @@ def test_words_of_analysed_fields_are_analysed() -> None:
     for field in REGISTRY.bare():
         name = field.name
         (query,) = _must(f"{name}:Mountain") if field.type == "text" else _filters(f"{name}:Mountain")
-        assert ("match" in query) == (field.type == "text")
+        assert ("match" in set(names_in(query))) == (field.type == "text")
 
 
 def test_a_boost_of_a_group_of_values_stays() -> None:
@@ -189,7 +189,7 @@ def test_every_search_has_a_time_limit() -> None:
 def test_identifiers_with_slashes_are_words() -> None:
     assert normalised("10.5281/zenodo.1") == "10.5281/zenodo.1"
     assert [token.kind for token in scan("foo/bar/baz")] == [Kind.WORD]
-    assert _must("foo/bar/baz")[0]["multi_match"]["query"] == "foo/bar/baz"
+    assert _must("foo/bar/baz")[0]["bool"]["should"][0]["multi_match"]["query"] == "foo bar baz"
 
 
 def test_or_binds_looser_than_and() -> None:
@@ -197,7 +197,10 @@ def test_or_binds_looser_than_and() -> None:
 
 
 def test_a_word_may_stand_in_any_field() -> None:
-    assert all("multi_match" in query for query in _must("dawn nature"))
+    assert [query["bool"]["must"][0]["term"]["fold.stems"]["value"] for query in _must("dawn nature")] == [
+        "dawn",
+        "natur",
+    ]
 
 
 @pytest.mark.parametrize("text", ["(" * 3000, "(" * 15_000 + "a" + ")" * 15_000, "(" * 2000 + "a" + ")" * 2000])

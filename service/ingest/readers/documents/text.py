@@ -1,47 +1,51 @@
-"""Text files: word count, the title of a Markdown or HTML page, front matter, and web shortcuts."""
+"""Text files: word count, what web pages and Markdown say about themselves, and web shortcuts."""
 
 from __future__ import annotations
 
-import html
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from service.ingest import clean
 from service.ingest.facts import Facts, Sniffed
 from service.ingest.limits import IngestLimits
-from service.ingest.readers import frontmatter
+from service.ingest.readers.documents import frontmatter, html
 from service.ingest.sniff import HEAD, encoding_of
 
 _CHUNK = 1024 * 1024
 _HEADING = re.compile(r"^#[ \t]+(.{1,500}?)[ \t#]*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-_HTML_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,1000})</title", re.IGNORECASE)
 _URL = re.compile(r"^URL=(https?://\S{1,2000})\s*$", re.MULTILINE | re.IGNORECASE)
 
 
 def read(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
-    """Return the facts of a text: the number of whitespace-separated words, and a title if the format has one.
+    """Return the facts of a text: the number of whitespace-separated words, and what a web page or Markdown says.
 
     A Markdown title comes from the front matter, or else from the first level-one heading.
     """
     with path.open("rb") as source:
-        head = source.read(HEAD)
-    codec = encoding_of(head) or "utf-8"
+        head = source.read(html.HEAD if sniffed.format == "html" else HEAD)
+    codec = _codec(head, sniffed.format)
     start = head.decode(codec, "ignore").replace("\r\n", "\n")
     words, problems = _count(path, codec, limits)
-    said = frontmatter.read(start, limits) if sniffed.format == "md" else Facts()
-    metadata: dict[str, Any] = {} if words is None else {"word_count": words}
-    return Facts(
-        title=said.title or clean.text(_title(start, sniffed.format), limits.title_chars),
-        description=said.description,
-        creator=said.creator,
-        tags=said.tags,
-        license=said.license,
-        captured_at=said.captured_at,
-        metadata=metadata,
-        warnings=problems,
-    )
+    facts = Facts()
+    if sniffed.format == "html":
+        facts = html.read(start, limits)
+    elif sniffed.format == "md":
+        facts = frontmatter.read(start, limits)
+        facts = replace(facts, title=facts.title or clean.text(_heading(start), limits.title_chars))
+    counted = {} if words is None else {"word_count": words}
+    return replace(facts, metadata={**facts.metadata, **counted}, warnings=facts.warnings + problems)
+
+
+def _codec(head: bytes, name: str) -> str:
+    """Return the codec of a text: by its first bytes, or by what a page that has no byte order mark declares."""
+    found = encoding_of(head[:HEAD])
+    if name == "html" and found in {None, "utf-8", "cp1252"}:
+        declared = html.charset(head)
+        if declared is not None and not (found == "utf-8" and declared == "cp1252"):
+            return declared
+    return found or "utf-8"
 
 
 def read_link(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits) -> Facts:
@@ -53,14 +57,9 @@ def read_link(path: Path, sniffed: Sniffed, filename: str, limits: IngestLimits)
     return Facts(external_url=clean.text(found[1], 2048))
 
 
-def _title(start: str, name: str) -> str | None:
-    if name == "md":
-        found = _HEADING.search(_FENCE.sub("", start))
-        return found[1] if found else None
-    if name == "html":
-        page = _HTML_TITLE.search(start)
-        return html.unescape(page[1]) if page else None
-    return None
+def _heading(start: str) -> str | None:
+    found = _HEADING.search(_FENCE.sub("", start))
+    return found[1] if found else None
 
 
 def _count(path: Path, codec: str, limits: IngestLimits) -> tuple[int | None, tuple[str, ...]]:

@@ -10,6 +10,10 @@ from service.ingest.limits import IngestLimits
 
 _BLOCK = re.compile(r"\A\ufeff?---[ \t]*\n(.{0,16384}?)^(?:---|\.\.\.)[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINE = re.compile(r"^([A-Za-z_][\w-]{0,40})[ \t]*:[ \t]*(.*)$", re.MULTILINE)
+_PART = re.compile(r"""((?:[ \t]*(?:"(?:\\.|[^"\\])*"|'(?:''|[^'])*'))?[^,\]\n]*)(,|\]|\n|\Z)""")
+_QUOTED = re.compile(r"""\"((?:\\.|[^"\\])*)\"|'((?:''|[^'])*)'""")
+_COMMENT = re.compile(r"(?:^|[ \t])#.*$")
+_ESCAPES = {"n": "\n", "t": " ", "r": "\n"}
 _ITEM = re.compile(r"^[ \t]*-[ \t]+(.+)$", re.MULTILINE)
 
 
@@ -43,10 +47,10 @@ def _fields(block: str) -> dict[str, list[str]]:
     said: dict[str, list[str]] = {}
     for line, end in zip(lines, ends, strict=True):
         name, value = line[1].lower(), line[2].strip()
-        if value.startswith("[") and value.endswith("]"):
-            values = [_scalar(part) for part in value[1:-1].split(",")]
+        if value.startswith("["):
+            values = [_scalar(part) for part in _items(block[line.start(2) : end].strip()[1:])]
         elif value and name in {"tags", "keywords", "authors"}:
-            values = [_scalar(part) for part in value.split(",")]
+            values = [_scalar(part) for part in _items(value)]
         elif value:
             values = [_scalar(value)]
         else:
@@ -55,7 +59,22 @@ def _fields(block: str) -> dict[str, list[str]]:
     return said
 
 
+def _items(text: str) -> list[str]:
+    """Return the items of a list, parted by commas outside quotation marks, up to a closing bracket."""
+    found: list[str] = []
+    for item in _PART.finditer(text):
+        found.append(item[1])
+        if item[2] == "]":
+            break
+    return found
+
+
 def _scalar(value: str) -> str:
+    """Return a plain or quoted scalar without its comment (YAML 1.2.2 §7.3)."""
     value = value.strip()
-    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if quoted else value
+    quoted = _QUOTED.match(value)
+    if quoted is None:
+        return _COMMENT.sub("", value)
+    if quoted[1] is not None:
+        return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), quoted[1])
+    return quoted[2].replace("''", "'")

@@ -7,7 +7,7 @@ import pytest
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
 from service.ingest.limits import DEFAULT, IngestLimits
-from service.ingest.readers import text as reader
+from service.ingest.readers.documents import text as reader
 
 
 def read(tmp_path: Path, name: str, content: str | bytes, limits: IngestLimits = DEFAULT) -> Extracted:
@@ -68,10 +68,32 @@ def test_front_matter(tmp_path: Path) -> None:
         ("Tags: single", ("single",)),
         ("tags:", ()),
         ("no colon here", ()),
+        ("tags: [a, \"b, c\", 'd, e', f] # comment", ("a", "b, c", "d, e", "f")),
+        ('tags: [a,\n  "b, c",\n  d]\nother: x', ("a", "b, c", "d")),
+        ('tags: "b, c", d', ("b, c", "d")),
+        ("tags: [it's, O'Hara]", ("it's", "O'Hara")),
+        ("tags: [unclosed, list", ("unclosed", "list")),
+        ('tags: ["never closed, a]', ('"never closed', "a")),
     ],
 )
 def test_lists_in_front_matter(tmp_path: Path, block: str, tags: tuple[str, ...]) -> None:
     assert read(tmp_path, "a.md", f"---\r\n{block}\r\n---\r\ntext").tags == tags
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ('title: "A: quoted title"', "A: quoted title"),
+        (r'title: "He said \"yes\""', 'He said "yes"'),
+        ("title: 'It''s'", "It's"),
+        ("title: Plain # comment", "Plain"),
+        ("title: C# in depth", "C# in depth"),
+        ('title: "quoted" # comment', "quoted"),
+        ("title: # nothing", None),
+    ],
+)
+def test_scalars_in_front_matter(tmp_path: Path, line: str, title: str | None) -> None:
+    assert read(tmp_path, "a.md", f"---\n{line}\n---\ntext").title == title
 
 
 def test_a_rule_is_no_front_matter(tmp_path: Path) -> None:

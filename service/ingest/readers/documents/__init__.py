@@ -1,0 +1,1 @@
+"""Documents: what PDF, office files, books, web pages and texts say about themselves."""
