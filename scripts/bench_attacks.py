@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts.benchlib import PREFIX, Timing, fill, service  # noqa: E402
-from service.runtime.bootstrap import open_base  # noqa: E402
+from service.runtime.base import open_base  # noqa: E402
 from service.settings import load  # noqa: E402
 
 CRAFTED_SVG = (

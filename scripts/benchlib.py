@@ -20,7 +20,7 @@ from service.core.access.keys import SCOPES, Principal
 from service.core.assets.records import new_record
 from service.model import AssetCreate
 from service.ports.store import Body
-from service.runtime.bootstrap import open_base
+from service.runtime.base import open_base
 from service.settings import load
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -154,12 +154,17 @@ class IdempotencyKeyReused(AssetryError):
 
 
 class Unavailable(AssetryError):
-    """An engine does not respond (in time). ``engine`` is the name of its port, ``retry_after`` in whole seconds."""
+    """An engine does not respond (in time). ``engine`` is the name of its port, ``retry_after`` in whole seconds.
 
-    def __init__(self, engine: str, message: str, *, retry_after: int = 2) -> None:
+    ``said`` is what the engine itself said of a fault that is not known here: for operators, in logs and commands. It
+    is no part of the message, since it never leaves the service: it may quote documents.
+    """
+
+    def __init__(self, engine: str, message: str, *, retry_after: int = 2, said: str = "") -> None:
         super().__init__(f"{engine}: {message}")
         self.engine = engine
         self.retry_after = retry_after
+        self.said = said
 
 
 class DeadlineExceeded(Unavailable):

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -37,6 +37,12 @@ TOGETHER: tuple[tuple[str, str], ...] = (
     ("opensearch_user", "opensearch_password"),
 )
 """Settings that must be set together."""
+
+ROLES = ("api", "indexer", "worker")
+"""What a process can run."""
+
+OPTIONS = {"data": "--data", "host": "--host", "port": "--port", "ops_port": "--port", "roles": "--roles"}
+"""Settings that are also options of commands, by the name that the option has there."""
 
 _PEM = "-----BEGIN"
 """The start of a certificate or private key in PEM format."""
@@ -72,6 +78,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
+    _options: frozenset[str] = PrivateAttr(default=frozenset())
+
     data: Annotated[
         Path,
         _setting(
@@ -89,6 +97,15 @@ class Settings(BaseSettings):
             "0 picks a free one. Unset: no port.",
             ge=0,
             le=65535,
+        ),
+    ] = None
+    roles: Annotated[
+        str | None,
+        _setting(
+            SERVICE,
+            "What `assetry serve` runs, comma-separated: `api`, and `indexer` and `worker` if they have no processes "
+            "of their own. Unset: all three on SQLite; otherwise the indexer only with the embedded search engine, and "
+            "the worker only without Redis.",
         ),
     ] = None
     public_url: Annotated[
@@ -432,6 +449,24 @@ class Settings(BaseSettings):
             raise ValueError("the file does not exist")
         return value
 
+    def given_as(self, name: str) -> str:
+        """Return how the user gave a setting: by its command-line option, or else by its variable."""
+        return OPTIONS[name] if name in self._options else variable(name)
+
+    @field_validator("roles")
+    @classmethod
+    def _check_roles(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        wanted = [role.strip() for role in value.split(",") if role.strip()]
+        if unknown := [role for role in wanted if role not in ROLES]:
+            raise ValueError(f"there is no role {unknown[0]!r}: use {', '.join(ROLES)}")
+        if "api" not in wanted:
+            raise ValueError(
+                "`assetry serve` always runs the api; the others alone are `assetry index follow` and `assetry work`"
+            )
+        return ",".join(dict.fromkeys(wanted))
+
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
         """Reject incomplete pairs of settings, and credentials that are given twice."""
@@ -491,7 +526,7 @@ def load(**overrides: object) -> Settings:
     """
     given = _from_files(os.environ) | {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        settings = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
@@ -499,7 +534,10 @@ def load(**overrides: object) -> Settings:
         message = first["msg"].removeprefix("Value error, ")
         shown = _shown(first.get("input")) if field is not None and field.repr else ""
         doc = field.description if field is not None else ""
-        raise SettingsError(variable(name), f"{message}{shown}. {doc}") from None
+        named = OPTIONS.get(name, variable(name)) if name in given else variable(name)
+        raise SettingsError(named, f"{message}{shown}. {doc}") from None
+    settings._options = frozenset(given)
+    return settings
 
 
 def _from_files(environment: Mapping[str, str]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from scripts.enginelib.table import ENGINES
+from tests.support import query_plans
 from tests.support.examples import PROFILE
 
 # The same examples in every run, so that a change is to blame for what it breaks: a share of them, or with
@@ -59,3 +60,18 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 def _adapters(item: pytest.Item) -> set[str]:
     callspec = getattr(item, "callspec", None)
     return set() if callspec is None else {value for value in callspec.params.values() if isinstance(value, str)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _planned() -> Iterator[None]:
+    with query_plans.planned():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_whole_tables(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuse statements to a SQLite store that read or sort a whole table."""
+    yield
+    faults, query_plans.PLANS.faults = query_plans.PLANS.faults, []
+    if faults and request.node.get_closest_marker("any_query") is None:
+        pytest.fail("\n".join(faults))

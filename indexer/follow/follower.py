@@ -308,6 +308,7 @@ class Follower:
                     self._history_lost = "the change feed lost its history"
                     self._progress.forget()
                     self._refresher.forget()
+                    await self._lost_again(error)
                 case IndexGone():
                     await self._gone(error)
                 case Unavailable() | Rejected():
@@ -320,6 +321,14 @@ class Follower:
         except Exception as again:
             log.warning("indexing is waiting: %s", again, exc_info=not isinstance(again, Unavailable | Rejected))
             await asyncio.sleep(backoff(1))
+
+    async def _lost_again(self, error: HistoryLost) -> None:
+        """Pause, and report why, if history is lost again and again: each token that the store gives is refused."""
+        self._failures += 1
+        if self._failures > 1:
+            reason = f"the change feed refuses its own tokens, {self._failures} times in a row: {error}"
+            log.error("%s", reason)
+            await self.pause(backoff(self._failures - 1), reason)
 
     async def _wait(self, reason: str) -> None:
         """Pause after a failed session; longer each time, until one makes progress. Raises Interrupted."""

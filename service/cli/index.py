@@ -34,6 +34,7 @@ def _exit(work: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command and exit with its exit code, or with the exit code of its error."""
     from indexer.bulk.loop import Halted, IndexGone
     from indexer.leadership.lease import LeaseLost
+    from service.cli.output import print_error
     from service.errors import AssetryError
     from service.ports.search import Rejected
 
@@ -43,7 +44,7 @@ def _exit(work: Coroutine[Any, Any, int]) -> NoReturn:
         typer.echo("interrupted: progress is kept; run the command again to resume", err=True)
         sys.exit(INTERRUPTED)
     except (AssetryError, Halted, IndexGone, LeaseLost) as error:
-        typer.echo(f"error: {error}", err=True)
+        print_error(f"error: {error}")
         sys.exit(index_exit_code(error))
     except Rejected as error:  # the engine's own message stays in the engine's log
         typer.echo(f"error: the search engine rejected a request ({error.status} {error.error_type})", err=True)

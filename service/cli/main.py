@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,8 @@ from query.errors import QueryError
 from service.cli.exit_codes import EXIT_CODES, INTERRUPTED, exit_code
 from service.cli.index import index_app
 from service.cli.options import Data, Host, Json, OpsPort, run, run_interruptible
-from service.errors import AssetryError
+from service.errors import AssetryError, InvalidInput
+from service.printable import printable
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code} {doc}" for code, doc in EXIT_CODES.items()) + "."
 
@@ -36,6 +38,24 @@ app.add_typer(db_app, name="db")
 app.add_typer(backups_app, name="backups")
 app.add_typer(operations_app, name="operations")
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"assetry {version('assetry')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Assetry: search your files like a search engine. Start with: assetry demo."""
+
+
 Org = Annotated[str, typer.Option(help="Organization of the assets.")]
 
 
@@ -46,20 +66,27 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 0 picks a free one. [env: ASSETRY_PORT; default: 8080]")
     ] = None,
+    roles: Annotated[
+        str | None,
+        typer.Option(
+            help="What to run here: api,indexer,worker or fewer. [env: ASSETRY_ROLES; default: see above]",
+        ),
+    ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also run the indexer and the worker in this process.")
+        bool, typer.Option("--all", help="Run API, indexer and worker in this process: --roles api,indexer,worker.")
     ] = False,
 ) -> None:
     """Run the API, together with the indexer and the worker if they need no processes of their own.
 
-    The indexer is included if the search engine is embedded (ASSETRY_OPENSEARCH_URL is not set), the worker if
-    ASSETRY_REDIS_URL is not set; --all includes both. Settings are environment variables, see docs/ref-settings.md.
+    On SQLite (ASSETRY_MONGODB_URL is not set) all three run in this process. On MongoDB the indexer is included if the
+    search engine is embedded (ASSETRY_OPENSEARCH_URL is not set), the worker if ASSETRY_REDIS_URL is not set. Settings
+    are environment variables, see docs/ref-settings.md.
     SIGTERM or Ctrl-C lets running requests, batches and jobs finish; a second one stops the process immediately.
     """
     from service import settings
     from service.cli.commands import serving
 
-    run(serving.serve(settings.load(data=data, host=host, port=port), everything=everything))
+    run(serving.serve(settings.load(data=data, host=host, port=port, roles=roles), everything=everything))
 
 
 @app.command()
@@ -144,7 +171,9 @@ def keys_revoke(
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders; folders are imported recursively.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files and folders; folders are imported recursively.", readable=False)
+    ],
     data: Data = None,
     org: Org = "default",
     user: Annotated[str, typer.Option(help="Owner of the assets.")] = "import",
@@ -164,7 +193,10 @@ def import_(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="Query text, such as: mountain type:image width:>1000")] = "",
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(help="Query text, such as: mountain type:image 'width:>1000'"),
+    ] = None,
     facets: Annotated[str, typer.Option(help='Facets: type,tags or JSON: [{"field": "tags", "size": 5}]')] = "",
     filters: Annotated[
         str, typer.Option(help='Filters as JSON, such as: {"type": "image", "width": {"gte": 800}}')
@@ -183,14 +215,14 @@ def search(
     """Search from the command line, with the running service's engine or a temporary one."""
     from service.cli.commands import searching
 
-    options = searching.Options(query, facets, filters, sort, limit, offset, lenient, highlight)
+    options = searching.Options(" ".join(query or ()), facets, filters, sort, limit, offset, lenient, highlight)
     run_interruptible(searching.search(data, org, options, as_json=json))
 
 
 @app.command()
 def reprocess(
     query: Annotated[
-        str | None, typer.Argument(help="Query text, such as: type:image missing:camera; '' means every asset.")
+        list[str] | None, typer.Argument(help="Query text, such as: type:image missing:camera; '' means every asset.")
     ] = None,
     filters: Annotated[str, typer.Option(help='JSON, such as: {"type": "image"}')] = "",
     resume: Annotated[
@@ -210,7 +242,8 @@ def reprocess(
     """
     from service.cli.commands import reprocessing
 
-    options = reprocessing.Options(query, filters, resume, dry_run=dry_run, as_json=json, quiet=quiet)
+    text = None if not query else " ".join(query)
+    options = reprocessing.Options(text, filters, resume, dry_run=dry_run, as_json=json, quiet=quiet)
     raise typer.Exit(run_interruptible(reprocessing.reprocess(data, org, options)))
 
 
@@ -282,8 +315,11 @@ def backups_restore(
 def demo(
     folder: Annotated[Path, typer.Option(help="Folder for the sample library and the data.")] = Path("demo-library"),
     count: Annotated[int, typer.Option(help="Number of files to create.", min=20, max=5000)] = 300,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    host: Host = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 picks a free one. [default: 8080, or a free one if that is in use]"),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Exit after the queries instead of serving.")] = False,
 ) -> None:
     """Create a sample library, import it, run five queries, and serve until Ctrl-C."""
@@ -293,16 +329,35 @@ def demo(
 
 
 def main() -> None:
-    """Run the command line; expected errors become one line on standard error and a defined exit code."""
+    """Run the command line; expected errors become one line on standard error and a defined exit code.
+
+    An error of a query also shows where in its text it is.
+    """
     try:
+        _check_options(sys.argv[1:])
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)
     except (AssetryError, QueryError) as error:
-        typer.echo(f"error: {error}", err=True)
+        from service.cli.output import print_error
+
+        print_error(f"error: {error}")
+        for note in getattr(error, "__notes__", ()):
+            print_error(note)
         expected = getattr(error, "expected", None)
         if expected:
-            typer.echo(f"expected: {expected}", err=True)
+            print_error(f"expected: {expected}")
         sys.exit(exit_code(error))
+
+
+def _check_options(words: Sequence[str]) -> None:
+    """Raise InvalidInput for an option with control characters: the parser would print it as it is.
+
+    A shell makes one of a file's name: ``assetry import *``.
+    """
+    for word in words:
+        if word.startswith("-") and printable(word, one_line=True) != word:
+            shown = printable(word, one_line=True)
+            raise InvalidInput(f"There is no option {shown}.", expected=f"./{shown} if it is a file")

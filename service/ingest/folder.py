@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from service.printable import readable
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A regular file: its path, the given path it was found under, and its POSIX path below that (or its own name).
 
-    ``relative`` is safe for JSON: bytes that are not UTF-8 become U+FFFD. ``path`` always opens the file.
+    ``relative`` is text even where the name is not: see :func:`service.printable.readable`. ``path`` opens the file.
     """
 
     path: Path
@@ -22,10 +26,15 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class SkippedPath:
-    """A path that was skipped, and why: ``hidden``, ``symlink``, ``special``, ``unreadable`` or ``missing``."""
+    """A path that was skipped, and why: ``hidden``, ``symlink``, ``special``, ``unreadable`` or ``missing``.
+
+    ``given``: it was named, not found. ``message`` says what the system says of an unreadable or missing one.
+    """
 
     path: Path
     reason: str
+    given: bool = False
+    message: str = ""
 
 
 OnSkip = Callable[[SkippedPath], None]
@@ -40,12 +49,17 @@ def walk(paths: Sequence[Path], on_skip: OnSkip | None = None) -> Iterator[Found
     """
     report: OnSkip = on_skip or (lambda skipped: None)
     for root in _distinct(paths, report):
-        if root.is_dir():
+        try:
+            mode = root.stat().st_mode
+        except OSError as error:
+            report(SkippedPath(root, "unreadable", given=True, message=_said(error)))
+            continue
+        if stat.S_ISDIR(mode):
             yield from _below(root, report)
-        elif root.is_file():
+        elif stat.S_ISREG(mode):
             yield from _file(root, root, root.name, report)
         else:
-            report(SkippedPath(root, "special"))
+            report(SkippedPath(root, "special", given=True))
 
 
 def _distinct(paths: Sequence[Path], report: OnSkip) -> Iterator[Path]:
@@ -54,8 +68,12 @@ def _distinct(paths: Sequence[Path], report: OnSkip) -> Iterator[Path]:
     for path in paths:
         try:
             resolved.setdefault(path.resolve(strict=True), path)
-        except (OSError, RuntimeError):  # RuntimeError: a symbolic link loop
-            report(SkippedPath(path, "missing"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            report(SkippedPath(path, "missing", given=True, message=_said(error)))
+        except OSError as error:
+            report(SkippedPath(path, "unreadable", given=True, message=_said(error)))
+        except RuntimeError:  # a symbolic link loop
+            report(SkippedPath(path, "unreadable", given=True, message="the symbolic link leads to itself"))
     for real, path in resolved.items():
         if not any(other in real.parents for other in resolved):
             yield path
@@ -69,29 +87,47 @@ def _below(root: Path, report: OnSkip) -> Iterator[FoundFile]:
             stack.pop()
             continue
         path = Path(entry.path)
-        if entry.name.startswith("."):
-            report(SkippedPath(path, "hidden"))
-        elif entry.is_symlink():
+        match _kind(entry, path, report):
+            case "folder":
+                stack.append(_entries(path, report))
+            case "file":
+                yield from _file(path, root, path.relative_to(root).as_posix(), report)
+
+
+def _kind(entry: os.DirEntry[str], path: Path, report: OnSkip) -> str | None:
+    """Return whether an entry is a ``file`` or a ``folder``; None for what is skipped, after reporting it."""
+    if entry.name.startswith("."):
+        report(SkippedPath(path, "hidden"))
+        return None
+    try:
+        if entry.is_symlink():
             report(SkippedPath(path, "symlink"))
         elif entry.is_dir(follow_symlinks=False):
-            stack.append(_entries(path, report))
+            return "folder"
         elif entry.is_file(follow_symlinks=False):
-            yield from _file(path, root, path.relative_to(root).as_posix(), report)
+            return "file"
         else:
             report(SkippedPath(path, "special"))
+    except OSError as error:  # where the listing does not tell, the file system is asked
+        report(SkippedPath(path, "unreadable", message=_said(error)))
+    return None
 
 
 def _entries(folder: Path, report: OnSkip) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return iter(sorted(entries, key=lambda entry: os.fsencode(entry.name)))
-    except OSError:
-        report(SkippedPath(folder, "unreadable"))
+    except OSError as error:
+        report(SkippedPath(folder, "unreadable", message=_said(error)))
         return iter(())
 
 
 def _file(path: Path, root: Path, relative: str, report: OnSkip) -> Iterator[FoundFile]:
     if os.access(path, os.R_OK):
-        yield FoundFile(path, root, os.fsencode(relative).decode("utf-8", "replace"))
+        yield FoundFile(path, root, readable(relative))
     else:
-        report(SkippedPath(path, "unreadable"))
+        report(SkippedPath(path, "unreadable", message=os.strerror(errno.EACCES)))
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error)

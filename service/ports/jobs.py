@@ -51,6 +51,7 @@ class Jobs(Protocol):
 
         status        one of STATUSES
         attempts      runs started since it last saved a checkpoint; a run counts from its start
+        outages       runs in a row that met an outage of an engine; they are no attempts
         run_after     a queued operation waits until then (the caller may set it too); absent or null: it is due, first
         started_at    start of the last run             completed_at   when it became completed, failed or cancelled
         progress      {completed, total, percentage}    percentage is a whole number, 0 to 100, rounded down; with
@@ -61,8 +62,9 @@ class Jobs(Protocol):
 
     State, progress, result and errors live in that record, so an operation whose process died is found and run again:
     by :meth:`start`, and by a check every few seconds. An operation has at most one run at a time. If its handler
-    raises InvalidInput, it fails at once; after any other error it is retried with back-off, up to the adapter's
-    maximum number of attempts. The message of an error that is not an AssetryError goes to the log only.
+    raises InvalidInput, it fails at once; after Unavailable it is retried with back-off for as long as the outage
+    lasts, since that is no fault of the operation; after any other error it is retried with back-off, up to the
+    adapter's maximum number of attempts. The message of an error that is not an AssetryError goes to the log only.
 
     A worker leaves operations of a type that it has no handler for to others, so that old and new versions work side by
     side. Each organization has its fair share of the workers: the next operation is of the organization that has the

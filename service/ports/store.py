@@ -44,14 +44,20 @@ class Index:
     unique. Such a path is found by equality and :class:`In` (whether any value matches) and by :class:`Exists` (whether
     there is one), and pages by key are a walk along the index for one value; a :class:`Range` of it and an
     :class:`Order` by it are ValueError.
+
+    The last path of a ``descending`` index is that of a list which shows the newest first: since keys rise in both
+    directions, an index serves one of them.
     """
 
     name: str
     paths: tuple[str, ...]
     unique: bool = False
     many: bool = False
+    descending: bool = False
 
     def __post_init__(self) -> None:
+        if self.descending and (self.unique or self.many):
+            raise ValueError(f"the index {self.name} is descending, and unique or of many values")
         if self.many and (self.unique or self.paths[:-1] not in ((), ("org_id",))):
             raise ValueError(f"the index {self.name} of many values is unique, or has other paths before its own")
 
@@ -74,17 +80,24 @@ KINDS: dict[str, tuple[Index, ...]] = {
         Index("type", ("status", "type", "run_after")),
         Index("share", ("status", "type", "org_id")),
         Index("due", ("type", "org_id", "run_after")),
-        Index("listed", ("org_id", "internal", "created_at")),
+        Index("listed", ("org_id", "internal", "created_at"), descending=True),
         Index("expires", ("expires_at",)),
         Index("file", ("org_id", "params.sha256")),
     ),
     "operation_page": (Index("operation", ("operation_id", "role", "number")),),
-    "saved_search": (Index("created", ("org_id", "created_at")), Index("guid", ("guid",), unique=True)),
-    "backup": (Index("asset", ("org_id", "asset_id")), Index("sha256", ("org_id", "sha256"))),
+    "saved_search": (
+        Index("created", ("org_id", "created_at"), descending=True),
+        Index("guid", ("guid",), unique=True),
+    ),
+    "backup": (
+        Index("asset", ("org_id", "asset_id")),
+        Index("sha256", ("org_id", "sha256")),
+        Index("created", ("org_id", "created_at"), descending=True),
+    ),
     "checkpoint": (),
     "secret": (),
     "dead_letter": (Index("index", ("index",)),),
-    "event": (Index("number", ("number",)),),
+    "event": (Index("number", ("number",), descending=True),),
     "usage": (Index("window", ("window",)),),
     "reply": (Index("slot", ("slot",), unique=True), Index("expires", ("expires_at",)), Index("free", ("free",))),
     MARKER: (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,16 +14,13 @@ from indexer.follow.follower import Follower
 from indexer.leadership.lease import Candidate
 from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
 from indexer.status.publication import IndexWatch, Publisher
-from mappings.stemming import use_languages
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
-from service.adapters.local.data_folder import DataFolder
 from service.adapters.opensearch.engine import Connection
 from service.adapters.shared.liveness import dismiss, enlist, known_dead
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
 from service.api.kernel.event_stream import StreamSlots
-from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
@@ -35,7 +32,6 @@ from service.core.events.record_events import RecordEvents
 from service.core.events.relay import Relay
 from service.core.events.usage import UsageRecorder
 from service.core.files.garbage import COLLECT, Garbage
-from service.core.files.links import Links
 from service.core.files.renditions import Renditions
 from service.core.operation_types import OPERATION_TYPES
 from service.core.operations.operations import Operations
@@ -45,50 +41,28 @@ from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
 from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
-from service.core.shared.secrets import shared_secret
-from service.core.shared.signing import derive
 from service.ingest.cpu_count import cpu_count
 from service.ingest.limits import DEFAULT, MIB, sized
 from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
-from service.ports.clock import Clock, SystemClock
-from service.ports.files import Files
+from service.ports.clock import Clock
 from service.ports.ingest import MetadataExtractor
 from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
+from service.runtime.base import Base, open_base
 from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import Sizes, index_probe, optional
-from service.settings import Settings
+from service.settings import ROLES, Settings
 
 SLOW_FILE = 2.0
 """Seconds that a worker needs for a file at most; an organization of slower ones leaves a worker to the others."""
 
 FILE_PATIENCE = 120.0
 """Seconds that a file waits for a worker at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What every command needs: the store, the files and the API keys."""
-
-    settings: Settings
-    clock: Clock
-    folder: DataFolder
-    store: Store
-    files: Files
-    keys: Keys
-    links: Links
-    secret: str = field(repr=False)
-    previous_secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Secrets whose signatures are still good."""
-
-    def keys_for(self, purpose: str) -> tuple[bytes, tuple[bytes, ...]]:
-        """Return the key that signs for a purpose, and those that did before."""
-        return derive(self.secret, purpose), tuple(derive(secret, purpose) for secret in self.previous_secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +93,6 @@ class Service:
             *index_metrics(self.follower.status(), self.times),
             *event_metrics(relay, self.context.usage.status, self.context.streams),
         ]
-
-
-@asynccontextmanager
-async def open_base(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
-    """Open the store and the files. Raises SettingsError, Unavailable."""
-    clock = clock or SystemClock()
-    use_languages(settings.languages)
-    folder = DataFolder(settings.data)
-    if engines.needs_folder(settings):
-        folder.make()
-    async with AsyncExitStack() as stack:
-        store = await engines.open_store(settings, folder, clock, stack)
-        files = await engines.open_files(settings, folder, stack)
-        secret = settings.secret or (await shared_secret(store) if settings.mongodb_url else folder.secret())
-        previous = (settings.secret_previous,) if settings.secret_previous else ()
-        links = Links(secret, settings.link_ttl, previous=previous)
-        yield Base(settings, clock, folder, store, files, Keys(store, clock), links, secret, previous)
 
 
 @asynccontextmanager
@@ -182,11 +139,10 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Open what ``assetry serve`` runs, and close it in order.
 
-    It includes the indexer if the search engine is embedded, and the worker if there is no Redis; with ``everything``
-    it includes both. Raises SettingsError, Unavailable.
+    :func:`roles_of` says what it includes; with ``everything`` it is all. Raises SettingsError, Unavailable.
     """
-    indexes = everything or settings.opensearch_url is None
-    works = everything or settings.redis_url is None
+    runs = ROLES if everything else roles_of(settings)
+    indexes, works = "indexer" in runs, "worker" in runs
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings, clock))
         if engines.is_exclusive(settings):
@@ -229,7 +185,20 @@ async def open_service(
             streams=StreamSlots(per_key=settings.streams_per_key, per_process=settings.streams),
             probes=probes(base, engine) | {"index": index_probe(follower.status, sizes(base, engine))} | queue,
         )
-        yield Service(base, context, follower, ("api", *["indexer"] * indexes, *["worker"] * works), times, relay)
+        yield Service(base, context, follower, runs, times, relay)
+
+
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """Return what ``assetry serve`` runs: what it is told, else what nothing but it is likely to run.
+
+    On SQLite that is everything, since one process then is the whole service, whatever the other engines.
+    """
+    if settings.roles is not None:
+        return tuple(role for role in ROLES if role in settings.roles.split(","))
+    alone = settings.mongodb_url is None
+    indexes = alone or settings.opensearch_url is None
+    works = alone or settings.redis_url is None
+    return ("api", *["indexer"] * indexes, *["worker"] * works)
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """Builds the adapters chosen by the settings. Only this module and ``service.runtime.bootstrap`` build adapters.
 
 Each engine is chosen independently by its URL, so mixed setups work. Adapters of engines that are not chosen are not
-even imported. If an engine does not respond while its adapter is opened, the setup is wrong and the error names the
-setting. If it fails later, calls raise Unavailable until it recovers.
+even imported, nor those that a command does not open: it would start slowly. If an engine does not respond while its
+adapter is opened, the setup is wrong and the error names the setting. If it fails later, calls raise Unavailable until
+it recovers.
 """
 
 from __future__ import annotations
@@ -13,16 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer.bulk.loop import BatchLimits
-from indexer.options import FollowOptions
-from service.adapters.embedded_search.engine import EmbeddedSearch
-from service.adapters.jobs.inprocess_jobs import InprocessJobs, JobLimits
 from service.adapters.local.data_folder import DataFolder
-from service.adapters.local.files import LocalFiles
-from service.adapters.local.quotas import MemoryQuotas
-from service.adapters.opensearch.engine import Connection, OpenSearchEngine
-from service.adapters.shared.store_replies import StoreReplies
-from service.adapters.sqlite.store import SqliteStore
 from service.errors import Unavailable, Unreachable
 from service.ports.clock import Clock
 from service.ports.files import Files
@@ -35,7 +27,9 @@ from service.settings import Settings, variable
 from service.urls import redacted, split_hosts
 
 if TYPE_CHECKING:
+    from indexer.options import FollowOptions
     from service.adapters.mongo.options import MongoOptions
+    from service.adapters.opensearch.connection import Connection
     from service.adapters.redis.client import RedisClient, RedisOptions
     from service.adapters.s3.options import S3Options
 
@@ -61,6 +55,8 @@ def is_exclusive(settings: Settings) -> bool:
 async def open_store(settings: Settings, folder: DataFolder, clock: Clock, stack: AsyncExitStack) -> Store:
     """Open MongoDB or the SQLite file. Raises SettingsError, Unavailable (SQLite)."""
     if settings.mongodb_url is None:
+        from service.adapters.sqlite.store import SqliteStore
+
         return await stack.enter_async_context(SqliteStore(folder.database, clock))
     from service.adapters.mongo.store import MongoStore
 
@@ -70,6 +66,8 @@ async def open_store(settings: Settings, folder: DataFolder, clock: Clock, stack
 async def open_files(settings: Settings, folder: DataFolder, stack: AsyncExitStack) -> Files:
     """Open the bucket or the folder. Raises SettingsError, Unavailable (folder)."""
     if settings.s3_url is None:
+        from service.adapters.local.files import LocalFiles
+
         return await stack.enter_async_context(LocalFiles(folder.files))
     from service.adapters.s3.files import S3Files
 
@@ -82,10 +80,14 @@ async def open_engine(settings: Settings, folder: DataFolder, stack: AsyncExitSt
     Raises SettingsError.
     """
     if settings.opensearch_url is None:
+        from service.adapters.embedded_search.engine import EmbeddedSearch
+
         embedded = EmbeddedSearch(beacon=folder.engine_beacon)
         stack.push_async_callback(embedded.close)
         await embedded.start()
         return embedded
+    from service.adapters.opensearch.engine import OpenSearchEngine
+
     chosen = connection(settings)
     engine = OpenSearchEngine(chosen)
     stack.push_async_callback(engine.close)
@@ -113,6 +115,8 @@ async def open_jobs(
 
     ``at_once`` limits how many operations of a type a process runs at once. Raises SettingsError.
     """
+    from service.adapters.jobs.inprocess_jobs import InprocessJobs, JobLimits
+
     limits = JobLimits(concurrency=settings.jobs_concurrency, kinds=at_once, grace=settings.shutdown_seconds)
     if settings.redis_url is None:
         jobs = InprocessJobs(store, clock, limits)
@@ -126,6 +130,8 @@ async def open_jobs(
 def quotas(redis: RedisClient | None, settings: Settings, clock: Clock) -> Quotas:
     """Return the request quotas: shared through Redis, or of this process only."""
     if redis is None:
+        from service.adapters.local.quotas import MemoryQuotas
+
         return MemoryQuotas(clock)
     from service.adapters.redis.quotas import RedisQuotas
 
@@ -137,6 +143,8 @@ async def open_replies(
 ) -> Replies:
     """Open the stored replies, in Redis or in the store."""
     if redis is None:
+        from service.adapters.shared.store_replies import StoreReplies
+
         return await stack.enter_async_context(StoreReplies(store, clock))
     from service.adapters.redis.replies import RedisReplies
 
@@ -147,6 +155,9 @@ async def open_replies(
 
 def follow_options(settings: Settings) -> FollowOptions:
     """Return the options of the indexer."""
+    from indexer.bulk.loop import BatchLimits
+    from indexer.options import FollowOptions
+
     if settings.opensearch_url is None:
         return replace(FollowOptions.embedded(settings.index_prefix), epoch=settings.index_epoch)
     refresh = _seconds(settings.index_refresh)
@@ -168,6 +179,8 @@ def _seconds(interval: str) -> float:
 
 def connection(settings: Settings) -> Connection:
     """Return the connection options of OpenSearch. Raises SettingsError."""
+    from service.adapters.opensearch.connection import Connection
+
     hosts = split_hosts(settings.opensearch_url or "")
     return Connection(
         hosts=hosts.urls,
@@ -253,6 +266,8 @@ async def wait_for_engine(
         why = f"no response within {seconds} s"
         if isinstance(error, Unavailable):
             why = error.message.removeprefix(f"{error.engine}: ")
+            if error.said:  # it was reached, and answered
+                why, fix = f"{why}: {error.said}", "Look it up in the server's documentation, or see its log"
         raise Unreachable(variable(name), f"{display_url(settings, name)} cannot be used ({why}). {fix}.") from error
 
 

@@ -27,14 +27,14 @@ from indexer.verify.verify import OnProgress as OnVerified
 from mappings.index import mapping_hash
 from service.adapters.embedded_search.engine import running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
-from service.adapters.local.data_folder import DataFolder
 from service.adapters.opensearch.engine import Connection
 from service.adapters.shared.liveness import known_dead
 from service.errors import InvalidInput, Unavailable
 from service.ports.clock import Clock
 from service.ports.search import SearchEngine
 from service.runtime import engines
-from service.runtime.bootstrap import Base, candidate, make_follower, open_base, publish
+from service.runtime.base import Base, open_existing
+from service.runtime.bootstrap import candidate, make_follower, publish
 from service.settings import Settings, variable
 
 log = logging.getLogger(__name__)
@@ -168,19 +168,6 @@ class IndexAdmin:
         follower = make_follower(self.base, self.engine, stack)
         publish(self.base, follower, stack)
         return follower
-
-
-@asynccontextmanager
-async def open_existing(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Base]:
-    """Open an existing store. Raises SettingsError, Unavailable, InvalidInput (the folder has no store).
-
-    A mistyped ``--data`` would otherwise create an empty store, and a repair would then empty the index.
-    """
-    folder = DataFolder(settings.data)
-    if settings.mongodb_url is None and not await asyncio.to_thread(folder.database.is_file):
-        raise InvalidInput(f"There is no Assetry store in {folder.root}.", field="--data", provided=str(settings.data))
-    async with open_base(settings, clock) as base:
-        yield base
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from mappings.index import mapping_hash
 from service.adapters.shared.liveness import known_dead
 from service.errors import AssetryError, NotFound
 from service.ports.search import Measured, Rejected
-from service.runtime.bootstrap import Base
+from service.runtime.base import Base
 from service.runtime.index_admin import IndexAdmin, open_engine
 from service.runtime.probes import index_probe
 
@@ -60,6 +60,13 @@ async def index_report(base: Base) -> Json:
         "last_verify": None if last is None else asdict(last),
         **engine,
     }
+
+
+async def indexer_state(base: Base) -> str:
+    """Return the word for the state of the indexer: a :class:`~indexer.status.model.State`, or why there is none."""
+    running = base.folder.service() if base.settings.opensearch_url is None else None
+    facts = await _indexer_state(base, running)
+    return str(facts.get("state"))
 
 
 async def _indexer_state(base: Base, running: Mapping[str, Any] | None) -> Json:

@@ -81,6 +81,11 @@ def index_probe(status: Callable[[], FollowerStatus], sizes: Sizes | None = None
             facts["reconciling"] = {"index": seen.reconciling.index, "checked": seen.reconciling.checked}
         if seen.state is State.HALTED:
             facts |= {"reason": HALTED, "fix": "assetry index dead-letters list, then assetry index resume"}
+        if (verified := seen.verified) is not None and verified.index == seen.index:
+            facts["last_verify"] = {"at": verified.at, "checked": verified.checked, "left": verified.left}
+            if verified.left:
+                reason = f"the verify of {verified.at} found {verified.left} records that differ from the store"
+                facts |= {"degraded": True, "reason": reason, "fix": "assetry index verify --repair"}
         if seen.last_error:
             facts["last_error"] = seen.last_error
         if seen.last_error == NOBODY:

@@ -12,12 +12,11 @@ from service.api.ops.metrics import Gauges
 from service.core.events.log import EventLog
 from service.errors import SettingsError
 from service.runtime import engines
+from service.runtime.base import Base, open_base
 from service.runtime.bootstrap import (
-    Base,
     handle_operations,
     index_consistency,
     ingest_workers,
-    open_base,
     open_follower,
     open_jobs,
     open_relay,
@@ -46,9 +45,7 @@ class Role:
 async def open_indexer(settings: Settings) -> AsyncIterator[Role]:
     """Run the indexer until the block ends. Raises SettingsError, Unavailable."""
     if settings.opensearch_url is None:
-        message = (
-            "is not set. Set it to the URL of OpenSearch; the embedded engine is indexed by `assetry serve` itself."
-        )
+        message = "is not set, so the search engine is embedded, and `assetry serve` feeds it: no other process has to."
         raise SettingsError(variable("opensearch_url"), message)
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(open_base(settings))

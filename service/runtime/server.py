@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import resource
 import socket
 from collections.abc import Callable, Iterator
@@ -28,14 +29,19 @@ _UNWINDING = 5.0
 """Seconds that cancelled requests have to release their resources."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises SettingsError naming ``--host`` or ``--port``."""
+_PORT_ERRORS = frozenset({errno.EADDRINUSE, errno.EACCES, errno.EPERM})
+"""What the system says of a port; everything else is about the address."""
+
+
+def bind(host: str, port: int, names: tuple[str, str] = ("--host", "--port")) -> socket.socket:
+    """Return a listening socket. Raises SettingsError with the one of ``names``, of host and port, that is at fault."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=False)
     except OSError as error:
-        setting = "--host" if isinstance(error, socket.gaierror) else "--port"
-        raise SettingsError(setting, f"cannot listen on {host}:{port}: {error.strerror or error}.") from error
+        is_port = error.errno in _PORT_ERRORS and not isinstance(error, socket.gaierror)
+        why = (error.strerror or str(error)).partition(" (while attempting")[0]  # Python's words for the same address
+        raise SettingsError(names[is_port], f"cannot listen on {host}:{port}: {why}.") from error
 
 
 def address(listener: socket.socket) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.api.client import Api
 from tests.api.pages import differs, examples, run
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_query]  # tests count by title
 
 
 async def test_every_example_of_the_page(api: Api) -> None:

@@ -17,7 +17,7 @@ from service.ports.store import AnyRecord
 from tests.api.client import Api, error_of
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.any_query]  # tests count by title
 
 NOTE = {"type": "text", "title": "A note"}
 KEY = "Idempotency-Key"

@@ -12,7 +12,7 @@ from service.ports.store import Body, Change, Record, Store
 from service.times import timestamp
 from tests.contracts.adapters import JOBS
 from tests.contracts.limits import ATTEMPTS, LIMITS
-from tests.contracts.operations import FAR, answering, finish, operation, submit, until_status
+from tests.contracts.operations import FAR, answering, finish, operation, submit, until, until_status
 
 
 async def test_an_operation_runs_and_keeps_its_result(store: Store, jobs: Jobs) -> None:
@@ -121,8 +121,56 @@ async def test_other_errors_are_tried_again(store: Store, jobs: Jobs) -> None:
     assert (end["status"], end["result"], end["error"]) == ("completed", {"attempt": ATTEMPTS}, None)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("secret"), Unavailable("search", "secret")], ids=["bug", "engine"])
-async def test_an_operation_that_always_fails_ends(store: Store, jobs: Jobs, error: Exception) -> None:
+async def test_an_outage_is_waited_for_and_never_counted(store: Store, jobs: Jobs) -> None:
+    attempts: list[int] = []
+    engine = "down"
+
+    async def handler(record: Record, progress: Progress) -> Body:
+        attempts.append(record.body["attempts"])
+        if engine == "down":
+            raise Unavailable("search", "secret")
+        if engine == "faulty":
+            raise RuntimeError("secret")
+        return {"runs": len(attempts)}
+
+    async def waits() -> bool:
+        return len(attempts) > 2 * ATTEMPTS
+
+    jobs.register("test", handler)
+    await jobs.start()
+    await submit(store)
+    await jobs.enqueue("op")
+    await until(waits)
+    while (body := await operation(store))["status"] != "queued":
+        await asyncio.sleep(0)
+    assert body["error"] == {"type": "Unavailable", "message": "The search did not answer."}
+    assert body["outages"] > ATTEMPTS
+    assert set(attempts) == {1}, "no run of an outage counts"
+    engine = "up"
+    await finish(jobs)
+    end = await operation(store)
+    assert (end["status"], end["error"]) == ("completed", None)
+
+
+async def test_an_outage_can_be_cancelled(store: Store, jobs: Jobs) -> None:
+    async def handler(record: Record, progress: Progress) -> Body:
+        raise Unavailable("search", "secret")
+
+    async def waits() -> bool:
+        return bool((await operation(store)).get("outages"))
+
+    jobs.register("test", handler)
+    await jobs.start()
+    await submit(store)
+    await jobs.enqueue("op")
+    await until(waits)
+    await jobs.cancel("op")
+    await finish(jobs)
+    assert (await operation(store))["status"] == "cancelled"
+
+
+async def test_an_operation_that_always_fails_ends(store: Store, jobs: Jobs) -> None:
+    error = RuntimeError("secret")
     runs = 0
 
     async def handler(record: Record, progress: Progress) -> Body:

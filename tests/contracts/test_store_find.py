@@ -8,6 +8,8 @@ import pytest
 from service.errors import InvalidInput
 from service.ports.store import Body, Change, Condition, Exists, In, Order, Range, Store
 
+pytestmark = pytest.mark.any_query
+
 # fmt: off
 RECORDS: dict[str, Body] = {
     "a": {"org_id": "o", "n": 1, "flag": True, "bits": ["x", "y"], "meta": {"w": 10, "s": 0}, "created_at": "2024-01"},

@@ -13,6 +13,8 @@ from service.errors import InvalidInput
 from service.ports.store import KINDS, MAX_MANY, Body, Change, Condition, Exists, In, Index, Order, Range, Store
 from tests.contracts.adapters import STORES
 
+pytestmark = pytest.mark.any_query
+
 KIND = "backup"
 INDEXES = (
     Index("labels", ("org_id", "labels"), many=True),

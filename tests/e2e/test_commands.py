@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -63,6 +67,152 @@ def test_files_that_can_not_be_read_stop_nothing(tmp_path: Path) -> None:
     words = command("import", folder, "--data", tmp_path / "data", check=False)
     assert words.returncode == 1
     assert "broken.jpg" in words.stdout + words.stderr
+
+
+def test_names_that_are_no_text_stop_nothing_and_stay_readable(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in (b"one.txt", b"caf\xe9.txt", b"\x81\x8d.txt", b" .txt", b"a\\b\n.txt"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"words of " + name)
+    Path(os.fsdecode(os.fsencode(folder) + b"/d\xe9g\xe2t.png")).write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    done = answer("import", folder, "--data", tmp_path / "data", code=1)
+    assert (done["imported"], [Path(failed["path"]).name for failed in done["failed"]]) == (5, ["dégât.png"])
+    found = answer("search", "--data", tmp_path / "data")["results"]
+    assert {each["filename"] for each in found} >= {"one.txt", "café.txt", "\ufffd\ufffd.txt"}
+
+
+def test_what_cannot_be_read_is_named_also_as_an_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("shut/inner.txt", "open/fine.txt", "secret.txt"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(name)
+    os.mkfifo(tree / "pipe")
+    (tree / "loop").symlink_to(tree / "loop")
+    scandir = os.scandir
+
+    def denied(path: Path) -> Any:
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)  # the tests may run as root, who may read everything
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "secret.txt")
+    given = [tree / name for name in ("shut", "open", "secret.txt", "pipe", "loop")]
+    done = answer("import", *given, "--data", tmp_path / "data", code=1)
+    assert done["imported"] == 1
+    assert {Path(each["path"]).name: each["reason"] for each in done["failed"]} == {
+        "shut": "unreadable",
+        "secret.txt": "unreadable",
+        "pipe": "special",
+        "loop": "unreadable",
+    }
+    found = answer("import", tree, "--data", tmp_path / "data", code=1)
+    assert {Path(each["path"]).name for each in found["failed"]} == {"shut", "secret.txt"}
+    assert found["skipped"] == {"special": 1, "symlink": 1}
+
+
+def test_control_characters_never_reach_a_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "traps"
+    folder.mkdir()
+    (folder / "red\x1b[31m.txt").write_text("words")
+    (folder / "csi\x9b31m\u202egpj.txt").write_text("more words")
+    (folder / "broken\x1b]0;title\x07.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    data = ("--data", tmp_path / "data")
+    runs = [
+        command("import", folder, *data, check=False),
+        command("import", folder, *data, "--json", check=False),
+        command("search", *data, "--facets", "ext"),
+        command("search", *data, "--json"),
+        command("search", "title:\x1b[31m AND (", *data, check=False),
+        command("search", "\x1b31mx", *data),
+        command("import", folder / "no\x1b[31m", *data, check=False),
+        command("keys", "revoke", "key\x1b[31m", *data, check=False),
+        command("import", "-\x1b[31m", *data, check=False),
+        command("import", folder, "--data", tmp_path / "d\x9bta", "--org", "\x1b[1m", check=False),
+    ]
+    for done in runs:
+        printed = done.stdout + done.stderr
+        assert [each for each in printed if unicodedata.category(each) in ("Cc", "Cf") and each not in "\n\t"] == []
+
+
+def test_a_mistyped_data_folder_makes_no_library(data: Path, tmp_path: Path) -> None:
+    for words in (
+        ["search", "x"],
+        ["keys", "list"],
+        ["keys", "revoke", "key_x"],
+        ["operations", "list"],
+        ["operations", "show", "x"],
+        ["backups", "list"],
+        ["backups", "restore", "x"],
+        ["reprocess", "x", "--dry-run"],
+        ["index", "status"],
+    ):
+        done = command(*words, "--data", tmp_path / "mistyped", check=False)
+        assert done.returncode == 2, words
+        assert "no Assetry store in" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_words_are_one_query(data: Path) -> None:
+    several = answer("search", "type:image", "NOT", "tags:x", "--data", data)
+    assert several == answer("search", "type:image NOT tags:x", "--data", data)
+
+
+def test_facets_show_what_was_asked_and_say_that_there_is_more(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(14):
+        (folder / f"{number}.t{number:02}").write_text(f"words {number}")
+    answer("import", folder, "--data", tmp_path / "data")
+    for facet, shown, more in (
+        ("ext", 14, False),
+        ('[{"field": "ext", "size": 14}]', 14, False),
+        ('[{"field": "ext", "size": 12}]', 12, True),
+        ('[{"field": "ext", "size": 13, "name": "endings"}]', 13, True),
+    ):
+        words = command("search", "--facets", facet, "--limit", "0", "--data", tmp_path / "data").stdout
+        assert len(re.findall(r"\bt\d\d\b", words)) == shown
+        assert ("more values" in words) == more
+        body = answer("search", "--facets", facet, "--limit", "0", "--data", tmp_path / "data")
+        (counts,) = body["facets"].values()
+        (left,) = body["left_out"].values()
+        assert (len(counts), bool(left["records"])) == (shown, more)
+
+
+def test_an_error_of_a_query_points_at_the_mistake(data: Path) -> None:
+    done = command("search", "日本", "AND", "tile:x", "--data", data, check=False)
+    assert done.returncode == 2
+    first, text, carets = done.stderr.splitlines()[:3]
+    assert "tile" in first
+    assert text == "  日本 AND tile:x"
+    assert carets == " " * (2 + 2 * 2 + 5) + "^^^^"
+
+
+def test_what_is_piped_is_not_wrapped(tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    folder.mkdir()
+    (folder / ("very long name " * 15 + ".txt")).write_text("words")
+    answer("import", folder, "--data", tmp_path / "data")
+    assert "very long name " * 15 in command("search", "--data", tmp_path / "data").stdout + " "
+
+
+def test_ctrl_c_prints_what_was_imported(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(2000):
+        (folder / f"{number}.txt").write_text(f"words {number}")
+    words = [sys.executable, "-m", "service", "import", str(folder), "--data", str(tmp_path / "data"), "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        until(lambda: (tmp_path / "data" / "files").exists(), "it has begun")
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert json.loads(out)["interrupted"] is True
+
+
+def test_the_version() -> None:
+    assert re.fullmatch(r"assetry \d+\.\d+\.\S+\n", command("--version").stdout)
 
 
 def test_search_without_a_service(data: Path) -> None:
@@ -144,7 +294,7 @@ def test_index_status_without_a_service(tmp_path: Path) -> None:
     assert (missing.returncode, missing.stdout) == (2, "")
     assert "no Assetry store" in missing.stderr
     assert not (tmp_path / "data").exists()
-    answer("keys", "list", "--data", tmp_path / "data")
+    answer("keys", "create", "--org", "a", "--user", "b", "--data", tmp_path / "data")
     status = answer("index", "status", "--data", tmp_path / "data", code=1)
     assert status["ready"] is False
     assert status["service"] is None
@@ -179,9 +329,9 @@ def test_a_port_that_is_taken(service: Served, tmp_path: Path) -> None:
         (["nonsense"], 2, "nonsense"),
     ],
 )
-def test_mistakes_are_one_line_and_a_code(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
-    data = [] if arguments[0] == "nonsense" else ["--data", str(tmp_path / "data")]
-    done = command(*arguments, *data, check=False)
+def test_mistakes_are_a_line_and_a_code(data: Path, arguments: list[str], code: int, words: str) -> None:
+    folder = [] if arguments[0] == "nonsense" else ["--data", str(data)]
+    done = command(*arguments, *folder, check=False)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
 

@@ -151,7 +151,7 @@ def test_dead_letters_are_listed_and_retried(tmp_path: Path, hands: Hands) -> No
         asyncio.run(_write(data, "asset_99", created_at="2024-05-01T10:00:00Z"))
         until(lambda: "assetry_index_dead_letters 0.0" in httpx.get(f"{indexer.url}/metrics").text, "it is accepted")
         assert answer("index", "dead-letters", "list", "--data", data) == []
-        assert answer("index", "resume", "--data", data) == {"resumed": True}
+        assert answer("index", "resume", "--data", data) == {"resumed": False, "state": "following"}
 
 
 def test_the_embedded_engine_needs_its_service(tmp_path: Path) -> None:

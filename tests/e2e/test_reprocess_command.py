@@ -77,8 +77,8 @@ def test_files_are_read_again(data: Path) -> None:
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said(tmp_path: Path, arguments: list[str], code: int) -> None:
-    done = command("reprocess", *arguments, "--data", tmp_path / "data", check=False)
+def test_what_is_wrong_is_said(data: Path, arguments: list[str], code: int) -> None:
+    done = command("reprocess", *arguments, "--data", data, check=False)
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith("error: ")
 

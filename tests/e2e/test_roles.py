@@ -86,7 +86,9 @@ def test_a_process_says_what_it_runs(tmp_path: Path, engines: dict[str, str]) ->
         assert alone.line.startswith("Assetry runs api, indexer, worker: store sqlite 3.")
         assert "search osmem" in alone.line
         assert alone.line.endswith(f"listens on {alone.url}")
-    with started(tmp_path / "two", "serve", "--port", "0", **engines) as api:
+    with started(tmp_path / "two", "serve", "--port", "0", **engines) as whole:
+        assert whole.line.startswith("Assetry runs api, indexer, worker: "), "on SQLite one process is the whole of it"
+    with started(tmp_path / "two", "serve", "--roles", "api,worker", "--port", "0", **engines) as api:
         assert api.line.startswith("Assetry runs api, worker: ")
     with started(tmp_path / "two", "serve", "--all", "--port", "0", **engines) as everything:
         assert everything.line.startswith("Assetry runs api, indexer, worker: ")

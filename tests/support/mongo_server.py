@@ -18,7 +18,7 @@ import mockupdb
 from bson.int64 import Int64
 from bson.timestamp import Timestamp
 
-from service.adapters.mongo.schema import META, SCHEMA_VERSION, wanted_indexes
+from service.adapters.mongo.schema import COUNTERS, META, SCHEMA_VERSION, validator, wanted_indexes
 from service.ports.store import KINDS
 
 Document = dict[str, Any]
@@ -88,16 +88,19 @@ def found(*documents: Document) -> Document:
 class MongoServer:
     """A primary. ``commands`` are those that it got, without the driver's own.
 
-    ``hello`` is what it says of itself over what a healthy one says; None leaves a field out.
+    ``hello`` is what it says of itself over what a healthy one says; None leaves a field out. ``silent``: its
+    change streams open, and show nothing.
     """
 
     def __init__(self) -> None:
         self.commands: list[Document] = []
         self.hello: Document = {}
         self.primary = True
+        self.silent = False
         self._scripts: dict[str, list[Answer]] = defaultdict(list)
         self._lock = threading.Lock()
         self._time = 100
+        self._counted: list[Document] = []
         self._last = resume_token(self._time)
         self._waiting = threading.Event()
         self._server = mockupdb.MockupDB()
@@ -129,6 +132,11 @@ class MongoServer:
         """Answer the next commands of this name so, one after the other; then as before."""
         with self._lock:
             self._scripts[command] += answers
+
+    def unscript(self, command: str) -> None:
+        """Forget the answers to commands of this name that were not given."""
+        with self._lock:
+            self._scripts[command].clear()
 
     def sent(self, name: str) -> list[Document]:
         """Return the commands of a name, in their order."""
@@ -176,13 +184,21 @@ class MongoServer:
         if name == "aggregate":
             return self._aggregate(command)
         if name == "getMore":
+            if self._counted and not self.silent:
+                return batch(self._counted.pop())
             return batch(token=resume_token(self._time))
         if name == "find":
             return found(note()) if command["find"] == META else found()
+        if name in {"listCollections", "listIndexes"}:
+            return _listed(command)
         if name in {"insert", "update", "delete", "findAndModify"}:
             self._time += 1
+        if name == "update" and command["update"] == COUNTERS:
+            self._counted.append(event("update", COUNTERS, command["updates"][0]["q"]["_id"], self._time))
         if name == "findAndModify":
-            return {"ok": 1, "value": {"_id": "x", "rev": 2, "last": self._time}, "lastErrorObject": {"n": 1}}
+            matches = command["query"].get("last") != {"$lt": 0}
+            value = {"_id": "x", "rev": 2, "last": self._time} if matches else None
+            return {"ok": 1, "value": value, "lastErrorObject": {"n": int(matches)}}
         return {"ok": 1, "n": len(command.get("documents", [0]))}
 
     def _aggregate(self, command: Document) -> Document:
@@ -203,6 +219,13 @@ class MongoServer:
             **self.hello,
         }  # fmt: skip
         return {name: value for name, value in made.items() if value is not None}
+
+
+def _listed(command: Document) -> Document:
+    """Return what a database that was set up has."""
+    if "listIndexes" in command:
+        return found(*(index.command() for index in wanted_indexes(command["listIndexes"])))
+    return found(*({"name": kind, "options": {"validator": validator(kind)}} for kind in KINDS))
 
 
 def note(**changed: Any) -> Document:

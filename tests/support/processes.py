@@ -124,8 +124,9 @@ def started(data: Path, *arguments: str, **environment: str) -> Iterator[Running
 
 @contextmanager
 def served(data: Path, *, everything: bool = True, **environment: str) -> Iterator[Served]:
-    """Run ``assetry serve`` on a free port until the block ends: ``--all`` of it, or the API alone where it can be."""
-    alone = () if not everything else ("--all",)
-    with started(data, "serve", "--port", "0", *alone, **environment) as running:
+    """Run ``assetry serve`` on a free port until the block ends: all of it, or the API alone where it can be."""
+    apart = {"indexer": "ASSETRY_OPENSEARCH_URL", "worker": "ASSETRY_REDIS_URL"}
+    roles = ["api", *(role for role, variable in apart.items() if everything or variable not in environment)]
+    with started(data, "serve", "--port", "0", "--roles", ",".join(roles), **environment) as running:
         assert "listens on" in running.line
         yield Served(running.process, running.url, data)

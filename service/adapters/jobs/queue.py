@@ -107,23 +107,25 @@ class JobQueue:
 
     async def has_work(self, types: Sequence[str]) -> bool:
         """Whether an operation of these types is due or waits to be tried again."""
-        again: dict[str, Condition] = {"attempts": Range(gt=0)}
-        for condition in (_UNDATED, _dated(self._now()), again):
+        again: tuple[dict[str, Condition], ...] = ({"attempts": Range(gt=0)}, {"outages": Range(gt=0)})
+        for condition in (_UNDATED, _dated(self._now()), *again):
             if await self._store.count(life.KIND, {"status": "queued", "type": In(types), **condition}):
                 return True
         return False
 
-    async def recover(self, is_lost: Callable[[Record], bool]) -> None:
-        """Put back, or end, what runs no more although its record says so."""
+    async def recover(self, is_lost: Callable[[Record], bool], is_own: Callable[[Record], bool]) -> None:
+        """Put back, or end, what runs no more although its record says so; ``is_own``: this process lives."""
         for operation in await self._running.page({"status": "running"}, None):
             if not is_lost(operation):
                 continue
-            change = life.recovered(operation, self._limits.attempts, self._now())
+            died = not is_own(operation)
+            change = life.recovered(operation, self._limits.attempts, self._now(), died=died)
             try:
                 await self._store.update(life.KIND, operation.key, change, expected_rev=operation.rev)
             except (Conflict, NotFound):
                 continue  # its worker lives, or another process was faster
-            log.warning("operation %s: its worker %s is gone", operation.key, operation.body.get("worker"))
+            why = f"its worker {operation.body.get('worker')} is gone" if died else "the store was out when it ran"
+            log.warning("operation %s: %s", operation.key, why)
 
     def _now(self) -> datetime:
         return self._clock.now()

@@ -69,7 +69,7 @@ def saved(checkpoint: Mapping[str, Any], counts: Mapping[str, int]) -> Change:
     """Keep what a run has done; ``counts`` are {total, succeeded, skipped, failed}."""
     outcomes = {name: counts[name] for name in OUTCOMES}
     reached = {**progress(sum(outcomes.values()), counts["total"]), **outcomes}
-    return Change(set={"checkpoint": dict(checkpoint), "progress": reached, "attempts": 1})
+    return Change(set={"checkpoint": dict(checkpoint), "progress": reached, "attempts": 1, "outages": 0})
 
 
 def completed(operation: Record, result: Mapping[str, Any], now: datetime) -> Change:
@@ -104,6 +104,12 @@ def retried(error: Mapping[str, Any], now: datetime, delay: float) -> Change:
     return Change(set={**_RELEASED, "status": "queued", "error": dict(error), "run_after": after})
 
 
+def waiting(error: Mapping[str, Any], attempts_: int, outages_: int, now: datetime, delay: float) -> Change:
+    """Put an operation back whose run was the ``outages_``-th in a row to meet an outage: the run does not count."""
+    again = retried(error, now, delay)
+    return Change(set={**again.set, "attempts": max(0, attempts_ - 1), "outages": outages_})
+
+
 def requeued(attempts_: int) -> Change:
     """Put an operation back whose run was broken off, with so many attempts counted.
 
@@ -112,16 +118,26 @@ def requeued(attempts_: int) -> Change:
     return Change(set={**_RELEASED, "status": "queued", "run_after": None, "attempts": max(0, attempts_)})
 
 
-def recovered(operation: Record, most: int, now: datetime) -> Change:
-    """Put an operation back whose worker died; end it when a cancel was asked for or it had its ``most`` attempts."""
+def recovered(operation: Record, most: int, now: datetime, *, died: bool = True) -> Change:
+    """Put an operation back that nobody runs; end it when a cancel was asked for or it had its ``most`` attempts.
+
+    If its worker has not ``died``, the store was out when the run began or ended: that run does not count.
+    """
     if is_asked_to_end(operation):
         return cancelled(operation, now)
+    if not died:
+        return requeued(attempts(operation) - 1)
     return failed(operation, LOST, now) if attempts(operation) >= most else requeued(attempts(operation))
 
 
 def attempts(operation: Record) -> int:
     """Return how many runs have begun."""
     return int(operation.body.get("attempts") or 0)
+
+
+def outages(operation: Record) -> int:
+    """Return how many runs in a row met an outage."""
+    return int(operation.body.get("outages") or 0)
 
 
 def progress(done: int, total: int) -> dict[str, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from service.adapters.jobs import records as life
-from service.errors import AssetryError, Conflict, InvalidInput, NotFound
+from service.adapters.jobs.limits import JobLimits
+from service.errors import AssetryError, Conflict, InvalidInput, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.jobs import Cancelled, Handler
 from service.ports.store import Change, Record, Store
@@ -41,6 +42,7 @@ class OperationRun:
         self._written = float("-inf")
         self._gives_way = False
         self._attempt = life.attempts(operation)
+        self._outages = life.outages(operation)
         self.org_id = operation.org_id
         self.began = clock.monotonic()
 
@@ -52,8 +54,8 @@ class OperationRun:
         """Let the handler's next ``save`` end the run, to go on when others have had their turn."""
         self._gives_way = True
 
-    async def perform(self, handler: Handler, attempts: int, delay: Callable[[int], float]) -> None:
-        """Run the handler and write how it ended; ``delay`` gives the wait before a further run.
+    async def perform(self, handler: Handler, limits: JobLimits) -> None:
+        """Run the handler and write how it ended, or when it is tried again.
 
         Raises Unavailable when the end cannot be written (the lease then runs out, and the operation runs again), and
         CancelledError when the process stops; the operation is then put back.
@@ -62,7 +64,7 @@ class OperationRun:
         assert task is not None
         heartbeat = asyncio.create_task(self._keep_lease(task))
         try:
-            end = await self._outcome(handler, attempts, delay)
+            end = await self._outcome(handler, limits)
         except asyncio.CancelledError:
             if self._lost:
                 log.warning("operation %s: another worker has taken it over", self.key)
@@ -92,6 +94,7 @@ class OperationRun:
         counts = {"total": total, "succeeded": succeeded, "skipped": skipped, "failed": failed}
         await self._write(life.saved(checkpoint, counts))
         self._attempt = 1
+        self._outages = 0
         self._go_on()
         if self._gives_way:
             raise _GivesWay
@@ -100,7 +103,7 @@ class OperationRun:
         if self._cancel or self._lost:
             raise Cancelled
 
-    async def _outcome(self, handler: Handler, attempts: int, delay: Callable[[int], float]) -> Change:
+    async def _outcome(self, handler: Handler, limits: JobLimits) -> Change:
         try:
             return life.completed(self._operation, await handler(self._operation, self), self._clock.now())
         except _GivesWay:
@@ -109,18 +112,22 @@ class OperationRun:
         except Cancelled:
             return life.cancelled(self._operation, self._clock.now())
         except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its run only
-            return self._after(error, attempts, delay)
+            return self._after(error, limits)
 
-    def _after(self, error: Exception, attempts: int, delay: Callable[[int], float]) -> Change:
+    def _after(self, error: Exception, limits: JobLimits) -> Change:
         known = isinstance(error, AssetryError)
         log.warning(
             "operation %s (%s) failed: %r", self.key, self._operation.body.get("type"), error, exc_info=not known
         )
-        if isinstance(error, InvalidInput) or self._attempt >= attempts:
-            return life.failed(self._operation, life.described(error), self._clock.now())
+        now, described = self._clock.now(), life.described(error)
+        if isinstance(error, Unavailable) and not self._cancel:  # an outage is not the operation's fault
+            delay = limits.outage_delay(self._outages + 1)
+            return life.waiting(described, self._attempt, self._outages + 1, now, delay)
+        if isinstance(error, InvalidInput) or self._attempt >= limits.attempts:
+            return life.failed(self._operation, described, now)
         if self._cancel:
-            return life.cancelled(self._operation, self._clock.now())
-        return life.retried(life.described(error), self._clock.now(), delay(self._attempt))
+            return life.cancelled(self._operation, now)
+        return life.retried(described, now, limits.delay(self._attempt))
 
     async def _keep_lease(self, task: asyncio.Task[None]) -> None:
         while True:

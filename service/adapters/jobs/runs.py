@@ -123,9 +123,13 @@ class ActiveRuns:
     def is_lost(self, operation: Record) -> bool:
         """Whether an operation that its record calls running is run by nobody any more."""
         worker = str(operation.body.get("worker"))
-        if worker == self._worker:
+        if self.is_own(operation):
             return operation.key not in self._types  # its end could not be written
         return self._leases.is_over(operation) or liveness.known_dead(worker)
+
+    def is_own(self, operation: Record) -> bool:
+        """Whether it is this process that an operation's record names as its worker."""
+        return str(operation.body.get("worker")) == self._worker
 
     async def stop(self) -> None:
         """Let the runs finish or reach a checkpoint within the grace; cancel the others. Operations are put back."""
@@ -141,7 +145,7 @@ class ActiveRuns:
 
     async def _perform(self, run: OperationRun, type_: str) -> None:
         try:
-            await run.perform(self._handlers[type_], self._limits.attempts, self._limits.delay)
+            await run.perform(self._handlers[type_], self._limits)
         except Unavailable as error:
             log.warning("operation %s: its end was not written: %s", run.key, error.message)
         finally:

@@ -102,7 +102,7 @@ class StoredJobs(ABC):
         return begun
 
     async def _round(self) -> float:
-        await self.queue.recover(self.runs.is_lost)
+        await self.queue.recover(self.runs.is_lost, self.runs.is_own)
         pause = await self.feed()
         await self._make_way()
         return pause

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from service.adapters.mongo.client import Database
 from service.adapters.mongo.errors import settings_error
 from service.adapters.mongo.feed import oplog_hours
-from service.adapters.mongo.options import SETTING, MongoOptions
+from service.adapters.mongo.options import AWAIT_SECONDS, SETTING, MongoOptions, overridden
 from service.adapters.mongo.schema import COUNTERS, plan
 from service.adapters.mongo.streams import Streams
 from service.errors import AssetryError, SettingsError
@@ -32,6 +32,9 @@ ACTIONS = (
 ).split()
 """What the user must be allowed to do in the database (the roles readWrite and dbAdmin include all of it)."""
 
+_TRIED = "assetry.doctor"
+"""The document, among the counters, that is written to try the server."""
+
 _check = partial(Check, "store")
 
 
@@ -43,6 +46,10 @@ async def checks(options: MongoOptions) -> list[Check]:
     except SettingsError as error:
         return [_check("connection", Health.FAILED, _finding(error), "correct the setting", error.setting)]
     except AssetryError as error:
+        said = getattr(error, "said", "")
+        if said:
+            fix = "look it up in the server's documentation, or see its log"
+            return [_check("connection", Health.FAILED, f"{error.message}: {said}", fix, SETTING)]
         return [_check("connection", Health.FAILED, error.message, "start the server, or correct the URL", SETTING)]
     try:
         return [await _run_check(name, check, database) for name, check in _CHECKS.items()]
@@ -60,7 +67,9 @@ async def _run_check(name: str, check: CheckFunction, database: Database) -> Che
     except SettingsError as error:
         return _check(name, Health.FAILED, _finding(error), "follow the advice in the finding", error.setting)
     except AssetryError as error:
-        return _check(name, Health.FAILED, error.message, "check the replica set's members and the user's permissions")
+        said = getattr(error, "said", "")
+        found = f"{error.message}: {said}" if said else error.message
+        return _check(name, Health.FAILED, found, "check the replica set's members and the user's permissions")
 
 
 def _finding(error: SettingsError) -> str:
@@ -94,22 +103,73 @@ async def _replica_set(database: Database) -> Check:
 
 
 async def _change_streams(database: Database) -> Check:
+    """Prove that an event arrives: a server may open a stream, and show nothing."""
     streams = Streams(database, tuple(KINDS), 1)
     try:
         await streams.open(None)
+        waited = await _event_seconds(database)
     except PyMongoError as error:
         wrong = settings_error(error)
         found = _finding(wrong) if isinstance(wrong, SettingsError) else wrong.message
         return _check("change streams", Health.FAILED, found, "they need a replica set and the role readWrite", SETTING)
     finally:
         await streams.close()
-    return _check("change streams", Health.OK, "open")
+    if waited is None:
+        found = f"no event of a write arrived within {database.options.timeout:g} s"
+        fix = "events show only what a majority has: see that most members with data are up and not far behind"
+        return _check("change streams", Health.FAILED, found, fix, SETTING)
+    return _check("change streams", Health.OK, f"an event arrived in {waited * 1000:.0f} ms")
+
+
+async def _event_seconds(database: Database) -> float | None:
+    """Write, and return how long the event of the write took to arrive; None if it did not in the time of a command."""
+    stream = await database.driver.watch(
+        database.handle[COUNTERS],
+        [{"$match": {"documentKey._id": _TRIED}}],
+        max_await_time_ms=round(AWAIT_SECONDS * 1000),
+    )
+    try:
+        await _write(database)
+        started = time.monotonic()
+        while (waited := time.monotonic() - started) < database.options.timeout:
+            if await stream.try_next() is not None:
+                return waited
+        return None
+    finally:
+        await stream.close()
+
+
+async def _write(database: Database) -> None:
+    await database.collection(COUNTERS).update_one({"_id": _TRIED}, {"$inc": {"last": 1}}, upsert=True)
 
 
 async def _majority(database: Database) -> Check:
     started = time.monotonic()
-    await database.collection(COUNTERS).update_one({"_id": "assetry.doctor"}, {"$inc": {"last": 1}}, upsert=True)
-    return _check("majority write", Health.OK, f"confirmed in {(time.monotonic() - started) * 1000:.0f} ms")
+    await _write(database)
+    found = f"confirmed by a majority and its journals in {(time.monotonic() - started) * 1000:.0f} ms"
+    return _check("majority write", Health.OK, found)
+
+
+async def _compare_and_set(database: Database) -> Check:
+    """Prove that a conditional write matches what it should, and nothing else: every change of a record is one."""
+    await _write(database)
+    collection = database.collection(COUNTERS)
+    limit = database.options.milliseconds
+    before = await collection.find_one({"_id": _TRIED}, max_time_ms=limit)
+    last = None if before is None else before.get("last")
+    change = {"$inc": {"last": 1}}
+    wrong = await collection.find_one_and_update({"_id": _TRIED, "last": {"$lt": 0}}, change)
+    right = await collection.find_one_and_update({"_id": _TRIED, "last": last}, change)
+    if right is None or wrong is not None:
+        found = "a write whose condition is met changes nothing" if right is None else "a condition does not hold"
+        return _check("compare and set", Health.FAILED, found, "use a MongoDB server: this one compares otherwise")
+    return _check("compare and set", Health.OK, "a conditional write matches")
+
+
+async def _url_options(database: Database) -> Check:
+    if found := overridden(database.options.url):
+        return _check("URL", Health.WARNING, "; ".join(found), "remove these options from the URL", SETTING)
+    return _check("URL", Health.OK, "no option that Assetry sets itself")
 
 
 async def _permissions(database: Database) -> Check:
@@ -169,8 +229,10 @@ async def _set_up(database: Database) -> Check:
 _CHECKS: dict[str, CheckFunction] = {
     "version": _version,
     "replica set": _replica_set,
+    "URL": _url_options,
     "change streams": _change_streams,
     "majority write": _majority,
+    "compare and set": _compare_and_set,
     "permissions": _permissions,
     "oplog window": _oplog,
     "clock": _clock,

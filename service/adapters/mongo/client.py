@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,9 +18,11 @@ from service.adapters.mongo.codec import CODEC
 from service.adapters.mongo.driver import Client, Collection, Driver, Handle, Session
 from service.adapters.mongo.errors import settings_error, time_limit
 from service.adapters.mongo.motor_driver import MotorDriver
-from service.adapters.mongo.options import MongoOptions
+from service.adapters.mongo.options import MongoOptions, overridden
 from service.adapters.mongo.token import as_int, as_timestamp
 from service.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 _MAJORITY = ReadConcern("majority")
 
@@ -81,6 +84,8 @@ class Database:
 
     async def connect(self) -> None:
         """Find the primary. Raises SettingsError (the URL, the user, TLS) and Unavailable."""
+        for words in overridden(self.options.url):
+            log.warning("%s", words)
         self._client = make_client(self.driver, self.options, self._listeners, unlimited=self._unlimited)
         try:
             async with self.startup_time_limit():

@@ -1,7 +1,7 @@
 """MongoDB's errors as Assetry's: the only table of its error codes.
 
-The codes are those of the server's ``error_codes.yml``. The server's own messages are never passed on: they may quote
-documents.
+The codes are those of the server's ``error_codes.yml``. The server's own messages are never passed on to clients: they
+may quote documents. Operators see that of a code that is not in the table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pymongo import errors as mongo
 
 from service.adapters.mongo.options import SETTING
 from service.errors import AssetryError, HistoryLost, SettingsError, TooLarge, Unavailable
+from service.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,10 @@ CODES: Mapping[int, tuple[ErrorKind, str]] = {
     17419: (ErrorKind.TOO_LARGE, TOO_LARGE),  # after $set
     17420: (ErrorKind.TOO_LARGE, TOO_LARGE),  # after $push
 }
-"""What each code means, and the message for it. Any other code is Unavailable, without details."""
+"""What each code means, and the message for it. Any other code is Unavailable, and told by its number and name."""
+
+_SAID = 300
+"""Characters of the server's own words that operators see."""
 
 HISTORY_CODES: Mapping[int, str] = {
     136: "the oplog entries after the token were overwritten",  # CappedPositionLost
@@ -132,15 +136,29 @@ def translated(error: mongo.PyMongoError) -> AssetryError:
     """Return the error to raise for a driver's error."""
     if isinstance(error, mongo.ServerSelectionTimeoutError):
         return Unavailable("store", "the replica set has no reachable primary")
-    kind, words = CODES.get(code_of(error) or 0, (ErrorKind.UNAVAILABLE, "the database reported an error"))
+    code = code_of(error)
+    if code is not None and code not in CODES:
+        return _unknown(code, error)
+    kind, words = CODES.get(code or 0, (ErrorKind.UNAVAILABLE, "the database reported an error"))
     if kind is ErrorKind.TOO_LARGE:
         return TooLarge(words)
     if kind is ErrorKind.SCHEMA:
         log.error("%s: %s", words, ", ".join(_broken_rules(getattr(error, "details", None))) or "no details")
         return AssetryError(words)
-    if code_of(error) is None and isinstance(error, mongo.ConnectionFailure):
+    if code is None and isinstance(error, mongo.ConnectionFailure):
         words = "the database does not answer"
     return Unavailable("store", words)
+
+
+def _unknown(code: int, error: mongo.PyMongoError) -> Unavailable:
+    """Return the error for a code that the table lacks: its number and name, and for operators the server's words."""
+    details = getattr(error, "details", None)
+    nested = details if isinstance(details, Mapping) else {}
+    name = nested.get("codeName")
+    words = f"the database refused the command with code {code}" + (f" ({name})" if isinstance(name, str) else "")
+    said = printable(str(nested.get("errmsg") or ""), one_line=True)[:_SAID]
+    log.warning("%s: %s", words, said or "without a message")
+    return Unavailable("store", words, said=said)
 
 
 def stream_error(error: mongo.PyMongoError) -> AssetryError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
 
 SETTING = "ASSETRY_MONGODB_URL"
 """The setting named by this engine's errors."""
@@ -10,6 +11,37 @@ SETTING = "ASSETRY_MONGODB_URL"
 AWAIT_SECONDS = 0.25
 """How long a change stream waits at the server for events; it occupies a thread of the pool for that time."""
 _GRACE_SECONDS = 1.0  # for an answer's way back, on top of the server's time limit
+
+
+OVERRIDDEN: dict[str, str] = {
+    "w": "majority",
+    "journal": "true",
+    "j": "true",
+    "readPreference": "primary",
+    "retryWrites": "true",
+    "retryReads": "true",
+    "wTimeoutMS": "ASSETRY_MONGODB_TIMEOUT",
+    "serverSelectionTimeoutMS": "ASSETRY_MONGODB_TIMEOUT",
+    "connectTimeoutMS": "ASSETRY_MONGODB_TIMEOUT",
+    "socketTimeoutMS": "ASSETRY_MONGODB_TIMEOUT",
+    "timeoutMS": "ASSETRY_MONGODB_TIMEOUT",
+    "maxPoolSize": "ASSETRY_MONGODB_THREADS",
+}
+"""Options of a URL that Assetry sets itself: to what, or by which setting."""
+
+
+def overridden(url: str) -> list[str]:
+    """Return what is to be said of each option of a URL that has no effect, with nothing else of the URL."""
+    names = {name.lower(): name for name in OVERRIDDEN}
+    found: list[str] = []
+    for option, value in parse_qsl(urlsplit(url).query):
+        name = names.get(option.lower())
+        if name is None or value.lower() == OVERRIDDEN[name]:
+            continue
+        by = OVERRIDDEN[name]
+        instead = f"{by} is used" if not by.startswith("ASSETRY_") else f"{by} counts"
+        found.append(f"{name}={value[:40]} in the URL has no effect: {instead}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ def page_parts(kind: str, where: Mapping[str, Condition], order: Order | None, c
     point of an index (keyset pagination), however deep the page. Raises what :func:`where_filter` does.
     """
     matches = where_filter(kind, where)
-    key = "key" if isinstance(where.get("org_id"), str) else "_id"  # the index of an organization has the copy
+    key = "key" if where else "_id"  # the indexes of paths end with the copy
     if order is None:
         return [Part(_all([matches, *_behind_key(key, cursor)]), [(key, 1)])]
     if order.path in many_paths(KINDS[kind]):
@@ -190,8 +190,7 @@ def page_parts(kind: str, where: Mapping[str, Condition], order: Order | None, c
     missing = _all([matches, lacking])
     if cursor is not None and cursor.value is None:
         return [Part(_all([missing, *_behind_key(key, cursor)]), [(key, 1)])]
-    # The key rises in both directions, which no index read backwards provides: for a descending page the server sorts
-    # all matches. Only lists for people (saved searches, backups) use it, never queues or assets.
+    # The key rises in both directions, which no index read backwards provides: a descending index does (see Index).
     sort = [(name, -1 if order.descending else 1), ("key", 1)]
     ways = [sortable] if cursor is None else _behind_value(order, name, cursor)
     walks = [Part(_all([matches, way]), sort, order.path) for way in ways]

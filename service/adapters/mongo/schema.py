@@ -74,7 +74,8 @@ def _index_spec(index: Index) -> IndexSpec:
     if index.unique:
         keys = (*((index_field(path), 1) for path in index.paths[:-1]), (unique_field(index), 1))
         return IndexSpec(index.name, keys, True, {unique_field(index): {"$exists": True}})
-    keys = tuple((index_field(path), 1) for path in index.paths)
+    *leading, last = map(index_field, index.paths)
+    keys = (*((path, 1) for path in leading), (last, -1 if index.descending else 1))
     return IndexSpec(index.name, (*keys, ("key", 1)), False, {"tombstone": False})
 
 
@@ -116,7 +117,7 @@ async def plan(options: MongoOptions, *, driver: Driver | None = None) -> list[S
     database = Database(options, driver=driver)
     await database.connect()
     try:
-        return await _missing(database)
+        return await missing(database)
     except PyMongoError as error:
         raise settings_error(error) from None
     finally:
@@ -131,7 +132,7 @@ async def apply(options: MongoOptions, *, driver: Driver | None = None) -> list[
     database = Database(options, unlimited=True, driver=driver)
     await database.connect()
     try:
-        steps = await _missing(database)
+        steps = await missing(database)
         for step in steps:
             await _ACTIONS[step.action](database, step)
     except PyMongoError as error:
@@ -162,12 +163,13 @@ def _names() -> list[str]:
     return [f"{kind}.{index.name}" for kind in KINDS for index in wanted_indexes(kind)]
 
 
-async def _missing(database: Database) -> list[SetupStep]:
+async def missing(database: Database) -> list[SetupStep]:
+    """Return the steps that a connected database lacks. Raises the driver's errors."""
     listed = await database.driver.collections(database.handle)
     present = {found["name"]: found.get("options", {}) for found in listed}
     indexes = {kind: await _present_indexes(database, kind) for kind in KINDS if kind in present}
     note = await database.collection(META).find_one({"_id": _NOTE}, max_time_ms=database.options.milliseconds)
-    # Some servers list neither validators nor filters: then the note is trusted, as they were sent to the server.
+    # Some servers list neither validators nor filters nor directions: then the note is trusted, as they were sent.
     lists_details = any("validator" in options for options in present.values()) or any(
         "partialFilterExpression" in index for found in indexes.values() for index in found
     )
@@ -189,7 +191,7 @@ async def _present_indexes(database: Database, kind: str) -> Sequence[Mapping[st
 def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bool) -> list[SetupStep]:
     steps: list[SetupStep] = []
     for wanted in wanted_indexes(kind):
-        existing = [index for index in present if _is_of(index, wanted)]
+        existing = [index for index in present if _is_of(index, wanted, filters=filters)]
         if any(_equal(index, wanted, filters=filters) for index in existing):
             continue
         steps += [SetupStep(kind, "drop index", str(index["name"])) for index in existing]
@@ -197,14 +199,19 @@ def _index_steps(kind: str, present: Sequence[Mapping[str, Any]], *, filters: bo
     return steps
 
 
-def _is_of(index: Mapping[str, Any], wanted: IndexSpec) -> bool:
+def _is_of(index: Mapping[str, Any], wanted: IndexSpec, *, filters: bool) -> bool:
     """Whether an existing index is in the place of the wanted one: it has its name, or the same keys."""
-    return index["name"] == wanted.name or tuple(dict(index["key"]).items()) == wanted.keys
+    return index["name"] == wanted.name or _has_keys(index, wanted, directions=filters)
+
+
+def _has_keys(index: Mapping[str, Any], wanted: IndexSpec, *, directions: bool) -> bool:
+    keys = tuple(dict(index["key"]).items())
+    return keys == wanted.keys if directions else [path for path, _ in keys] == [path for path, _ in wanted.keys]
 
 
 def _equal(index: Mapping[str, Any], wanted: IndexSpec, *, filters: bool) -> bool:
     return (
-        tuple(dict(index["key"]).items()) == wanted.keys
+        _has_keys(index, wanted, directions=filters)
         and bool(index.get("unique", False)) == wanted.unique
         and (not filters or index.get("partialFilterExpression") == wanted.partial)
     )

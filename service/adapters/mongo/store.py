@@ -16,9 +16,10 @@ from service.adapters.mongo.codec import Document, fits, read_body, record, remo
 from service.adapters.mongo.driver import Driver
 from service.adapters.mongo.errors import TOO_LARGE
 from service.adapters.mongo.feed import Feed, oplog_hours
-from service.adapters.mongo.options import MongoOptions
+from service.adapters.mongo.options import SETTING, MongoOptions
 from service.adapters.mongo.query import Part, page_parts, where_filter
-from service.adapters.mongo.schema import META, identity
+from service.adapters.mongo.schema import META, identity, missing
+from service.adapters.mongo.setup_watch import SetupWatch, lacks
 from service.adapters.mongo.streams import Streams
 from service.adapters.mongo.token import read_token
 from service.adapters.mongo.writes import Writes
@@ -37,7 +38,7 @@ from service.adapters.shared.arguments import (
 from service.adapters.shared.bodies import lookup
 from service.adapters.shared.keyed_lock import KeyedLock
 from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
-from service.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from service.errors import InvalidInput, NotFound, SettingsError, TooLarge, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import KINDS, Body, Change, Changed, Condition, Order, Page, Record
 from service.times import timestamp
@@ -63,14 +64,14 @@ class MongoStore:
         self._identity = ""
         self._barriers: Barriers | None = None
         self._writes: Writes | None = None
+        self._setup: SetupWatch | None = None
 
     async def open(self) -> None:
         """Connect, and check that the database is usable.
 
         Raises:
             SettingsError: the URL, the credentials or TLS is wrong, the server is not in a replica set, or the database
-            is
-                not set up; names ``ASSETRY_MONGODB_URL``.
+                is not set up; names ``ASSETRY_MONGODB_URL``.
             Unavailable: no server answers.
         """
         await self._database.connect()
@@ -93,6 +94,10 @@ class MongoStore:
             finally:
                 await streams.close()
             self._identity = await identity(self._database)
+            if steps := await missing(self._database):
+                raise SettingsError(SETTING, f"{lacks(steps)}: run it again")
+        self._setup = SetupWatch(self._database)
+        self._setup.start()
         self._barriers = Barriers(self._database, self._identity, lambda name: self.counter(name))
         self._barriers.record_open(time)
         self._writes = Writes(self._database, self._barriers)
@@ -249,10 +254,15 @@ class MongoStore:
         """Return the engine and its version after a round trip. Raises Unavailable."""
         async with self._database.time_limit():
             await self._database.client.admin.command("ping", maxTimeMS=self._database.options.milliseconds)
-        return {"engine": "mongodb", "version": self._database.version}
+        facts: dict[str, Any] = {"engine": "mongodb", "version": self._database.version}
+        if self._setup is not None and self._setup.problem is not None:
+            facts |= {"degraded": True, "reason": self._setup.problem, "fix": "assetry db init"}
+        return facts
 
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
+        if self._setup is not None:
+            await self._setup.stop()
         await self._database.close()
 
     async def _found(self, kind: str, part: Part, limit: int) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -20,10 +21,14 @@ from service.adapters.shared.bodies import lookup
 from service.errors import AlreadyExists, AssetryError, Conflict, NotFound, Unavailable
 from service.ports.store import KINDS, Body, Index, Record
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 ATTEMPTS = 100
 """Attempts of a write whose record is changed by other writers meanwhile; one of them succeeds in each round."""
+UNMATCHED = 8
+"""Attempts that fail although the record is as it was read: then it is the server that does not compare."""
 _PAUSE = 0.01  # seconds; grows with each attempt, with jitter
 
 Make = Callable[[Record], tuple[Record, Document]]
@@ -78,13 +83,18 @@ class Writes:
         The record is read, and then written by one command whose filter includes the rev that was read: if the driver
         resends it, nothing changes twice. If another writer was faster, it starts again.
         """
-        tried = 0
+        tried = unmatched = 0
         for attempt in range(ATTEMPTS):
             before = await self._current(kind, key, expected_rev)
             rev = before.rev
             after, update = make(before)
-            if rev == tried:  # nobody was faster: some servers report a unique collision like this
+            unmatched = unmatched + 1 if rev == tried else 0
+            if unmatched == 1:  # nobody was faster: some servers report a unique collision like this
                 await self._check_unique(after)
+            if unmatched == UNMATCHED:
+                words = f"a write to {kind} at rev {rev} does not match the record, which is at this rev"
+                log.error("%s: the server does not compare as MongoDB does; run `assetry doctor`", words)
+                raise Unavailable("store", f"{words} (run `assetry doctor`)")
             if await self._replace(after, rev, update):
                 return after
             tried = rev

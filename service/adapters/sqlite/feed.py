@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from service.adapters.sqlite.commits import CommitWatch
 from service.adapters.sqlite.readers import Readers
-from service.broadcast_event import BroadcastEvent, wait
+from service.broadcast_event import wait
 from service.errors import HistoryLost
 from service.ports.store import MARKER, Changed
 
-POLL_SECONDS = 0.25
-"""How often a feed checks for other processes' writes; this process's own writes wake it at once."""
+QUIET_SECONDS = 0.75
+"""How long a feed says nothing while nothing changes; then it yields an empty batch."""
 ROUND = 100_000
 """The maximum number of changes read in one snapshot (about 15 MB)."""
-_EMPTY_EVERY = 3  # polls without changes between two empty batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ def read_token(text: str, database: str) -> Token:
 class Feed:
     """One reader of the change log."""
 
-    def __init__(self, readers: Readers, wake: BroadcastEvent, database: str, kinds: Sequence[str], limit: int) -> None:
+    def __init__(self, readers: Readers, commits: CommitWatch, database: str, kinds: Sequence[str], limit: int) -> None:
         self._readers = readers
-        self._wake = wake
+        self._commits = commits
         self._database = database
         self._kinds = tuple(dict.fromkeys([*kinds, MARKER]))
         self._limit = limit
@@ -63,19 +64,18 @@ class Feed:
     async def batches(self, after: str | None) -> AsyncIterator[list[Changed]]:
         """Yield batches forever, as :meth:`service.ports.store.Store.changes` promises."""
         position = await self._start(after)
-        quiet = 0
-        while True:
-            wake_up = self._wake.next()
-            found, position = await self._readers.run(partial(self._read, position=position))
-            for first in range(0, len(found), self._limit):
-                quiet = 0
-                yield found[first : first + self._limit]
-            if found:
-                continue
-            quiet += 1
-            if quiet % _EMPTY_EVERY == 0:
-                yield []
-            await wait(wake_up, POLL_SECONDS)
+        async with self._commits.watched() as committed:
+            spoke = time.monotonic()
+            while True:
+                wake_up = committed.next()
+                found, position = await self._readers.run(partial(self._read, position=position))
+                for first in range(0, len(found), self._limit):
+                    yield found[first : first + self._limit]
+                    spoke = time.monotonic()
+                while not found and not wake_up.is_set():
+                    if not await wait(wake_up, max(0.0, spoke + QUIET_SECONDS - time.monotonic())):
+                        yield []
+                        spoke = time.monotonic()
 
     async def _start(self, after: str | None) -> Token:
         end = await self._readers.run(_end)
@@ -94,7 +94,9 @@ class Feed:
             return [], position
         marks = ", ".join("?" * len(self._kinds))
         rows = connection.execute(
-            f"SELECT kind, key, seq FROM changes WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?",
+            # Left to itself, SQLite searches by kind: it reads every row of these kinds and sorts what is new.
+            f"SELECT kind, key, seq FROM changes INDEXED BY changes_seq WHERE seq > ? AND kind IN ({marks})"
+            " ORDER BY seq LIMIT ?",
             (position.seq, *self._kinds, ROUND + 1),
         ).fetchall()
         # A complete round saw everything, so the other kinds' changes at the end need not be read again.

@@ -188,12 +188,14 @@ def _literals(names: Sequence[str]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-def page_sql(kind: str, where: Where, order: Order | None, cursor: Cursor | None) -> list[Sql]:
+def page_sql(kind: str, conditions: Mapping[str, Condition], order: Order | None, cursor: Cursor | None) -> list[Sql]:
     """Return the statements whose rows, one after the other, make up a page; the last parameter is the limit.
 
-    Ordered by a path there are two: the records with a value there, then those without. So each statement starts at a
+    Ordered by a path there are two: the records with a value there, then those without, unless a condition leaves those
+    out. So each statement starts at a
     point of an index (keyset pagination), however deep the page. Raises ValueError for an order by many values.
     """
+    where = where_sql(kind, conditions)
     behind = Sql("TRUE") if cursor is None else Sql(f"{where.key} > ?", (cursor.key,))
     if order is None:
         # SQLite prefers reading all records of an organization in the order of keys to sorting the few that an index
@@ -202,6 +204,8 @@ def page_sql(kind: str, where: Where, order: Order | None, cursor: Cursor | None
     if order.path in many_paths(KINDS[kind]):
         raise ValueError(f"{order.path} has many values: there is no order by it")
     value = column(order.path)
+    asked = conditions.get(order.path)
+    has_missing = asked is None or (isinstance(asked, Exists) and not asked.present)
     lacking = Sql(f"{value} IS NULL")
     missing = _select("NULL", where, lacking, where.key)
     if cursor is not None and cursor.value is None:
@@ -212,7 +216,8 @@ def page_sql(kind: str, where: Where, order: Order | None, cursor: Cursor | None
         beyond = "<" if order.descending else ">"
         text = f"{value} {beyond}= ? AND ({value} {beyond} ? OR key > ?)"
         start = Sql(text, (cursor.value, cursor.value, cursor.key))
-    return [_select(value, where, start, sort), missing]
+    present = _select(value, where, start, sort)
+    return [present, missing] if has_missing else [present]
 
 
 def _select(value: str, where: Where, start: Sql, sort: str) -> Sql:

@@ -55,7 +55,9 @@ class Readers:
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            connection = self._local.connection or self._open()
+            connection = self._local.connection
+            if connection is None:
+                connection = self._local.connection = self._connect()
             self._local.deadline = time.monotonic() + READ_SECONDS
             try:
                 return work(connection)
@@ -65,9 +67,8 @@ class Readers:
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def _open(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path, writer=False)
         connection.set_progress_handler(lambda: int(time.monotonic() > self._local.deadline), _STEPS)
-        self._local.connection = connection
         self._connections.append(connection)
         return connection

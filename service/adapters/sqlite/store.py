@@ -26,13 +26,13 @@ from service.adapters.shared.arguments import (
 )
 from service.adapters.shared.pages import Cursor, read_cursor, write_cursor
 from service.adapters.sqlite import rows
+from service.adapters.sqlite.commits import CommitWatch
 from service.adapters.sqlite.errors import translated
 from service.adapters.sqlite.feed import Feed, Token, newest, read_token
 from service.adapters.sqlite.query import COLUMNS, page_sql, where_sql
 from service.adapters.sqlite.readers import Readers
-from service.adapters.sqlite.schema import connect, prepare
+from service.adapters.sqlite.schema import connect, prepare, size_sql
 from service.adapters.sqlite.writer import Writer
-from service.broadcast_event import BroadcastEvent
 from service.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 from service.ports.clock import Clock
 from service.ports.store import Body, Change, Changed, Condition, Order, Page, Record
@@ -52,7 +52,7 @@ class SqliteStore:
         self._clock = clock
         self._writer: Writer | None = None
         self._readers: Readers | None = None
-        self._wake = BroadcastEvent()
+        self._commits = CommitWatch(path)
         self._database = ""
 
     async def open(self) -> None:
@@ -62,7 +62,7 @@ class SqliteStore:
             SettingsError: the file belongs to another program or a newer version; names ``--data``.
             Unavailable: the file cannot be opened, or another process holds a lock on it.
         """
-        writer = Writer(self._open_for_writing, self._wake.set)
+        writer = Writer(self._open_for_writing, self._commits.committed)
         try:
             await writer.start()
         except sqlite3.Error as error:
@@ -160,7 +160,7 @@ class SqliteStore:
         """Return a page of the records that meet every condition. Raises InvalidInput (a bad value or cursor)."""
         check_kind(kind)
         check_range("limit", limit, 1000)
-        parts = page_sql(kind, where_sql(kind, where), order, read_cursor(order, after))
+        parts = page_sql(kind, where, order, read_cursor(order, after))
 
         def read(connection: sqlite3.Connection) -> Page:
             connection.execute("BEGIN")  # one snapshot for both parts
@@ -189,13 +189,16 @@ class SqliteStore:
     async def count(self, kind: str, where: Mapping[str, Condition]) -> int:
         """Return how many records meet every condition."""
         check_kind(kind)
+        if not where:
+            return await self.size(kind)
         clause = where_sql(kind, where)
         statement = f"SELECT count(*) FROM {clause.source} WHERE {clause.text}"
         return await self._read(lambda connection: int(connection.execute(statement, clause.values).fetchone()[0]))
 
     async def size(self, kind: str) -> int:
         """Return how many records a kind has."""
-        return await self.count(kind, {})
+        check_kind(kind)
+        return await self._read(lambda connection: int(connection.execute(size_sql(kind)).fetchone()[0]))
 
     async def counter(self, name: str, block: int = 1) -> int:
         """Reserve ``block`` numbers and return the first."""
@@ -207,7 +210,7 @@ class SqliteStore:
         for kind in kinds:
             check_kind(kind)
         check_range("limit", limit, 10_000)
-        return Feed(self._opened_readers(), self._wake, self._database, kinds, limit).batches(after)
+        return Feed(self._opened_readers(), self._commits, self._database, kinds, limit).batches(after)
 
     async def barrier(self) -> str:
         """Write a marker and return its token."""
@@ -237,6 +240,7 @@ class SqliteStore:
         """Finish writes in progress and close the file. Safe to call twice."""
         if self._writer is not None:
             await self._writer.close()
+        await self._commits.close()
         if self._readers is not None:
             await self._readers.close()
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from service import settings
 from service.cli.output import print_json, print_table
-from service.runtime.bootstrap import open_backups, open_base
+from service.runtime.base import open_existing
+from service.runtime.bootstrap import open_backups
 from service.times import api_time
 
 
 async def show(data: Path | None, org: str, *, as_json: bool) -> None:
     """List backups."""
-    async with open_base(settings.load(data=data)) as base, open_backups(base) as backups:
+    async with open_existing(settings.load(data=data)) as base, open_backups(base) as backups:
         records = await backups.list(org)
     rows = [
         {
@@ -31,7 +32,7 @@ async def show(data: Path | None, org: str, *, as_json: bool) -> None:
 
 async def restore(data: Path | None, org: str, backup_id: str, *, as_json: bool) -> None:
     """Restore a backup."""
-    async with open_base(settings.load(data=data)) as base, open_backups(base) as backups:
+    async with open_existing(settings.load(data=data)) as base, open_backups(base) as backups:
         record = await backups.restore(org, backup_id)
     if as_json:
         print_json({"id": record.key, "restored_from": record.body["restored_from"]})

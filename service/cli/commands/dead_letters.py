@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from indexer.status.model import State
 from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, print_table
-from service.runtime.index_admin import clear_halt, open_dead_letters, open_existing, open_index_admin
+from service.runtime.base import open_existing
+from service.runtime.index_admin import clear_halt, open_dead_letters, open_index_admin
+from service.runtime.index_report import indexer_state
 from service.settings import Settings
 
 
@@ -37,11 +40,15 @@ async def retry(settings: Settings, index: str | None, assets: list[str], *, as_
 
 
 async def resume(settings: Settings, *, as_json: bool) -> int:
-    """Resume a halted indexer and return the exit code."""
+    """Resume a halted indexer and return the exit code; one that is not halted is left alone."""
     async with open_existing(settings) as base:
-        await clear_halt(base)
+        state = await indexer_state(base)
+        if halted := state == State.HALTED:
+            await clear_halt(base)
     if as_json:
-        print_json({"resumed": True})
+        print_json({"resumed": halted, "state": state})
+    elif halted:
+        console().print("the indexer resumes within a second or two", markup=False)
     else:
-        console().print("a halted indexer resumes within a second or two", markup=False)
+        console().print(f"the indexer is not halted ({state}): there is nothing to resume", markup=False)
     return OK

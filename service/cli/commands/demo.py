@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ import orjson
 from service import settings
 from service.api.app import create_app
 from service.cli.output import console, print_table, progress
-from service.core.access.keys import SCOPES, Principal
+from service.core.access.keys import SCOPES, Keys, Principal
 from service.core.assets.imports import Source
 from service.demo.library import make_library
-from service.errors import SettingsError, Unavailable
+from service.errors import NotAuthenticated, SettingsError, Unavailable
 from service.ingest.folder import walk
-from service.runtime.bootstrap import open_base, open_importer, open_service
+from service.runtime.base import open_base
+from service.runtime.bootstrap import open_importer, open_service
 from service.runtime.logs import configure
 from service.runtime.server import Server, address, bind
 from service.runtime.signals import stoppable
@@ -73,15 +75,23 @@ QUERIES: tuple[Query, ...] = (
 )
 
 
-async def demo(folder: Path, count: int, host: str, port: int, *, once: bool) -> None:
-    """Create the library, import it, run the queries and serve."""
+async def demo(folder: Path, count: int, host: str | None, port: int | None, *, once: bool) -> None:
+    """Create the library, import it, run the queries and serve.
+
+    Without a ``port`` it is the usual one, or a free one if that is taken. Raises SettingsError if it cannot listen.
+    """
     folder = folder.absolute()
     chosen = settings.load(data=folder / "data", host=host, port=port, log_level="warning", log_format="text")
     configure(chosen)
     library = folder / "files"
-    _make(library, count)
-    key = await _fill(chosen, library)
-    async with _serving(chosen) as (url, ended):
+    with _listener(chosen, is_given=port is not None) as listener:  # first: what fails should fail at once
+        _make(library, count)
+        key = await _fill(chosen, library, folder / "api-key")
+        await _show_all(chosen, listener, key, folder, once=once)
+
+
+async def _show_all(chosen: Settings, listener: socket.socket, key: str, folder: Path, *, once: bool) -> None:
+    async with _serving(chosen, listener) as (url, ended):
         await _ready(url)
         for query in QUERIES:
             answer = await asyncio.to_thread(_get, url, query, key)
@@ -106,8 +116,23 @@ def _make(library: Path, count: int) -> None:
     mark.write_text(str(count))
 
 
-async def _fill(chosen: Settings, library: Path) -> str:
-    """Import the library and create an API key, in the same way as the commands do."""
+def _listener(chosen: Settings, *, is_given: bool) -> socket.socket:
+    names = chosen.given_as("host"), chosen.given_as("port")
+    try:
+        return bind(chosen.host, chosen.port, names)
+    except SettingsError as error:
+        if is_given or error.setting != names[1]:
+            raise
+        listener = bind(chosen.host, 0, names)
+        console().print(
+            f"Port {chosen.port} is in use, so this listens on port {listener.getsockname()[1]}; to choose: --port",
+            markup=False,
+        )
+        return listener
+
+
+async def _fill(chosen: Settings, library: Path, key_file: Path) -> str:
+    """Import the library and create an API key, in the same way as the commands do. Returns the key."""
     who = Principal(ORG, USER, frozenset(SCOPES))
     async with open_base(chosen) as base:
         async with open_importer(base) as imports:
@@ -118,18 +143,26 @@ async def _fill(chosen: Settings, library: Path) -> str:
         for failed in summary.failed:
             console().print(f"failed: {failed.path}: {failed.message}", markup=False)
         console().print(f"{summary.imported} files imported, {summary.duplicates} already present.")
-        key, _ = await base.keys.create(ORG, USER, list(SCOPES))
-        return key
+        return await _key(base.keys, key_file)
+
+
+async def _key(keys: Keys, path: Path) -> str:
+    """Return the key of an earlier run if it still works, else a new one, which is kept for later runs."""
+    with suppress(OSError, NotAuthenticated):
+        known = path.read_text().strip()
+        await keys.authenticate(known)
+        return known
+    key, _ = await keys.create(ORG, USER, list(SCOPES))
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(key + "\n")
+    return key
 
 
 @asynccontextmanager
-async def _serving(chosen: Settings) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
+async def _serving(chosen: Settings, listener: socket.socket) -> AsyncIterator[tuple[str, asyncio.Task[None]]]:
     """Run the service; the task ends when the server is stopped."""
-    try:
-        listener = bind(chosen.host, chosen.port)
-    except SettingsError:
-        listener = bind(chosen.host, 0)  # the port is in use; any other will do
-    with listener, stoppable() as stop:
+    with stoppable() as stop:
         async with open_service(chosen) as service:
             app = create_app(replace(service.context, stopping=stop), service.gauges)
             task = asyncio.create_task(Server(app, lambda: None, chosen.shutdown_seconds).run_on(listener, stop))

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.cli.exit_codes import OK, PROBLEMS
 from service.cli.output import console, print_json, print_table
-from service.runtime.index_admin import open_existing
+from service.runtime.base import open_existing
 from service.runtime.index_report import index_report
 from service.settings import Settings
 

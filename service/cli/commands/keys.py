@@ -8,7 +8,7 @@ from service import settings
 from service.cli.output import print_json, print_table
 from service.core.access.keys import TIERS, parse_scopes
 from service.errors import InvalidInput
-from service.runtime.bootstrap import open_base
+from service.runtime.base import open_base, open_existing
 from service.times import api_time
 
 
@@ -30,7 +30,7 @@ async def create(data: Path | None, org: str, user: str, scopes: str, tier: str,
 
 async def show(data: Path | None, org: str | None, *, as_json: bool) -> None:
     """List keys."""
-    async with open_base(settings.load(data=data)) as base:
+    async with open_existing(settings.load(data=data)) as base:
         records = await base.keys.list(org)
     rows: list[dict[str, object]] = [
         {
@@ -58,7 +58,7 @@ def _cell(value: object) -> object:
 
 async def revoke(data: Path | None, key_id: str, *, as_json: bool) -> None:
     """Revoke a key."""
-    async with open_base(settings.load(data=data)) as base:
+    async with open_existing(settings.load(data=data)) as base:
         record = await base.keys.revoke(key_id)
     if as_json:
         print_json({"id": record.key, "revoked_at": api_time(record.body["revoked_at"])})

@@ -15,7 +15,8 @@ from service.core.operations.operations import Operations
 from service.errors import InvalidInput
 from service.ports.jobs import STATUSES
 from service.ports.store import Record
-from service.runtime.bootstrap import open_base, open_jobs
+from service.runtime.base import open_existing
+from service.runtime.bootstrap import open_jobs
 
 
 async def show_list(data: Path | None, org: str, status: str | None, limit: int, *, as_json: bool) -> None:
@@ -75,7 +76,7 @@ async def cancel(data: Path | None, org: str, operation_id: str, *, as_json: boo
 
 @asynccontextmanager
 async def _opened(data: Path | None) -> AsyncIterator[Operations]:
-    async with open_base(settings.load(data=data)) as base, AsyncExitStack() as stack:
+    async with open_existing(settings.load(data=data)) as base, AsyncExitStack() as stack:
         yield (await open_jobs(base, stack)).operations
 
 

@@ -20,7 +20,8 @@ from service.core.operations.operations import Operations
 from service.core.search.filters import read_filters
 from service.errors import InvalidInput
 from service.ports.store import Record
-from service.runtime.bootstrap import open_base, open_reprocessing
+from service.runtime.base import open_existing
+from service.runtime.bootstrap import open_reprocessing
 
 SHOWN = 100
 """Failed files that the summary names, at most; ``assetry operations show`` has more."""
@@ -49,7 +50,7 @@ class Options:
 async def reprocess(data: Path | None, org: str, options: Options) -> int:
     """Reprocess and report; returns the exit code."""
     who = Principal(org, "cli", frozenset(SCOPES))
-    async with open_base(settings.load(data=data)) as base:
+    async with open_existing(settings.load(data=data)) as base:
         if options.dry_run:
             async with open_reprocessing(base, works=False) as reprocessing:
                 return _print_count(await reprocessing.count(who, options.request()), as_json=options.as_json)
@@ -92,7 +93,9 @@ async def _follow(operations: Operations, who: Principal, operation_id: str, bar
     task = bar.add_task("reading", total=None)
     async for record in operations.follow(who, operation_id):
         reached = record.body["progress"]
-        bar.update(task, completed=reached["completed"], total=reached["total"] or None)
+        waits = record.body["status"] == "queued" and record.body.get("outages")
+        words = f"waiting: {record.body['error']['message']}" if waits else "reading"
+        bar.update(task, description=words, completed=reached["completed"], total=reached["total"] or None)
 
 
 def _print_count(count: int, *, as_json: bool) -> int:

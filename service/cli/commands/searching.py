@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from query.dsl.highlights import CLOSE, OPEN
-from query.facets.request import parse_facets
+from query.errors import QueryError
+from query.facets.read import LeftOut
+from query.facets.request import MAX_SIZE, parse_facets
 from query.types import SearchRequest
 from service import settings
 from service.api.dialects.native.views import ViewContext, asset
-from service.cli.output import console, print_json, print_table
+from service.cli.output import console, pointed, print_json, print_table
 from service.core.access.keys import SCOPES, Principal
 from service.core.search.filters import read_filters
-from service.core.search.search import SearchResult
-from service.runtime.bootstrap import open_base, open_search
+from service.core.search.search import Searches, SearchResult
+from service.runtime.base import open_existing
+from service.runtime.bootstrap import open_search
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
     """Search and print the results."""
     request = options.request()
     who = Principal(org, "cli", frozenset(SCOPES))
-    async with open_base(settings.load(data=data)) as base, open_search(base) as searches:
-        found = await searches.run(who, request)
+    async with open_existing(settings.load(data=data)) as base, open_search(base) as searches:
+        found = await _run(searches, who, request)
         view_context = ViewContext(who, base.links, base="")
         results: list[Any] = [asset(hit.document, view_context) for hit in found.hits]
     if options.highlight:
@@ -62,6 +66,7 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
         body: dict[str, Any] = {"results": results, "total_count": found.total}
         if request.facets:
             body["facets"] = found.facets
+            body["left_out"] = {name: asdict(left) for name, left in found.left_out.items()}
         if found.warnings:
             body["warnings"] = [warning.as_dict() for warning in found.warnings]
         if found.suggestion:
@@ -69,10 +74,34 @@ async def search(data: Path | None, org: str, options: Options, *, as_json: bool
         print_json(body)
         return
     show(found, results, options.query)
+    for name, counts in found.facets.items():
+        print_table((name, "count"), counts.items())
+        left = found.left_out.get(name)
+        if left is not None and (left.values or left.records):
+            console().print(f"{name}: {_words(left)}; to see more: {_larger(name, counts)}", markup=False)
+
+
+def _words(left: LeftOut) -> str:
+    values = "more values" if left.values is None else f"{left.values} more values"
+    return f"{values} in {left.records} records" if left.records else values
+
+
+def _larger(name: str, counts: Mapping[str, int]) -> str:
+    return f'--facets \'[{{"field": "{name}", "size": {min(MAX_SIZE, 10 * max(len(counts), 1))}}}]\''
+
+
+async def _run(searches: Searches, who: Principal, request: SearchRequest) -> SearchResult:
+    try:
+        return await searches.run(who, request)
+    except QueryError as error:
+        if error.field == "query":
+            for problem in error.problems:
+                error.add_note(pointed(request.text, problem.offset, problem.length))
+        raise
 
 
 def show(found: SearchResult, results: list[dict[str, Any]], query: str) -> None:
-    """Print hits and facets as tables."""
+    """Print hits as tables."""
     for warning in found.warnings:
         console().print(f"note: {warning.message}", markup=False)
     if found.suggestion:
@@ -95,8 +124,6 @@ def show(found: SearchResult, results: list[dict[str, Any]], query: str) -> None
     marked = [(hit["id"], name, unmarked(" … ".join(texts))) for hit in results for name, texts in _marks(hit)]
     if marked:
         print_table(("id", "field", "found in"), marked)
-    for name, counts in found.facets.items():
-        print_table((name, "count"), list(counts.items())[:10])
 
 
 def _marks(hit: dict[str, Any]) -> list[tuple[str, list[str]]]:

@@ -27,7 +27,7 @@ _log = structlog.get_logger("assetry.serve")
 async def serve(settings: Settings, *, everything: bool) -> None:
     """Run the API until stopped, together with the roles that need no process of their own."""
     _configure_logging(settings)
-    with bind(settings.host, settings.port) as listener, stoppable() as stop:
+    with bind(settings.host, settings.port, _names(settings, "port")) as listener, stoppable() as stop:
         url = address(listener)
         async with open_service(settings, everything=everything) as service:
             line = await _banner(service, url)
@@ -65,12 +65,17 @@ async def _run(settings: Settings, opened: Callable[[Settings], AbstractAsyncCon
                 await stop.wait()
                 _log.info("stopping")
             return
-        with bind(settings.host, settings.ops_port) as listener:
+        with bind(settings.host, settings.ops_port, _names(settings, "ops_port")) as listener:
             async with opened(settings) as role:
                 line = await _banner(role, address(listener))
                 app = create_ops_app(role.probes, role.gauges)
                 await Server(app, lambda: _announce(line), settings.shutdown_seconds).run_on(listener, stop)
                 _log.info("stopping")
+
+
+def _names(settings: Settings, port: str) -> tuple[str, str]:
+    """Return the names by which the user gave the address and the port to listen on."""
+    return settings.given_as("host"), settings.given_as(port)
 
 
 def _configure_logging(settings: Settings) -> None:

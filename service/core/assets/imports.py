@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,12 +15,15 @@ from service.core.files.garbage import spare
 from service.core.files.hashing import sha256_of
 from service.core.shared.authorship import Actor, acting
 from service.core.shared.ids import IdAllocator
-from service.errors import AlreadyExists, IngestError, InvalidInput
+from service.errors import AlreadyExists, IngestError, InvalidInput, Unavailable
 from service.model import AssetBody, AssetCreate
 from service.ports.clock import Clock
 from service.ports.files import Files, Put, space_of
 from service.ports.ingest import Facts, MetadataExtractor
 from service.ports.store import In, Store
+from service.printable import readable
+
+log = logging.getLogger(__name__)
 
 CHUNK = 64
 """Files taken in hand together: one look-up and one write of the store each, and the most that memory holds."""
@@ -31,6 +35,11 @@ class Source:
 
     path: Path
     relative: str
+
+    @property
+    def filename(self) -> str:
+        """The name that its record has: text, and never blank."""
+        return readable(self.path.name).replace("\\", "_").strip() or "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,16 @@ class ImportSummary:
     imported: int = 0
     duplicates: int = 0
     failed: list[Failed] = field(default_factory=list)
+
+    def add(self, outcome: ImportOutcome) -> None:
+        """Count what became of a file."""
+        match outcome.status:
+            case "imported":
+                self.imported += 1
+            case "duplicate":
+                self.duplicates += 1
+            case _ if outcome.failed:
+                self.failed.append(outcome.failed)
 
     @property
     def seen(self) -> int:
@@ -103,7 +122,7 @@ class Imports:
         with acting(Actor(who.user_id, who.key_id or None)):
             for chunk in _chunks(iter(sources), CHUNK):
                 for outcome in await self._chunk(who, chunk):
-                    _count(summary, outcome)
+                    summary.add(outcome)
                     report(outcome)
         return summary
 
@@ -127,8 +146,8 @@ class Imports:
         async with self._slots:
             try:
                 return _Hashed(source, await asyncio.to_thread(sha256_of, source.path))
-            except OSError as error:
-                return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
+            except Exception as error:  # noqa: BLE001 - see _fault
+                return _fault(source, error)
 
     async def _known(self, org_id: str, hashes: set[str]) -> set[str]:
         if not hashes:
@@ -140,11 +159,10 @@ class Imports:
         source = hashed.source
         async with self._slots:
             try:
-                return _Read(source, hashed.sha256, await self._extractor.extract(source.path, source.path.name))
-            except IngestError as error:
-                return _failed(source, error.reason, error.message)
-            except OSError as error:
-                return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
+                facts = await self._extractor.extract(source.path, source.filename)
+                return _Read(source, hashed.sha256, facts)
+            except Exception as error:  # noqa: BLE001 - see _fault
+                return _fault(source, error)
 
     async def _insert(self, who: Principal, items: list[_Read]) -> list[ImportOutcome]:
         """Store the files, then their records in one write; only then is a file said to be imported."""
@@ -159,14 +177,23 @@ class Imports:
             if isinstance(stored, ImportOutcome):
                 outcomes.append(stored)
                 continue
-            # Through the same model as every other asset: what a file says is checked like what a client says.
-            given = AssetCreate(filename=item.source.path.name)
-            file = StoredFile(stored, item.facts, item.source.path.name)
-            body = new_record(given, who, next(numbers), self._clock, file=file)
-            body["import_key"], body["source_path"] = item.sha256, item.source.relative[:1000]
+            try:
+                body = self._body(who, item, stored, next(numbers))
+            except Exception as error:  # noqa: BLE001 - see _fault
+                outcomes.append(_fault(item.source, error))
+                continue
             made[body["id"]], bodies[body["id"]] = item, body
         written = await self._assets.insert_many(bodies)
         return outcomes + [_outcome(made[key].source, key, result) for key, result in written.items()]
+
+    def _body(self, who: Principal, item: _Read, stored: Put, number: int) -> AssetBody:
+        # Through the same model as every other asset: what a file says is checked like what a client says.
+        name = item.source.filename
+        body = new_record(
+            AssetCreate(filename=name), who, number, self._clock, file=StoredFile(stored, item.facts, name)
+        )
+        body["import_key"], body["source_path"] = item.sha256, readable(item.source.relative)[:1000]
+        return body
 
     async def _store_file(self, who: Principal, item: _Read) -> Put | ImportOutcome:
         async with self._slots:
@@ -174,6 +201,8 @@ class Imports:
                 put = await self._files.put_path(space_of(who.org_id), item.source.path)
             except InvalidInput as error:
                 return _failed(item.source, "unreadable", error.message)
+            except Exception as error:  # noqa: BLE001 - see _fault
+                return _fault(item.source, error)
             if put.sha256 != item.sha256:
                 return _failed(item.source, "changed", "changed while it was imported; import it again")
             return put
@@ -188,18 +217,24 @@ def _outcome(source: Source, key: str, result: object) -> ImportOutcome:
     return _failed(source, "store", str(result))
 
 
+def _fault(source: Source, error: Exception) -> ImportOutcome:
+    """Return the outcome of a file that an error kept from being imported: nothing that one file does stops another.
+
+    Raises the error itself if no file is to blame: an engine is down, or there is no space.
+    """
+    match error:
+        case Unavailable():
+            raise error
+        case IngestError():
+            return _failed(source, error.reason, error.message)
+        case OSError():
+            return _failed(source, "unreadable", f"cannot be read: {error.strerror or error}")
+    log.error("cannot import %s", readable(source.path), exc_info=error)
+    return _failed(source, "error", f"cannot be imported ({type(error).__name__}): {error}")
+
+
 def _failed(source: Source, reason: str, message: str) -> ImportOutcome:
-    return ImportOutcome(source, "failed", failed=Failed(str(source.path), reason, message))
-
-
-def _count(summary: ImportSummary, outcome: ImportOutcome) -> None:
-    match outcome.status:
-        case "imported":
-            summary.imported += 1
-        case "duplicate":
-            summary.duplicates += 1
-        case _ if outcome.failed:
-            summary.failed.append(outcome.failed)
+    return ImportOutcome(source, "failed", failed=Failed(readable(source.path), reason, message))
 
 
 def _chunks(sources: Iterator[Source], size: int) -> Iterator[list[Source]]:

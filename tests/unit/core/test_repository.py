@@ -94,6 +94,7 @@ async def test_many_are_written_each_by_itself(assets: Assets) -> None:
     assert await assets.insert_many({}) == {}
 
 
+@pytest.mark.any_query
 async def test_pages_say_how_many_there_are_and_where_they_go_on(assets: Assets) -> None:
     await assets.insert_many({f"k{n}": asset(n, f"s{n}", created_at=f"202{n}") for n in range(1, 6)})
     seen: list[str] = []

@@ -9,12 +9,17 @@ import httpx
 import pytest
 
 from indexer.status.model import NOBODY, UNKNOWN, FollowerStatus, Rebuilding, Reconciling, State
+from indexer.verify.last_result import VerifyResult
 from service.api.app import create_ops_app
 from service.api.kernel.context import Probe
 from service.errors import Unavailable
 from service.runtime import probes
 
 GOOD = replace(UNKNOWN, state=State.FOLLOWING, caught_up=True, last_error=None)
+
+
+def verified(index: str, left: int) -> VerifyResult:
+    return VerifyResult(index, "2024-05-01T10:00:00.000Z", 100, {"missing": left}, left, 0, 1.0)
 
 
 async def well() -> Mapping[str, Any]:
@@ -45,6 +50,9 @@ async def asked(path: str, **engines: Probe) -> httpx.Response:
         (replace(GOOD, caught_up=False, state=State.REINDEXING), False, False),
         (replace(GOOD, state=State.STOPPED, last_error=NOBODY), True, True),
         (UNKNOWN, False, True),
+        (replace(GOOD, index="a-1", verified=verified("a-1", left=0)), True, False),
+        (replace(GOOD, index="a-1", verified=verified("a-1", left=3)), True, True),
+        (replace(GOOD, index="a-2", verified=verified("a-1", left=3)), True, False),
     ],
 )
 async def test_when_an_index_is_ready(status: FollowerStatus, ready: bool, degraded: bool) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from starlette.types import Receive, Scope, Send
 
+from service.errors import SettingsError
 from service.runtime.server import Server, bind
 
 
@@ -32,3 +34,16 @@ async def test_a_request_that_is_cut_gives_back_what_it_holds_before_the_end() -
             await serving
         writer.close()
     assert not held
+
+
+def test_what_is_wrong_with_an_address_is_named_as_it_was_given() -> None:
+    names = ("ASSETRY_HOST", "--port")
+    with bind("127.0.0.1", 0) as taken:
+        for host, port, named in (
+            ("127.0.0.1", taken.getsockname()[1], "--port"),
+            ("203.0.113.7", 0, "ASSETRY_HOST"),
+            ("no.such.host.invalid", 0, "ASSETRY_HOST"),
+        ):
+            with pytest.raises(SettingsError, match=f"^{named}: cannot listen on {host}:") as seen:
+                bind(host, port, names).close()
+            assert "while attempting" not in seen.value.message

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import SettingsError
+from service.runtime.bootstrap import roles_of
 from service.settings import Settings, load, render_reference, unknown, variable
 
 SECRET = "correct-horse"
@@ -153,6 +154,50 @@ def test_every_setting_is_described() -> None:
 )
 def test_a_mistyped_name_is_found(name: str, value: str, found: dict[str, str | None]) -> None:
     assert unknown({name: value}) == found
+
+
+def test_a_setting_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSETRY_HOST", "localhost")
+    found = load(port=1)
+    assert (found.given_as("port"), found.given_as("host")) == ("--port", "ASSETRY_HOST")
+    with pytest.raises(SettingsError, match=r"^--port: "):
+        load(port=99_999)
+    monkeypatch.setenv("ASSETRY_PORT", "99999")
+    with pytest.raises(SettingsError, match=r"^ASSETRY_PORT: "):
+        load()
+
+
+MONGODB, OPENSEARCH, REDIS = (
+    {"mongodb_url": "mongodb://m/"},
+    {"opensearch_url": "http://o:9200"},
+    {"redis_url": "redis://r/"},
+)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "roles"),
+    [
+        ({}, "api indexer worker"),
+        (OPENSEARCH, "api indexer worker"),
+        (OPENSEARCH | REDIS, "api indexer worker"),
+        (MONGODB, "api indexer worker"),
+        (MONGODB | OPENSEARCH, "api worker"),
+        (MONGODB | REDIS, "api indexer"),
+        (MONGODB | OPENSEARCH | REDIS, "api"),
+        (OPENSEARCH | {"roles": "api"}, "api"),
+        (OPENSEARCH | {"roles": " worker, api"}, "api worker"),
+        (MONGODB | OPENSEARCH | REDIS | {"roles": "api,indexer,worker"}, "api indexer worker"),
+    ],
+    ids=str,
+)
+def test_on_sqlite_one_process_runs_everything_unless_it_is_told(chosen: dict[str, str], roles: str) -> None:
+    assert " ".join(roles_of(load(**chosen))) == roles
+
+
+@pytest.mark.parametrize("roles", ["indexer", "api,cook", ","])
+def test_roles_that_serve_cannot_run_are_refused(roles: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--roles: "):
+        load(roles=roles)
 
 
 def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from service.ports.clock import SystemClock
 from service.ports.jobs import Cancelled, Progress
 from service.ports.store import Body, Change, Condition, Order, Page, Record
 from tests.support.clocks import Elsewhere
+from tests.support.waiting import eventually
 
 LIMITS = JobLimits(concurrency=2, attempts=2, backoff=0.01, sweep=0.05, lease=0.15, grace=0.1)
 
@@ -300,3 +301,26 @@ async def test_a_handler_that_gives_up_by_itself_is_cancelled(store: FlakyStore,
     await jobs.start()
     await finish(jobs)
     assert (await store.get("operation", "op")).body["status"] == "cancelled"
+
+
+async def test_an_outage_of_the_store_at_the_end_of_every_run_is_no_attempt(
+    store: FlakyStore, jobs: InprocessJobs
+) -> None:
+    runs = 0
+
+    async def handler(record: Record, progress: Progress) -> Body:
+        nonlocal runs
+        runs += 1
+        if runs <= 2 * LIMITS.attempts:
+            store.failing_statuses = ("completed", "queued", "failed")  # whatever is written next
+        return {"runs": runs}
+
+    jobs.register("test", handler)
+    await jobs.start()
+
+    async def ended() -> bool:
+        return bool((await store.get("operation", "op")).body["status"] not in ("queued", "running"))
+
+    await eventually(ended, "it has ended")
+    end = (await store.get("operation", "op")).body
+    assert (end["status"], end["result"]) == ("completed", {"runs": 2 * LIMITS.attempts + 1})

@@ -8,16 +8,23 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
+from service.adapters.local.data_folder import DataFolder
 from service.adapters.mongo import checks as mongo_checks
 from service.adapters.mongo import schema
 from service.adapters.mongo.checks import ACTIONS, checks, missing_actions
+from service.adapters.mongo.options import overridden
+from service.adapters.mongo.setup_watch import SetupWatch
 from service.adapters.mongo.store import MongoOptions, MongoStore
-from service.errors import SettingsError, Unavailable
+from service.errors import SettingsError, Unavailable, Unreachable
 from service.ports.checks import Check, Health
 from service.ports.clock import SystemClock
+from service.ports.store import KINDS
+from service.runtime import engines
+from service.settings import load
 from tests.support.mongo_server import Answer, Document, MongoServer, error, found, note
 from tests.support.waiting import PATIENCE, until
 from tests.unit.adapters.mongo.stores import SECONDS, opened, options, server
@@ -197,7 +204,94 @@ async def test_an_examination_of_what_is_out_of_order(server: MongoServer, monke
     server.script("update", *[error(64)] * 2)
     seen = await examined(server, monkeypatch)
     failed = {name for name, check in seen.items() if check.health is Health.FAILED}
-    assert failed == {"version", "change streams", "majority write"}
+    assert failed == {"version", "change streams", "majority write", "compare and set"}
+
+
+async def test_an_examination_proves_by_effect(server: MongoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = await examined(server, monkeypatch)
+    assert all(
+        seen[name].health is Health.OK for name in ("change streams", "majority write", "compare and set", "URL")
+    )
+    assert "event arrived" in seen["change streams"].found
+    server.silent = True
+    silent = await examined(server, monkeypatch)
+    assert silent["change streams"].health is Health.FAILED
+    assert "no event" in silent["change streams"].found
+    blind = await _examined_by(server, monkeypatch, "findAndModify", {"ok": 1, "value": None})
+    assert blind["compare and set"].health is Health.FAILED
+    loose = await _examined_by(server, monkeypatch, "findAndModify", {"ok": 1, "value": {"_id": "x"}})
+    assert loose["compare and set"].health is Health.FAILED
+
+
+async def _examined_by(
+    server: MongoServer, monkeypatch: pytest.MonkeyPatch, command: str, answer: dict[str, object]
+) -> dict[str, Check]:
+    server.script(command, *[answer] * 200)
+    try:
+        return await examined(server, monkeypatch)
+    finally:
+        server.unscript(command)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?replicaSet=rs0", []),
+        ("?w=majority&retryWrites=true&readPreference=primary", []),
+        ("?retryWrites=false", ["retryWrites=false in the URL has no effect: true is used"]),
+        ("?RETRYWRITES=false&w=1", ["retryWrites=false", "w=1"]),
+        ("?socketTimeoutMS=100", ["ASSETRY_MONGODB_TIMEOUT counts"]),
+        ("?maxPoolSize=3", ["ASSETRY_MONGODB_THREADS counts"]),
+    ],
+)
+def test_options_of_the_url_that_have_no_effect_are_said(query: str, said: list[str]) -> None:
+    found = overridden(f"mongodb://me:secret@host/{query}")
+    assert len(found) == len(said)
+    assert all(words in line for words, line in zip(said, found, strict=True))
+    assert "secret" not in str(found)
+
+
+async def test_what_vanished_is_noticed_at_the_start_and_later(server: MongoServer) -> None:
+    complete = {kind: [index.command() for index in schema.wanted_indexes(kind)] for kind in KINDS}
+    without = {**complete, "asset": [index for index in complete["asset"] if index["name"] != "slug"]}
+    server.script("listIndexes", *(found(*without[kind]) for kind in KINDS))
+    with pytest.raises(SettingsError, match="create index asset slug"):
+        async with opened(server):
+            pass
+    async with opened(server) as store:
+        assert "degraded" not in await store.ping()
+        watch = SetupWatch(store._database)
+        store._setup = watch
+        server.script("listIndexes", *(found(*without[kind]) for kind in KINDS))
+        await watch.look()
+        facts = await store.ping()
+        assert (facts["degraded"], facts["fix"]) == (True, "assetry db init")
+        assert "asset slug" in facts["reason"]
+        await watch.look()
+        assert "degraded" not in await store.ping()
+
+
+async def test_an_unknown_code_is_told_by_its_number_and_to_operators_in_the_servers_words(
+    server: MongoServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(server) as store:
+        server.script("find", *[error(987, codeName="SomethingNew")] * 2)
+        with pytest.raises(Unavailable) as seen:
+            await store.get("asset", "a")
+    assert "code 987 (SomethingNew)" in seen.value.message
+    assert "secret words" not in seen.value.message, "clients see the message"
+    assert seen.value.said == "the secret words of the server"
+    assert "the secret words of the server" in caplog.text
+
+
+async def test_a_start_that_is_refused_with_an_unknown_code_says_so(server: MongoServer) -> None:
+    server.script("aggregate", *[error(987, codeName="SomethingNew")] * 4)
+    chosen = load(mongodb_url=server.url, mongodb_timeout=1)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(Unreachable) as seen:
+            await engines.open_store(chosen, DataFolder(chosen.data), SystemClock(), stack)
+    assert "code 987 (SomethingNew): the secret words of the server" in seen.value.message
+    assert "reachable from here" not in seen.value.message
 
 
 async def test_an_examination_without_a_server() -> None:

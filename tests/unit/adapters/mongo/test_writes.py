@@ -14,7 +14,7 @@ from service.adapters.mongo.store import MongoStore
 from service.api.kernel.errors import failure
 from service.errors import AlreadyExists, AssetryError, Conflict, InvalidInput, NotFound, TooLarge, Unavailable
 from service.ports.clock import SystemClock
-from service.ports.store import Change, Record
+from service.ports.store import KINDS, Change, Record
 from tests.support.mongo_server import Document, MongoServer, error, found, mongo_server, unconfirmed, write_error
 from tests.support.waiting import PATIENCE
 from tests.unit.adapters.mongo.stores import SECONDS, opened, options, server, store
@@ -109,7 +109,7 @@ CODES: list[tuple[int, type[AssetryError], str]] = [
     (13436, Unavailable, "elected"),
     (14031, Unavailable, "disk"),
     (17419, TooLarge, "maximum size"),
-    (20, Unavailable, "reported an error"),
+    (20, Unavailable, "with code 20"),
 ]
 
 
@@ -235,7 +235,8 @@ async def test_what_a_life_sends(server: MongoServer) -> None:
         await store.position(("asset",))
         with pytest.raises(NotFound):
             await store.get("asset", "a")
-    assert opened_with == ["ping", "buildInfo", "find", "aggregate", "killCursors", "find"]
+    looked = ["listCollections", *["listIndexes"] * len(KINDS), "find"]
+    assert opened_with == ["ping", "buildInfo", "find", "aggregate", "killCursors", "find", *looked]
     assert [name for name, _ in listener.sent][:2] == ["insert", "find"], "a position asks nothing"
 
 
@@ -354,3 +355,14 @@ async def test_no_message_of_the_server_is_passed_on(server: MongoServer, store:
     with pytest.raises(Unavailable) as caught:
         await store.get("asset", "a")
     assert "secret" not in "".join(traceback.format_exception_only(caught.value))
+
+
+async def test_a_comparison_that_never_matches_ends_soon_and_says_so(
+    server: MongoServer, store: MongoStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script("find", *[found(asset(rev=3))] * 20)
+    server.script("findAndModify", *[{"ok": 1, "value": None}] * 20)
+    with pytest.raises(Unavailable, match="does not match the record"):
+        await store.update("asset", "a", Change(set={"a": 1}))
+    assert len(server.sent("findAndModify")) <= 10
+    assert "does not compare as MongoDB does" in caplog.text

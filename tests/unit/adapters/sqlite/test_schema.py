@@ -191,6 +191,7 @@ async def test_a_process_that_knows_no_many_values_keeps_them_all_the_same(tmp_p
         assert await store.count("asset", {"tags": "y"}) == 1
 
 
+@pytest.mark.any_query
 async def test_many_values_follow_the_table_of_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store.sqlite"
     body = {"org_id": "o", "tags": ["x"], "collections": ["x"]}
