@@ -227,6 +227,13 @@ async def attack(target: Target, way: Attack, stop: asyncio.Event) -> None:
                 await asyncio.sleep(0.01)
 
 
+async def attack_for_ever(name: str, url: str, key: str, at_once: int) -> None:
+    """Attack from so many clients until this process is killed."""
+    way = next(way for way in ATTACKS if way.__name__ == name)
+    target, never = Target(url, key, "", ""), asyncio.Event()
+    await asyncio.gather(*(attack(target, way, never) for _ in range(at_once)))
+
+
 async def watch_memory(data: Path, peak: list[float], stop: asyncio.Event) -> None:
     """Note the most memory that the service and its children had together, in MB."""
     pid = json.loads((data / "run" / "service.json").read_text())["pid"]
@@ -257,12 +264,16 @@ async def measured(target: Target, data: Path, way: Attack | None, seconds: floa
         asyncio.create_task(honest(target, found, stop, _picture())),
         asyncio.create_task(watch_memory(data, peak, stop)),
     ]
-    attackers = [asyncio.create_task(attack(target, way, stop)) for _ in range(at_once)] if way else []
+    attackers = None
+    if way is not None:  # in a process of its own, so that its work is not the honest client's
+        words = (way.__name__, target.url, target.attacker, str(at_once))
+        attackers = await asyncio.create_subprocess_exec(sys.executable, __file__, "--attack", *words)
     await asyncio.sleep(seconds)
     stop.set()
-    for task in attackers:
-        task.cancel()
-    await asyncio.wait(attackers + tasks)
+    if attackers is not None:
+        attackers.kill()
+        await attackers.wait()
+    await asyncio.wait(tasks)
     for task in tasks:
         task.result()
     name = (way.__doc__ or "").strip().rstrip(".") if way else "none"
@@ -316,7 +327,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="time of each attack")
     parser.add_argument("--at-once", type=int, default=4, help="attackers at once")
     parser.add_argument("--only", default="", help="only attacks with this in their name")
+    parser.add_argument("--attack", nargs=4, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.attack:
+        name, url, key, at_once = chosen.attack
+        asyncio.run(attack_for_ever(name, url, key, int(at_once)))
+        return
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     asyncio.run(run(chosen.records, chosen.seconds, chosen.at_once, chosen.only))
 

@@ -42,7 +42,7 @@ from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
 from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
 from service.ingest.cpu_count import cpu_count
-from service.ingest.limits import DEFAULT, MIB, sized
+from service.ingest.limits import DEFAULT, MIB, IngestLimits, sized
 from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock
@@ -97,8 +97,8 @@ class Service:
 
 @asynccontextmanager
 async def open_importer(base: Base) -> AsyncIterator[Imports]:
-    """Open an importer with its own worker processes."""
-    workers = ingest_workers(base.settings)
+    """Open an importer with its own worker processes, which no other organization waits for."""
+    workers = IngestWorkers(ingest_limits(base.settings))
     try:
         yield Imports(base.store, base.files, workers, base.clock, concurrency=reading_at_once(base.settings))
     finally:
@@ -367,10 +367,15 @@ def _searches(base: Base, engine: SearchEngine) -> Searches:
     return Searches(engine, base.settings.index_prefix, base.clock, key, FairShare(shares), previous=previous)
 
 
+def ingest_limits(settings: Settings) -> IngestLimits:
+    """Return how many worker processes there are, and what each may use."""
+    memory = settings.ingest_memory * MIB or memory_limit() // 2
+    return sized(DEFAULT, workers=settings.ingest_workers or cpu_count(), memory=memory)
+
+
 def ingest_workers(settings: Settings) -> IngestWorkers:
     """Return worker processes that read files; the first file starts them. Organizations have their turns."""
-    memory = settings.ingest_memory * MIB or memory_limit() // 2
-    limits = sized(DEFAULT, workers=settings.ingest_workers or cpu_count(), memory=memory)
+    limits = ingest_limits(settings)
     places = limits.workers
     shares = Shares(
         what="files", places=places, slow_places=max(1, places - 1), slow=SLOW_FILE, waiting=200, patience=FILE_PATIENCE

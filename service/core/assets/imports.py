@@ -137,7 +137,7 @@ class Imports:
                 outcomes.append(ImportOutcome(item.source, "duplicate"))
             else:
                 fresh[item.sha256] = item
-        read = await asyncio.gather(*map(self._read, fresh.values()))
+        read = await asyncio.gather(*(self._read(who.org_id, item) for item in fresh.values()))
         outcomes += [item for item in read if isinstance(item, ImportOutcome)]
         good = [item for item in read if isinstance(item, _Read)]
         return outcomes + await self._insert(who, good)
@@ -155,11 +155,11 @@ class Imports:
         same = self._assets.each({"org_id": org_id, "sha256": In(sorted(hashes))})
         return {asset.body["sha256"] async for asset in same}
 
-    async def _read(self, hashed: _Hashed) -> _Read | ImportOutcome:
+    async def _read(self, org_id: str, hashed: _Hashed) -> _Read | ImportOutcome:
         source = hashed.source
         async with self._slots:
             try:
-                facts = await self._extractor.extract(source.path, source.filename)
+                facts = await self._extractor.extract(source.path, source.filename, org_id=org_id)
                 return _Read(source, hashed.sha256, facts)
             except Exception as error:  # noqa: BLE001 - see _fault
                 return _fault(source, error)

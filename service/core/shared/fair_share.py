@@ -120,7 +120,7 @@ class FairShare:
             del self._running[org_id]
             if org_id not in self._waiting:
                 del self._last_turn[org_id]
-        while chosen := self._next():
+        while (chosen := self._next()) is not None:  # an organization may have an empty name
             queue = self._waiting[chosen]
             place = queue.popleft()
             if not queue:

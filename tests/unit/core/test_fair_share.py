@@ -148,3 +148,11 @@ async def test_one_who_leaves_just_as_a_place_is_given_gives_it_on() -> None:
     await settle()
     await finish_all(work, [tasks[0], tasks[2]])
     assert "c" in work.order
+
+
+async def test_an_organization_without_a_name_has_its_turns_too() -> None:
+    work = Work()
+    tasks = work.start(*[""] * 5)
+    await settle()
+    await finish_all(work, tasks)
+    assert work.order == [""] * 5
