@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -53,9 +53,10 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 class Params(BaseModel):
-    """Query parameters: text turned into types."""
+    """Query parameters: text turned into types. ``flags`` are those that count by being there, also without a value."""
 
     model_config = ConfigDict(extra="forbid")
+    flags: ClassVar[frozenset[str]] = frozenset()
 
 
 class NoParams(Params):
@@ -74,7 +75,8 @@ def read_query(model: type[Model], request: Request, unknown: Unknown = "forbid"
         if name in given:
             raise InvalidInput(f"The parameter {name} is given twice.", field=name, expected="one value")
         given[name] = value
-    given = {name: value for name, value in given.items() if value or name not in fields}
+    flags = model.flags if issubclass(model, Params) else frozenset()
+    given = {name: value for name, value in given.items() if value or name not in fields or name in flags}
     try:
         return model.model_validate(given)
     except ValidationError as error:

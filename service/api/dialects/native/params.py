@@ -183,6 +183,8 @@ class FollowEvents(StreamParams):
 class ReadFile(Params):
     """``GET /files/{asset_id}/{rendition}/{filename}``."""
 
+    flags = frozenset({"download"})
+
     expires: Annotated[str | None, Field(description="When the signed link ends, in seconds since 1970.")] = None
     signature: Annotated[str | None, Field(description="The link's signature; without one an API key is needed.")] = (
         None

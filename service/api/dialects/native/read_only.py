@@ -32,6 +32,7 @@ class AssetUpdate(AssetPatch):
     sha256: _ReadOnly = None
     guid: _ReadOnly = None
     slug: _ReadOnly = None
+    taxonomy: _ReadOnly = None
     rev: _ReadOnly = None
 
 
