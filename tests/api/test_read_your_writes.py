@@ -105,7 +105,7 @@ async def test_tokens_that_are_not_ours(api: Api) -> None:
     good = (await api.call("POST", "/assets", json={"type": "image", "title": "x"})).headers["x-index-token"]
     raw = base64.urlsafe_b64decode(good + "=" * (-len(good) % 4))
     ahead = base64.urlsafe_b64encode(raw[:12] + raw[12:] + b"9").decode().rstrip("=")
-    for token in ("", "x", "A" * 400, "ä", "*", good[1:], good[:-2], good + "AAAA", ahead, good.upper()):
+    for token in ("x", "A" * 400, "ä", "*", good[1:], good[:-2], good + "AAAA", ahead, good.upper()):
         response = await api.call("GET", "/assets/search", params={"wait_for": token})
         assert error_of(response, 400, "VALIDATION_ERROR")["field"] == "wait_for", token
 
