@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mappings.index import RESULT_WINDOW, index_body
+from mappings.projection import fold_object
 from query.compile import compile_search
 from query.cursors import KEEP_ALIVE, encode
 from query.types import Caller, Cursor, SearchRequest
@@ -26,7 +27,8 @@ WHO = Principal("acme", "user_1", frozenset())
 def item(number: int) -> BulkItem:
     key = f"asset_{number}"
     title = "deep" if number % 2 else "deep water"
-    document = {"asset_id": key, "org_id": "acme", "rev": 1, "deleted": False, "number": number, "title": title}
+    body = {"number": number, "title": title}
+    document = {"asset_id": key, "org_id": "acme", "rev": 1, "deleted": False, **body, "fold": fold_object(body)}
     return BulkItem(key, 1, document)
 
 

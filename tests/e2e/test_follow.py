@@ -120,7 +120,7 @@ async def test_a_dead_engine_is_filled_again_and_says_so_meanwhile(rig: Rig) -> 
     await until(lambda: follower.status().caught_up, "the index is whole again")
     assert await rig.seen(follower)
     assert await rig.count() == 300
-    assert await rig.count({"match": {"title": "meanwhile"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "meanwhile"}}) == 1
 
 
 async def test_a_kill_in_the_middle_of_a_build_is_only_a_delay(rig: Rig) -> None:
@@ -144,7 +144,7 @@ async def test_a_follower_goes_on_where_the_last_one_stopped(rig: Rig) -> None:
     second = await rig.follow()
     assert await rig.physical() == index
     assert second.status().items == {"done": 1}
-    assert await rig.count({"match": {"title": "nobody"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "nobody"}}) == 1
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_what_the_checkpoint_does_not_vouch_for_is_reconciled(rig: Rig, lo
     assert await rig.physical() == index
     assert await rig.seen(second)
     assert await rig.count() == 20
-    assert await rig.count({"match": {"title": "nobody"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "nobody"}}) == 1
     assert second.status().reconciling is None
 
 
@@ -182,7 +182,7 @@ async def test_another_mapping_is_said_and_still_followed(rig: Rig, monkeypatch:
     assert await rig.physical() == index
     await rig.store.update("asset", "asset_1", Change(set={"title": "again"}))
     assert await rig.seen(second)
-    assert await rig.count({"match": {"title": "again"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "again"}}) == 1
 
 
 async def test_an_index_deleted_by_an_operator_is_built_again(rig: Rig) -> None:
@@ -236,7 +236,7 @@ async def test_a_stand_by_says_what_the_leader_says(rig: Rig) -> None:
     await until(lambda: second.status().caught_up, "it knows")
     await rig.store.update("asset", "asset_1", Change(set={"title": "seen by both"}))
     assert await rig.seen(second, 5)
-    assert await rig.count({"match": {"title": "both"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "both"}}) == 1
     assert second.status().state is State.STANDBY
 
 
@@ -270,7 +270,7 @@ async def test_two_followers_of_one_store_agree(rig: Rig) -> None:
     await rig.store.update("asset", "asset_1", Change(set={"title": "again"}))
 
     async def found() -> bool:
-        return await rig.count({"match": {"title": "again"}}) == 1
+        return await rig.count({"match": {"fold.text.title": "again"}}) == 1
 
     await eventually(found, "the write is searchable")
     assert await rig.count() == 100

@@ -98,7 +98,7 @@ async def test_another_index_behind_the_alias_is_adopted_and_reconciled(rig: Rig
     assert await rig.count() == 30
     await rig.store.update("asset", "asset_3", Change(set={"title": "followed"}))
     assert await rig.seen(follower, 20)
-    assert await rig.count({"match": {"title": "followed"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "followed"}}) == 1
 
 
 async def test_an_alias_that_is_at_another_index_too_shows_the_live_one_alone(rig: Rig) -> None:
@@ -184,11 +184,11 @@ async def test_a_reconcile_goes_on_while_writes_are_followed(tampered: Rig) -> N
     await tampered.store.insert("asset", *asset(999, title="meanwhile"))
 
     async def found() -> bool:
-        return await tampered.count({"match": {"title": "meanwhile"}}) == 1
+        return await tampered.count({"match": {"fold.text.title": "meanwhile"}}) == 1
 
     await eventually(found, "following goes on")
     gate.set()
     await until(lambda: second.status().caught_up, "the reconcile is done")
     assert second.status().state is State.FOLLOWING
-    assert await tampered.count({"match": {"title": "missed"}}) == 250
+    assert await tampered.count({"match": {"fold.text.title": "missed"}}) == 250
     assert (await tampered.store.get("checkpoint", f"follow-{ALIAS}")).body["fence"] == 2

@@ -54,7 +54,7 @@ async def test_a_reindex_lifts_a_halt_and_loses_nothing(tmp_path: Path) -> None:
         outcome = await Reindex(rig.store, rig.engine, SystemClock(), OPTIONS).run()
         assert outcome.swapped, outcome.reason
         assert await rig.seen(follower, 20)
-        assert await rig.count({"term": {"title": "changed"}}) == 301
+        assert await rig.count({"match": {"fold.text.title": "changed"}}) == 301
         await until(lambda: follower.status().state is State.FOLLOWING, "the follower goes on")
 
 

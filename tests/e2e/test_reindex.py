@@ -109,7 +109,7 @@ async def test_a_purge_deletes_what_nothing_is_written_to_any_more(rig: Rig) -> 
     assert not (await reindex(rig).rollback()).swapped
     await rig.store.update("asset", "asset_3", Change(set={"title": "still followed"}))
     assert await rig.seen(follower)
-    assert await rig.count({"match": {"title": "followed"}}) == 1
+    assert await rig.count({"match": {"fold.text.title": "followed"}}) == 1
 
 
 async def test_without_a_leader_the_reindex_brings_its_own(rig: Rig) -> None:
@@ -235,7 +235,7 @@ async def test_a_new_index_that_refuses_everything_stops_nobody(tampered: Rig) -
     for number in range(1, 401):
         await tampered.store.update("asset", f"asset_{number}", Change(set={"title": "on"}))
     assert await tampered.seen(follower, 10)
-    assert await tampered.count({"match": {"title": "on"}}) == 400
+    assert await tampered.count({"match": {"fold.text.title": "on"}}) == 400
     plan = await reindex(tampered).status()
     assert plan.rebuild is not None
 
@@ -257,7 +257,7 @@ async def test_an_index_that_takes_no_writes_can_be_purged(tampered: Rig) -> Non
     await until(lambda: follower.status().state is State.WAITING, "it waits for the index before")
     assert (await reindex(tampered).purge()).indexes == (old,)
     assert await tampered.seen(follower, 20)
-    assert await tampered.count({"match": {"title": "on"}}) == 1
+    assert await tampered.count({"match": {"fold.text.title": "on"}}) == 1
 
 
 async def test_a_full_disk_keeps_no_purge_from_taking_a_permit_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,13 +83,13 @@ async def test_an_engine_behind_tls_and_a_password_does_everything(files: Files)
         assert (await verify(given, prefix="assets", writes=True))["engine"] == "opensearch"
         engine = OpenSearchEngine(given)
         await engine.create_index("secure", index_body())
+        wide = {"text": {"description": "wide " * 20_000}}
         items = [
-            BulkItem(f"asset_{n}", 1, {"asset_id": f"asset_{n}", "deleted": False, "description": "wide " * 20_000})
-            for n in range(20)
+            BulkItem(f"asset_{n}", 1, {"asset_id": f"asset_{n}", "deleted": False, "fold": wide}) for n in range(20)
         ]
         outcomes = await engine.bulk("secure", items, refresh=True)
         assert {outcome.status for outcome in outcomes} == {201}
-        assert await engine.count("secure", {"match": {"description": "wide"}}) == 20
+        assert await engine.count("secure", {"match": {"fold.text.description": "wide"}}) == 20
         await engine.close()
 
 
