@@ -204,7 +204,8 @@ def test_ctrl_c_prints_what_was_imported(tmp_path: Path) -> None:
         (folder / f"{number}.txt").write_text(f"words {number}")
     words = [sys.executable, "-m", "service", "import", str(folder), "--data", str(tmp_path / "data"), "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
-        until(lambda: (tmp_path / "data" / "files").exists(), "it has begun")
+        kept = tmp_path / "data" / "files" / "objects"
+        until(lambda: any(path.is_file() for path in kept.rglob("*")), "it has begun")
         running.send_signal(signal.SIGINT)
         out, _ = running.communicate(timeout=60)
     assert running.returncode == 130

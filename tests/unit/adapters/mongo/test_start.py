@@ -274,6 +274,7 @@ async def test_what_vanished_is_noticed_at_the_start_and_later(server: MongoServ
 async def test_an_unknown_code_is_told_by_its_number_and_to_operators_in_the_servers_words(
     server: MongoServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING")  # whatever another test of this process configured
     async with opened(server) as store:
         server.script("find", *[error(987, codeName="SomethingNew")] * 2)
         with pytest.raises(Unavailable) as seen:
