@@ -180,7 +180,10 @@ class Counting:
 
 
 class Counts:
-    """The answer: ``aggregations`` by name, over an index and as many hits as ``total`` (None if that is unknown)."""
+    """The answer: ``aggregations`` by name, over an index and as many hits as ``total`` (None if that is unknown).
+
+    What the columns cannot say is not among them: the engine answers it.
+    """
 
     def __init__(self, held: CountedIndex, generation: int, aggregations: Json, total: int | None) -> None:
         self.aggregations = aggregations
@@ -215,16 +218,19 @@ class _Question:
         inside: dict[bytes, Rows] = {}
         for name, aggregation in self._body["aggs"].items():
             own, counted = rows, {name: aggregation}
-            if set(aggregation) == {"filter", "aggs"}:
-                key = orjson.dumps(aggregation["filter"])
-                if key not in inside:
-                    inside[key] = await self._within(rows, aggregation["filter"])
-                own = inside[key]
-                counted = {name: {"filter": {"match_all": {}}, "aggs": aggregation["aggs"]}}
-            if len(own) < IN_THREAD:
-                found |= aggregate(self._held.columns, own, counted)
-            else:
-                found |= await asyncio.to_thread(aggregate, self._held.columns, own, counted)
+            try:
+                if set(aggregation) == {"filter", "aggs"}:
+                    key = orjson.dumps(aggregation["filter"])
+                    if key not in inside:
+                        inside[key] = await self._within(rows, aggregation["filter"])
+                    own = inside[key]
+                    counted = {name: {"filter": {"match_all": {}}, "aggs": aggregation["aggs"]}}
+                if len(own) < IN_THREAD:
+                    found |= aggregate(self._held.columns, own, counted)
+                else:
+                    found |= await asyncio.to_thread(aggregate, self._held.columns, own, counted)
+            except Unsupported:
+                continue  # the engine answers it
         return Counts(self._held, generation, found, self._total(rows))
 
     def _total(self, rows: Rows) -> int | None:

@@ -149,10 +149,12 @@ class EmbeddedSearch:
             engine.search(index, _without(body, {"aggs"}), timeout=timeout),
             self._counting.counts(engine, index, body, timeout=timeout),
         )
-        if counts is None or not counts.agree(answer):
-            counted = await engine.search(index, {**_without(body, _OF_HITS), "size": 0}, timeout=timeout)
-            return {**answer, "aggregations": counted["aggregations"]}
-        return {**answer, "aggregations": counts.aggregations}
+        counted = counts.aggregations if counts is not None and counts.agree(answer) else {}
+        left = {name: aggregation for name, aggregation in body["aggs"].items() if name not in counted}
+        if left:
+            asked = {**_without(body, _OF_HITS), "size": 0, "aggs": left}
+            counted = counted | (await engine.search(index, asked, timeout=timeout))["aggregations"]
+        return {**answer, "aggregations": counted}
 
     async def open_pit(self, index: str, keep_alive: str) -> str:
         """Return the id of a PIT."""

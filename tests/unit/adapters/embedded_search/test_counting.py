@@ -255,3 +255,11 @@ async def test_what_columns_do_not_know_is_the_engines_to_say(engine: Watched, a
     here = await engine.search(ALIAS, body)
     there = await engine._running_engine().search(ALIAS, body)
     assert here["aggregations"] == there["aggregations"]
+
+
+async def test_the_engine_is_asked_for_what_is_left_alone(engine: Watched) -> None:
+    before = engine.counted
+    here, there = await both(engine, SearchRequest(facets=["type", "custom.colour", "tags"]))
+    assert here == there
+    assert here["custom.colour"]
+    assert engine.counted == before + 1
