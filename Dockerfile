@@ -20,7 +20,7 @@ COPY service service
 RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
  && pip --python /opt/assetry/bin/python install --quiet --no-deps --no-index /wheels/*.whl \
  && pip --python /opt/assetry/bin/python check \
- && /opt/assetry/bin/python -m compileall -q /opt/assetry/lib
+ && /opt/assetry/bin/python -m compileall -q -x olefile2 /opt/assetry/lib
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Assetry" org.opencontainers.image.licenses="Apache-2.0"

@@ -119,7 +119,7 @@ def test_what_is_found_is_on_the_metrics_and_in_the_status(tmp_path: Path, remot
         line = 'assetry_index_drift{class="missing"} 1.0'
         until(lambda: line in httpx.get(f"{indexer.url}/metrics").text, "the drift is told")
         assert "assetry_index_drift_left 1.0" in httpx.get(f"{indexer.url}/metrics").text
-        assert answer("index", "status", "--data", data)["last_verify"]["left"] == 1
+        assert answer("index", "status", "--data", data, code=1)["last_verify"]["left"] == 1
 
 
 def test_a_folder_without_a_library_is_no_empty_library(tmp_path: Path, remote: Hands) -> None:
