@@ -17,7 +17,8 @@ from itertools import chain
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from service.adapters.embedded_search.columns import Column, Columns, NumberColumn, Rows, Unreadable
+from service.adapters.embedded_search.column import Column, NumberColumn, Rows, Unreadable
+from service.adapters.embedded_search.columns import Columns
 from service.adapters.embedded_search.conditions import Unsupported, select
 from service.ports.search import Json
 

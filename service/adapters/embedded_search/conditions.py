@@ -6,10 +6,12 @@ words, places or nested objects is :class:`Unsupported`, and the engine's to ans
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from service.adapters.embedded_search.columns import Column, Columns, NumberColumn, Rows, Unreadable
+from service.adapters.embedded_search.column import Column, NumberColumn, Rows, Unreadable
+from service.adapters.embedded_search.columns import Columns
 from service.ports.search import Json
 
 
@@ -89,8 +91,7 @@ def _range(columns: Columns, rows: Rows, body: Any) -> Rows:
         tests = [(_COMPARE[name], column.code(bound)) for name, bound in bounds.items()]
     except Unreadable as error:
         raise Unsupported(path) from error
-    codes = frozenset(code for code in column.codes() if all(holds(code, bound) for holds, bound in tests))
-    return Rows(column.having(rows, codes))
+    return Rows(column.between(rows, lambda code: all(holds(code, bound) for holds, bound in tests)))
 
 
 def _leaf(body: Any) -> tuple[str, Any]:
@@ -108,10 +109,10 @@ def _known(columns: Columns, path: str) -> Column:
 
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "gt": lambda value, bound: bool(value > bound),
-    "gte": lambda value, bound: bool(value >= bound),
-    "lt": lambda value, bound: bool(value < bound),
-    "lte": lambda value, bound: bool(value <= bound),
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
 }
 _RULES: Mapping[str, Callable[[Columns, Rows, Any], Rows]] = {
     "match_all": _all,

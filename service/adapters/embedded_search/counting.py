@@ -13,16 +13,19 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 
 from service.adapters.embedded_search.aggregations import aggregate
-from service.adapters.embedded_search.columns import Columns, Rows, Unreadable
+from service.adapters.embedded_search.column import Rows, Unreadable
+from service.adapters.embedded_search.columns import Columns
 from service.adapters.embedded_search.conditions import Unsupported, select
 from service.ports.search import BulkItem, BulkOutcome, Json
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KEPT = 64
 """Conditions of an index whose documents are kept."""
@@ -225,26 +228,26 @@ class _Question:
                         inside[key] = await self._within(rows, aggregation["filter"])
                     own = inside[key]
                     counted = {name: {"filter": {"match_all": {}}, "aggs": aggregation["aggs"]}}
-                if len(own) < IN_THREAD:
-                    found |= aggregate(self._held.columns, own, counted)
-                else:
-                    found |= await asyncio.to_thread(aggregate, self._held.columns, own, counted)
+                found |= await _looked(aggregate, self._held.columns, own, counted)
             except Unsupported:
                 continue  # the engine answers it
-        return Counts(self._held, generation, found, self._total(rows))
+        return Counts(self._held, generation, found, await self._total(rows))
 
-    def _total(self, rows: Rows) -> int | None:
+    async def _total(self, rows: Rows) -> int | None:
         if "post_filter" not in self._body:
             return len(rows)
         try:
-            return len(select(self._held.columns, rows, self._body["post_filter"]))
+            return len(await self._select(rows, self._body["post_filter"]))
         except Unsupported:
             return None
+
+    async def _select(self, rows: Rows, condition: Json) -> Rows:
+        return await _looked(select, self._held.columns, rows, condition)
 
     async def _within(self, rows: Rows, condition: Json) -> Rows:
         """Return those of the rows that meet a further condition."""
         try:
-            return select(self._held.columns, rows, condition)
+            return await self._select(rows, condition)
         except Unsupported:
             return await self._rows({"bool": {"filter": [self._body["query"], condition]}})
 
@@ -257,7 +260,7 @@ class _Question:
             return rows
         generation = columns.generation
         try:
-            rows = select(columns, columns.all(), query)
+            rows = await self._select(columns.all(), query)
         except Unsupported:
             ids = await self._engine.matching(self._index, {**self._scope, "query": query}, timeout=self._timeout)
             if ids is None:
@@ -267,3 +270,10 @@ class _Question:
                 raise
         self._held.keep(key, rows, generation)
         return rows
+
+
+async def _looked(look: Callable[[Columns, Rows, Json], T], columns: Columns, rows: Rows, what: Json) -> T:
+    """Look through rows: many of them in a thread."""
+    if len(rows) < IN_THREAD:
+        return look(columns, rows, what)
+    return await asyncio.to_thread(look, columns, rows, what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,9 @@ from mappings.index import index_body
 from query.compile import compile_search, read_facets
 from query.facets.request import FacetRequest
 from query.types import Caller, SearchRequest
+from service.adapters.embedded_search import counting
+from service.adapters.embedded_search.column import Rows
+from service.adapters.embedded_search.columns import Columns
 from service.adapters.embedded_search.engine import EmbeddedSearch
 from service.ports.search import BulkItem, Json
 from tests.support.library import NOW, ORG, items
@@ -263,3 +267,19 @@ async def test_the_engine_is_asked_for_what_is_left_alone(engine: Watched) -> No
     assert here == there
     assert here["custom.colour"]
     assert engine.counted == before + 1
+
+
+async def test_many_documents_are_counted_in_a_thread(engine: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[str] = set()
+    inner = counting.aggregate
+
+    def noted(columns: Columns, rows: Rows, aggs: Json) -> Json:
+        threads.add(threading.current_thread().name)
+        return inner(columns, rows, aggs)
+
+    monkeypatch.setattr(counting, "IN_THREAD", 1)
+    monkeypatch.setattr(counting, "aggregate", noted)
+    here, there = await both(engine, SearchRequest(facets=["type", "tags"], filters={"rating": {"gte": 1}}))
+    assert here == there
+    assert threads
+    assert threading.main_thread().name not in threads
