@@ -20,8 +20,8 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.api.kernel.edge import REFUSED
 from service.api.kernel.errors import HeadersTooLarge, HeadTimeout, MalformedRequest, TargetTooLong
+from service.api.kernel.middleware.edge import REFUSED
 from service.errors import AssetryError
 
 _BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"

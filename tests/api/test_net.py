@@ -13,8 +13,8 @@ from query.errors import QueryError, QueryProblem
 from query.types import SearchRequest
 from service import errors as e
 from service.api.app import ERRORS
-from service.api.kernel.edge import Edge
 from service.api.kernel.errors import CODES, failure
+from service.api.kernel.middleware.edge import Edge
 from service.api.ops.metrics import Metrics
 from service.core.access.keys import Principal
 from service.core.search.search import Searches

@@ -13,12 +13,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from query.errors import QueryError
-from service.api.kernel.compression import Compression
-from service.api.kernel.cross_origin import cross_origin
-from service.api.kernel.deadline import Deadline
 from service.api.kernel.dialect import ErrorResponder
-from service.api.kernel.edge import CLIENT_GONE, Edge, Observe
 from service.api.kernel.errors import http_failure
+from service.api.kernel.middleware.compression import Compression
+from service.api.kernel.middleware.cross_origin import cross_origin
+from service.api.kernel.middleware.deadline import Deadline
+from service.api.kernel.middleware.edge import CLIENT_GONE, Edge, Observe
 from service.errors import AssetryError
 from service.ports.search import Rejected
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.kernel.compression import LEAST, Compression, takes_gzip
+from service.api.kernel.middleware.compression import LEAST, Compression, takes_gzip
 
 LONG = b'{"a": "b"}' * LEAST
 

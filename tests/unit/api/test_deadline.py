@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.kernel.deadline import Deadline
+from service.api.kernel.middleware.deadline import Deadline
 from service.errors import BodyTimeout, DeadlineExceeded
 
 LONG = 60.0

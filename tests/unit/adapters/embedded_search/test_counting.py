@@ -18,6 +18,7 @@ from query.compile import compile_search, read_facets
 from query.facets.request import FacetRequest
 from query.types import Caller, SearchRequest
 from service.adapters.embedded_search import counting
+from service.adapters.embedded_search.aggregations import aggregate
 from service.adapters.embedded_search.column import Rows
 from service.adapters.embedded_search.columns import Columns
 from service.adapters.embedded_search.engine import EmbeddedSearch
@@ -271,11 +272,10 @@ async def test_the_engine_is_asked_for_what_is_left_alone(engine: Watched) -> No
 
 async def test_many_documents_are_counted_in_a_thread(engine: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[str] = set()
-    inner = counting.aggregate
 
     def noted(columns: Columns, rows: Rows, aggs: Json) -> Json:
         threads.add(threading.current_thread().name)
-        return inner(columns, rows, aggs)
+        return aggregate(columns, rows, aggs)
 
     monkeypatch.setattr(counting, "IN_THREAD", 1)
     monkeypatch.setattr(counting, "aggregate", noted)

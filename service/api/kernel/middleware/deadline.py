@@ -7,7 +7,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.kernel.edge import REFUSED
+from service.api.kernel.middleware.edge import REFUSED
 from service.errors import BodyTimeout, DeadlineExceeded
 
 IDLE_SECONDS = 30.0
