@@ -47,9 +47,11 @@ TTL = 1.5
 """Seconds without a sign of life after which a lease is taken over."""
 _POLL = 0.01
 _GIVEN_UP = 60
-"""Lives after which a supervisor believes that there is no end to it."""
+"""Lives after which a supervisor believes that there is no end to it; those that could not work are not counted."""
 AGAIN = 75
-"""The exit code of a life that could not work now (EX_TEMPFAIL)."""
+"""The exit code of a life that could not work now (EX_TEMPFAIL): the engine is away for as long as it takes to start."""
+_BEFORE_ANOTHER_TRY = 0.1
+"""Seconds between a life that could not work and the next one."""
 TIMED = "some time"
 """What is noted as a hit of a crash that no step brings."""
 _EXPECTED = frozenset({0, AGAIN, -signal.SIGKILL, -signal.SIGALRM, -signal.SIGTERM})
@@ -263,8 +265,11 @@ class Supervisor:
         lives = 0
         for work in self._job.works:
             while not self._ending:
-                lives += 1
                 code = self._one(work)
+                if code == AGAIN:
+                    time.sleep(_BEFORE_ANOTHER_TRY)
+                else:
+                    lives += 1
                 if lives > _GIVEN_UP or code not in _EXPECTED:
                     said = f"{work} ended with {code}, life {lives}"
                     self._ending = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -13,6 +14,9 @@ from tests.faults.indexing import Nursery, Scene, Supervised, scene
 from tests.support.waiting import eventually, until
 
 pytestmark = pytest.mark.processes
+
+_A_WRITE = 2.0
+"""Seconds that a write takes at most where nobody frozen holds the lock."""
 
 
 @pytest.fixture
@@ -34,6 +38,24 @@ async def leader(where: Scene, *others: Supervised) -> Supervised:
     return found[0]
 
 
+async def frozen_leader(where: Scene, *others: Supervised) -> Supervised:
+    """Freeze the one that leads, in the middle of whatever it does, but not with the lock of an SQLite file.
+
+    Whoever holds that lock lets nobody else write, frozen or not: then no other process could lead. It is woken, and
+    frozen again.
+    """
+    while True:
+        found = await leader(where, *others)
+        found.signal(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(_A_WRITE):
+                await where.store.barrier()
+        except TimeoutError:
+            found.signal(signal.SIGCONT)
+        else:
+            return found
+
+
 async def test_of_two_that_start_together_one_leads(where: Scene) -> None:
     await where.ledger.fill(100)
     async with where.process("follow") as one, where.process("follow") as other, where.witness().watching():
@@ -53,9 +75,8 @@ async def test_a_leader_that_is_frozen_past_its_lease_changes_nothing_when_it_wa
         async with witness.watching(), where.ledger.writing():
             await where.caught_up()
             for fence in (2, 3):
-                frozen = await leader(where, one, other)
+                frozen = await frozen_leader(where, one, other)
                 heir = other if frozen is one else one
-                frozen.signal(signal.SIGSTOP)  # in the middle of whatever it does: it is busy all the time
                 assert await leader(where, heir) is heir
                 await where.settled()
                 frozen.signal(signal.SIGCONT)

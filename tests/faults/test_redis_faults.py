@@ -6,7 +6,7 @@ import asyncio
 import pickle
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,9 @@ LIMITS = JobLimits(concurrency=2, attempts=3, backoff=0.02, sweep=0.2, lease=5, 
 NO_SWEEP = replace(LIMITS, sweep=600)
 """Nothing is found by looking: what runs was woken."""
 TIMEOUT = 0.5
+"""Seconds after which a Redis that hangs is given up."""
+CALM = 30.0
+"""The same where Redis is not made to hang, so that a slow disk or a busy machine is not taken for it."""
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ class Cast:
 
     def __init__(self, store: Store, server: RedisProcess, stack: AsyncExitStack) -> None:
         self.store = store
-        self.options = RedisOptions(server.url, timeout=TIMEOUT)
+        self.options = RedisOptions(server.url, timeout=CALM)
         self.runs: list[str] = []
         self._stack = stack
 
@@ -77,7 +80,7 @@ class Cast:
         for key in keys:
             await self.store.insert("operation", key, {"type": "test", "status": "queued"})
 
-    async def ends(self, *keys: str, status: str = "completed", patience: float = 20) -> None:
+    async def ends(self, *keys: str, status: str = "completed", patience: float = 60) -> None:
         async def ended() -> bool:
             found = await self.store.get_many("operation", keys)
             return all(found[key].body["status"] == status for key in keys)
@@ -100,14 +103,16 @@ async def cast(store: Store, server: RedisProcess) -> AsyncIterator[Cast]:
         yield Cast(store, server, stack)
 
 
-async def test_an_operation_is_woken_and_not_only_found(cast: Cast) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_an_operation_is_woken_and_not_only_found(cast: Cast, reverse: bool) -> None:
+    """In whatever order the wake-ups come: not in the one in which operations have their turn, by their keys here."""
     await cast.worker(NO_SWEEP)
     api = await cast.jobs()
-    keys = [f"op{number}" for number in range(20)]
+    keys = sorted((f"op{number}" for number in range(20)), reverse=reverse)
     await cast.submit(*keys)
     for key in keys:
         await api.enqueue(key)
-    await cast.ends(*keys, patience=10)
+    await cast.ends(*keys)
     assert sorted(cast.runs) == sorted(keys)
     redis = await cast.redis()
     assert [key async for key in redis.scan_iter("arq:*")] == []  # nothing is left of them
@@ -120,7 +125,7 @@ async def test_what_was_due_long_ago_is_woken(cast: Cast) -> None:
         "operation", "old", {"type": "test", "status": "queued", "run_after": "2001-01-01T00:00:00.000Z"}
     )
     await (await cast.jobs()).enqueue("old")
-    await cast.ends("old", patience=10)
+    await cast.ends("old")
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -128,11 +133,11 @@ async def test_a_machine_with_another_time_wakes_at_once(cast: Cast, hours: floa
     worker = await cast.worker(NO_SWEEP)
     await cast.submit("first")
     await worker.enqueue("first")
-    await cast.ends("first", patience=10)  # it has looked through the store by then
+    await cast.ends("first")  # it has looked through the store by then
     await cast.submit("op")
     async with ArqJobs(cast.store, Elsewhere(hours), cast.options, LIMITS) as api:
         await api.enqueue("op")
-    await cast.ends("op", patience=10)
+    await cast.ends("op")
 
 
 async def test_another_try_is_woken_when_it_is_due(cast: Cast) -> None:
@@ -149,7 +154,7 @@ async def test_another_try_is_woken_when_it_is_due(cast: Cast) -> None:
     await worker.start()
     await cast.submit("op")
     await worker.enqueue("op")
-    await cast.ends("op", patience=10)
+    await cast.ends("op")
     assert attempts == [1, 2, 3]
 
 
@@ -169,7 +174,7 @@ async def test_what_a_closing_worker_put_back_is_woken_in_another(cast: Cast) ->
     await started.wait()
     await cast.worker(NO_SWEEP)
     await closing.close()
-    await cast.ends("op", patience=10)
+    await cast.ends("op")
     assert cast.runs == ["op"]
 
 
@@ -233,14 +238,17 @@ async def test_wake_ups_come_again_when_redis_is_back(cast: Cast, server: RedisP
         key = f"op{len(cast.runs)}-{time.monotonic_ns()}"
         await cast.submit(key)
         await api.enqueue(key)
-        await cast.ends(key, patience=15)
-        return True
+        with suppress(AssertionError):  # sent before Redis was back
+            await cast.ends(key, patience=2)
+            return True
+        return False
 
-    await eventually(woken, "an operation is woken", patience=30)
+    await eventually(woken, "an operation is woken", patience=60)
 
 
 async def test_a_redis_that_hangs_holds_up_no_request(cast: Cast, server: RedisProcess) -> None:
     """However many there are at once: none waits for the time-outs of others."""
+    cast.options = replace(cast.options, timeout=TIMEOUT)
     await cast.worker()
     api = await cast.jobs()
     keys = [f"op{number}" for number in range(50)]
@@ -299,9 +307,9 @@ async def test_a_worker_that_died_with_a_wake_up_in_its_hands_delays_nothing(cas
     await api.enqueue("op")
     redis = await cast.redis()
     held = wake_up("assetry", await cast.store.get("operation", "op"))
-    await redis.set(f"arq:in-progress:{held}", b"1", px=60_000)
+    await redis.set(f"arq:in-progress:{held}", b"1", px=600_000)
     await cast.worker()
-    await cast.ends("op", patience=5)
+    await cast.ends("op")
 
 
 async def test_a_full_redis_delays_at_most(cast: Cast, tmp_path: Path) -> None:

@@ -138,19 +138,20 @@ class ArqJobs(StoredJobs):
     async def _wake(self, operation_id: str) -> None:
         """See to it that an operation begins: the one whose wake-up came, or another whose turn is before.
 
-        Wake-ups come in the order in which they were sent, whoever sent them. Each lets one operation begin, so none is
-        left when all have come.
+        Wake-ups come in the order in which they were sent, whoever sent them. Each lets one operation begin, also when
+        its own has begun by the wake-up of another, so none is left when all have come.
         """
         try:
             operation = await self.store.get(life.KIND, operation_id)
-            if operation.body["status"] != "queued" or not self.runs.is_known(operation):
+            if not self.runs.is_known(operation):
                 return  # a sweep of a worker that knows the type sends the wake-up again
-            if life.seconds_until_due(operation, self.clock.now()):
+            if operation.body["status"] == "queued" and life.seconds_until_due(operation, self.clock.now()):
                 return
-            for turn in await self.queue.due(1, self._of_one_queue(operation)):
-                if await self.begin(turn):
-                    return
-            await self.begin(operation)
+            # Other wake-ups that are being taken, here and elsewhere, may be faster with the first of them.
+            while turns := await self.queue.due(1 + self._taking(), self._of_one_queue(operation)):
+                for turn in turns:
+                    if await self.begin(turn):
+                        return
         except NotFound:
             return
         except Unavailable as error:
@@ -164,8 +165,11 @@ class ArqJobs(StoredJobs):
     def _room(self, name: str) -> int:
         """Return how many more wake-ups of a queue may be taken: those being taken will need room, too."""
         kind = name.removeprefix(queue(self._options.prefix, self.limits, "")).removeprefix(":")
-        taking = sum(listener.taking for listener in self._listeners.values())
-        return min(self.runs.room() - taking, self.runs.room(kind or None) - self._listeners[name].taking)
+        return min(self.runs.room() - self._taking(), self.runs.room(kind or None) - self._listeners[name].taking)
+
+    def _taking(self) -> int:
+        """Return how many wake-ups are being taken."""
+        return sum(listener.taking for listener in self._listeners.values())
 
     def _queue(self, operation: Record) -> str:
         return queue(self._options.prefix, self.limits, str(operation.body.get("type")))
