@@ -49,7 +49,7 @@ _POLL = 0.01
 _GIVEN_UP = 60
 """Lives after which a supervisor believes that there is no end to it; those that could not work are not counted."""
 AGAIN = 75
-"""The exit code of a life that could not work now (EX_TEMPFAIL): the engine is away for as long as it takes to start."""
+"""The exit code of a life that could not work now (EX_TEMPFAIL), say because its engine is starting."""
 _BEFORE_ANOTHER_TRY = 0.1
 """Seconds between a life that could not work and the next one."""
 TIMED = "some time"

@@ -20,10 +20,12 @@ from indexer.crash_points import CrashPoint
 from tests.model.oracle import Violation
 from tests.model.schedules import ACTIONS, ASSETS, run, run_late_move, run_late_writes, run_sleeping_operator
 from tests.model.world import Shape, World
-from tests.support.examples import examples
+from tests.support.examples import THOROUGH, examples
 
 SEEDS = examples(150)
 """Schedules of the default run."""
+RARE = 15 if THOROUGH else 5
+"""Schedules of each rare kind."""
 SOAKED = int(os.environ.get("ASSETRY_MODEL_RUNS", "2000"))
 """Schedules of the soak; ASSETRY_MODEL_FIRST is the first seed, so that runs beside each other share them."""
 FIRST = int(os.environ.get("ASSETRY_MODEL_FIRST", "1000"))
@@ -47,7 +49,7 @@ def test_seeded_schedules_lose_nothing() -> None:
 
 @pytest.mark.parametrize("play", [run_sleeping_operator, run_late_move, run_late_writes])
 def test_what_is_rare_is_played_on_purpose(play: Callable[[int], None]) -> None:
-    for seed in range(15):
+    for seed in range(RARE):
         play(seed)
 
 

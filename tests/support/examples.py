@@ -7,10 +7,13 @@ import os
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")
 """``same``: a share of the examples, the same in every run; ``thorough``: all of them; ``explore``: new ones."""
 
+THOROUGH = PROFILE != "same"
+"""Whether there is time for all of it."""
+
 _SHARE = 6
-_FEWEST = 40
+_FEWEST = 25
 
 
 def examples(count: int) -> int:
     """Return how many of so many examples this run tries."""
-    return count if PROFILE != "same" else min(count, max(_FEWEST, count // _SHARE))
+    return count if THOROUGH else min(count, max(_FEWEST, count // _SHARE))

@@ -13,6 +13,7 @@ from service.demo.scenes import SCENES, draw
 from service.ingest.extract import extract
 from service.ingest.facts import Extracted
 from service.model import Metadata
+from tests.support.examples import THOROUGH
 
 COUNT = 60
 
@@ -63,9 +64,10 @@ def test_every_kind_is_there(read: list[tuple[Sample, Extracted]]) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(library: Manifest, tmp_path: Path) -> None:
-    again = make_library(tmp_path, COUNT, seed=11)
-    assert again.samples == library.samples
-    for sample in library.samples:
+    again = make_library(tmp_path, COUNT // 3, seed=11)
+    assert len(again.samples) == COUNT // 3
+    assert all(sample in library.samples for sample in again.samples)
+    for sample in again.samples:
         first, second = ((root / sample.path).read_bytes() for root in (library.root, tmp_path))
         assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest(), sample.path
 
@@ -84,8 +86,8 @@ def test_progress_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mood", ["dawn", "noon", "dusk", "night"])
 @pytest.mark.parametrize("size", [(160, 90), (64, 120)])
 def test_scenes_are_pictures_of_their_own(scene: str, mood: str, size: tuple[int, int]) -> None:
-    for seed in range(5):
-        picture = draw(scene, size, mood, Random(seed))
+    pictures = [draw(scene, size, mood, Random(seed)) for seed in range(5 if THOROUGH else 2)]
+    for picture in pictures:
         assert (picture.mode, picture.size) == ("RGB", size)
         assert len(picture.getcolors(size[0] * size[1]) or ()) > 3
-    assert draw(scene, size, mood, Random(1)).tobytes() != draw(scene, size, mood, Random(2)).tobytes()
+    assert pictures[0].tobytes() != pictures[1].tobytes()

@@ -22,6 +22,7 @@ from service.adapters.sqlite.store import SqliteStore
 from service.ports.clock import SystemClock
 from service.ports.search import BulkItem, Indexed
 from service.ports.store import Change, Record
+from tests.support.examples import THOROUGH
 
 INDEX = "verify-1"
 COUNT = 60
@@ -213,7 +214,7 @@ async def test_constant_writes_give_no_false_alarm(world: World) -> None:
 
     tasks = [asyncio.create_task(write()), asyncio.create_task(follow())]
     try:
-        for _ in range(5):
+        for _ in range(5 if THOROUGH else 2):
             report = await world.verify().run()
             assert report.clean, report.as_json()
     finally:
@@ -341,7 +342,7 @@ async def test_of_heavy_assets_few_are_read_at_once(
     options = VerifyOptions(page_bytes=10 * weight, bodies=bodies)
     report = await world.verify(options=options, settle=lambda: asyncio.sleep(0)).run()
     assert (report.checked, counts(report)) == (4 * COUNT, {"missing": COUNT})
-    assert max(sizes) < COUNT, sizes  # in the beginning, where light ones are among them
+    assert max(sizes) < 2 * COUNT, sizes  # where light ones are among them
     assert sum(sizes) <= 20 * len(sizes), sizes
 
 
