@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +15,8 @@ from service.adapters.opensearch.wire import bulk_body, describe
 from service.errors import Unavailable
 from service.ports.search import BulkItem, PitGone, Rejected
 from tests.support.virtual_time import on_virtual_time
-from tests.unit.adapters.opensearch.servers import Answer, Request, answering, mute, scripted
+from tests.support.waiting import PATIENCE
+from tests.unit.adapters.opensearch.servers import Answer, Request, answering, listening, mute, scripted
 
 
 @asynccontextmanager
@@ -317,3 +319,25 @@ def test_a_bulk_body_is_pairs_of_lines_and_leaves_out_what_is_no_json() -> None:
     )
     assert list(failed) == [1]
     assert (failed[1].id, failed[1].status, failed[1].error_type) == ("b", 400, "unencodable_document")
+
+
+@pytest.mark.parametrize("by", ["time-out", "deadline"])
+async def test_a_search_that_is_given_up_hangs_up(by: str) -> None:
+    """OpenSearch cancels a search whose connection is closed: else it would go on for nobody."""
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        asked.set()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()  # to the end: until the client closes it
+        hung_up.set()
+
+    async with listening(serve) as url, connected(url) as engine:
+        search = asyncio.create_task(engine.search("assets", {}, timeout=0.2 if by == "time-out" else 60))
+        await asyncio.wait_for(asked.wait(), PATIENCE)
+        if by == "deadline":
+            search.cancel()  # what the middleware of deadlines does with a request
+        with pytest.raises(Unavailable if by == "time-out" else asyncio.CancelledError):
+            await search
+        await asyncio.wait_for(hung_up.wait(), PATIENCE)
