@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from indexer.follow.follower import Follower
 from indexer.status.model import State
 from mappings.index import index_body, mapping_hash
+from service.errors import HistoryLost, Unavailable
 from service.ports.clock import SystemClock
 from service.ports.store import Change
+from service.runtime.probes import index_probe
 from tests.support.indexing import ALIAS, OPTIONS, Rig, asset
 from tests.support.memory_engine import Notes
 from tests.support.waiting import eventually, until
@@ -192,3 +197,49 @@ async def test_a_reconcile_goes_on_while_writes_are_followed(tampered: Rig) -> N
     assert second.status().state is State.FOLLOWING
     assert await tampered.count({"match": {"fold.text.title": "missed"}}) == 250
     assert (await tampered.store.get("checkpoint", f"follow-{ALIAS}")).body["fence"] == 2
+
+
+async def test_a_feed_that_refuses_its_own_tokens_is_told_until_it_takes_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server that is reached by two names of different clusters: each token that it gives belongs elsewhere."""
+    await rig.fill(5)
+    follower = await rig.follow()
+    refusing = True
+    changes = rig.store.changes
+
+    def refused(*arguments: Any, **options: Any) -> Any:
+        if refusing:
+            raise HistoryLost("the token is of another database")
+        return changes(*arguments, **options)
+
+    monkeypatch.setattr(rig.store, "changes", refused)
+    follower.reset()
+    await until(lambda: "times in a row" in str(follower.status().last_error), "it says so")
+    told = await index_probe(follower.status)()
+    assert told["last_error"].startswith("the change feed refuses its own tokens")
+    assert "the token is of another database" in told["last_error"]
+    refusing = False
+    key, body = asset(6)
+    await rig.store.insert("asset", key, body)
+    await until(lambda: follower.status().caught_up and not follower.status().last_error, "it follows again")
+    assert await rig.seen(follower, 20)
+    assert await rig.count() == 6
+
+
+async def test_a_start_that_goes_round_in_circles_says_so_in_ten_seconds(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a server whose comparisons never match: the lease cannot be taken, and the adapter says why."""
+    await rig.store.insert(
+        "checkpoint", f"follow-{ALIAS}", {"holder": "one/1.1", "fence": 1, "beat": 1, "released": True}
+    )
+
+    async def update(*arguments: Any, **options: Any) -> Any:
+        raise Unavailable("store", "the server's comparison does not match the record that it returned")
+
+    monkeypatch.setattr(rig.store, "update", update)
+    follower = rig.begin()
+    await until(lambda: "does not match" in str(follower.status().last_error), "it says so", patience=10)
+    told = await index_probe(follower.status)()
+    assert (told["ready"], "does not match the record" in told["last_error"]) == (False, True)
