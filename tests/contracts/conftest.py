@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=STORES, scope="module")
 def store_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

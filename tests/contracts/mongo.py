@@ -7,6 +7,7 @@ import atexit
 import hashlib
 import os
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -55,6 +56,9 @@ STAND_IN_DEFECTS = {
 _MADE: dict[str, str] = {}
 """The databases that are there, by the test that made them."""
 
+_OPEN: Counter[str] = Counter()
+"""How often each of them is open: one of a whole module stays when the test that made it has ended."""
+
 
 @cache
 def is_stand_in() -> bool:
@@ -88,11 +92,15 @@ async def _opened(place: Path, driver: Driver | None) -> AsyncIterator[Store]:
     options = mongo_options(place)
     if "pytest" in sys.modules:  # a test's children leave its databases to it
         test = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
-        await asyncio.to_thread(_drop, [name for name, maker in _MADE.items() if maker != test])
+        await asyncio.to_thread(_drop, [n for n, maker in _MADE.items() if maker != test and not _OPEN[n]])
         _MADE[options.database] = test
     await schema.apply(options, driver=driver)
-    async with MongoStore(options, SystemClock(), driver=driver) as store:
-        yield store
+    _OPEN[options.database] += 1
+    try:
+        async with MongoStore(options, SystemClock(), driver=driver) as store:
+            yield store
+    finally:
+        _OPEN[options.database] -= 1
 
 
 def _drop(names: list[str]) -> None:

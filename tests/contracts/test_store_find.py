@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from service.errors import InvalidInput
 from service.ports.store import Body, Change, Condition, Exists, In, Order, Range, Store
+from tests.contracts.adapters import STORES
 
 pytestmark = pytest.mark.any_query
 
@@ -77,6 +79,17 @@ CONDITIONS: list[tuple[Mapping[str, Condition], str]] = [
 
 @pytest.fixture
 async def full(store: Store) -> Store:
+    return await filled(store)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def library(store_name: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
+    """The records, for tests that change nothing."""
+    async with STORES[store_name](tmp_path_factory.mktemp("library")) as store:
+        yield await filled(store)
+
+
+async def filled(store: Store) -> Store:
     for key, body in reversed(RECORDS.items()):
         await store.insert("asset", key, body)
     await store.insert("asset", "zz", RECORDS["a"])
@@ -84,12 +97,13 @@ async def full(store: Store) -> Store:
     return store
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("where", "keys"), CONDITIONS, ids=lambda value: str(value)[:60])
-async def test_conditions(full: Store, where: Mapping[str, Condition], keys: str) -> None:
-    page = await full.find("asset", where)
+async def test_conditions(library: Store, where: Mapping[str, Condition], keys: str) -> None:
+    page = await library.find("asset", where)
     assert "".join(record.key for record in page.records) == keys
     assert page.after is None
-    assert await full.count("asset", where) == len(keys)
+    assert await library.count("asset", where) == len(keys)
 
 
 async def test_a_size_leaves_out_what_was_removed(full: Store) -> None:
@@ -112,26 +126,29 @@ BAD: list[Mapping[str, Any]] = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("where", BAD, ids=lambda value: str(value)[:40])
-async def test_a_value_that_no_record_can_hold_is_refused(store: Store, where: Mapping[str, Any]) -> None:
+async def test_a_value_that_no_record_can_hold_is_refused(library: Store, where: Mapping[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        await store.find("asset", where)
+        await library.find("asset", where)
     with pytest.raises(InvalidInput):
-        await store.count("asset", where)
+        await library.count("asset", where)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["", "a b", "a'b", 'a"', "a..b", ".a", "a.", "$a", "a[0]", "a;--"])
-async def test_a_malformed_path_is_a_bug(store: Store, path: str) -> None:
+async def test_a_malformed_path_is_a_bug(library: Store, path: str) -> None:
     with pytest.raises(ValueError, match="path"):
-        await store.find("asset", {path: 1})
+        await library.find("asset", {path: 1})
     with pytest.raises(ValueError, match="path"):
-        await store.find("asset", {}, order=Order(path))
+        await library.find("asset", {}, order=Order(path))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("limit", [0, -1, 1001])
-async def test_a_limit_out_of_range_is_a_bug(store: Store, limit: int) -> None:
+async def test_a_limit_out_of_range_is_a_bug(library: Store, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
-        await store.find("asset", {}, limit=limit)
+        await library.find("asset", {}, limit=limit)
 
 
 ORDERS: list[tuple[Mapping[str, Condition], Order | None, str]] = [
@@ -150,15 +167,16 @@ ORDERS: list[tuple[Mapping[str, Condition], Order | None, str]] = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 @pytest.mark.parametrize(("where", "order", "keys"), ORDERS, ids=lambda value: str(value)[:60])
 async def test_order_and_pages(
-    full: Store, where: Mapping[str, Condition], order: Order | None, keys: str, limit: int
+    library: Store, where: Mapping[str, Condition], order: Order | None, keys: str, limit: int
 ) -> None:
     seen: list[str] = []
     after: str | None = None
     while True:
-        page = await full.find("asset", where, order=order, limit=limit, after=after)
+        page = await library.find("asset", where, order=order, limit=limit, after=after)
         assert len(page.records) <= limit
         seen += [record.key for record in page.records]
         if (after := page.after) is None:
@@ -184,18 +202,20 @@ async def test_pages_under_writes_show_what_stays_once(store: Store) -> None:
     assert {f"k{n:03}" for n in range(100)} <= set(seen)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("after", ["", "x", "€", "W10", "bnVsbA", "eyJhIjogMX0", "WzEsMiwzXQ", "/+/+"])
-async def test_a_bad_cursor_is_refused(store: Store, after: str) -> None:
+async def test_a_bad_cursor_is_refused(library: Store, after: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        await store.find("asset", {}, after=after)
+        await library.find("asset", {}, after=after)
     assert caught.value.field == "after"
 
 
-async def test_a_cursor_is_bound_to_its_order(full: Store) -> None:
-    page = await full.find("asset", {}, order=Order("n"), limit=2)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_cursor_is_bound_to_its_order(library: Store) -> None:
+    page = await library.find("asset", {}, order=Order("n"), limit=2)
     for order in (None, Order("n", descending=True), Order("created_at")):
         with pytest.raises(InvalidInput):
-            await full.find("asset", {}, order=order, after=page.after)
+            await library.find("asset", {}, order=order, after=page.after)
 
 
 async def test_organizations_are_found_one_behind_the_other(store: Store) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from service.errors import InvalidInput
 from service.ports.store import KINDS, MAX_MANY, Body, Change, Condition, Exists, In, Index, Order, Range, Store
@@ -81,6 +82,19 @@ async def store(store_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 async def full(store: Store) -> Store:
+    return await filled(store)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def library(store_name: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
+    """The records, for tests that change nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(KINDS, KIND, INDEXES)
+        async with STORES[store_name](tmp_path_factory.mktemp("library")) as store:
+            yield await filled(store)
+
+
+async def filled(store: Store) -> Store:
     await store.insert_many(KIND, dict(reversed(RECORDS.items())))
     await store.insert(KIND, "zz", RECORDS["b"])
     await store.remove(KIND, "zz")
@@ -99,12 +113,13 @@ async def keys(store: Store, where: Mapping[str, Condition], **more: Any) -> str
             return "".join(seen)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("limit", [1, 2, 100])
 @pytest.mark.parametrize(("where", "wanted"), CONDITIONS, ids=lambda value: str(value)[:70])
 async def test_each_record_is_found_once_by_any_of_its_values(
-    full: Store, where: Mapping[str, Condition], wanted: str, limit: int
+    library: Store, where: Mapping[str, Condition], wanted: str, limit: int
 ) -> None:
-    assert await keys(full, where, limit=limit) == wanted
+    assert await keys(library, where, limit=limit) == wanted
 
 
 ORDERS: list[tuple[Mapping[str, Condition], Order, str]] = [
@@ -117,12 +132,13 @@ ORDERS: list[tuple[Mapping[str, Condition], Order, str]] = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("limit", [1, 2, 100])
 @pytest.mark.parametrize(("where", "order", "wanted"), ORDERS, ids=lambda value: str(value)[:60])
 async def test_pages_in_an_order(
-    full: Store, where: Mapping[str, Condition], order: Order, wanted: str, limit: int
+    library: Store, where: Mapping[str, Condition], order: Order, wanted: str, limit: int
 ) -> None:
-    assert await keys(full, where, order=order, limit=limit) == wanted
+    assert await keys(library, where, order=order, limit=limit) == wanted
 
 
 async def test_what_is_written_is_found_by_what_it_has_now(full: Store) -> None:
@@ -174,10 +190,11 @@ async def test_as_many_values_as_there_may_be(store: Store) -> None:
     assert await keys(store, {"org_id": "o", "labels": str(MAX_MANY - 1)}) == "a"
 
 
-async def test_ranges_and_orders_of_many_values_are_bugs(store: Store) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_ranges_and_orders_of_many_values_are_bugs(library: Store) -> None:
     for where, order in ({"labels": Range(gt="a")}, None), ({}, Order("labels")), ({}, Order("places.group")):
         with pytest.raises(ValueError, match="many values"):
-            await store.find(KIND, where, order=order)
+            await library.find(KIND, where, order=order)
 
 
 async def test_pages_under_writes_show_what_stays_once(store: Store) -> None:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from indexer.leadership.lease import Candidate
@@ -20,6 +21,7 @@ from service.core.events.following import LogReader
 from service.core.events.log import EventLog
 from service.core.events.records import RecordEvent
 from service.core.events.relay import Relay
+from service.errors import Unavailable
 from service.ports.clock import SystemClock
 from service.ports.store import Store
 from service.runtime.events import LeaseLeadership
@@ -64,7 +66,13 @@ def spawned(store: str, place: Path, what: str) -> subprocess.Popen[str]:
 
 
 async def main(name: str, place: str, what: str) -> None:
-    async with STORES[name](Path(place)) as store:
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                store = await stack.enter_async_context(STORES[name](Path(place)))
+                break
+            except Unavailable:  # busy with the writers: as whoever supervises a service starts it again
+                await asyncio.sleep(0.5)
         await {"relay": relay, "consume": consume}[what](store, Path(place))
         sys.stdout.write("ready\n")
         sys.stdout.flush()

@@ -31,6 +31,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.processes
 
 LONG = int(os.environ.get("ASSETRY_FAULT_WRITES", "20000"))
+SHARE = {"sqlite": 1.0, "mongodb": 0.25}
+"""How much of it each store sees: the stand-in for MongoDB takes a few hundred writes a second."""
 WRITERS = 16
 PATIENCE = 120.0
 
@@ -200,10 +202,11 @@ async def test_relays_that_are_killed_tell_everything_in_order(name: str, tmp_pa
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", [name for name in STORES if name in SHARE])
 async def test_twenty_thousand_writes_and_many_kills(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = await lived_through(name, tmp_path, writes=LONG, kills=max(4, LONG // 1000), seed=2)
+    writes = int(LONG * SHARE[name])
+    line = await lived_through(name, tmp_path, writes=writes, kills=max(4, writes // 1000), seed=2)
     with capsys.disabled():
         sys.stdout.write(line)
