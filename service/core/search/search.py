@@ -20,6 +20,7 @@ from query.facets.read import LeftOut
 from query.spelling import read_spelling
 from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
+from service.core.search.bodies import joined, parted
 from service.core.shared.fair_share import FairShare, Shares
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
@@ -33,8 +34,6 @@ WALK = 1000
 
 FEW = 3
 """A search that finds fewer records than this is worth another spelling."""
-_OF_FACETS = ("query", "post_filter", "pit", "timeout", "aggs", "track_total_hits")
-"""The members of a body that facets and totals depend on."""
 _REJECTED_AS_INPUT = frozenset({400, 413})
 
 
@@ -191,21 +190,12 @@ class Searches:
         return [] if compiled is None else words.read(await self._ask(who, compiled.body), size)
 
     async def _ask_all(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a body, its hits and its facets apart where it has both. Raises as :meth:`_ask` does.
-
-        In one body they hinder each other: the engine scores every match for the hits while it counts it for the
-        facets, and keeps no answer. Apart, hits that need no total end early, and counts are kept by the engine for
-        every further page and order. A write in between may be in one and not in the other, as on the next page.
-        """
-        if "aggs" not in body or not body["size"]:
-            return await self._ask(who, body)
-        counted = {name: body[name] for name in _OF_FACETS if name in body} | {"size": 0}
-        if "function_score" in counted["query"]:  # only changes the order, and with the time: it would never be kept
-            counted["query"] = counted["query"]["function_score"]["query"]
-        shown = {name: value for name, value in body.items() if name != "aggs"} | {"track_total_hits": False}
-        answer, total = await both(self._ask(who, shown), self._ask(who, counted))
-        hits = {**answer["hits"], "total": total["hits"]["total"]}
-        return {**answer, "hits": hits, "aggregations": total["aggregations"]}
+        """Send a body, its hits and its counts apart where that is better. Raises as :meth:`_ask` does."""
+        shown, counted = parted(body)
+        if counted is None:
+            return await self._ask(who, shown)
+        hits, counts = await both(self._ask(who, shown), self._ask(who, counted))
+        return joined(hits, counts)
 
     async def _ask(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body to the index, or to the PIT that it names, when it is the organization's turn.
