@@ -326,9 +326,17 @@ async def _temporary_store(clock: Clock) -> AsyncIterator[Store]:
 
 
 def _searches(base: Base, engine: SearchEngine) -> Searches:
-    shares = ENGINE_SHARES if base.settings.opensearch_url else EMBEDDED_SHARES
+    cluster = base.settings.opensearch_url is not None
     key, previous = base.keys_for("cursors")
-    return Searches(engine, base.settings.index_prefix, base.clock, key, FairShare(shares), previous=previous)
+    return Searches(
+        engine,
+        base.settings.index_prefix,
+        base.clock,
+        key,
+        FairShare(ENGINE_SHARES if cluster else EMBEDDED_SHARES),
+        previous=previous,
+        totals_apart=cluster,
+    )
 
 
 def ingest_limits(settings: Settings) -> IngestLimits:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mappings.index import MAX_PAGE, RESULT_WINDOW
 from query import cursors
+from query.clauses import Fuzzy, Wildcard, walk
 from query.compile import compile_search, read_facets, read_left_out
 from query.completion import FieldCompletion, Name, Value, ValueCompletion, Words, completion
 from query.cursors import KEEP_ALIVE
@@ -92,7 +93,8 @@ class Searches:
     """The use case of every search, whichever dialect asks.
 
     ``key`` signs cursors, and those signed with one of the ``previous`` ones are taken, too; ``share`` gives each
-    organization its turn at the engine.
+    organization its turn at the engine. ``totals_apart`` says that the engine can end a search early that needs no
+    total.
     """
 
     def __init__(
@@ -104,12 +106,14 @@ class Searches:
         share: FairShare | None = None,
         *,
         previous: Sequence[bytes] = (),
+        totals_apart: bool = False,
     ) -> None:
         self._engine = engine
         self._alias = alias
         self._clock = clock
         self._keys = (key, *previous)
         self._share = share or FairShare(ENGINE_SHARES)
+        self._totals_apart = totals_apart
 
     async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> SearchResult:
         """Search the organization's assets.
@@ -189,9 +193,11 @@ class Searches:
         compiled = words.search(_caller(who), self._clock.now())
         return [] if compiled is None else words.read(await self._ask(who, compiled.body), size)
 
-    async def _ask_all(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
+    async def _ask_all(self, who: Principal, compiled: CompiledSearch, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body, its hits and its counts apart where that is better. Raises as :meth:`_ask` does."""
-        shown, counted = parted(body)
+        # Which words a pattern stands for is most of its work, and would be looked up twice.
+        totals = self._totals_apart and not any(isinstance(part, Wildcard | Fuzzy) for part in walk(compiled.clause))
+        shown, counted = parted(body, totals=totals)
         if counted is None:
             return await self._ask(who, shown)
         hits, counts = await both(self._ask(who, shown), self._ask(who, counted))
@@ -222,14 +228,14 @@ class Searches:
 
     async def _page(self, who: Principal, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return _Answer(await self._ask_all(who, compiled.body))
+            return _Answer(await self._ask_all(who, compiled, compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
         # One hit more than asked for tells whether there is a next page; but none can come from behind the window.
         asked = min(size + 1, RESULT_WINDOW - begins)
         try:
-            answer = await self._ask_all(who, {**compiled.body, "pit": pit, "size": asked})
+            answer = await self._ask_all(who, compiled, {**compiled.body, "pit": pit, "size": asked})
         except BaseException:
             if opened is not None:
                 await self._close(opened)
