@@ -15,7 +15,7 @@ Body = dict[str, Any]
 _COUNTED = ("query", "post_filter", "pit", "timeout", "aggs", "track_total_hits")
 """The members of a body that facets and totals depend on."""
 
-_EVERYTHING = {"match_all": {}}
+_EVERYTHING: Body = {"match_all": {}}
 _JOINT = "."
 """Between the name of a facet and that of its part; neither has it."""
 
