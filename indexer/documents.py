@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from indexer.checksum import holds_checksum, sealed
 from mappings.derived import derived_metadata
 from mappings.index import index_body
 from mappings.projection import fold_object
@@ -59,7 +60,11 @@ def bulk_item(record: Record, epoch: int = 0, root: Mapping[str, Any] | None = N
 def plain_item(record: Record, epoch: int = 0, root: Mapping[str, Any] | None = None) -> BulkItem:
     """Return :func:`bulk_item` with the document as an object, for comparisons. Raises the same."""
     document = tombstone_document(record) if record.tombstone else search_document(record)
-    return BulkItem(record.key, version(record, epoch), document if root is None else mapped(document, root))
+    if root is not None:
+        document = mapped(document, root)
+    if not record.tombstone and (root is None or holds_checksum(root)):
+        document = sealed(record, document)
+    return BulkItem(record.key, version(record, epoch), document)
 
 
 def encoded(item: BulkItem) -> BulkItem:

@@ -53,6 +53,7 @@ FOLDED = frozenset({FieldType.KEYWORD, FieldType.NESTED, FieldType.FLAT, FieldTy
 FOLD = "fold"  # the object of the search document that holds everything derived; it never leaves the service
 TEXT = f"{FOLD}.text"  # the analysed texts: what words search
 WORDS_PATH = f"{FOLD}.words"  # gathered texts that bare words search
+CHECKSUM_PATH = f"{FOLD}.checksum"  # of the record and the document (`indexer.checksum`); queries cannot name it
 STEMS_PATH = f"{FOLD}.stems"  # the stems of words, plain where bare words look and as `field|stem` for each field
 
 

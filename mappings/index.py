@@ -7,13 +7,13 @@ import json
 from functools import cache
 from typing import Any
 
-from mappings.field import FOLD, STEMS_PATH, WORDS_PATH, Field, FieldType
+from mappings.field import CHECKSUM_PATH, FOLD, STEMS_PATH, WORDS_PATH, Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import KEYWORD_LENGTH
 from mappings.stemming import languages
 
 MAPPING_VERSION = 1  # increased by hand when documents must be reindexed for a reason that the hash does not cover
-PROJECTION_VERSION = 4  # increased when `mappings.projection` or `indexer.documents` changes the documents it makes
+PROJECTION_VERSION = 5  # increased when `mappings.projection` or `indexer.documents` changes the documents it makes
 
 MAX_OFFSET = 10_000
 MAX_PAGE = 100
@@ -91,6 +91,7 @@ def _mappings() -> dict[str, Any]:
             _place(root, path, body)
     _place(root, WORDS_PATH, dict(_WORDS))
     _place(root, STEMS_PATH, dict(_STEMS))
+    _place(root, CHECKSUM_PATH, dict(_UNREAD))
     # Leaves without a declared type stay in _source and are searched through `fold.extra`.
     root["properties"]["metadata"]["dynamic"] = False
     return root

@@ -14,7 +14,7 @@ from mappings.analysis import BOUNDARY, FILENAME, WORDS, index_text
 from mappings.field import Field, FieldType
 from mappings.fields import REGISTRY
 from mappings.folding import fold_key, fold_keyword, fold_path, fold_sort
-from mappings.stemming import stems
+from mappings.stemming import stems_of
 
 OPEN_LEAVES = 512  # leaves of one open object that are indexed; the others stay readable in the record
 _OPEN_DEPTH = 8
@@ -98,11 +98,13 @@ class _Stems:
 
     def add(self, words: str, field: str = "", *, bare: bool = True) -> None:
         """Add the words of an analysed text: for searches in `field`, and for bare words unless not `bare`."""
-        found = [stem for word in words.split(" ") if word != BOUNDARY for stem in stems(word)]
+        found = dict.fromkeys(stems_of(words.split(" ")))
+        found.pop(BOUNDARY, None)
         if field:
-            self.terms.update(dict.fromkeys([field_stem(field, stem) for stem in found]))
+            begin = field_stem(field, "")
+            self.terms.update(dict.fromkeys([begin + stem for stem in found]))
         if bare:
-            self.terms.update(dict.fromkeys(found))
+            self.terms.update(found)
 
     def add_others(self, words: Iterable[str], custom: Iterable[Mapping[str, Any]]) -> None:
         """Add the gathered words, and the texts of custom fields."""

@@ -7,7 +7,8 @@ so that a word written without its accents has the same stem.
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import Stemmer
 
@@ -36,16 +37,33 @@ def use_languages(names: tuple[str, ...]) -> None:
     if unknown:
         raise ValueError(f"there is no stemmer for {', '.join(unknown)}")
     _languages = tuple(sorted(set(names)))
-    _stems_in.cache_clear()
+    _cache.clear()
 
 
 def stems(token: str) -> tuple[str, ...]:
     """Return the stems of a folded word, each once, one for each language; a word with digits is its own stem."""
-    return _stems_in(token, _languages)
+    return _cache[token]
 
 
-@lru_cache(maxsize=_CACHED_WORDS)
-def _stems_in(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
+def stems_of(tokens: Iterable[str]) -> Iterator[str]:
+    """Return the stems of folded words, one after the other: of a whole text, without a call for each word."""
+    return chain.from_iterable(map(_cache.__getitem__, tokens))
+
+
+class _Cache(dict[str, tuple[str, ...]]):
+    """The stems of words that came before; it is emptied when it is full, and texts soon fill it with their words."""
+
+    def __missing__(self, token: str) -> tuple[str, ...]:
+        if len(self) >= _CACHED_WORDS:
+            self.clear()
+        self[token] = found = _stems(token, _languages)
+        return found
+
+
+_cache = _Cache()
+
+
+def _stems(token: str, names: tuple[str, ...]) -> tuple[str, ...]:
     if not names or not token.isalpha():
         return (token,)
     return tuple(dict.fromkeys(_stemmer(name).stemWord(token) for name in names))

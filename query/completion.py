@@ -86,7 +86,16 @@ class Words:
         if found is None:
             return None
         fields = [field.name for field in self._fields()]
-        body = {**found.body, "size": _WORD_SAMPLE, "sort": ["_doc"], "track_total_hits": False, "_source": fields}
+        # The first records that come: in a filter none is scored, and without an order none is compared.
+        kept = {name: part for name, part in found.body.items() if name not in {"sort", "from"}}
+        body = {
+            **kept,
+            "query": {"bool": {"filter": [found.body["query"]]}},
+            "size": _WORD_SAMPLE,
+            "terminate_after": _WORD_SAMPLE,
+            "track_total_hits": False,
+            "_source": fields,
+        }
         return replace(found, body=body)
 
     def read(self, answer: Mapping[str, Any], size: int) -> list[Value]:

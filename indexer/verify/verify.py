@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 
 from indexer.bulk.outcomes import permanent
+from indexer.checksum import is_unchanged
 from indexer.documents import encoded, plain_item, version
 from indexer.verify.drift import Difference, Drift, VerifyReport, drift_of
 from indexer.verify.merge import merged
@@ -226,6 +227,8 @@ class Verify:
         if held is None or not self._options.bodies:
             expected = BulkItem(record.key, version(record, self._options.epoch), b"")
             held = None if held is None else Indexed(held.id, held.version, held.deleted, None)
+        elif held.version == version(record, self._options.epoch) and _is_sealed(record, held):
+            return None
         else:
             try:
                 expected = self._project(record)
@@ -353,6 +356,10 @@ class Verify:
                 rev = (await self._store.update(KIND, record.key, Change(), expected_rev=rev)).rev
             except (Conflict, NotFound):
                 return  # another process is writing to it: the next verify will see the result
+
+
+def _is_sealed(record: Record, held: Indexed) -> bool:
+    return held.source is not None and not held.deleted and is_unchanged(record, held.source)
 
 
 def _is_behind(due: int | None, held: Indexed | None) -> bool:

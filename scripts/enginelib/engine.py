@@ -48,10 +48,14 @@ STOPPING = threading.Event()
 """Set when this process was asked to exit: pending starts are abandoned."""
 
 
-def started(kind: Kind, place: Path) -> tuple[Daemon, str]:
-    """Start an engine in a folder; return it and its URL once it responds. Raises Missing, Failed (it is stopped)."""
+def started(kind: Kind, place: Path, seconds: float | None = None) -> tuple[Daemon, str]:
+    """Start an engine in a folder; return it and its URL once it responds, within `seconds` or what its kind takes.
+
+    Raises Missing, Failed (it is stopped).
+    """
     daemon = kind.launch(place)
-    late = time.monotonic() + kind.start_seconds
+    seconds = kind.start_seconds if seconds is None else seconds
+    late = time.monotonic() + seconds
     while daemon.alive() and time.monotonic() < late and not STOPPING.wait(_POLL):
         url = kind.ready(place)
         if url is not None:
@@ -60,7 +64,7 @@ def started(kind: Kind, place: Path) -> tuple[Daemon, str]:
     if STOPPING.is_set():
         daemon.end()
         raise Failed("the start was cancelled")
-    why = f"was not ready after {kind.start_seconds:.0f} s" if daemon.alive() else "exited while starting"
+    why = f"was not ready after {seconds:.0f} s" if daemon.alive() else "exited while starting"
     daemon.end()
     raise Failed(f"{why}: {said}")
 

@@ -11,13 +11,11 @@ from tempfile import TemporaryDirectory
 from prometheus_client.core import Metric
 
 from indexer.follow.follower import Follower
-from indexer.leadership.lease import Candidate
 from indexer.scheduled_verify import ScheduledVerify, VerifySchedule
-from indexer.status.publication import IndexWatch, Publisher
+from indexer.status.publication import IndexWatch
 from service.adapters.embedded_search.engine import EmbeddedSearch, running_engine
 from service.adapters.embedded_search.osmem import OsmemEngine
 from service.adapters.opensearch.engine import Connection
-from service.adapters.shared.liveness import dismiss, enlist, known_dead
 from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
 from service.api.kernel.event_stream import StreamSlots
@@ -54,6 +52,7 @@ from service.runtime import engines
 from service.runtime.base import Base, open_base
 from service.runtime.events import event_metrics, start_housekeeping, start_relay
 from service.runtime.index_metrics import IndexTimes, index_metrics
+from service.runtime.indexer import candidate, make_follower, publish
 from service.runtime.maintenance import run_maintenance
 from service.runtime.probes import Sizes, index_probe, optional
 from service.settings import ROLES, Settings
@@ -298,13 +297,6 @@ async def open_follower(base: Base, engine: SearchEngine, stack: AsyncExitStack,
     return follower
 
 
-def publish(base: Base, follower: Follower, stack: AsyncExitStack) -> None:
-    """Publish the progress of a follower to other processes, until the stack is closed."""
-    publisher = Publisher(base.store, base.clock, base.settings.index_prefix, follower.status)
-    stack.push_async_callback(publisher.stop)
-    publisher.start()
-
-
 def probes(base: Base, engine: SearchEngine | None) -> dict[str, Probe]:
     """Return the probes of the engines that a process requires."""
     found: dict[str, Probe] = {"store": base.store.ping, "files": base.files.ping}
@@ -333,38 +325,18 @@ async def _temporary_store(clock: Clock) -> AsyncIterator[Store]:
             yield store
 
 
-def make_follower(
-    base: Base,
-    engine: SearchEngine,
-    stack: AsyncExitStack,
-    *,
-    notes: Store | None = None,
-    times: IndexTimes | None = None,
-) -> Follower:
-    """Return an indexer that is not started, registered on this machine until the stack is closed."""
-    times = times or IndexTimes()
-    return Follower(
-        base.store,
-        engine,
-        base.clock,
-        engines.follow_options(base.settings),
-        candidate=candidate(base, stack, "follower"),
-        metrics=times,
-        notes=notes,
-    )
-
-
-def candidate(base: Base, stack: AsyncExitStack, work: str) -> Candidate:
-    """Return this process as a candidate for a lease, until the stack is closed."""
-    name = enlist(f"{work}-{base.clock.sid()}")
-    stack.callback(dismiss, name)
-    return Candidate(name, known_dead)
-
-
 def _searches(base: Base, engine: SearchEngine) -> Searches:
-    shares = ENGINE_SHARES if base.settings.opensearch_url else EMBEDDED_SHARES
+    cluster = base.settings.opensearch_url is not None
     key, previous = base.keys_for("cursors")
-    return Searches(engine, base.settings.index_prefix, base.clock, key, FairShare(shares), previous=previous)
+    return Searches(
+        engine,
+        base.settings.index_prefix,
+        base.clock,
+        key,
+        FairShare(ENGINE_SHARES if cluster else EMBEDDED_SHARES),
+        previous=previous,
+        totals_apart=cluster,
+    )
 
 
 def ingest_limits(settings: Settings) -> IngestLimits:

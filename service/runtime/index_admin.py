@@ -34,7 +34,7 @@ from service.ports.clock import Clock
 from service.ports.search import SearchEngine
 from service.runtime import engines
 from service.runtime.base import Base, open_existing
-from service.runtime.bootstrap import candidate, make_follower, publish
+from service.runtime.indexer import candidate, make_follower, publish
 from service.settings import Settings, variable
 
 log = logging.getLogger(__name__)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexer.status.model import NOBODY, FollowerStatus, State
-from service.api.kernel.context import Probe
 from service.errors import Unavailable
 from service.ports.clock import Clock
 from service.ports.search import Rejected, SearchEngine
 from service.ports.store import Store
+
+if TYPE_CHECKING:  # the commands about the index show a probe, too, and need nothing else of the API
+    from service.api.kernel.context import Probe
 
 HALTED = "indexing halted: the engine rejects too many documents; operator action required"
 

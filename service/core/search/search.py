@@ -10,6 +10,7 @@ from typing import Any
 
 from mappings.index import MAX_PAGE, RESULT_WINDOW
 from query import cursors
+from query.clauses import Fuzzy, Wildcard, walk
 from query.compile import compile_search, read_facets, read_left_out
 from query.completion import FieldCompletion, Name, Value, ValueCompletion, Words, completion
 from query.cursors import KEEP_ALIVE
@@ -20,6 +21,7 @@ from query.facets.read import LeftOut
 from query.spelling import read_spelling
 from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
+from service.core.search.bodies import joined, parted
 from service.core.shared.fair_share import FairShare, Shares
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
@@ -33,8 +35,6 @@ WALK = 1000
 
 FEW = 3
 """A search that finds fewer records than this is worth another spelling."""
-_OF_FACETS = ("query", "post_filter", "pit", "timeout", "aggs", "track_total_hits")
-"""The members of a body that facets and totals depend on."""
 _REJECTED_AS_INPUT = frozenset({400, 413})
 
 
@@ -93,7 +93,8 @@ class Searches:
     """The use case of every search, whichever dialect asks.
 
     ``key`` signs cursors, and those signed with one of the ``previous`` ones are taken, too; ``share`` gives each
-    organization its turn at the engine.
+    organization its turn at the engine. ``totals_apart`` says that the engine can end a search early that needs no
+    total.
     """
 
     def __init__(
@@ -105,12 +106,14 @@ class Searches:
         share: FairShare | None = None,
         *,
         previous: Sequence[bytes] = (),
+        totals_apart: bool = False,
     ) -> None:
         self._engine = engine
         self._alias = alias
         self._clock = clock
         self._keys = (key, *previous)
         self._share = share or FairShare(ENGINE_SHARES)
+        self._totals_apart = totals_apart
 
     async def run(self, who: Principal, request: SearchRequest, *, cursor: str | None = None) -> SearchResult:
         """Search the organization's assets.
@@ -190,22 +193,15 @@ class Searches:
         compiled = words.search(_caller(who), self._clock.now())
         return [] if compiled is None else words.read(await self._ask(who, compiled.body), size)
 
-    async def _ask_all(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a body, its hits and its facets apart where it has both. Raises as :meth:`_ask` does.
-
-        In one body they hinder each other: the engine scores every match for the hits while it counts it for the
-        facets, and keeps no answer. Apart, hits that need no total end early, and counts are kept by the engine for
-        every further page and order. A write in between may be in one and not in the other, as on the next page.
-        """
-        if "aggs" not in body or not body["size"]:
-            return await self._ask(who, body)
-        counted = {name: body[name] for name in _OF_FACETS if name in body} | {"size": 0}
-        if "function_score" in counted["query"]:  # only changes the order, and with the time: it would never be kept
-            counted["query"] = counted["query"]["function_score"]["query"]
-        shown = {name: value for name, value in body.items() if name != "aggs"} | {"track_total_hits": False}
-        answer, total = await both(self._ask(who, shown), self._ask(who, counted))
-        hits = {**answer["hits"], "total": total["hits"]["total"]}
-        return {**answer, "hits": hits, "aggregations": total["aggregations"]}
+    async def _ask_all(self, who: Principal, compiled: CompiledSearch, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a body, its hits and its counts apart where that is better. Raises as :meth:`_ask` does."""
+        # Which words a pattern stands for is most of its work, and would be looked up twice.
+        totals = self._totals_apart and not any(isinstance(part, Wildcard | Fuzzy) for part in walk(compiled.clause))
+        shown, counted = parted(body, totals=totals)
+        if counted is None:
+            return await self._ask(who, shown)
+        hits, counts = await both(self._ask(who, shown), self._ask(who, counted))
+        return joined(hits, counts)
 
     async def _ask(self, who: Principal, body: dict[str, Any]) -> dict[str, Any]:
         """Send a body to the index, or to the PIT that it names, when it is the organization's turn.
@@ -232,14 +228,14 @@ class Searches:
 
     async def _page(self, who: Principal, compiled: CompiledSearch) -> _Answer:
         if compiled.cursor is None:
-            return _Answer(await self._ask_all(who, compiled.body))
+            return _Answer(await self._ask_all(who, compiled, compiled.body))
         opened = await self._engine.open_pit(self._alias, KEEP_ALIVE) if compiled.cursor.pit is None else None
         pit = {"id": opened, "keep_alive": KEEP_ALIVE} if opened else compiled.body["pit"]
         size, begins = compiled.body["size"], compiled.body.get("from", 0)
         # One hit more than asked for tells whether there is a next page; but none can come from behind the window.
         asked = min(size + 1, RESULT_WINDOW - begins)
         try:
-            answer = await self._ask_all(who, {**compiled.body, "pit": pit, "size": asked})
+            answer = await self._ask_all(who, compiled, {**compiled.body, "pit": pit, "size": asked})
         except BaseException:
             if opened is not None:
                 await self._close(opened)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from indexer.documents import bulk_item, version
+from indexer.documents import bulk_item, encoded, plain_item, version
 from indexer.verify.drift import Drift, VerifyReport
 from indexer.verify.verify import Dead, IndexerView, Repair, Settle, Verify, VerifyOptions, Write
 from mappings.index import index_body
@@ -251,10 +251,32 @@ async def test_a_record_that_can_not_be_projected_is_found_and_stops_nothing(wor
             raise ValueError("poison")
         return bulk_item(record)
 
+    await _unseal(world, "asset_20")
     await world.insert(60)
     report = await world.verify(options=replace(SMALL, project=project), repair=world.write).run()
     assert counts(report) == {"missing": 1, "body": 1}
     assert report.left == 1
+
+
+async def test_documents_that_are_as_they_were_made_are_not_made_again(world: World) -> None:
+    made: list[str] = []
+
+    def project(record: Record) -> BulkItem:
+        made.append(record.key)
+        return plain_item(record)
+
+    await _unseal(world, "asset_20")
+    assert (await world.verify(options=replace(SMALL, project=project)).run()).clean
+    assert made == ["asset_20", "asset_5"]  # one without a checksum, and a tombstone
+
+
+async def _unseal(world: World, key: str) -> None:
+    """Write a document as an index has it that was built before there were checksums."""
+    (record,) = (await world.store.get_many("asset", [key])).values()
+    item = plain_item(record)
+    assert isinstance(item.document, dict)
+    del item.document["fold"]["checksum"]
+    await world.write(INDEX, [encoded(item)])
 
 
 async def test_a_record_with_what_is_no_json_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
