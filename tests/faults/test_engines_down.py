@@ -20,7 +20,7 @@ from scripts.enginelib.instances import Instance, fresh
 from tests.faults.load import CREATE, SEARCH, UPLOAD, Load, check, memory
 from tests.support.processes import printed, served
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 GROWTH = 200 * 2**20
 """Bytes that the service may grow while an engine is away."""

@@ -20,7 +20,7 @@ from tests.faults.indexing import Nursery, Scene, scene
 from tests.faults.load import memory
 from tests.support.waiting import eventually, until
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
 GROWTH = 100 * 2**20
 """Bytes that the follower may grow while the engine is away."""

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import gzip
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.kernel.middleware.compression import LEAST, Compression, takes_gzip
+from service.api.kernel.middleware.compression import CODINGS, LEAST, Compression, chosen
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 LONG = b'{"a": "b"}' * LEAST
 
 
 @pytest.mark.parametrize(
-    ("header", "takes"),
+    ("header", "coding"),
     [
-        ("gzip", True),
-        ("br, GZIP;q=0.5", True),
-        ("*", True),
-        ("*;q=0.1", True),
-        ("x-gzip", True),
-        ("", False),
-        ("br", False),
-        ("gzip;q=0", False),
-        ("gzip;q=0.000", False),
-        ("*, gzip;q=0", False),
-        ("gzip;q=.", False),
-        ("identity", False),
+        ("gzip", "gzip"),
+        ("br, GZIP;q=0.5", "gzip"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, zstd;q=0.5", "gzip"),
+        ("zstd;q=0, gzip", "gzip"),
+        ("*", "zstd"),
+        ("*;q=0.1", "zstd"),
+        ("*, zstd;q=0", "gzip"),
+        ("x-gzip", "gzip"),
+        ("identity;q=0.5, gzip", "gzip"),
+        ("gzip;q=0.5, identity", None),
+        ("", None),
+        ("br", None),
+        ("gzip;q=0", None),
+        ("gzip;q=0.000", None),
+        ("zstd;q=0, *, gzip;q=0", None),
+        ("gzip;q=.", None),
+        ("gzip;q=2", None),
+        ("gzip;q=1e0", None),
+        ("gzıp", None),
+        ("identity", None),
     ],
 )
-def test_who_takes_it(header: str, takes: bool) -> None:
-    assert takes_gzip(header) is takes
+def test_which_coding_a_client_takes(header: str, coding: str | None) -> None:
+    assert chosen(header) == coding
 
 
 async def answered(bodies: list[bytes], *, accepts: str = "gzip", **headers: str) -> tuple[dict[str, str], bytes]:
@@ -55,10 +71,16 @@ async def answered(bodies: list[bytes], *, accepts: str = "gzip", **headers: str
     return found, b"".join(message["body"] for message in sent[1:])
 
 
-async def test_json_is_compressed() -> None:
-    headers, body = await answered([LONG], content_type="application/json", content_length=str(len(LONG)), etag='"3"')
-    assert gzip.decompress(body) == LONG
-    assert (headers["content-encoding"], headers["content-length"]) == ("gzip", str(len(body)))
+READ: Mapping[str, Callable[[bytes], bytes]] = {"zstd": zstd.decompress, "gzip": gzip.decompress}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_json_is_compressed(coding: str) -> None:
+    headers, body = await answered(
+        [LONG], accepts=coding, content_type="application/json", content_length=str(len(LONG)), etag='"3"'
+    )
+    assert READ[coding](body) == LONG
+    assert (headers["content-encoding"], headers["content-length"]) == (coding, str(len(body)))
     assert (headers["vary"], headers["etag"]) == ("Accept-Encoding", '"3"')
 
 
@@ -69,10 +91,11 @@ async def test_caches_know_that_it_depends_on_the_client() -> None:
     assert "content-encoding" not in headers
 
 
-async def test_a_large_one_is_compressed_alike() -> None:
+@pytest.mark.parametrize("coding", CODINGS)
+async def test_a_large_one_is_compressed_alike(coding: str) -> None:
     large = LONG * 100
-    _, body = await answered([large], content_type="application/json")
-    assert gzip.decompress(body) == large
+    _, body = await answered([large], accepts=coding, content_type="application/json")
+    assert READ[coding](body) == large
 
 
 @pytest.mark.parametrize(
