@@ -68,8 +68,12 @@ async def open_existing(settings: Settings, clock: Clock | None = None) -> Async
     """
     folder = DataFolder(settings.data)
     if settings.mongodb_url is None and not await asyncio.to_thread(folder.database.is_file):
+        near = DataFolder(folder.root / "data")  # as the demonstration has it
+        hint = f" Did you mean {readable(near.root)}?" if await asyncio.to_thread(near.database.is_file) else ""
         raise InvalidInput(
-            f"There is no Assetry store in {readable(folder.root)}.", field="--data", provided=readable(settings.data)
+            f"There is no Assetry store in {readable(folder.root)}.{hint}",
+            field="--data",
+            provided=readable(settings.data),
         )
     async with open_base(settings, clock) as base:
         yield base

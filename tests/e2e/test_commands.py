@@ -296,6 +296,8 @@ def test_index_status_without_a_service(tmp_path: Path) -> None:
     assert "no Assetry store" in missing.stderr
     assert not (tmp_path / "data").exists()
     answer("keys", "create", "--org", "a", "--user", "b", "--data", tmp_path / "data")
+    above = command("index", "status", "--data", tmp_path, check=False)
+    assert f"Did you mean {tmp_path / 'data'}?" in above.stderr
     status = answer("index", "status", "--data", tmp_path / "data", code=1)
     assert status["ready"] is False
     assert status["service"] is None

@@ -26,6 +26,8 @@ def test_demo_once(tmp_path: Path) -> None:
     again = assetry("demo", "--once", "--count", "300", "--folder", folder, "--port", "0")
     assert "0 files imported, 300 already present" in again.stdout
     assert [line for line in again.stdout.splitlines() if line.endswith(" found")] == totals
+    assert "http://" not in again.stdout, "what has ended is not offered"
+    assert f"serve --data {folder / 'data'}" in again.stdout
     assert len(answer("keys", "list", "--data", folder / "data")) == 1, "the key of the first run serves the second"
 
 

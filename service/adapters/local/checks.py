@@ -14,7 +14,6 @@ from tempfile import TemporaryFile
 
 from service.adapters.local.data_folder import DataFolder
 from service.adapters.shared.private_files import is_open_to_others
-from service.errors import SettingsError
 from service.ports.checks import Check, Health
 
 ENGINE = "machine"
@@ -33,23 +32,24 @@ def machine() -> list[Check]:
 
 
 def data_folder(folder: DataFolder) -> list[Check]:
-    """Check whether the data folder of the embedded engines is writable, and how much space is free."""
+    """Check whether the data folder of the embedded engines is writable, and how much space is free.
+
+    Nothing is left behind: of a folder that is not there yet, the one that it would be created in is checked.
+    """
+    place = next(path for path in (folder.root, *folder.root.parents) if path.exists())
     try:
-        folder.make()
-        with TemporaryFile(dir=folder.root) as scratch:
+        with TemporaryFile(dir=place) as scratch:
             scratch.write(b"assetry")
             scratch.flush()
             os.fsync(scratch.fileno())
-        free = shutil.disk_usage(folder.root).free
-    except (SettingsError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else "cannot be created"
-        return [
-            Check(ENGINE, "data folder", Health.FAILED, f"{folder.root}: {why}", "make it writable for this user", DATA)
-        ]
-    if is_open_to_others(folder.root):
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        found = f"{place}: {error.strerror}"
+        return [Check(ENGINE, "data folder", Health.FAILED, found, "make it writable for this user", DATA)]
+    if folder.database.exists() and is_open_to_others(folder.root):
         found, fix = f"{folder.root}: other users of this machine may enter it", f"chmod 700 {folder.root}"
         return [Check(ENGINE, "data folder", Health.WARNING, found, fix, DATA)]
-    room = f"{folder.root}, {free / 2**30:.1f} GiB free"
+    room = f"{folder.root}{'' if folder.database.exists() else ' (no store yet)'}, {free / 2**30:.1f} GiB free"
     if free < LITTLE_SPACE:
         return [Check(ENGINE, "data folder", Health.WARNING, room, "free disk space, or use another disk", DATA)]
     return [Check(ENGINE, "data folder", Health.OK, room)]

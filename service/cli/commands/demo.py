@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import socket
 import sys
@@ -96,7 +97,7 @@ async def _show_all(chosen: Settings, listener: socket.socket, key: str, folder:
         for query in QUERIES:
             answer = await asyncio.to_thread(_get, url, query, key)
             _show(query, answer)
-        _print_summary(url, key, folder)
+        _print_summary(url, key, folder, once=once)
         if not once:
             console().print("Serving. Press Ctrl-C to stop.")
             await ended
@@ -213,14 +214,24 @@ def _show(query: Query, answer: dict[str, Any]) -> None:
         print_table((name, "count"), list(counts.items())[:8])
 
 
-def _print_summary(url: str, key: str, folder: Path) -> None:
-    lines = f"""
+def _print_summary(url: str, key: str, folder: Path, *, once: bool) -> None:
+    facets = f"{url}{_PREFIX}/assets/search/facets?query=lake&facets=type,tags"
+    serving = f"""
 API key   {key}
 API       {url}{_PREFIX}/assets/search?q=mountain
 Health    {url}/readyz
-Files     {folder}
+Files     {folder / "files"}
+Store     {folder / "data"}
 
-Try:  curl -H "Authorization: Bearer {key}" "{url}{_PREFIX}/assets/search/facets?query=lake&facets=type,tags"
+Try:  curl -H "Authorization: Bearer {key}" "{facets}"
 """
-    sys.stdout.write(lines + "\n")
+    ended = f"""
+API key   {key}
+Files     {folder / "files"}
+Store     {folder / "data"}
+
+Try:  {shlex.join([sys.argv[0], "search", "lake", "--facets", "type,tags", "--data", str(folder / "data")])}
+      {shlex.join([sys.argv[0], "serve", "--data", str(folder / "data")])}
+"""
+    sys.stdout.write((ended if once else serving) + "\n")
     sys.stdout.flush()

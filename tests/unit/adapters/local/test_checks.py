@@ -26,12 +26,9 @@ def nothing(patch: pytest.MonkeyPatch, place: Path) -> None:
 
 
 def others_may_enter(patch: pytest.MonkeyPatch, place: Path) -> None:
-    """As where the folder belongs to somebody else, or the file system has no modes: then it stays as it is."""
     place.mkdir()
+    (place / "assetry.db").touch()
     place.chmod(0o755)
-    patch.setattr(Path, "chmod", lambda self, mode: None)
-    patch.setattr(os, "chmod", lambda path, mode: None)
-    patch.setattr(os, "fchmod", lambda file, mode: None)
 
 
 def is_a_file(patch: pytest.MonkeyPatch, place: Path) -> None:
@@ -45,7 +42,7 @@ def little_space(patch: pytest.MonkeyPatch, place: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "health", "found", "fix"),
     [
-        (nothing, Health.OK, "GiB free", ""),
+        (nothing, Health.OK, "(no store yet), ", ""),
         (others_may_enter, Health.WARNING, "other users of this machine may enter it", "chmod 700"),
         (is_a_file, Health.FAILED, "", "make it writable for this user"),
         (little_space, Health.WARNING, "2.0 GiB free", "free disk space"),
@@ -62,6 +59,7 @@ def test_each_state_of_the_data_folder_has_its_check(
     assert str(place) in check.found
     assert fix in check.fix
     assert bool(check.setting) is (health is not Health.OK)
+    assert place.exists() is (state in (others_may_enter, is_a_file)), "a check leaves nothing behind"
 
 
 def account(name: str, number: int, shell: str) -> Any:
