@@ -20,8 +20,8 @@ from service.api.kernel.dialect import ErrorResponder
 from service.runtime.connections import ConnectionLimits, Connections, LimitedProtocol
 from service.runtime.server import Server, bind
 
-LIMITS = ConnectionLimits(target_bytes=2000, header_count=20, header_bytes=4000, linger_seconds=5)
-PATIENCE = 20
+LIMITS = ConnectionLimits(target_bytes=2000, header_count=20, header_bytes=4000, linger_seconds=5, head_seconds=600)
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
