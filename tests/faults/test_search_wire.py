@@ -60,15 +60,17 @@ def way(control: str, backend: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-async def engine(way: Proxy) -> AsyncIterator[OpenSearchEngine]:
+async def engine(way: Proxy, backend: str) -> AsyncIterator[OpenSearchEngine]:
     engine = OpenSearchEngine(Connection((way.url,), timeout=SECONDS, bulk_timeout=SECONDS))
-    await engine.delete_index(INDEX)
-    await engine.create_index(INDEX, index_body())
-    await engine.bulk(INDEX, [item(1)], refresh=True)
+    patient = OpenSearchEngine(Connection((backend,), timeout=60, bulk_timeout=60))
+    await patient.delete_index(INDEX)
+    await patient.create_index(INDEX, index_body())
+    await patient.bulk(INDEX, [item(1)], refresh=True)
     try:
         yield engine
     finally:
-        await engine.delete_index(INDEX)
+        await patient.delete_index(INDEX)
+        await patient.close()
         await engine.close()
 
 

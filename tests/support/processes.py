@@ -60,7 +60,7 @@ class Served:
             return False
 
     def until_ready(self) -> None:
-        until(self.ready, "the service is ready")
+        until(self.ready, "the service is ready", patience=180)  # thousands of assets are indexed first
 
     def kill(self) -> None:
         """Kill -9 the service."""
