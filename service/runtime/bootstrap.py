@@ -24,6 +24,7 @@ from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.imports import Imports
 from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
+from service.core.assets.selection import SelectedAssets, Selecting
 from service.core.events.following import LogReader
 from service.core.events.log import EventLog
 from service.core.events.record_events import RecordEvents
@@ -176,7 +177,7 @@ async def open_service(
             saved_searches=SavedSearches(base.store, searches, base.clock),
             consistency=consistency,
             operations=work.operations,
-            reprocessing=Reprocessing(work.operations, searches, consistency),
+            reprocessing=Reprocessing(work.operations, Selecting(searches, consistency)),
             renditions=Renditions(base.files, workers),
             links=base.links,
             record_events=RecordEvents(LogReader(events), base.clock),
@@ -213,7 +214,7 @@ async def open_reprocessing(base: Base, *, works: bool) -> AsyncIterator[Reproce
             handle_operations(base, queue, workers, lambda: nullcontext(searches), consistency)
             stack.push_async_callback(queue.jobs.close)
             await queue.jobs.start()
-        yield Reprocessing(queue.operations, searches, consistency)
+        yield Reprocessing(queue.operations, Selecting(searches, consistency))
 
 
 async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | None:
@@ -262,9 +263,8 @@ def handle_operations(
     consistency: Consistency | None,
 ) -> None:
     """Give each operation type its handler; before the jobs start. ``consistency`` is there if an index is watched."""
-    reprocessor = Reprocessor(
-        base.store, base.files, extractor, open_searches, consistency, concurrency=reading_at_once(base.settings)
-    )
+    assets = SelectedAssets(base.store, open_searches, consistency)
+    reprocessor = Reprocessor(assets, base.files, extractor, concurrency=reading_at_once(base.settings))
     queue.registry.handle(queue.jobs, base.store, COLLECT, queue.garbage.run)
     queue.registry.handle(queue.jobs, base.store, REPROCESS, reprocessor.run)
 
