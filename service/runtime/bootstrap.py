@@ -23,8 +23,11 @@ from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.imports import Imports
+from service.core.assets.records import RENAMES
 from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
 from service.core.assets.selection import SelectedAssets, Selecting
+from service.core.bulk.bulk import Bulk
+from service.core.bulk.worker import BULK_COLLECTIONS, BULK_DELETE, BULK_FAVORITES, BULK_UPDATE, BulkWorker
 from service.core.events.following import LogReader
 from service.core.events.log import EventLog
 from service.core.events.record_events import RecordEvents
@@ -35,6 +38,7 @@ from service.core.files.renditions import Renditions
 from service.core.operation_types import OPERATION_TYPES
 from service.core.operations.operations import Operations
 from service.core.operations.registry import OperationRegistry
+from service.core.operations.undo import UNDO, Undoer, Undoing
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
@@ -152,7 +156,7 @@ async def open_service(
         engine = await engines.open_engine(settings, base.folder, stack, writes=indexes)
         redis = await engines.open_redis(settings, stack)
         work = await open_jobs(base, stack)
-        assets = Assets(base.store, base.files, workers, base.clock, work.garbage, upload_limit=settings.upload_limit)
+        assets = open_assets(base, work, workers)
         searches = _searches(base, engine)
         events = EventLog(base.store, base.clock)
         usage = UsageRecorder(base.store, base.clock)
@@ -166,6 +170,8 @@ async def open_service(
             await work.jobs.start()
             run_maintenance(base.files, work.operations, stack)
         relay = open_relay(base, events, stack) if works else None
+        selecting = Selecting(searches, consistency)
+        current, previous = base.keys_for("confirmations")
         queue = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
@@ -177,7 +183,9 @@ async def open_service(
             saved_searches=SavedSearches(base.store, searches, base.clock),
             consistency=consistency,
             operations=work.operations,
-            reprocessing=Reprocessing(work.operations, Selecting(searches, consistency)),
+            undoing=Undoing(work.operations, work.registry),
+            reprocessing=Reprocessing(work.operations, selecting),
+            bulk=Bulk(base.store, work.operations, selecting, base.clock, (current, *previous)),
             renditions=Renditions(base.files, workers),
             links=base.links,
             record_events=RecordEvents(LogReader(events), base.clock),
@@ -232,9 +240,7 @@ async def open_backups(base: Base) -> AsyncIterator[Backups]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(workers.close)
         queue = await open_jobs(base, stack)
-        limit = base.settings.upload_limit
-        assets = Assets(base.store, base.files, workers, base.clock, queue.garbage, upload_limit=limit)
-        yield Backups(base.store, assets, base.clock)
+        yield Backups(base.store, open_assets(base, queue, workers), base.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +261,12 @@ async def open_jobs(base: Base, stack: AsyncExitStack) -> Queue:
     return Queue(jobs, registry, operations, Garbage(base.store, base.files, operations, base.clock))
 
 
+def open_assets(base: Base, queue: Queue, extractor: MetadataExtractor) -> Assets:
+    """Return the use cases of single assets."""
+    limit = base.settings.upload_limit
+    return Assets(base.store, base.files, extractor, base.clock, queue.garbage, upload_limit=limit)
+
+
 def handle_operations(
     base: Base,
     queue: Queue,
@@ -263,10 +275,18 @@ def handle_operations(
     consistency: Consistency | None,
 ) -> None:
     """Give each operation type its handler; before the jobs start. ``consistency`` is there if an index is watched."""
-    assets = SelectedAssets(base.store, open_searches, consistency)
-    reprocessor = Reprocessor(assets, base.files, extractor, concurrency=reading_at_once(base.settings))
-    queue.registry.handle(queue.jobs, base.store, COLLECT, queue.garbage.run)
-    queue.registry.handle(queue.jobs, base.store, REPROCESS, reprocessor.run)
+    selected = SelectedAssets(base.store, open_searches, consistency)
+    reprocessor = Reprocessor(selected, base.files, extractor, concurrency=reading_at_once(base.settings))
+    bulk = BulkWorker(selected, open_assets(base, queue, extractor), base.clock)
+    undoer = Undoer(base.store, "asset", RENAMES)
+    registry, jobs, store = queue.registry, queue.jobs, base.store
+    registry.handle(jobs, store, COLLECT, queue.garbage.run)
+    registry.handle(jobs, store, REPROCESS, reprocessor.run)
+    registry.handle(jobs, store, BULK_UPDATE, bulk.update)
+    registry.handle(jobs, store, BULK_COLLECTIONS, bulk.collect)
+    registry.handle(jobs, store, BULK_FAVORITES, bulk.favor)
+    registry.handle(jobs, store, BULK_DELETE, bulk.delete)
+    registry.handle(jobs, store, UNDO, undoer.run)
 
 
 def reading_at_once(settings: Settings) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
@@ -21,7 +22,7 @@ from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
 from service.core.shared.repository import Repository
-from service.errors import AssetryError, IngestError, InvalidInput, Unavailable
+from service.errors import AlreadyExists, AssetryError, IngestError, InvalidInput, Unavailable
 from service.model import ASSET_ID, AssetBody, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
@@ -150,6 +151,10 @@ class Assets:
         """Return an asset, also one in the trash. Raises InvalidInput (the id's form), NotFound."""
         return await self._assets.get(who.org_id, check_id(asset_id))
 
+    async def get_many(self, who: Principal, asset_ids: Sequence[str]) -> dict[str, Record[AssetBody]]:
+        """Return by id those of the assets that are there, also in the trash. Raises InvalidInput (an id's form)."""
+        return await self._assets.get_many(who.org_id, [check_id(each, "asset_ids") for each in asset_ids])
+
     async def get_any(self, asset_id: str) -> Record[AssetBody]:
         """Return an asset of any organization, for one who holds a signed link to it. Raises NotFound."""
         return await self._assets.get_any(check_id(asset_id))
@@ -236,14 +241,22 @@ class Assets:
             )
             return Deleted(asset_id, False, None, record)
         record = await self._assets.get_at(who.org_id, asset_id, expected_rev)
-        backup_id = await self._back_up(record, who) if backup else None
-        if sha256 := record.body.get("sha256"):  # first: once the asset is gone, nobody would come back to its file
-            await self._garbage.collect_later(who.org_id, sha256)
+        backup_id = f"backup_{self._clock.sid()}" if backup else None
+        await self.prepare_removal(who, record, backup_id)
         tombstone = await self._assets.remove(who.org_id, asset_id, expected_rev=expected_rev)
         return Deleted(asset_id, True, backup_id, tombstone)
 
-    async def _back_up(self, record: Record[AssetBody], who: Principal) -> str:
-        backup_id = f"backup_{self._clock.sid()}"
+    async def prepare_removal(self, who: Principal, record: Record[AssetBody], backup_id: str | None) -> None:
+        """Do what comes before an asset is removed for good: a backup, if it has an id, and the collection of its file.
+
+        Both before: once the asset is gone, nobody would come back to it. It may be done again.
+        """
+        if backup_id is not None:
+            await self._back_up(record, who, backup_id)
+        if sha256 := record.body.get("sha256"):
+            await self._garbage.collect_later(who.org_id, sha256)
+
+    async def _back_up(self, record: Record[AssetBody], who: Principal, backup_id: str) -> None:
         body: BackupBody = {
             "org_id": record.body["org_id"],
             "asset_id": record.key,
@@ -253,5 +266,5 @@ class Assets:
             "created_at": timestamp(self._clock.now()),
             "asset": record.body,
         }
-        await self._backups.insert(backup_id, body)
-        return backup_id
+        with suppress(AlreadyExists):  # made by a run that was broken off
+            await self._backups.insert(backup_id, body)

@@ -14,11 +14,11 @@ from pydantic import Field
 
 from service.core.access.keys import Principal
 from service.core.assets.records import reread
-from service.core.assets.selection import Outcome, Selected, SelectedAssets, Selecting, Selection
+from service.core.assets.selection import Selected, SelectedAssets, Selecting, Selection
 from service.core.operations.changes import Fail, Skip
 from service.core.operations.context import OperationContext
 from service.core.operations.operations import Operations
-from service.core.operations.registry import OperationType
+from service.core.operations.registry import OperationType, Outcome
 from service.core.shared.idempotency import Attempt
 from service.errors import IngestError, NotFound
 from service.model import AssetBody

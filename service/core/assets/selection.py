@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, model_validator
@@ -17,9 +17,10 @@ from query.errors import QueryError
 from query.types import SearchRequest
 from service.core.access.keys import Principal
 from service.core.assets.assets import check_id
+from service.core.assets.records import RENAMES
 from service.core.operations.changes import RecordChanges, Work
 from service.core.operations.context import OperationContext
-from service.core.operations.registry import Parameters, Result
+from service.core.operations.registry import Outcome, Parameters, outcome
 from service.core.search.consistency import MAX_SECONDS, Consistency
 from service.core.search.search import Searches
 from service.errors import InvalidInput, Unavailable
@@ -40,15 +41,6 @@ class Selected(Parameters):
     filters: dict[str, Any] = Field(default_factory=dict)
     asset_ids: list[str] = Field(default_factory=list)
     index_token: str | None = None
-
-
-class Outcome(Result):
-    """How many assets there were; how many were changed, skipped, and could not be worked on."""
-
-    total: int
-    succeeded: int
-    skipped: int
-    failed: int
 
 
 class Selection(Strict):
@@ -94,9 +86,12 @@ class Selecting:
         ids = selection.ids
         if ids is not None:
             return len(ids)
-        return (
-            await self.searches.run(who, SearchRequest(selection.search.text, selection.search.filters, limit=0))
-        ).total
+        return (await self.searches.run(who, replace(selection.search, limit=0))).total
+
+    async def first(self, who: Principal, selection: Selection, limit: int) -> list[str]:
+        """Return the ids of the first assets that a query finds. Raises as :meth:`count` does."""
+        found = await self.searches.run(who, replace(selection.search, limit=limit))
+        return [hit.document["asset_id"] for hit in found.hits]
 
     async def selected(self, who: Principal, selection: Selection, parameters: type[S], **fields: Any) -> S:
         """Return the parameters of an operation on a selection. Raises InvalidInput, QueryError, Unavailable."""
@@ -127,10 +122,21 @@ class SelectedAssets:
         self._open_searches = open_searches
         self._consistency = consistency
 
-    async def change(self, context: OperationContext[S], work: Work, *, concurrency: int) -> Outcome:
+    async def change(
+        self, context: OperationContext[S], work: Work, *, concurrency: int, keeps_values: bool = True
+    ) -> Outcome:
         """Work on each of the assets, ``concurrency`` of them at once; goes on where an earlier run came to."""
         inputs = await self.write_down(context)
-        await RecordChanges(self._store, "asset", context, work, concurrency=concurrency).run(inputs)
+        changes = RecordChanges(
+            self._store,
+            "asset",
+            context,
+            work,
+            concurrency=concurrency,
+            keeps_values=keeps_values,
+            renames=RENAMES,
+        )
+        await changes.run(inputs)
         return outcome(context)
 
     async def write_down(self, context: OperationContext[S]) -> int:
@@ -170,8 +176,3 @@ class SelectedAssets:
             return
         if not await self._consistency.caught_up(token, MAX_SECONDS):
             raise Unavailable("search", "the index is behind: it does not show yet what was written before")
-
-
-def outcome(context: OperationContext[Any]) -> Outcome:
-    """Return what became of an operation's items."""
-    return Outcome(total=context.total, **context.counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +32,8 @@ OPERATION_STATUSES = STATUSES
 FINISHED = frozenset({"completed", "failed", "cancelled"})
 LOOK_SECONDS = 0.5
 """How often an operation that is followed is looked at."""
+SETTLE_SECONDS = 0.05
+"""How often an operation is looked at that is likely to end at once."""
 EXPIRED_AT_ONCE = 100
 """Operations, and pages of their items, that are removed in one go."""
 
@@ -108,6 +111,15 @@ class Operations:
         if not self._may_see(who, record):
             raise NotFound(KIND, operation_id)
         return record
+
+    async def settled(self, who: Principal, operation_id: str, seconds: float) -> Record:
+        """Return an operation at its end, or as it is after so many seconds. Raises NotFound."""
+        until = time.monotonic() + seconds
+        while True:
+            record = await self.get(who, operation_id)
+            if record.body["status"] in FINISHED or time.monotonic() >= until:
+                return record
+            await asyncio.sleep(SETTLE_SECONDS)
 
     async def list(
         self, who: Principal, *, status: str | None = None, type_: str | None = None, limit: int, after: str | None

@@ -14,11 +14,11 @@ from query.types import SearchRequest
 from service.core.access.keys import Principal
 from service.core.assets import selection
 from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor, ReprocessRequest
-from service.core.assets.selection import Outcome, Selected, SelectedAssets, Selecting
+from service.core.assets.selection import Selected, SelectedAssets, Selecting
 from service.core.operations.context import OperationContext
 from service.core.operations.items import Item, ItemPages
 from service.core.operations.operations import Operations
-from service.core.operations.registry import OperationRegistry
+from service.core.operations.registry import OperationRegistry, Outcome
 from service.errors import InvalidInput, NotAllowed, Unavailable
 from service.model import AssetCreate, AssetPatch
 from service.ports.files import original_key

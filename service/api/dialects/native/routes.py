@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
 from service.api.dialects.native import (
     answers,
     assets,
+    bulk,
     events,
     explain,
     files,
@@ -36,6 +42,7 @@ from service.api.kernel.file_response import FILE_ANSWERS, FILE_ERRORS
 from service.api.kernel.pagination import CursorParams
 from service.api.kernel.route import Answer, Route
 from service.core.assets.reprocess import ReprocessRequest
+from service.core.bulk.requests import BulkCollections, BulkDelete, BulkFavorites, BulkUpdate
 from service.core.search.saved_searches import SearchCreate, SearchPatch
 from service.model import AssetCreate
 
@@ -81,6 +88,30 @@ _NEW_SEARCH = (
     ),
 )
 
+_SEED_IDS = ["asset_123", "asset_456", "asset_789"]
+
+
+def _bulk(model: type[BaseModel], **example: Any) -> tuple[JsonBody, ...]:
+    return (JsonBody(model, example={"asset_ids": _SEED_IDS, **example}),)
+
+
+_BULK_ANSWERS: Mapping[int, Any] = {
+    200: Answer(
+        answers.BulkOperation | answers.BulkPreview,
+        "The operation, which has ended; or a dry run.",
+        headers=("Location",),
+    ),
+    202: Answer(answers.BulkOperation, "The operation, which goes on.", headers=("Location",)),
+}
+_DELETE_ANSWERS: Mapping[int, Any] = {
+    200: Answer(
+        answers.BulkDeleteOperation | answers.BulkConfirmation | answers.BulkPreview,
+        "The operation, which has ended; what is to be confirmed; or a dry run.",
+        headers=("Location",),
+    ),
+    202: Answer(answers.BulkDeleteOperation, "The operation, which goes on.", headers=("Location",)),
+}
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/assets/search", search.basic, _READ, {200: answers.SearchResults}, BasicSearch),
     Route("GET", "/assets/search/advanced", search.advanced, _READ, {200: answers.SearchResults}, AdvancedSearch),
@@ -96,6 +127,75 @@ ROUTES: tuple[Route, ...] = (
             202: Answer(answers.Operation, "The operation, which goes on.", headers=("Location",)),
         },
         body=ReprocessRequest,
+        changes=True,
+    ),
+    Route(
+        "POST",
+        "/assets/bulk/retrieve",
+        bulk.retrieve,
+        _READ,
+        {200: answers.RetrievedAssets},
+        body=_bulk(bulk.BulkRetrieve, include_metadata=True, include_urls=True, include_stats=True),
+    ),
+    Route(
+        "PATCH",
+        "/assets/bulk/metadata",
+        bulk.update,
+        _WRITE,
+        _BULK_ANSWERS,
+        body=_bulk(
+            BulkUpdate,
+            updates={
+                "tags": {"add": ["marketing", "q1_2024"], "remove": ["draft"]},
+                "title_prefix": "Marketing - ",
+                "description_suffix": " - Generated with ALwrity",
+                "collections": {"add": ["marketing_campaign_q1"], "remove": ["drafts"]},
+            },
+            options={"create_backup": True, "validate_changes": True, "notify_on_completion": True},
+        ),
+        changes=True,
+    ),
+    Route(
+        "DELETE",
+        "/assets/bulk",
+        bulk.delete,
+        _WRITE,
+        _DELETE_ANSWERS,
+        body=_bulk(
+            BulkDelete,
+            confirmation_required=True,
+            reason="Cleanup old draft assets",
+            options={"permanent_delete": False, "create_backup": True, "notify_team": True},
+        ),
+        changes=True,
+    ),
+    Route(
+        "POST",
+        "/assets/bulk/collections",
+        bulk.collections,
+        _WRITE,
+        _BULK_ANSWERS,
+        body=_bulk(
+            BulkCollections,
+            collections={"add": ["marketing_q1", "approved_assets"], "remove": ["drafts", "review_pending"]},
+        ),
+        changes=True,
+    ),
+    Route(
+        "POST",
+        "/assets/bulk/favorites",
+        bulk.favorites,
+        _WRITE,
+        _BULK_ANSWERS,
+        body=_bulk(BulkFavorites, action="add", collection="favorites"),
+        changes=True,
+    ),
+    Route(
+        "POST",
+        "/operations/{operation_id}/undo",
+        bulk.undo,
+        _WRITE,
+        {202: Answer(answers.Operation, "The operation that undoes it.", headers=("Location",))},
         changes=True,
     ),
     Route("GET", "/operations", operations.listing, _READ, {200: answers.Operations}, ListOperations),
