@@ -170,8 +170,7 @@ async def open_service(
             await work.jobs.start()
             run_maintenance(base.files, work.operations, stack)
         relay = open_relay(base, events, stack) if works else None
-        selecting = Selecting(searches, consistency)
-        current, previous = base.keys_for("confirmations")
+        starts = long_work(base, work, searches, consistency)
         queue = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
@@ -182,10 +181,10 @@ async def open_service(
             searches=searches,
             saved_searches=SavedSearches(base.store, searches, base.clock),
             consistency=consistency,
-            operations=work.operations,
-            undoing=Undoing(work.operations, work.registry),
-            reprocessing=Reprocessing(work.operations, selecting),
-            bulk=Bulk(base.store, work.operations, selecting, base.clock, (current, *previous)),
+            operations=starts.operations,
+            undoing=starts.undoing,
+            reprocessing=starts.reprocessing,
+            bulk=starts.bulk,
             renditions=Renditions(base.files, workers),
             links=base.links,
             record_events=RecordEvents(LogReader(events), base.clock),
@@ -210,8 +209,8 @@ def roles_of(settings: Settings) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def open_reprocessing(base: Base, *, works: bool) -> AsyncIterator[Reprocessing]:
-    """Give reprocessing for commands; with ``works`` this process runs operations until the block ends."""
+async def open_long_work(base: Base, *, works: bool) -> AsyncIterator[LongWork]:
+    """Give what starts operations to commands; with ``works`` this process runs them until the block ends."""
     async with AsyncExitStack() as stack:
         queue = await open_jobs(base, stack)
         searches = await stack.enter_async_context(open_search(base))
@@ -222,7 +221,7 @@ async def open_reprocessing(base: Base, *, works: bool) -> AsyncIterator[Reproce
             handle_operations(base, queue, workers, lambda: nullcontext(searches), consistency)
             stack.push_async_callback(queue.jobs.close)
             await queue.jobs.start()
-        yield Reprocessing(queue.operations, Selecting(searches, consistency))
+        yield long_work(base, queue, searches, consistency)
 
 
 async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | None:
@@ -265,6 +264,28 @@ def open_assets(base: Base, queue: Queue, extractor: MetadataExtractor) -> Asset
     """Return the use cases of single assets."""
     limit = base.settings.upload_limit
     return Assets(base.store, base.files, extractor, base.clock, queue.garbage, upload_limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class LongWork:
+    """Who tells of operations, and who starts those of each type."""
+
+    operations: Operations
+    undoing: Undoing
+    reprocessing: Reprocessing
+    bulk: Bulk
+
+
+def long_work(base: Base, queue: Queue, searches: Searches, consistency: Consistency | None) -> LongWork:
+    """Put together what starts operations on a queue."""
+    selecting = Selecting(searches, consistency)
+    key, previous = base.keys_for("confirmations")
+    return LongWork(
+        queue.operations,
+        Undoing(queue.operations, queue.registry),
+        Reprocessing(queue.operations, selecting),
+        Bulk(base.store, queue.operations, selecting, base.clock, (key, *previous)),
+    )
 
 
 def handle_operations(
