@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,25 +20,15 @@ from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
 from service.api.kernel.event_stream import StreamSlots
 from service.core.access.rate_limits import RateLimiter
-from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.imports import Imports
-from service.core.assets.records import RENAMES
-from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
-from service.core.assets.selection import SelectedAssets, Selecting
-from service.core.bulk.bulk import Bulk
-from service.core.bulk.worker import BULK_COLLECTIONS, BULK_DELETE, BULK_FAVORITES, BULK_UPDATE, BulkWorker
 from service.core.events.following import LogReader
 from service.core.events.log import EventLog
 from service.core.events.record_events import RecordEvents
 from service.core.events.relay import Relay
 from service.core.events.usage import UsageRecorder
-from service.core.files.garbage import COLLECT, Garbage
+from service.core.exports.exports import Downloads
 from service.core.files.renditions import Renditions
-from service.core.operation_types import OPERATION_TYPES
-from service.core.operations.operations import Operations
-from service.core.operations.registry import OperationRegistry
-from service.core.operations.undo import UNDO, Undoer, Undoing
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
@@ -49,8 +39,6 @@ from service.ingest.limits import DEFAULT, MIB, IngestLimits, sized
 from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock
-from service.ports.ingest import MetadataExtractor
-from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
@@ -59,6 +47,7 @@ from service.runtime.events import event_metrics, start_housekeeping, start_rela
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.indexer import candidate, make_follower, publish
 from service.runtime.maintenance import run_maintenance
+from service.runtime.operations import LongWork, handle_operations, long_work, open_assets, open_jobs, reading_at_once
 from service.runtime.probes import Sizes, index_probe, optional
 from service.settings import ROLES, Settings
 
@@ -185,6 +174,8 @@ async def open_service(
             undoing=starts.undoing,
             reprocessing=starts.reprocessing,
             bulk=starts.bulk,
+            exports=starts.exports,
+            downloads=Downloads(work.operations),
             renditions=Renditions(base.files, workers),
             links=base.links,
             record_events=RecordEvents(LogReader(events), base.clock),
@@ -240,79 +231,6 @@ async def open_backups(base: Base) -> AsyncIterator[Backups]:
         stack.push_async_callback(workers.close)
         queue = await open_jobs(base, stack)
         yield Backups(base.store, open_assets(base, queue, workers), base.clock)
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """The queue, who starts operations on it, and the collector of files that no record needs."""
-
-    jobs: Jobs
-    registry: OperationRegistry
-    operations: Operations
-    garbage: Garbage
-
-
-async def open_jobs(base: Base, stack: AsyncExitStack) -> Queue:
-    """Open the queue; :func:`handle_operations` and its ``start`` make it work. Raises SettingsError."""
-    registry = OperationRegistry(OPERATION_TYPES)
-    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=registry.concurrency)
-    operations = Operations(base.store, jobs, base.clock, registry)
-    return Queue(jobs, registry, operations, Garbage(base.store, base.files, operations, base.clock))
-
-
-def open_assets(base: Base, queue: Queue, extractor: MetadataExtractor) -> Assets:
-    """Return the use cases of single assets."""
-    limit = base.settings.upload_limit
-    return Assets(base.store, base.files, extractor, base.clock, queue.garbage, upload_limit=limit)
-
-
-@dataclass(frozen=True, slots=True)
-class LongWork:
-    """Who tells of operations, and who starts those of each type."""
-
-    operations: Operations
-    undoing: Undoing
-    reprocessing: Reprocessing
-    bulk: Bulk
-
-
-def long_work(base: Base, queue: Queue, searches: Searches, consistency: Consistency | None) -> LongWork:
-    """Put together what starts operations on a queue."""
-    selecting = Selecting(searches, consistency)
-    key, previous = base.keys_for("confirmations")
-    return LongWork(
-        queue.operations,
-        Undoing(queue.operations, queue.registry),
-        Reprocessing(queue.operations, selecting),
-        Bulk(base.store, queue.operations, selecting, base.clock, (key, *previous)),
-    )
-
-
-def handle_operations(
-    base: Base,
-    queue: Queue,
-    extractor: MetadataExtractor,
-    open_searches: Callable[[], AbstractAsyncContextManager[Searches]],
-    consistency: Consistency | None,
-) -> None:
-    """Give each operation type its handler; before the jobs start. ``consistency`` is there if an index is watched."""
-    selected = SelectedAssets(base.store, open_searches, consistency)
-    reprocessor = Reprocessor(selected, base.files, extractor, concurrency=reading_at_once(base.settings))
-    bulk = BulkWorker(selected, open_assets(base, queue, extractor), base.clock)
-    undoer = Undoer(base.store, "asset", RENAMES)
-    registry, jobs, store = queue.registry, queue.jobs, base.store
-    registry.handle(jobs, store, COLLECT, queue.garbage.run)
-    registry.handle(jobs, store, REPROCESS, reprocessor.run)
-    registry.handle(jobs, store, BULK_UPDATE, bulk.update)
-    registry.handle(jobs, store, BULK_COLLECTIONS, bulk.collect)
-    registry.handle(jobs, store, BULK_FAVORITES, bulk.favor)
-    registry.handle(jobs, store, BULK_DELETE, bulk.delete)
-    registry.handle(jobs, store, UNDO, undoer.run)
-
-
-def reading_at_once(settings: Settings) -> int:
-    """Return how many files one piece of work has read at once: the workers always find the next one waiting."""
-    return (settings.ingest_workers or cpu_count()) * 2
 
 
 def open_relay(base: Base, events: EventLog, stack: AsyncExitStack) -> Relay:

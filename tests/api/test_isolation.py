@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from service.api.dialects.native.routes import NATIVE
 from service.api.kernel.route import Route
+from service.core.access import guesses
 from tests.api.client import Api, error_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,15 +26,29 @@ STREAMS = {"/events", "/operations/{operation_id}/events"}
 """They go on for ever: tests/api/test_events.py reads them."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _many_guesses() -> Iterator[None]:
+    """All calls come from one address, which is allowed as many wrong keys as there are routes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guesses, "ALLOWED", 10_000)
+        yield
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ids(api: Api) -> AsyncIterator[dict[str, str]]:
-    """An asset, a saved search and an operation, by what they are called in paths."""
+    """An asset, a saved search, an operation and a download, by what they are called in paths."""
     asset = await api.create(title=SECRET, tags=[SECRET], collections=[SECRET])
     search = await api.ok("POST", "/searches", json={"name": SECRET, "query": SECRET})
     body = {"asset_ids": [asset["id"]], "updates": {"description": SECRET}}
     operation = await api.ok("PATCH", "/assets/bulk/metadata", json=body)
+    download = await api.ok("POST", "/assets/bulk/download", json={"asset_ids": [asset["id"]]})
     await api.settled()
-    yield {"asset_id": asset["id"], "search_id": search["id"], "operation_id": operation["operation_id"]}
+    yield {
+        "asset_id": asset["id"],
+        "search_id": search["id"],
+        "operation_id": operation["operation_id"],
+        "download_id": download["download_id"],
+    }
 
 
 def path_of(route: Route, ids: dict[str, str]) -> str:

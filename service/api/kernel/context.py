@@ -18,6 +18,7 @@ from service.core.assets.reprocess import Reprocessing
 from service.core.bulk.bulk import Bulk
 from service.core.events.record_events import RecordEvents
 from service.core.events.usage import UsageRecorder
+from service.core.exports.exports import Downloads, Exports
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
 from service.core.operations.operations import Operations
@@ -47,6 +48,8 @@ class Context:
     undoing: Undoing
     reprocessing: Reprocessing
     bulk: Bulk
+    exports: Exports
+    downloads: Downloads
     renditions: Renditions
     links: Links
     probes: Mapping[str, Probe]

@@ -22,7 +22,8 @@ from service.core.operations.items import Item
 from service.core.operations.operations import Operations
 from service.ports.store import Record
 from service.runtime.base import open_existing
-from service.runtime.bootstrap import LongWork, open_long_work
+from service.runtime.bootstrap import open_long_work
+from service.runtime.operations import LongWork
 
 SHOWN = 100
 """Failed items that the summary names, at most; ``assetry operations show`` has more."""

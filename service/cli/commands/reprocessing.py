@@ -15,7 +15,8 @@ from service.core.search.filters import read_filters
 from service.errors import InvalidInput
 from service.ports.store import Record
 from service.runtime.base import open_existing
-from service.runtime.bootstrap import LongWork, open_long_work
+from service.runtime.bootstrap import open_long_work
+from service.runtime.operations import LongWork
 
 
 @dataclass(frozen=True, slots=True)

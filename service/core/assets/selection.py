@@ -34,13 +34,14 @@ MAX_IDS = 10_000
 class Selected(Parameters):
     """The assets that an operation is about: those that a query and filters find, or those of these ids.
 
-    ``index_token`` stands for the writes that the query must see.
+    ``index_token`` stands for the writes that the query must see; ``limit`` bounds what it finds.
     """
 
     query: str | None = None
     filters: dict[str, Any] = Field(default_factory=dict)
     asset_ids: list[str] = Field(default_factory=list)
     index_token: str | None = None
+    limit: int | None = None
 
 
 class Selection(Strict):
@@ -153,7 +154,10 @@ class SelectedAssets:
             inputs, total = 1, len(parameters.asset_ids)
         else:
             await self._catch_up(parameters.index_token)
-            async for keys in self._found(context.started_by, parameters):
+            async for found in self._found(context.started_by, parameters):
+                keys = found if parameters.limit is None else found[: parameters.limit - total]
+                if not keys:
+                    break
                 await context.write_input(inputs, keys)
                 inputs, total = inputs + 1, total + len(keys)
                 await context.report(0, total)

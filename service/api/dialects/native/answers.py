@@ -434,6 +434,29 @@ class RetrievedAssets(TypedDict):
     next_cursor: NotRequired[NextCursor]
 
 
+class DownloadOperation(TypedDict):
+    """An archive of assets' files, made or being made."""
+
+    download_id: Annotated[str, Field(description="Also an id for `/operations/{operation_id}`.")]
+    status: Literal["preparing", "ready", "failed", "cancelled"]
+    file_count: Annotated[int | None, Field(ge=0, description="Null until the archive is made.")]
+    total_size_mb: Annotated[float | None, Field(ge=0, description="Null until the archive is made.")]
+    estimated_ready_time: Annotated[Timestamp, Field(description="A guess; once it is made: when.")]
+    download_url: Annotated[Link, Field(description="Needs no key; waits for the archive, or answers 202.")]
+
+
+class Export(TypedDict):
+    """An export, made or being made."""
+
+    export_id: OperationId
+    operation_id: OperationId
+    status: Literal["preparing", "ready", "failed", "cancelled"]
+    format: Literal["csv", "json", "xlsx", "zip"]
+    total_size_mb: Annotated[float | None, Field(ge=0, description="Null until it is made.")]
+    estimated_ready_time: Annotated[Timestamp, Field(description="A guess; once it is made: when.")]
+    download_url: Annotated[Link, Field(description="Needs no key; waits for the export, or answers 202.")]
+
+
 class EventActor(TypedDict):
     """Who wrote a record: the user, null for the service itself."""
 

@@ -122,14 +122,14 @@ async def delete(call: Call[NoParams, BulkDelete]) -> Reply:
 async def undo(call: Call[NoParams, None]) -> Reply:
     """Change back what an operation changed, as far as nobody has changed it since; its items say what was left."""
     record = await call.context.undoing.start(call.who, call.path["operation_id"], call.attempt)
-    return call.accepted(operation(record), f"/operations/{record.key}")
+    return call.accepted(operation(record, view_context_of(call)), f"/operations/{record.key}")
 
 
 async def _started(call: Call[Any, Any], record: Record, *, deleted: bool = False) -> Reply:
     """Answer an operation: at its end if that comes at once, as it does for a few assets."""
     request: BulkRequest = call.body
     if request.asset_ids is not None and len(request.asset_ids) <= AT_ONCE:
-        record = await call.context.operations.settled(call.who, record.key, PATIENCE)
+        record = await call.context.operations.settled(record.key, PATIENCE)
     body = _operation(record.key, record.body, deleted=deleted)
     if record.body["status"] in FINISHED:
         return Reply(body, headers={"Location": call.url(f"/operations/{record.key}")})

@@ -13,6 +13,7 @@ from service.api.dialects.native import (
     bulk,
     events,
     explain,
+    exports,
     files,
     operations,
     saved_searches,
@@ -26,6 +27,7 @@ from service.api.dialects.native.params import (
     DeleteAsset,
     ExecuteSearch,
     FacetSearch,
+    FetchDownload,
     FollowEvents,
     ListOperationItems,
     ListOperations,
@@ -34,7 +36,8 @@ from service.api.dialects.native.params import (
     Suggest,
 )
 from service.api.dialects.native.read_only import AssetUpdate
-from service.api.kernel.authentication import BEARER, SIGNED_LINK
+from service.api.dialects.native.views import PREFIX
+from service.api.kernel.authentication import BEARER, SIGNED_DOWNLOAD, SIGNED_LINK
 from service.api.kernel.bodies import FormBody, JsonBody
 from service.api.kernel.dialect import Dialect
 from service.api.kernel.event_stream import MEDIA_TYPE, StreamParams
@@ -43,6 +46,7 @@ from service.api.kernel.pagination import CursorParams
 from service.api.kernel.route import Answer, Route
 from service.core.assets.reprocess import ReprocessRequest
 from service.core.bulk.requests import BulkCollections, BulkDelete, BulkFavorites, BulkUpdate
+from service.core.exports.requests import BulkDownload, ExportSearch
 from service.core.search.saved_searches import SearchCreate, SearchPatch
 from service.model import AssetCreate
 
@@ -110,6 +114,15 @@ _DELETE_ANSWERS: Mapping[int, Any] = {
         headers=("Location",),
     ),
     202: Answer(answers.BulkDeleteOperation, "The operation, which goes on.", headers=("Location",)),
+}
+
+_DOWNLOAD_ANSWERS: Mapping[int, Any] = {
+    200: Answer(answers.DownloadOperation, "The archive is made.", headers=("Location",)),
+    202: Answer(answers.DownloadOperation, "The archive is being made.", headers=("Location",)),
+}
+_EXPORT_ANSWERS: Mapping[int, Any] = {
+    200: Answer(answers.Export, "The export is made.", headers=("Location",)),
+    202: Answer(answers.Export, "The export is being made.", headers=("Location",)),
 }
 
 ROUTES: tuple[Route, ...] = (
@@ -189,6 +202,57 @@ ROUTES: tuple[Route, ...] = (
         _BULK_ANSWERS,
         body=_bulk(BulkFavorites, action="add", collection="favorites"),
         changes=True,
+    ),
+    Route(
+        "POST",
+        "/assets/bulk/download",
+        exports.bulk_download,
+        _READ,
+        _DOWNLOAD_ANSWERS,
+        body=_bulk(
+            BulkDownload,
+            format="zip",
+            options={
+                "include_originals": True,
+                "include_thumbnails": False,
+                "include_metadata": True,
+                "metadata_format": "json",
+                "organize_by_type": True,
+                "compression_level": "normal",
+            },
+        ),
+        changes=True,
+    ),
+    Route(
+        "POST",
+        "/exports/search",
+        exports.export_search,
+        _READ,
+        _EXPORT_ANSWERS,
+        body=(
+            JsonBody(
+                ExportSearch,
+                example={
+                    "query": "type:image AND tags:marketing",
+                    "format": "csv",
+                    "include_metadata": True,
+                    "include_urls": True,
+                    "include_stats": False,
+                    "max_results": 1000,
+                },
+            ),
+        ),
+        changes=True,
+    ),
+    Route(
+        "GET",
+        "/downloads/{download_id}",
+        exports.download,
+        _READ,
+        {**FILE_ANSWERS, 202: Answer(answers.Operation, "It is not made yet.", headers=("Retry-After",))},
+        FetchDownload,
+        errors=(*FILE_ERRORS, "BULK_OPERATION_FAILED"),
+        authentication=(SIGNED_DOWNLOAD, BEARER),
     ),
     Route(
         "POST",
@@ -294,13 +358,14 @@ NATIVE = Dialect(
     title="Assetry",
     description="Search and manage assets. Errors are in docs/ref-errors.md, the language of queries in "
     "docs/ref-query-syntax.md.",
-    prefix="/v1/asset-library",
+    prefix=PREFIX,
     routes=ROUTES,
     authentication=(BEARER,),
     errors=ERRORS,
     path_parameters={
         "asset_id": ("Id of an asset.", {"type": "string", "pattern": "^asset_[1-9][0-9]{0,15}$"}),
         "operation_id": ("Id of an operation.", {"type": "string", "pattern": answers.OPERATION_ID}),
+        "download_id": ("Id of a download or an export.", {"type": "string", "pattern": answers.OPERATION_ID}),
         "search_id": ("Id of a saved search.", {"type": "string", "pattern": "^search_[A-Za-z0-9]+$"}),
     },
 )
