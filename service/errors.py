@@ -12,6 +12,7 @@
     ├── NotFound                the record does not exist (or belongs to another organization)
     ├── AlreadyExists           a unique value is already in use
     ├── Conflict                the record is not at the rev that the caller expected
+    ├── OperationFailed         an operation whose result is asked for has failed or was cancelled
     ├── RequestInProgress       the same request is still in progress
     ├── IdempotencyKeyReused    the idempotency key was used for another request
     ├── Unavailable             an engine does not respond; try again
@@ -139,6 +140,10 @@ class Conflict(AssetryError):
         self.key = key
         self.expected = expected
         self.rev = rev
+
+
+class OperationFailed(AssetryError):
+    """An operation whose result is asked for has none, and will have none."""
 
 
 class RequestInProgress(AssetryError):

@@ -1,6 +1,7 @@
 """The command line.
 
-``assetry serve | work | keys | import | search | reprocess | operations | index | db | backups | doctor | demo``.
+``assetry serve | work | keys | import | search | bulk | reprocess | operations | index | db | backups | doctor |
+demo``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import typer
 from query.errors import QueryError
 from service.cli.exit_codes import EXIT_CODES, INTERRUPTED, exit_code
 from service.cli.index import index_app
-from service.cli.options import Data, Host, Json, OpsPort, run, run_interruptible
+from service.cli.options import Data, Host, Json, OpsPort, Quiet, run, run_interruptible
 from service.errors import AssetryError, InvalidInput
 from service.printable import printable
 
@@ -31,12 +32,14 @@ app = typer.Typer(
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 db_app = typer.Typer(help="Persistent engines: init.", no_args_is_help=True)
 backups_app = typer.Typer(help="Backups of permanently deleted assets: list, restore.", no_args_is_help=True)
-operations_app = typer.Typer(help="Long-running operations: list, show, cancel.", no_args_is_help=True)
+operations_app = typer.Typer(help="Long-running operations: list, show, cancel, resume, undo.", no_args_is_help=True)
+bulk_app = typer.Typer(help="Change many assets at once: update, delete.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(index_app, name="index")
 app.add_typer(db_app, name="db")
 app.add_typer(backups_app, name="backups")
 app.add_typer(operations_app, name="operations")
+app.add_typer(bulk_app, name="bulk")
 
 
 def _version(wanted: bool) -> None:
@@ -232,7 +235,7 @@ def reprocess(
     org: Org = "default",
     data: Data = None,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Read the files of assets again, so that their records get what the readers of today find in them.
 
@@ -288,6 +291,110 @@ def operations_cancel(
     from service.cli.commands import operations
 
     run_interruptible(operations.cancel(data, org, operation_id, as_json=json))
+
+
+@operations_app.command("resume")
+def operations_resume(
+    operation_id: Annotated[str, typer.Argument(help="Id from: assetry operations list")],
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with an operation that was interrupted, where it was. A running service does that by itself."""
+    from service.cli.commands import bulk
+
+    work = bulk.resume(data, org, operation_id, as_json=json, quiet=quiet)
+    raise typer.Exit(run_interruptible(work))
+
+
+@operations_app.command("undo")
+def operations_undo(
+    operation_id: Annotated[str, typer.Argument(help="Id from: assetry operations list")],
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Change back what an operation changed, as far as nobody has changed it since."""
+    from service.cli.commands import bulk
+
+    work = bulk.undo(data, org, operation_id, as_json=json, quiet=quiet)
+    raise typer.Exit(run_interruptible(work))
+
+
+@bulk_app.command("update")
+def bulk_update(
+    query: Annotated[list[str], typer.Argument(help="Query text, such as: type:image tags:draft; '' means all.")],
+    set_: Annotated[str, typer.Option("--set", help='Fields as JSON, such as: {"license": "CC0"}')] = "",
+    add_tag: Annotated[list[str] | None, typer.Option(help="Tag to add; may be given several times.")] = None,
+    remove_tag: Annotated[list[str] | None, typer.Option(help="Tag to remove.")] = None,
+    add_collection: Annotated[list[str] | None, typer.Option(help="Collection to put them into.")] = None,
+    remove_collection: Annotated[list[str] | None, typer.Option(help="Collection to take them out of.")] = None,
+    title_prefix: Annotated[str | None, typer.Option(help="Text before each title.")] = None,
+    description_suffix: Annotated[str | None, typer.Option(help="Text behind each description.")] = None,
+    filters: Annotated[str, typer.Option(help='JSON, such as: {"type": "image"}')] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Change the metadata of all assets that a query finds.
+
+    Each fails by itself. What was there before is kept for a week: assetry operations undo changes it back, as far as
+    nobody has changed it since.
+    """
+    from service.cli.commands import bulk
+
+    edits = bulk.Edits(
+        set_,
+        tuple(add_tag or ()),
+        tuple(remove_tag or ()),
+        tuple(add_collection or ()),
+        tuple(remove_collection or ()),
+        title_prefix,
+        description_suffix,
+    )
+    options = bulk.Options(" ".join(query), filters, dry_run=dry_run, as_json=json, quiet=quiet)
+    raise typer.Exit(run_interruptible(bulk.update(data, org, options, edits)))
+
+
+def _confirmed(question: str) -> bool:
+    """Ask a person. Raises InvalidInput where there is none."""
+    if not sys.stdin.isatty():
+        raise InvalidInput(f"{question} There is nobody to ask.", field="--yes", expected="--yes, or a terminal")
+    return typer.confirm(question, err=True)
+
+
+@bulk_app.command("delete")
+def bulk_delete(
+    query: Annotated[list[str], typer.Argument(help="Query text, such as: tags:draft; '' means all.")],
+    permanent: Annotated[bool, typer.Option("--permanent", help="For good, rather than to the trash.")] = False,
+    backup: Annotated[bool, typer.Option(help="Keep a backup of what is deleted for good.")] = True,
+    reason: Annotated[str | None, typer.Option(help="Kept with the operation.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    filters: Annotated[str, typer.Option(help='JSON, such as: {"type": "image"}')] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
+    org: Org = "default",
+    data: Data = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Move all assets that a query finds to the trash, or delete them for good."""
+    from service.cli.commands import bulk
+
+    options = bulk.Options(" ".join(query), filters, dry_run=dry_run, as_json=json, quiet=quiet)
+    work = bulk.delete(
+        data,
+        org,
+        options,
+        permanent=permanent,
+        backup=backup,
+        reason=reason,
+        confirm=lambda question: yes or _confirmed(question),
+    )
+    raise typer.Exit(run_interruptible(work))
 
 
 @backups_app.command("list")

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 Data = Annotated[Path | None, typer.Option(help="Data folder. [env: ASSETRY_DATA; default: assetry-data]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [env: ASSETRY_HOST; default: 127.0.0.1]")]
 OpsPort = Annotated[
     int | None,

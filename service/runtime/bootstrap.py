@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,20 +20,15 @@ from service.adapters.sqlite.store import SqliteStore
 from service.api.kernel.context import Context, Probe
 from service.api.kernel.event_stream import StreamSlots
 from service.core.access.rate_limits import RateLimiter
-from service.core.assets.assets import Assets
 from service.core.assets.backups import Backups
 from service.core.assets.imports import Imports
-from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
 from service.core.events.following import LogReader
 from service.core.events.log import EventLog
 from service.core.events.record_events import RecordEvents
 from service.core.events.relay import Relay
 from service.core.events.usage import UsageRecorder
-from service.core.files.garbage import COLLECT, Garbage
+from service.core.exports.exports import Downloads
 from service.core.files.renditions import Renditions
-from service.core.operation_types import OPERATION_TYPES
-from service.core.operations.operations import Operations
-from service.core.operations.registry import OperationRegistry
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
@@ -44,8 +39,6 @@ from service.ingest.limits import DEFAULT, MIB, IngestLimits, sized
 from service.ingest.memory_limit import memory_limit
 from service.ingest.worker import IngestWorkers
 from service.ports.clock import Clock
-from service.ports.ingest import MetadataExtractor
-from service.ports.jobs import Jobs
 from service.ports.search import SearchEngine
 from service.ports.store import Store
 from service.runtime import engines
@@ -54,6 +47,7 @@ from service.runtime.events import event_metrics, start_housekeeping, start_rela
 from service.runtime.index_metrics import IndexTimes, index_metrics
 from service.runtime.indexer import candidate, make_follower, publish
 from service.runtime.maintenance import run_maintenance
+from service.runtime.operations import LongWork, handle_operations, long_work, open_assets, open_jobs, reading_at_once
 from service.runtime.probes import Sizes, index_probe, optional
 from service.settings import ROLES, Settings
 
@@ -151,7 +145,7 @@ async def open_service(
         engine = await engines.open_engine(settings, base.folder, stack, writes=indexes)
         redis = await engines.open_redis(settings, stack)
         work = await open_jobs(base, stack)
-        assets = Assets(base.store, base.files, workers, base.clock, work.garbage, upload_limit=settings.upload_limit)
+        assets = open_assets(base, work, workers)
         searches = _searches(base, engine)
         events = EventLog(base.store, base.clock)
         usage = UsageRecorder(base.store, base.clock)
@@ -165,6 +159,7 @@ async def open_service(
             await work.jobs.start()
             run_maintenance(base.files, work.operations, stack)
         relay = open_relay(base, events, stack) if works else None
+        starts = long_work(base, work, searches, consistency)
         queue = {} if redis is None else {"jobs": optional(engines.redis_probe(redis, settings))}
         context = Context(
             settings=settings,
@@ -175,8 +170,12 @@ async def open_service(
             searches=searches,
             saved_searches=SavedSearches(base.store, searches, base.clock),
             consistency=consistency,
-            operations=work.operations,
-            reprocessing=Reprocessing(work.operations, searches, consistency),
+            operations=starts.operations,
+            undoing=starts.undoing,
+            reprocessing=starts.reprocessing,
+            bulk=starts.bulk,
+            exports=starts.exports,
+            downloads=Downloads(work.operations),
             renditions=Renditions(base.files, workers),
             links=base.links,
             record_events=RecordEvents(LogReader(events), base.clock),
@@ -201,8 +200,8 @@ def roles_of(settings: Settings) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def open_reprocessing(base: Base, *, works: bool) -> AsyncIterator[Reprocessing]:
-    """Give reprocessing for commands; with ``works`` this process runs operations until the block ends."""
+async def open_long_work(base: Base, *, works: bool) -> AsyncIterator[LongWork]:
+    """Give what starts operations to commands; with ``works`` this process runs them until the block ends."""
     async with AsyncExitStack() as stack:
         queue = await open_jobs(base, stack)
         searches = await stack.enter_async_context(open_search(base))
@@ -213,7 +212,7 @@ async def open_reprocessing(base: Base, *, works: bool) -> AsyncIterator[Reproce
             handle_operations(base, queue, workers, lambda: nullcontext(searches), consistency)
             stack.push_async_callback(queue.jobs.close)
             await queue.jobs.start()
-        yield Reprocessing(queue.operations, searches, consistency)
+        yield long_work(base, queue, searches, consistency)
 
 
 async def index_consistency(base: Base, stack: AsyncExitStack) -> Consistency | None:
@@ -231,47 +230,7 @@ async def open_backups(base: Base) -> AsyncIterator[Backups]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(workers.close)
         queue = await open_jobs(base, stack)
-        limit = base.settings.upload_limit
-        assets = Assets(base.store, base.files, workers, base.clock, queue.garbage, upload_limit=limit)
-        yield Backups(base.store, assets, base.clock)
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """The queue, who starts operations on it, and the collector of files that no record needs."""
-
-    jobs: Jobs
-    registry: OperationRegistry
-    operations: Operations
-    garbage: Garbage
-
-
-async def open_jobs(base: Base, stack: AsyncExitStack) -> Queue:
-    """Open the queue; :func:`handle_operations` and its ``start`` make it work. Raises SettingsError."""
-    registry = OperationRegistry(OPERATION_TYPES)
-    jobs = await engines.open_jobs(base.settings, base.store, base.clock, stack, at_once=registry.concurrency)
-    operations = Operations(base.store, jobs, base.clock, registry)
-    return Queue(jobs, registry, operations, Garbage(base.store, base.files, operations, base.clock))
-
-
-def handle_operations(
-    base: Base,
-    queue: Queue,
-    extractor: MetadataExtractor,
-    open_searches: Callable[[], AbstractAsyncContextManager[Searches]],
-    consistency: Consistency | None,
-) -> None:
-    """Give each operation type its handler; before the jobs start. ``consistency`` is there if an index is watched."""
-    reprocessor = Reprocessor(
-        base.store, base.files, extractor, open_searches, consistency, concurrency=reading_at_once(base.settings)
-    )
-    queue.registry.handle(queue.jobs, base.store, COLLECT, queue.garbage.run)
-    queue.registry.handle(queue.jobs, base.store, REPROCESS, reprocessor.run)
-
-
-def reading_at_once(settings: Settings) -> int:
-    """Return how many files one piece of work has read at once: the workers always find the next one waiting."""
-    return (settings.ingest_workers or cpu_count()) * 2
+        yield Backups(base.store, open_assets(base, queue, workers), base.clock)
 
 
 def open_relay(base: Base, events: EventLog, stack: AsyncExitStack) -> Relay:

@@ -14,11 +14,9 @@ from service.errors import SettingsError
 from service.runtime import engines
 from service.runtime.base import Base, open_base
 from service.runtime.bootstrap import (
-    handle_operations,
     index_consistency,
     ingest_workers,
     open_follower,
-    open_jobs,
     open_relay,
     open_search,
     probes,
@@ -27,6 +25,7 @@ from service.runtime.bootstrap import (
 from service.runtime.events import event_metrics
 from service.runtime.index_metrics import IndexTimes, collector
 from service.runtime.maintenance import run_maintenance
+from service.runtime.operations import handle_operations, open_jobs
 from service.runtime.probes import index_probe, optional
 from service.settings import Settings, variable
 

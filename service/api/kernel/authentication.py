@@ -141,5 +141,21 @@ class SignedLink:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class SignedDownload(SignedLink):
+    """The same of a link to what an export made: the route's path names it."""
+
+    name: str = "download"
+
+    async def authenticate(self, request: Request, context: Context) -> Principal | None:
+        """Return the link's holder."""
+        query = request.query_params
+        if "signature" not in query:
+            return None
+        context.links.check_download(request.path_params["download_id"], query.get("expires", ""), query["signature"])
+        return LINK_HOLDER
+
+
 BEARER = Bearer()
 SIGNED_LINK = SignedLink()
+SIGNED_DOWNLOAD = SignedDownload()

@@ -15,11 +15,14 @@ from service.core.access.keys import Keys
 from service.core.access.rate_limits import RateLimiter
 from service.core.assets.assets import Assets
 from service.core.assets.reprocess import Reprocessing
+from service.core.bulk.bulk import Bulk
 from service.core.events.record_events import RecordEvents
 from service.core.events.usage import UsageRecorder
+from service.core.exports.exports import Downloads, Exports
 from service.core.files.links import Links
 from service.core.files.renditions import Renditions
 from service.core.operations.operations import Operations
+from service.core.operations.undo import Undoing
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import Searches
@@ -42,7 +45,11 @@ class Context:
     saved_searches: SavedSearches
     consistency: Consistency
     operations: Operations
+    undoing: Undoing
     reprocessing: Reprocessing
+    bulk: Bulk
+    exports: Exports
+    downloads: Downloads
     renditions: Renditions
     links: Links
     probes: Mapping[str, Probe]

@@ -125,6 +125,7 @@ _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (PreconditionFailed, "PRECONDITION_FAILED"),
     (RangeNotSatisfiable, "RANGE_NOT_SATISFIABLE"),
     (e.RequestInProgress, "REQUEST_IN_PROGRESS"),
+    (e.OperationFailed, "BULK_OPERATION_FAILED"),
     (e.IdempotencyKeyReused, "IDEMPOTENCY_KEY_REUSED"),
     (e.BodyTimeout, "REQUEST_TIMEOUT"),
     (HeadTimeout, "REQUEST_TIMEOUT"),

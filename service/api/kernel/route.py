@@ -41,7 +41,7 @@ class Route:
       it.
     - ``body`` is a model for JSON, or the kinds of bodies that are taken.
     - ``changes`` says whether a call changes anything: its answers then carry ``X-Index-Token``, and a POST takes an
-      ``Idempotency-Key``.
+      ``Idempotency-Key``, as does whatever starts an operation (202).
     - ``versioned`` says that ``ETag`` of its answers is a record's: ``If-None-Match`` of a read and ``If-Match`` of a
       change count.
     - ``errors`` are codes that it may answer beside those that follow from all this.
@@ -71,8 +71,8 @@ class Route:
 
     @property
     def idempotent_by_key(self) -> bool:
-        """Whether it takes an Idempotency-Key: the other methods that change something may be repeated as they are."""
-        return self.changes and self.method == "POST"
+        """Whether it takes an Idempotency-Key: what is done at once by another method may be repeated as it is."""
+        return self.changes and (self.method == "POST" or 202 in self.answers)
 
     @property
     def status(self) -> int:

@@ -16,7 +16,7 @@ from service.errors import InvalidInput
 from service.ports.jobs import STATUSES
 from service.ports.store import Record
 from service.runtime.base import open_existing
-from service.runtime.bootstrap import open_jobs
+from service.runtime.operations import open_jobs
 
 
 async def show_list(data: Path | None, org: str, status: str | None, limit: int, *, as_json: bool) -> None:

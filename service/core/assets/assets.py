@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
 from service.core.access.keys import Principal
+from service.core.assets.patching import checked_patch, patched, trashed
 from service.core.assets.records import (
     StoredFile,
     asset_repository,
     check_content,
     check_new,
-    check_type_change,
-    extension,
-    given_names,
     new_record,
-    plain,
     replaced,
-    slugify,
-    split_tags,
 )
 from service.core.files.costly import CostlyFiles
 from service.core.files.garbage import Garbage, spare
 from service.core.shared.idempotency import Attempt, make_once
 from service.core.shared.ids import IdAllocator
 from service.core.shared.repository import Repository
-from service.errors import AssetryError, IngestError, InvalidInput, Unavailable
-from service.model import ASSET_FIELDS, ASSET_ID, AssetBody, AssetCreate, AssetPatch
+from service.errors import AlreadyExists, AssetryError, IngestError, InvalidInput, Unavailable
+from service.model import ASSET_ID, AssetBody, AssetCreate, AssetPatch
 from service.ports.clock import Clock
 from service.ports.files import Files, Incoming, space_of
 from service.ports.ingest import Facts, MetadataExtractor
@@ -156,6 +151,10 @@ class Assets:
         """Return an asset, also one in the trash. Raises InvalidInput (the id's form), NotFound."""
         return await self._assets.get(who.org_id, check_id(asset_id))
 
+    async def get_many(self, who: Principal, asset_ids: Sequence[str]) -> dict[str, Record[AssetBody]]:
+        """Return by id those of the assets that are there, also in the trash. Raises InvalidInput (an id's form)."""
+        return await self._assets.get_many(who.org_id, [check_id(each, "asset_ids") for each in asset_ids])
+
     async def get_any(self, asset_id: str) -> Record[AssetBody]:
         """Return an asset of any organization, for one who holds a signed link to it. Raises NotFound."""
         return await self._assets.get_any(check_id(asset_id))
@@ -174,17 +173,14 @@ class Assets:
         What has the value already is no change. Raises InvalidInput, IngestError, TooLarge, NotFound, NotAllowed,
         Conflict (``expected_rev``).
         """
-        data = {name: value for name, value in plain(given).items() if name in AssetPatch.model_fields}
-        for name, value in data.items():
-            if value is None and ASSET_FIELDS[name].required:
-                raise InvalidInput(f"{name} cannot be null.", field=name, expected="a value, or leave the field out")
+        data = checked_patch(given)
         key = check_id(asset_id)
 
         if upload is not None:
             return await self._replace(who, key, data, upload, expected_rev)
 
         def merge(record: Record[AssetBody]) -> Change | None:
-            return self._merge(record.body, data, who)
+            return patched(record.body, data, who, self._clock.now())
 
         return await self._assets.change(who.org_id, key, merge, expected_rev=expected_rev)
 
@@ -198,7 +194,7 @@ class Assets:
         if "type" in data or (before.body["type"] != facts.type and "type" in before.body.get("given", ["type"])):
             check_content(data.get("type") or before.body["type"], facts)
         rest = {name: value for name, value in data.items() if name != "type"}
-        self._merge(before.body, rest, who)
+        patched(before.body, rest, who, self._clock.now())
         await spare(self._store, self._clock, who.org_id, [await upload.content.sha256()])
         file = StoredFile(await upload.content.keep(space_of(who.org_id)), facts, upload.filename)
         old: str | None = None
@@ -207,7 +203,7 @@ class Assets:
             nonlocal old
             old = record.body.get("sha256")
             fields = replaced(record.body, file)
-            rest = self._merge(cast("AssetBody", {**record.body, **fields}), data, who)
+            rest = patched(cast("AssetBody", {**record.body, **fields}), data, who, self._clock.now())
             if rest is None:
                 return Change(set=fields)
             return Change(set={**fields, **rest.set}, unset=rest.unset)
@@ -239,51 +235,28 @@ class Assets:
         """
         check_id(asset_id)
         if not permanent:
-            record = await self._assets.change(who.org_id, asset_id, self._trash, expected_rev=expected_rev)
+            now = self._clock.now()
+            record = await self._assets.change(
+                who.org_id, asset_id, lambda held: trashed(held.body, now), expected_rev=expected_rev
+            )
             return Deleted(asset_id, False, None, record)
         record = await self._assets.get_at(who.org_id, asset_id, expected_rev)
-        backup_id = await self._back_up(record, who) if backup else None
-        if sha256 := record.body.get("sha256"):  # first: once the asset is gone, nobody would come back to its file
-            await self._garbage.collect_later(who.org_id, sha256)
+        backup_id = f"backup_{self._clock.sid()}" if backup else None
+        await self.prepare_removal(who, record, backup_id)
         tombstone = await self._assets.remove(who.org_id, asset_id, expected_rev=expected_rev)
         return Deleted(asset_id, True, backup_id, tombstone)
 
-    def _trash(self, record: Record[AssetBody]) -> Change | None:
-        return None if record.body.get("deleted_at") else Change(set={"deleted_at": timestamp(self._clock.now())})
+    async def prepare_removal(self, who: Principal, record: Record[AssetBody], backup_id: str | None) -> None:
+        """Do what comes before an asset is removed for good: a backup, if it has an id, and the collection of its file.
 
-    def _merge(self, body: AssetBody, data: dict[str, Any], who: Principal) -> Change | None:
-        """Work out what a patch does to an asset; None if nothing."""
-        held = cast("Mapping[str, Any]", body)  # its rows are those of the model, too
-        new: dict[str, Any] = {}
-        for name, value in data.items():
-            match name:
-                case "is_favorite":
-                    new |= _favorite(body, who.user_id, wanted=value)
-                case "is_deleted":
-                    new["deleted_at"] = (body.get("deleted_at") or timestamp(self._clock.now())) if value else None
-                case "tags":
-                    new |= _tags(value or [], who)
-                case "type":
-                    check_type_change(body, value, data.get("external_url", held.get("external_url")))
-                    new["type"] = value
-                case "filename":
-                    new["filename"] = value
-                    if value and (ext := extension(value)):
-                        new["ext"] = ext
-                case _:
-                    new[name] = _changed(name, held.get(name), value)
-        if new.get("title"):
-            new["slug"] = slugify(new["title"])
-        changed = {name: value for name, value in new.items() if body.get(name) != value}
-        if not changed:
-            return None
-        if "given" in body and (names := given_names(_differing(held, data, new))):
-            changed["given"] = sorted(names.union(body["given"]))
-        kept = {name: value for name, value in changed.items() if value is not None}
-        return Change(set=kept, unset=[name for name in changed if name not in kept])
+        Both before: once the asset is gone, nobody would come back to it. It may be done again.
+        """
+        if backup_id is not None:
+            await self._back_up(record, who, backup_id)
+        if sha256 := record.body.get("sha256"):
+            await self._garbage.collect_later(who.org_id, sha256)
 
-    async def _back_up(self, record: Record[AssetBody], who: Principal) -> str:
-        backup_id = f"backup_{self._clock.sid()}"
+    async def _back_up(self, record: Record[AssetBody], who: Principal, backup_id: str) -> None:
         body: BackupBody = {
             "org_id": record.body["org_id"],
             "asset_id": record.key,
@@ -293,57 +266,5 @@ class Assets:
             "created_at": timestamp(self._clock.now()),
             "asset": record.body,
         }
-        await self._backups.insert(backup_id, body)
-        return backup_id
-
-
-def _differing(held: Mapping[str, Any], data: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a patch is not what the record holds: a client that sends back all it read gave only that."""
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        if name == "metadata" and value is not None:
-            old = held.get("metadata") or {}
-            if leaves := {leaf: given for leaf, given in value.items() if old.get(leaf) != given}:
-                found[name] = leaves
-        elif new.get(name, value) != held.get(name):
-            found[name] = value
-    return found
-
-
-def _changed(name: str, held: Any, value: Any) -> Any:
-    """Return what a field is after a patch, None for no field."""
-    kept = ASSET_FIELDS[name]
-    if value is None:
-        return kept.nothing()
-    return merged(held or {}, value) if kept.empty is dict else value
-
-
-def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge leaves as RFC 7396 does: null removes, an object is merged, anything else replaces."""
-    result = dict(old)
-    for name, value in new.items():
-        if value is None:
-            result.pop(name, None)
-        elif isinstance(value, dict) and isinstance(result.get(name), dict):
-            result[name] = merged(result[name], value)
-        else:
-            result[name] = value
-    return result
-
-
-def _favorite(body: AssetBody, user_id: str, *, wanted: bool) -> dict[str, Any]:
-    fans: list[str] = body.get("favorited_by") or []
-    if (user_id in fans) == wanted:
-        return {}
-    stats = body["usage_stats"]
-    step = 1 if wanted else -1
-    return {
-        "favorited_by": [*fans, user_id] if wanted else [fan for fan in fans if fan != user_id],
-        "usage_stats": {**stats, "favorites": max(0, stats.get("favorites", 0) + step)},
-    }
-
-
-def _tags(tags: list[str], who: Principal) -> dict[str, Any]:
-    split = split_tags(tags, who)
-    # One who cannot see admin tags cannot drop them either.
-    return {"tags": split.plain, "admin_tags": split.admin} if who.is_admin else {"tags": split.plain}
+        with suppress(AlreadyExists):  # made by a run that was broken off
+            await self._backups.insert(backup_id, body)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from service.core.access.keys import Principal
-from service.core.shared.repository import Repository
+from service.core.shared.repository import Rename, Repository
 from service.errors import InvalidInput, NotAllowed
 from service.model import (
     IMPORT_ONLY,
@@ -77,11 +77,15 @@ class Tags(NamedTuple):
 
 def asset_repository(store: Store, clock: Clock) -> Repository[AssetBody]:
     """Return the repository of assets: one whose slug is taken gets its number into it."""
-    return Repository(store, "asset", renames={"slug": _numbered}, clock=clock)
+    return Repository(store, "asset", renames=RENAMES, clock=clock)
 
 
 def _numbered(body: Mapping[str, Any]) -> Body:
     return {"slug": f"{slugify(body['title'])}-{body['number']}"}
+
+
+RENAMES: Mapping[str, Rename] = {"slug": _numbered}
+"""What an asset gets where its value of a unique index is taken, by the name of the index."""
 
 
 def slugify(text: str) -> str:

@@ -10,6 +10,9 @@ from urllib.parse import quote
 from service.core.shared.signing import derive
 from service.errors import NotAuthenticated
 
+_DOWNLOAD = "download"
+"""What stands where the rendition of an asset does: no rendition has this name."""
+
 
 class Links:
     """Makes and checks links ``<base>/files/<asset id>/<rendition>/<file name>?v=…&expires=…&signature=…``.
@@ -39,6 +42,15 @@ class Links:
         name = quote(filename, safe="")
         pinned = f"v={version}&" if version else ""
         return f"{base}/files/{asset_id}/{rendition}/{name}?{pinned}expires={expires}&signature={signature}"
+
+    def download(self, base: str, path: str, download_id: str) -> str:
+        """Return the URL of what an export made: ``<base><path>?expires=…&signature=…``."""
+        expires = (self.window + 2) * self._ttl
+        return f"{base}{path}?expires={expires}&signature={_sign(self._keys[0], download_id, _DOWNLOAD, expires, '')}"
+
+    def check_download(self, download_id: str, expires: str, signature: str) -> None:
+        """Raise NotAuthenticated unless the signature is ours and has not expired."""
+        self.check(download_id, _DOWNLOAD, expires, signature)
 
     def check(self, asset_id: str, rendition: str, expires: str, signature: str, version: str = "") -> None:
         """Raise NotAuthenticated unless the signature is ours and has not expired."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ OPERATION_STATUSES = STATUSES
 FINISHED = frozenset({"completed", "failed", "cancelled"})
 LOOK_SECONDS = 0.5
 """How often an operation that is followed is looked at."""
+SETTLE_SECONDS = 0.05
+"""How often an operation is looked at that is likely to end at once."""
 EXPIRED_AT_ONCE = 100
 """Operations, and pages of their items, that are removed in one go."""
 
@@ -49,6 +52,7 @@ class Operations:
     """Starts operations and tells of them. Every call with a caller is within the caller's organization."""
 
     def __init__(self, store: Store, jobs: Jobs, clock: Clock, registry: OperationRegistry) -> None:
+        self._discards: dict[str, Callable[[Record], Awaitable[None]]] = {}
         self._store = store
         self._operations = Repository(store, KIND)
         self._jobs = jobs
@@ -109,6 +113,18 @@ class Operations:
             raise NotFound(KIND, operation_id)
         return record
 
+    async def settled(self, operation_id: str, seconds: float) -> Record:
+        """Return an operation at its end, or as it is after so many seconds. Raises NotFound.
+
+        It is for who may see it: the caller has made sure of that.
+        """
+        until = time.monotonic() + seconds
+        while True:
+            record = await self._operations.get_any(operation_id)
+            if record.body["status"] in FINISHED or time.monotonic() >= until:
+                return record
+            await asyncio.sleep(SETTLE_SECONDS)
+
     async def list(
         self, who: Principal, *, status: str | None = None, type_: str | None = None, limit: int, after: str | None
     ) -> Listed:
@@ -161,6 +177,10 @@ class Operations:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
+    def discard_with(self, type_: OperationType[Any, Any], discard: Callable[[Record], Awaitable[None]]) -> None:
+        """Have something done before an operation of a type is removed: what it made is to go with it."""
+        self._discards[type_.name] = discard
+
     async def expire(self) -> int:
         """Remove what has expired, with its items; return how many operations. Safe to break off and run again."""
         removed = 0
@@ -168,6 +188,8 @@ class Operations:
         while True:
             found = await self._store.find(KIND, due, order=Order("expires_at"), limit=EXPIRED_AT_ONCE)
             for record in found.records:
+                if (discard := self._discards.get(record.body["type"])) is not None:
+                    await discard(record)
                 await self._remove_pages(record.key)
                 try:
                     await self._store.remove(KIND, record.key, expected_rev=record.rev)

@@ -35,6 +35,20 @@ class Result(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Outcome(Result):
+    """How many items there were; how many were changed, skipped, and could not be worked on."""
+
+    total: int
+    succeeded: int
+    skipped: int
+    failed: int
+
+
+def outcome(context: OperationContext[Any]) -> Outcome:
+    """Return what became of an operation's items."""
+    return Outcome(total=context.total, **context.counts)
+
+
 @dataclass(frozen=True, slots=True)
 class OperationType(Generic[P, R]):
     """A type of operations.

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from query.errors import QueryError, QueryProblem
 from query.types import SearchRequest
 from service.core.access.keys import Principal
-from service.core.assets import reprocess
-from service.core.assets.reprocess import REPROCESS, Reprocess, Reprocessed, Reprocessing, Reprocessor, ReprocessRequest
+from service.core.assets import selection
+from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor, ReprocessRequest
+from service.core.assets.selection import Selected, SelectedAssets, Selecting
 from service.core.operations.context import OperationContext
 from service.core.operations.items import Item, ItemPages
 from service.core.operations.operations import Operations
-from service.core.operations.registry import OperationRegistry
+from service.core.operations.registry import OperationRegistry, Outcome
 from service.errors import InvalidInput, NotAllowed, Unavailable
 from service.model import AssetCreate, AssetPatch
 from service.ports.files import original_key
@@ -68,16 +69,15 @@ class Index:
 
 
 async def run(
-    shelf: Shelf, parameters: Reprocess, searches: Any = None, index: Any = None, dies_behind: int = 0
-) -> tuple[Reprocessed, dict[str, Item]]:
+    shelf: Shelf, parameters: Selected, searches: Any = None, index: Any = None, dies_behind: int = 0
+) -> tuple[Outcome, dict[str, Item]]:
     if not (await shelf.store.get_many("operation", ["op"])):
         by = {"user_id": "kim", "key_id": "", "scopes": ["assets:write"]}
         await shelf.store.insert("operation", "op", {"org_id": "acme", "started_by": by})
     record = await shelf.store.get("operation", "op")
     context = OperationContext(shelf.store, record, ReportedProgress(shelf.store, dies_behind=dies_behind), parameters)
-    reprocessor = Reprocessor(
-        shelf.store, shelf.files, shelf.reader, lambda: nullcontext(searches), index, concurrency=2
-    )
+    assets = SelectedAssets(shelf.store, lambda: nullcontext(searches), index)
+    reprocessor = Reprocessor(assets, shelf.files, shelf.reader, concurrency=2)
     result = await reprocessor.run(context)
     pages = (await shelf.store.get("operation", "op")).body["checkpoint"]["pages"]
     listed, after = await ItemPages(shelf.store, "op", "acme").page(pages, status=None, limit=1000, after=None)
@@ -86,7 +86,7 @@ async def run(
 
 
 async def reread(shelf: Shelf, *asset_ids: str) -> dict[str, Item]:
-    return (await run(shelf, Reprocess(asset_ids=list(asset_ids))))[1]
+    return (await run(shelf, Selected(asset_ids=list(asset_ids))))[1]
 
 
 async def test_what_the_file_says_now_gets_into_the_record(shelf: Shelf, who: Principal) -> None:
@@ -213,7 +213,7 @@ async def test_every_outcome_is_told(shelf: Shelf, who: Principal) -> None:
     key = original_key("acme", (await shelf.store.get("asset", made["missing"])).body["sha256"])
     await shelf.files.delete(key)
     shelf.reader.bad = (b"good",)
-    result, items = await run(shelf, Reprocess(asset_ids=[*made.values(), "asset_999"]))
+    result, items = await run(shelf, Selected(asset_ids=[*made.values(), "asset_999"]))
     assert {name: (items[key].status, items[key].reason) for name, key in made.items()} == {
         "same": ("skipped", "unchanged"),
         "trash": ("skipped", "deleted"),
@@ -224,20 +224,20 @@ async def test_every_outcome_is_told(shelf: Shelf, who: Principal) -> None:
     }
     assert (items["asset_999"].status, items["asset_999"].reason) == ("failed", "not_found")
     assert items[made["bad one"]].message == "It is bad."
-    assert result == Reprocessed(total=7, succeeded=0, skipped=4, failed=3)
+    assert result == Outcome(total=7, succeeded=0, skipped=4, failed=3)
 
 
 async def test_what_was_found_at_the_start_is_what_is_read(shelf: Shelf, who: Principal) -> None:
     """Also by a run that goes on later, when the search finds other assets or is not there at all."""
     keys = [(await shelf.create(who, AssetCreate(), f"words {number}".encode())).key for number in range(5)]
     shelf.reader.facts = NEWER
-    parameters = Reprocess(query="mountain")
+    parameters = Selected(query="mountain")
     found = Found(keys[:3], keys[3:])
     with pytest.raises(Killed):
         await run(shelf, parameters, found, dies_behind=1)
     found.breaks = RuntimeError("it is not asked again")
     result, items = await run(shelf, parameters, found)
-    assert result == Reprocessed(total=5, succeeded=5, skipped=0, failed=0)
+    assert result == Outcome(total=5, succeeded=5, skipped=0, failed=0)
     assert items.keys() == set(keys)
     assert found.walks == 1
 
@@ -253,14 +253,14 @@ async def test_what_was_found_at_the_start_is_what_is_read(shelf: Shelf, who: Pr
 async def test_a_walk_that_breaks_off(shelf: Shelf, who: Principal, breaks: Exception, error: type[Exception]) -> None:
     key = (await shelf.create(who, AssetCreate(), b"words")).key
     with pytest.raises(error):
-        await run(shelf, Reprocess(query="mountain"), Found([key, "asset_7"], ["asset_8"], breaks=breaks))
-    result, items = await run(shelf, Reprocess(query="mountain"), Found([key]))
+        await run(shelf, Selected(query="mountain"), Found([key, "asset_7"], ["asset_8"], breaks=breaks))
+    result, items = await run(shelf, Selected(query="mountain"), Found([key]))
     assert result.total == 1
     assert items.keys() == {key}, "what the broken walk wrote down does not count"
 
 
 async def test_an_index_that_is_behind_is_waited_for(shelf: Shelf) -> None:
-    parameters = Reprocess(query="mountain", index_token="token")
+    parameters = Selected(query="mountain", index_token="token")
     with pytest.raises(Unavailable, match="behind"):
         await run(shelf, parameters, Found(), Index(behind=True))
     assert (await run(shelf, parameters, Found(), Index(behind=False)))[0].total == 0
@@ -277,7 +277,7 @@ def test_a_request_names_its_assets_in_one_way(request_: dict[str, Any]) -> None
 
 async def test_a_request_becomes_an_operation(shelf: Shelf, who: Principal, clock: Clock) -> None:
     operations = Operations(shelf.store, shelf.jobs, clock, OperationRegistry([REPROCESS]))
-    reprocessing = Reprocessing(operations, None, None)  # type: ignore[arg-type]  # no search is needed for ids
+    reprocessing = Reprocessing(operations, Selecting(None, None))  # type: ignore[arg-type]  # no search is needed for ids
     request = ReprocessRequest(asset_ids=["asset_1", "asset_2", "asset_1"])
     assert await reprocessing.count(who, request) == 2
     record = await reprocessing.start(who, request)
@@ -286,4 +286,4 @@ async def test_a_request_becomes_an_operation(shelf: Shelf, who: Principal, cloc
         await reprocessing.start(who, ReprocessRequest(asset_ids=["2"]))
     with pytest.raises(NotAllowed):
         await reprocessing.start(Principal("acme", "kim", frozenset({"assets:read"})), request)
-    assert reprocess.MAX_IDS == 10_000
+    assert selection.MAX_IDS == 10_000

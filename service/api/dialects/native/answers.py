@@ -353,8 +353,8 @@ class OperationItem(TypedDict):
 
     id: Annotated[str, Field(description="Id of the asset.")]
     status: Literal["succeeded", "skipped", "failed"]
-    reason: Annotated[str | None, Field(description="A word for programs; null for what succeeded.")]
-    message: Annotated[str | None, Field(description="A sentence for people; null for what succeeded.")]
+    reason: Annotated[str | None, Field(description="A word for programs; null for what succeeded whole.")]
+    message: Annotated[str | None, Field(description="A sentence for people; null for what succeeded whole.")]
 
 
 class OperationItems(TypedDict):
@@ -370,6 +370,91 @@ class ReprocessCount(TypedDict):
 
     dry_run: Literal[True]
     total: Annotated[int, Field(ge=0, description="How many assets would be read again.")]
+
+
+_BULK_STATUSES = ("processing", "completed", "failed", "cancelled")
+
+
+class _BulkCounts(TypedDict):
+    operation_id: OperationId
+    status: Literal[_BULK_STATUSES]  # type: ignore[valid-type]
+    assets_skipped: Annotated[int, Field(ge=0, description="With which nothing was to be done.")]
+    assets_failed: Annotated[int, Field(ge=0, description="`/operations/{operation_id}/items` says why.")]
+    assets_total: Annotated[int, Field(ge=0, description="0 while it is not known how many a query finds.")]
+    estimated_completion: Annotated[Timestamp | None, Field(description="Once it has ended: when.")]
+
+
+class BulkOperation(_BulkCounts):
+    """A bulk operation: how far it is. It has ended if it is over a few assets, as a rule."""
+
+    assets_updated: Annotated[int, Field(ge=0)]
+
+
+class BulkDeleteOperation(_BulkCounts):
+    """A bulk delete: how far it is."""
+
+    assets_deleted: Annotated[int, Field(ge=0)]
+
+
+class BulkConfirmation(TypedDict):
+    """Nothing is deleted yet: send the same body again, with the token."""
+
+    status: Literal["confirmation_required"]
+    assets_total: Annotated[int, Field(ge=0, description="How many assets would be deleted.")]
+    confirmation_token: str
+    expires_at: Timestamp
+
+
+class BulkPreviewItem(TypedDict):
+    """What would become of an asset."""
+
+    id: str
+    status: Literal["succeeded", "skipped", "failed"]
+    reason: str | None
+    message: str | None
+    before: Annotated[dict[str, Any], Field(description="The fields that would change, as they are.")]
+    after: Annotated[dict[str, Any], Field(description="The same as they would be.")]
+
+
+class BulkPreview(TypedDict):
+    """What a dry run answers: how many assets are meant, and of the first 100 what would become of each."""
+
+    dry_run: Literal[True]
+    assets_total: Annotated[int, Field(ge=0)]
+    items: list[BulkPreviewItem]
+
+
+class RetrievedAssets(TypedDict):
+    """Assets that were asked for."""
+
+    assets: list[Asset]
+    total_found: Annotated[int, Field(ge=0, description="With `query`: how many it finds in all.")]
+    total_requested: Annotated[int, Field(ge=0, description="Different ids that were asked for.")]
+    not_found: NotRequired[Annotated[list[str], Field(description="Ids that are no asset's; absent without any.")]]
+    next_cursor: NotRequired[NextCursor]
+
+
+class DownloadOperation(TypedDict):
+    """An archive of assets' files, made or being made."""
+
+    download_id: Annotated[str, Field(description="Also an id for `/operations/{operation_id}`.")]
+    status: Literal["preparing", "ready", "failed", "cancelled"]
+    file_count: Annotated[int | None, Field(ge=0, description="Null until the archive is made.")]
+    total_size_mb: Annotated[float | None, Field(ge=0, description="Null until the archive is made.")]
+    estimated_ready_time: Annotated[Timestamp, Field(description="A guess; once it is made: when.")]
+    download_url: Annotated[Link, Field(description="Needs no key; waits for the archive, or answers 202.")]
+
+
+class Export(TypedDict):
+    """An export, made or being made."""
+
+    export_id: OperationId
+    operation_id: OperationId
+    status: Literal["preparing", "ready", "failed", "cancelled"]
+    format: Literal["csv", "json", "xlsx", "zip"]
+    total_size_mb: Annotated[float | None, Field(ge=0, description="Null until it is made.")]
+    estimated_ready_time: Annotated[Timestamp, Field(description="A guess; once it is made: when.")]
+    download_url: Annotated[Link, Field(description="Needs no key; waits for the export, or answers 202.")]
 
 
 class EventActor(TypedDict):

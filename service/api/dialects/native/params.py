@@ -180,6 +180,15 @@ class FollowEvents(StreamParams):
     ] = ""
 
 
+class FetchDownload(Params):
+    """``GET /downloads/{download_id}``."""
+
+    expires: Annotated[str | None, Field(description="When the signed link ends, in seconds since 1970.")] = None
+    signature: Annotated[str | None, Field(description="The link's signature; without one an API key is needed.")] = (
+        None
+    )
+
+
 class ReadFile(Params):
     """``GET /files/{asset_id}/{rendition}/{filename}``."""
 

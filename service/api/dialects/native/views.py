@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch, Urls
 from service.core.access.keys import Principal
+from service.core.exports.exports import BULK_DOWNLOAD, EXPORT, download_of
 from service.core.files.links import Links, version_of
 from service.core.files.renditions import available
 from service.core.operations.items import Item
@@ -15,6 +16,12 @@ from service.core.search.saved_searches import SavedSearchBody
 from service.model import LIST_FIELDS
 from service.ports.store import AnyRecord, Record
 from service.times import api_time
+
+PREFIX = "/v1/asset-library"
+"""Where the native API is."""
+
+MAKING = frozenset({EXPORT.name, BULK_DOWNLOAD.name})
+"""Types of operations whose result is a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in own.items() if name not in derived} if derived else own
 
 
-def operation(record: AnyRecord) -> Operation:
+def operation(record: AnyRecord, view_context: ViewContext) -> Operation:
     """Return an operation as seed 000 has it, field by field, then what Assetry knows besides."""
     body = record.body
     reached: Mapping[str, int] = {"succeeded": 0, "skipped": 0, "failed": 0, **body["progress"]}
@@ -94,7 +101,7 @@ def operation(record: AnyRecord) -> Operation:
             "skipped": reached["skipped"],
             "failed": reached["failed"],
         },
-        "result": body.get("result"),
+        "result": _result(record, view_context),
         "created_at": api_time(body["created_at"]),
         "completed_at": _shown(body.get("completed_at")),
         "started_at": _shown(body.get("started_at")),
@@ -102,6 +109,34 @@ def operation(record: AnyRecord) -> Operation:
         "error": body.get("error"),
         "user_id": body["user_id"],
     }
+
+
+def download_url(operation_id: str, view_context: ViewContext) -> str:
+    """Return the signed link to what an operation makes."""
+    name = download_of(operation_id)
+    return view_context.links.download(view_context.base, f"{PREFIX}/downloads/{name}", name)
+
+
+def _result(record: AnyRecord, view_context: ViewContext) -> dict[str, Any] | None:
+    result: dict[str, Any] | None = record.body.get("result")
+    if result is None or record.body["type"] not in MAKING:
+        return result
+    return {
+        "download_url": download_url(record.key, view_context),
+        "file_count": result["file_count"],
+        "total_size_mb": megabytes(result["size"]),
+        "expires_at": _shown(record.body.get("expires_at")),
+        "filename": result["filename"],
+        "mime_type": result["mime_type"],
+        "size": result["size"],
+        "sha256": result["sha256"],
+        "missing": result["missing"],
+    }
+
+
+def megabytes(size: int) -> float:
+    """Return a size in MB, with two digits behind the point where it is small."""
+    return round(size / 1_000_000, 2)
 
 
 def _shown(moment: str | None) -> str | None:
