@@ -63,8 +63,7 @@ def compile_search(request: SearchRequest, caller: Caller, now: datetime) -> Com
     if late:
         body["post_filter"] = emit(conjunction([s.clause for s in late]), context, scoring=False)
     if plans:
-        distinct = request.count_left_out
-        body["aggs"] = {plan.id: _facet(plan, late, context, distinct=distinct) for plan in plans}
+        body["aggs"] = {plan.id: _facet(plan, late, context, request) for plan in plans}
     spelling = plan_spelling(clause, _query([], caller, context, trash=trash)) if request.suggest else None
     return CompiledSearch(body, clause, warnings, plans, request.text, cursor, spelling)
 
@@ -157,8 +156,8 @@ def _sort(request: SearchRequest, caller: Caller, *, scored: bool) -> list[dict[
         raise QueryError(*error.problems, field="filters", key="sort_order" if name is None else "sort_by") from error
 
 
-def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context, *, distinct: bool) -> dict[str, Any]:
+def _facet(plan: FacetPlan, late: Sequence[Selection], context: Context, request: SearchRequest) -> dict[str, Any]:
     others = [
         emit(s.clause, context, scoring=False) for s in late if s.field is not None and s.field.name != plan.field.name
     ]
-    return facet_body(plan, others, distinct=distinct)
+    return facet_body(plan, others, distinct=request.count_left_out, spelled=request.count_spellings)

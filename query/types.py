@@ -46,9 +46,9 @@ class SearchRequest:
     (`-created_at,title`) or a list of keys; it takes precedence over `filters`. `zone` is the IANA name of the time
     zone of dates without one. `facet_size` is the size of facets given by name only. `cursor` is where the page starts,
     instead of `offset`. `highlight` marks matching words; `suggest` prepares a spelling check. `score_boosts` are
-    optional boosts: `recency`, `popularity` (see `query.dsl.ranking`). `count_left_out` counts the values that facets
-    do not show, which costs another aggregation each. `source` lists document paths to exclude from
-    the results.
+    optional boosts: `recency`, `popularity` (see `query.dsl.ranking`). `count_left_out` counts the values
+    that facets do not show, and `count_spellings` how they are written, which costs another aggregation each. `source`
+    lists document paths to exclude from the results.
     """
 
     text: str = ""
@@ -67,6 +67,7 @@ class SearchRequest:
     suggest: bool = False
     score_boosts: Sequence[str] = ()
     count_left_out: bool = False
+    count_spellings: bool = True
 
 
 @dataclass(frozen=True, slots=True)

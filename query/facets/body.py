@@ -7,7 +7,7 @@ and each facet is counted under a filter made of the other selections.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mappings.fields import Field, FieldType
@@ -28,23 +28,40 @@ _ORDERS: dict[str, list[dict[str, str]]] = {
 Dsl = dict[str, Any]
 
 
-def facet_body(plan: FacetPlan, others: Sequence[Dsl], *, distinct: bool = False) -> Dsl:
+def facet_body(plan: FacetPlan, others: Sequence[Dsl], *, distinct: bool = False, spelled: bool = True) -> Dsl:
     """Return the aggregation that counts a facet over the records matching `others`, the selections in other fields.
 
+    With `spelled` it also counts how its values are written (see `query.facets.spelling`).
     With `distinct` it also counts how many values there are, as far as the engines can: not of open objects, nor of
     those with a prefix.
     """
     aggs: Dsl = {"values": _values(plan)}
     if plan.request.missing:
         aggs["missing"] = _missing(plan.field)
-    if plan.field.raw_path is not None:
+    if spelled and plan.field.raw_path is not None:
         # Beside the values rather than below each one: a sub-aggregation per value would scan all values again.
-        size = min(MAX_SIZE, _SPELLINGS * plan.size)
-        aggs["spellings"] = _terms(plan.field.raw_path, size, _written(plan))
+        aggs["spellings"] = spellings_agg(plan)
     if distinct and _is_counted(plan):
         aggs["distinct"] = {"cardinality": {"field": plan.field.keyword_path}}
     condition: Dsl = {"bool": {"filter": list(others)}} if others else {"match_all": {}}
     return {"filter": condition, "aggs": aggs}
+
+
+def spellings_agg(plan: FacetPlan) -> Dsl:
+    """Return the aggregation that counts how the values of a facet are written."""
+    return _terms(plan.field.raw_path, min(MAX_SIZE, _SPELLINGS * plan.size), _written(plan))
+
+
+def spellings(field: Field, text: str) -> tuple[str, ...]:
+    """Return what a value as it is written is a spelling of: itself, or a path and all above it."""
+    return tuple(_levels(text)) if field.hierarchical else (text,)
+
+
+def _levels(path: str) -> Iterator[str]:
+    """Yield a path and all of its ancestors."""
+    parts = [part for part in path.split("/") if part]
+    for count in range(len(parts), 0, -1):
+        yield "/".join(parts[:count])
 
 
 def _values(plan: FacetPlan) -> Dsl:

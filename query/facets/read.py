@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any
 
 from mappings.fields import FieldType
 from query.facets.body import fold
+from query.facets.body import spellings as spellings_of
 from query.facets.plan import FacetPlan
 from query.facets.request import MISSING
 from query.language.dates import zone_of
@@ -125,16 +126,9 @@ def _as_written(plan: FacetPlan, spellings: Sequence[Bucket]) -> Callable[[Bucke
     """Return a function that shows a folded value in its most frequent spelling, or unchanged if none was counted."""
     written: dict[str, str] = {}
     for spelling in spellings:
-        for text in _levels(str(spelling["key"])) if plan.field.hierarchical else (str(spelling["key"]),):
+        for text in spellings_of(plan.field, str(spelling["key"])):
             written.setdefault(fold(plan.field, text), text)
     return lambda bucket: written.get(str(bucket["key"]), str(bucket["key"]))
-
-
-def _levels(path: str) -> Iterator[str]:
-    """Yield a path and all of its ancestors."""
-    parts = [part for part in path.split("/") if part]
-    for count in range(len(parts), 0, -1):
-        yield "/".join(parts[:count])
 
 
 def _formatted(bucket: Bucket) -> str:

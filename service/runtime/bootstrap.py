@@ -32,6 +32,7 @@ from service.core.files.renditions import Renditions
 from service.core.search.consistency import Consistency
 from service.core.search.saved_searches import SavedSearches
 from service.core.search.search import EMBEDDED_SHARES, ENGINE_SHARES, Searches
+from service.core.search.spellings import Spellings
 from service.core.shared.fair_share import FairShare, Shares
 from service.core.shared.idempotency import Idempotency
 from service.ingest.cpu_count import cpu_count
@@ -295,6 +296,7 @@ def _searches(base: Base, engine: SearchEngine) -> Searches:
         FairShare(ENGINE_SHARES if cluster else EMBEDDED_SHARES),
         previous=previous,
         totals_apart=cluster,
+        spellings=Spellings(base.clock) if cluster else None,
     )
 
 

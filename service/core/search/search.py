@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from mappings.index import MAX_PAGE, RESULT_WINDOW
@@ -22,6 +23,7 @@ from query.spelling import read_spelling
 from query.types import Caller, CompiledSearch, Cursor, SearchRequest
 from service.core.access.keys import Principal
 from service.core.search.bodies import joined, parted
+from service.core.search.spellings import Spellings
 from service.core.shared.fair_share import FairShare, Shares
 from service.errors import AssetryError, InvalidInput, Unavailable
 from service.ports.clock import Clock
@@ -92,6 +94,7 @@ EMBEDDED_SHARES = replace(ENGINE_SHARES, places=4, slow_places=2, slow=0.5)
 class Searches:
     """The use case of every search, whichever dialect asks.
 
+    ``spellings`` are how facets show their values, where an engine is better not to count that.
     ``key`` signs cursors, and those signed with one of the ``previous`` ones are taken, too; ``share`` gives each
     organization its turn at the engine. ``totals_apart`` says that the engine can end a search early that needs no
     total.
@@ -107,7 +110,9 @@ class Searches:
         *,
         previous: Sequence[bytes] = (),
         totals_apart: bool = False,
+        spellings: Spellings | None = None,
     ) -> None:
+        self._spellings = spellings
         self._engine = engine
         self._alias = alias
         self._clock = clock
@@ -123,11 +128,13 @@ class Searches:
         """
         if cursor is not None:
             request = replace(request, cursor=self._decoded(cursor))
-        compiled = self._compile(who, request)
+        compiled = self._compile(who, replace(request, count_spellings=self._spellings is None))
         page = await self._page(who, compiled)
         answer = page.body
         hits, total = answer["hits"]["hits"], _total(answer["hits"])
         counted = answer.get("aggregations") or {}
+        if counted and self._spellings is not None:
+            counted = await self._spellings.put_into(counted, who.org_id, compiled, partial(self._ask, who))
         marks = Highlighter(compiled.clause) if request.highlight else None
         return SearchResult(
             hits=[Hit(hit["_source"], marks.mark(hit["_source"]) if marks else {}) for hit in hits],
