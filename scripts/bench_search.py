@@ -73,7 +73,8 @@ async def _compare(url: str, engine: str, key: str, rounds: int) -> list[tuple[s
         for name, params in QUERIES.items():
             facets = [facet for facet in params["facets"].split(",") if facet]
             filters = json.loads(params.get("filters", "{}"))
-            request = SearchRequest(text=params["query"], filters=filters, facets=facets)
+            spelled = ENGINE not in os.environ  # of a cluster, spellings are looked up and remembered
+            request = SearchRequest(text=params["query"], filters=filters, facets=facets, count_spellings=spelled)
             body = compile_search(request, caller, datetime.now(UTC)).body
             target = f"{url}{PREFIX}/assets/search/advanced?{urlencode(params)}"
             api: list[float] = []

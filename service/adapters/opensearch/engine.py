@@ -16,6 +16,12 @@ log = logging.getLogger(__name__)
 
 MISSING = 404
 
+_SLICES = "concurrent_segment_search"
+_EXACT: Json = {f"search.{_SLICES}.mode": "none"}
+"""The setting with which a shard's terms are counted in one piece. By itself OpenSearch 3 counts aggregations in slices
+on nodes with four cores or more, and keeps only the most frequent terms of each (OpenSearch#11680): a value that is rare
+in one slice is then counted without it."""
+
 
 class OpenSearchEngine:
     """A :class:`~service.ports.search.SearchEngine` on one OpenSearch cluster.
@@ -128,10 +134,19 @@ class OpenSearchEngine:
         return {found["_id"]: _indexed(found, sources=True) for found in self._wire.existing(answer)}
 
     async def create_index(self, name: str, body: Json) -> None:
-        """Create an index."""
-        aliases = {**body.get("aliases", {}), _write_alias(name): {}}
-        with self._wire.translated():
-            await self._client.indices.create(index=name, body={**body, "aliases": aliases})
+        """Create an index whose facets are counted exactly, as far as the engine lets itself be told."""
+        body = {**body, "aliases": {**body.get("aliases", {}), _write_alias(name): {}}}
+        settings = body.get("settings", {})
+        exact = {**settings, "index": {**settings.get("index", {}), **_EXACT}}
+        try:
+            with self._wire.translated():
+                await self._client.indices.create(index=name, body={**body, "settings": exact})
+        except Rejected as error:
+            if _SLICES not in error.reason:
+                raise
+            log.info("the search engine decides by itself whether it searches in slices: %s", error.reason)
+            with self._wire.translated():
+                await self._client.indices.create(index=name, body=body)
 
     async def delete_index(self, name: str) -> None:
         """Delete an index; it is no error if it does not exist."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 
 from service.adapters.opensearch.engine import Connection, OpenSearchEngine
@@ -223,6 +224,31 @@ async def test_what_writes_is_never_repeated(write: str) -> None:
         with pytest.raises(Unavailable):
             await WRITES[write](engine)
         assert len(seen) + len(more) == 1
+
+
+async def test_an_index_is_counted_in_one_piece_unless_the_engine_does_not_know_how() -> None:
+    seen: list[Any] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(orjson.loads(request.body))
+        reason = "unknown setting [index.search.concurrent_segment_search.mode]"
+        refused = {"error": {"type": "illegal_argument_exception", "reason": reason}, "status": 400}
+        return Answer.json(refused, 400) if "search" in str(seen[-1].get("settings")) else Answer.json({})
+
+    body = {"settings": {"index": {"number_of_shards": 1}}, "mappings": {}}
+    async with answering(answer) as url, connected(url) as engine:
+        await engine.create_index("i", body)
+    aliased = {**body, "aliases": {"i-write": {}}}
+    mode = {"search.concurrent_segment_search.mode": "none", "number_of_shards": 1}
+    assert seen == [{**aliased, "settings": {"index": mode}}, aliased]
+
+
+async def test_an_index_that_is_there_is_not_tried_twice() -> None:
+    refused = '{"error":{"type":"resource_already_exists_exception","reason":"index [i] already exists"},"status":400}'
+    async with scripted((400, refused)) as (url, seen), connected(url) as engine:
+        with pytest.raises(Rejected):
+            await engine.create_index("i", {})
+        assert len(seen) == 1
 
 
 @pytest.mark.parametrize("compress", [False, True])
