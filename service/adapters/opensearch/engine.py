@@ -18,9 +18,10 @@ MISSING = 404
 
 _SLICES = "concurrent_segment_search"
 _EXACT: Json = {f"search.{_SLICES}.mode": "none"}
-"""The setting with which a shard's terms are counted in one piece. By itself OpenSearch 3 counts aggregations in slices
-on nodes with four cores or more, and keeps only the most frequent terms of each (OpenSearch#11680): a value that is rare
-in one slice is then counted without it."""
+"""The setting with which the terms of a shard are counted in one piece.
+
+By itself OpenSearch 3 counts aggregations in slices on nodes with four cores or more, and keeps only the most frequent
+terms of each (OpenSearch#11680): a value that is rare in one slice is then counted without it."""
 
 
 class OpenSearchEngine:
