@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from service.api.dialects.native.answers import Asset
-from service.api.dialects.native.views import ViewContext, asset, body_of
 from service.core.access.keys import Principal
 from service.core.assets.assets import Assets
+from service.core.assets.objects import MEMBERS, ViewContext, asset_object, body_of
 from service.core.assets.records import RENAMES
 from service.core.assets.reprocess import REPROCESS, Reprocessing, Reprocessor
 from service.core.assets.selection import SelectedAssets, Selecting
@@ -79,7 +78,7 @@ def long_work(base: Base, queue: Queue, searches: Searches, consistency: Consist
         Undoing(queue.operations, queue.registry),
         Reprocessing(queue.operations, selecting),
         Bulk(base.store, queue.operations, selecting, base.clock, (key, *previous)),
-        Exports(queue.operations, selecting, frozenset(Asset.__annotations__)),
+        Exports(queue.operations, selecting, frozenset(MEMBERS)),
     )
 
 
@@ -110,8 +109,8 @@ def handle_operations(
 
 
 def _shown(base: Base, record: AnyRecord, who: Principal, links_from: str) -> Mapping[str, Any]:
-    """Return an asset as the native API shows it: exports hold what clients know."""
-    return asset(body_of(record), ViewContext(who, base.links, links_from))
+    """Return an asset as its organization sees it."""
+    return asset_object(body_of(record), ViewContext(who, base.links, links_from))
 
 
 def reading_at_once(settings: Settings) -> int:

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from service.api.dialects.native.answers import Asset
+from service.core.assets.objects import MEMBERS
 from service.ports.store import Change
 from service.times import timestamp
 from tests.api.client import Api, error_of
@@ -127,6 +129,15 @@ async def test_a_search_is_exported(api: Api, format_: str) -> None:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 rows = json.loads(archive.read("metadata.json"))
     assert len(rows) == 4, "at most max_results"
+
+
+async def test_json_has_the_objects_that_the_api_shows(api: Api) -> None:
+    assert tuple(Asset.__annotations__) == MEMBERS
+    org = await api.as_user(org="exports_objects")
+    made = await org.create(title="One", custom={"client": "Acme"}, is_favorite=True)
+    await org.settled()
+    started = await org.ok("POST", "/exports/search", json={"query": "", "format": "json", "include_stats": True})
+    assert json.loads(await fetched(org, started["download_url"])) == [await org.ok("GET", f"/assets/{made['id']}")]
 
 
 async def test_chosen_columns(api: Api) -> None:

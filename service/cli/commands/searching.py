@@ -14,9 +14,10 @@ from query.facets.read import LeftOut
 from query.facets.request import MAX_SIZE, parse_facets
 from query.types import SearchRequest
 from service import settings
-from service.api.dialects.native.views import ViewContext, asset
+from service.api.dialects.native.views import asset
 from service.cli.output import console, pointed, print_json, print_table
 from service.core.access.keys import SCOPES, Principal
+from service.core.assets.objects import ViewContext
 from service.core.search.filters import read_filters
 from service.core.search.search import Searches, SearchResult
 from service.runtime.base import open_existing

@@ -9,6 +9,7 @@ import pytest
 from indexer.documents import search_document
 from service.api.dialects.native import answers, views
 from service.core.access.keys import Principal
+from service.core.assets import objects
 from service.core.files.links import Links
 from service.errors import InvalidInput, NotAllowed
 from service.model import ASSET_FIELDS, IMPORT_ONLY, LIST_FIELDS, AssetBody, AssetCreate, AssetPatch
@@ -57,8 +58,8 @@ WHO = Principal("acme", "kim", frozenset({"admin"}))
 
 
 def shown(record: Record[AssetBody]) -> dict[str, Any]:
-    context = views.ViewContext(WHO, Links("secret", 3600), "https://host")
-    return dict(views.asset(views.body_of(record), context))
+    context = objects.ViewContext(WHO, Links("secret", 3600), "https://host")
+    return dict(views.asset(objects.body_of(record), context))
 
 
 def test_every_field_has_an_example_and_a_place() -> None:

@@ -7,10 +7,11 @@ from typing import Any
 from service.api.dialects.native.answers import DeletedAsset
 from service.api.dialects.native.params import DeleteAsset, ReadAsset
 from service.api.dialects.native.read_only import READ_ONLY, AssetUpdate, check_read_only
-from service.api.dialects.native.views import ALL, Include, ViewContext, asset, body_of
+from service.api.dialects.native.views import ALL, Include, asset
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.conditions import expected_rev, record_tag
 from service.api.kernel.inputs import NoParams
+from service.core.assets.objects import ViewContext, body_of
 from service.core.events.usage import Use
 from service.model import AssetCreate
 from service.ports.store import AnyRecord

@@ -17,9 +17,10 @@ from service.api.dialects.native.answers import (
     RetrievedAssets,
 )
 from service.api.dialects.native.assets import view_context_of
-from service.api.dialects.native.views import Include, asset, body_of, operation
+from service.api.dialects.native.views import Include, asset, operation
 from service.api.kernel.call import Call, Reply
 from service.api.kernel.inputs import NoParams
+from service.core.assets.objects import body_of
 from service.core.bulk.bulk import Confirmation, Preview
 from service.core.bulk.requests import (
     BulkCollections,

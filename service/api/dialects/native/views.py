@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch, Urls
-from service.core.access.keys import Principal
+from service.api.dialects.native.answers import Asset, Operation, OperationItem, SavedSearch
+from service.core.assets.objects import RULES, ViewContext
 from service.core.exports.exports import BULK_DOWNLOAD, EXPORT, download_of
-from service.core.files.links import Links, version_of
-from service.core.files.renditions import available
 from service.core.operations.items import Item
 from service.core.search.saved_searches import SavedSearchBody
-from service.model import LIST_FIELDS
 from service.ports.store import AnyRecord, Record
 from service.times import api_time
 
@@ -36,20 +33,6 @@ class Include:
 ALL = Include()
 
 
-@dataclass(frozen=True, slots=True)
-class ViewContext:
-    """For whom asset objects are made: who asks, and how links begin (``base`` is the public URL)."""
-
-    who: Principal
-    links: Links
-    base: str
-
-
-def body_of(record: AnyRecord) -> dict[str, Any]:
-    """Return a record's body with its rev and time, as :func:`asset` takes it."""
-    return {**record.body, "rev": record.rev, "updated_at": record.updated_at}
-
-
 def asset(body: Mapping[str, Any], view_context: ViewContext, include: Include = ALL) -> Asset:
     """Return the asset object: the members of :class:`Asset`, in their order.
 
@@ -61,27 +44,6 @@ def asset(body: Mapping[str, Any], view_context: ViewContext, include: Include =
         if name not in left_out:
             view[name] = body.get(name) if rule is None else rule(body, view_context)
     return cast(Asset, view)
-
-
-def urls(body: Mapping[str, Any], view_context: ViewContext) -> Urls:
-    """Return {original, thumbnail, preview}: signed links, null for what the asset does not have."""
-    offered = available(body)
-    filename = body.get("filename") or body["id"]
-
-    def link(name: str) -> str | None:
-        if name not in offered:
-            return None
-        return view_context.links.link(view_context.base, body["id"], name, filename, version_of(body["sha256"]))
-
-    original = body.get("external_url") or None if not offered else link("original")
-    return {"original": original, "thumbnail": link("thumbnail"), "preview": link("preview")}
-
-
-def metadata(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a record or a search document alike: what was given, without what the index derives."""
-    own: dict[str, Any] = body.get("metadata") or {}
-    derived = body.get("derived")
-    return {name: value for name, value in own.items() if name not in derived} if derived else own
 
 
 def operation(record: AnyRecord, view_context: ViewContext) -> Operation:
@@ -166,35 +128,7 @@ def saved_search(record: Record[SavedSearchBody]) -> SavedSearch:
     }
 
 
-Rule = Callable[[Mapping[str, Any], ViewContext], Any]
-
-
-def _tags(body: Mapping[str, Any], view_context: ViewContext) -> list[str]:
-    tags: list[str] = body.get("tags") or []
-    return [*tags, *(body.get("admin_tags") or [])] if view_context.who.is_admin else tags
-
-
-def _moment(name: str) -> Rule:
-    return lambda body, _: api_time(body.get(name))
-
-
-def _list(name: str) -> Rule:
-    return lambda body, _: [] if body.get(name) is None else body[name]
-
-
-_RULES: Mapping[str, Rule] = {
-    **{name: _list(name) for name in LIST_FIELDS},
-    "tags": _tags,
-    "taxonomy": _list("taxonomy"),
-    "metadata": lambda body, _: metadata(body),
-    "urls": urls,
-    "is_favorite": lambda body, view_context: view_context.who.user_id in (body.get("favorited_by") or ()),
-    "is_deleted": lambda body, _: bool(body.get("deleted_at")),
-    **{name: _moment(name) for name in ("created_at", "updated_at", "deleted_at", "captured_at", "expires_at")},
-}
-"""How members are made that are not just the record's field of that name."""
-
-_MEMBERS = tuple((name, _RULES.get(name)) for name in Asset.__annotations__)
+_MEMBERS = tuple((name, RULES.get(name)) for name in Asset.__annotations__)
 
 
 def _left_out(include: Include) -> frozenset[str]:
