@@ -12,15 +12,25 @@ from tests.support.commands import answer, command
 FILES = 12
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "texts"
+def library(place: Path) -> Path:
+    folder = place / "texts"
     folder.mkdir()
     for number in range(FILES):
         (folder / f"text {number:02}.txt").write_text(f"Text number {number}.")
-    data = tmp_path / "data"
+    data = place / "data"
     assert answer("import", folder, "--data", data)["imported"] == FILES
     return data
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return library(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library for commands that change nothing."""
+    return library(tmp_path_factory.mktemp("bulk"))
 
 
 def titles(data: Path, query: str = "") -> list[str]:
@@ -82,9 +92,9 @@ def test_a_delete(data: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_wrong_is_said(data: Path, words: list[str]) -> None:
-    done = command("bulk", *words, "--data", data, check=False)
+def test_what_is_wrong_is_said(unchanged: Path, words: list[str]) -> None:
+    done = command("bulk", *words, "--data", unchanged, check=False)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
-    listed: Any = answer("operations", "list", "--data", data)
+    listed: Any = answer("operations", "list", "--data", unchanged)
     assert listed["total_count"] == 0
