@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from service.api.dialects.native import exports
 from service.api.dialects.native.answers import Asset
 from service.core.assets.objects import MEMBERS
 from service.ports.store import Change
@@ -189,7 +190,8 @@ async def test_who_may_fetch(api: Api) -> None:
     error_of(await api.call("GET", "/downloads/bulk_update_1"), 404, "NOT_FOUND")
 
 
-async def test_what_is_not_made_yet_or_never(api: Api) -> None:
+async def test_what_is_not_made_yet_or_never(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "WAIT", 0.1)
     asset = await upload(api, "later.txt", b"later")
     started = await api.ok("POST", "/assets/bulk/download", json={"asset_ids": [asset]})
     key = f"bulk_{started['download_id']}"
