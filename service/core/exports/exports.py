@@ -292,11 +292,10 @@ class Downloads:
         ``who`` is None for the holder of a signed link. Raises NotFound.
         """
         key = operation_of(download_id)
-        if who is not None:
-            await self._operations.get(who, key)
-        record = await self._operations.settled(key, patience)
-        if record.body["type"] not in (EXPORT.name, BULK_DOWNLOAD.name):
+        begun = await (self._operations.settled(key, 0) if who is None else self._operations.get(who, key))
+        if begun.body["type"] not in (EXPORT.name, BULK_DOWNLOAD.name):
             raise NotFound("download", download_id)
+        record = await self._operations.settled(key, patience)
         result = record.body.get("result")
         if record.body["status"] != "completed" or not result:
             return record
