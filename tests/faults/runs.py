@@ -99,7 +99,7 @@ async def following(run: Run) -> None:
             for job in scene.jobs:
                 job.signal(signal.SIGTERM)
             await scene.settled()
-            await until(lambda: str(run.first) in scene.hits, "it dies at its step")
+            await until(lambda: str(run.first) in scene.hits, "it dies at its step", patience=60)
         await scene.judged()
 
 
