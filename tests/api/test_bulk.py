@@ -209,6 +209,7 @@ async def test_a_confirmation_is_of_one_request_and_its_user(api: Api) -> None:
         (api, {**body, "options": {"permanent_delete": True}, "confirmation_token": token}),
         (api, {**body, "confirmation_token": f"9{token}"}),
         (api, {**body, "confirmation_token": "nonsense"}),
+        (api, {**body, "confirmation_token": "9999999999.2.é"}),
         (other, {**body, "confirmation_token": token}),
     ):
         details = error_of(await who.call("DELETE", "/assets/bulk", json=wrong), 400, "VALIDATION_ERROR")
@@ -239,6 +240,15 @@ async def test_a_permanent_delete_leaves_backups(api: Api) -> None:
         backups = (await api.service.base.store.find("backup", {"asset_id": asset_id}, limit=5)).records
         assert [backup.body["asset"]["title"] for backup in backups] == ["Mountain"]
     assert set((await undone(api, started)).values()) == {("skipped", "deleted")}
+
+
+async def test_a_dry_run_of_a_permanent_delete_means_the_trash_too(api: Api) -> None:
+    ids = await make(api, 1)
+    await api.ok("DELETE", f"/assets/{ids[0]}")
+    body: dict[str, Any] = {"asset_ids": ids, "dry_run": True}
+    (kept,) = (await api.ok("DELETE", "/assets/bulk", json=body))["items"]
+    (gone,) = (await api.ok("DELETE", "/assets/bulk", json={**body, "options": {"permanent_delete": True}}))["items"]
+    assert (kept["status"], gone["status"]) == ("skipped", "succeeded")
 
 
 async def test_retrieve(api: Api) -> None:

@@ -6,8 +6,8 @@ built anew meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -154,17 +154,18 @@ class SelectedAssets:
             inputs, total = 1, len(parameters.asset_ids)
         else:
             await self._catch_up(parameters.index_token)
-            async for found in self._found(context.started_by, parameters):
-                keys = found if parameters.limit is None else found[: parameters.limit - total]
-                if not keys:
-                    break
-                await context.write_input(inputs, keys)
-                inputs, total = inputs + 1, total + len(keys)
-                await context.report(0, total)
+            async with aclosing(self._found(context.started_by, parameters)) as pages:
+                async for found in pages:
+                    keys = found if parameters.limit is None else found[: parameters.limit - total]
+                    await context.write_input(inputs, keys)
+                    inputs, total = inputs + 1, total + len(keys)
+                    await context.report(0, total)
+                    if total == parameters.limit:
+                        break
         await context.begin(total, {"inputs": inputs})
         return inputs
 
-    async def _found(self, who: Principal, parameters: Selected) -> AsyncIterator[list[str]]:
+    async def _found(self, who: Principal, parameters: Selected) -> AsyncGenerator[list[str], None]:
         search = SearchRequest(text=parameters.query or "", filters=parameters.filters)
         async with self._open_searches() as searches:
             try:

@@ -172,13 +172,9 @@ class Bulk:
         """Raise InvalidInput unless the token is of this request, and of as many assets as it means now."""
         until, _, rest = str(request.confirmation_token).partition(".")
         count, _, mac = rest.partition(".")
-        is_ours = (
-            until.isdecimal()
-            and count.isdecimal()
-            and any(
-                hmac.compare_digest(mac, self._mac(key, who, request, int(until), int(count))) for key in self._keys
-            )
-        )
+        is_number = until.isdecimal() and count.isdecimal()
+        macs = [self._mac(key, who, request, int(until), int(count)) for key in self._keys] if is_number else []
+        is_ours = any(hmac.compare_digest(mac.encode(), each.encode()) for each in macs)
         if not is_ours or int(until) < self._clock.now().timestamp():
             message = "The confirmation token is not of this request, or it has expired."
         elif int(count) != total:

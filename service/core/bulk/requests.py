@@ -68,7 +68,9 @@ class UpdateOptions(Strict):
     validate_changes: Annotated[
         Literal[True], Field(description="Every change is checked; this cannot be turned off.")
     ] = True
-    notify_on_completion: Annotated[bool, Field(description="Send `bulk_operation.completed` to webhooks.")] = True
+    notify_on_completion: Annotated[bool, Field(description="Kept with the operation: there are no webhooks yet.")] = (
+        True
+    )
 
 
 class BulkUpdate(BulkSelection):
@@ -99,7 +101,7 @@ class DeleteOptions(Strict):
 
     permanent_delete: Annotated[bool, Field(description="Delete for good, rather than to the trash.")] = False
     create_backup: Annotated[bool, Field(description="Keep a backup of what is deleted for good.")] = True
-    notify_team: Annotated[bool, Field(description="Send `bulk_operation.completed` to webhooks.")] = True
+    notify_team: Annotated[bool, Field(description="Kept with the operation: there are no webhooks yet.")] = True
 
 
 class BulkDelete(BulkSelection):

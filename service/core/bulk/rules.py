@@ -108,6 +108,8 @@ def rule_of(request: BulkRequest) -> Rule:
             return collecting(request.collections)
         case BulkFavorites():
             return favoring(request.collection, wanted=request.action == "add")
+        case BulkDelete() if request.options.permanent_delete:
+            return lambda body, who, now: Change()  # whatever it is, it goes
         case BulkDelete():
             return lambda body, who, now: trashed(body, now)
 

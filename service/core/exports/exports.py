@@ -143,12 +143,14 @@ class Exporter:
             path = Path(folder) / f"assets.{parameters.format}"
             table = await asyncio.to_thread(self._begun, path, parameters)
             count = 0
-            async for records in self.pages(context, inputs):
-                shown = [self.object(record, context) for record in records]
-                await asyncio.to_thread(table.write, shown)
-                count += len(shown)
-                await context.report(count, context.total)
-            await asyncio.to_thread(table.close)
+            try:
+                async for records in self.pages(context, inputs):
+                    shown = [self.object(record, context) for record in records]
+                    await asyncio.to_thread(table.write, shown)
+                    count += len(shown)
+                    await context.report(count, context.total)
+            finally:
+                await asyncio.to_thread(table.close)
             put = await self._files.put_path(space_of_operation(context.operation_id), path)
         return _exported(put, f"assets.{parameters.format}", mime_type, count, 0)
 
@@ -215,15 +217,17 @@ class _Archiving:
             names = columns(metadata=True, urls=False, stats=True)
             table = TABLES[self._options.metadata_format][1](path, names, False)
             count = 0
-            async for records in self._exporter.pages(self._context, self._inputs):
-                for record in records:
-                    async for entry in self._of(record):
-                        yield entry
-                shown = [self._exporter.object(record, self._context) for record in records]
-                await asyncio.to_thread(table.write, shown)
-                count += len(records)
-                await self._context.report(count, self._context.total)
-            await asyncio.to_thread(table.close)
+            try:
+                async for records in self._exporter.pages(self._context, self._inputs):
+                    for record in records:
+                        async for entry in self._of(record):
+                            yield entry
+                    shown = [self._exporter.object(record, self._context) for record in records]
+                    await asyncio.to_thread(table.write, shown)
+                    count += len(records)
+                    await self._context.report(count, self._context.total)
+            finally:
+                await asyncio.to_thread(table.close)
             if self._options.include_metadata:
                 mime_type, _ = TABLES[self._options.metadata_format]
                 yield Entry(self._names.name("", filename), datetime.now(UTC), mime_type, local_file(path))

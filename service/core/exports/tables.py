@@ -7,9 +7,7 @@ apostrophe in front, in XLSX it is written as the text that it is.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -134,17 +132,3 @@ TABLES: Mapping[str, tuple[str, Opener]] = {
     ),
 }
 """By format: its media type, and how a table of it is begun (path, columns, whether these were chosen)."""
-
-
-def stamp(day: date) -> str:
-    """Return a day as file names have it."""
-    return day.isoformat()
-
-
-def as_bytes(columns: Sequence[str], assets: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return a small CSV table, for an archive."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\r\n")
-    rows.writerow(columns)
-    rows.writerows([_safe(cell(asset, column)) for column in columns] for asset in assets)
-    return out.getvalue().encode("utf-8-sig")
