@@ -109,7 +109,7 @@ class Supervised:
         try:
             await eventually(ended, f"{self.job.name} ends", patience)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log()}") from None
+            raise AssertionError(f"{error}\nlives {self.lives[-5:]}, hits {self.hits}\n{self.log()}") from None
         (said,) = _lines(self.job.file("ended"))
         assert said == "done", f"{said}\n{self.log()}"
 

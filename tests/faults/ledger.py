@@ -17,6 +17,8 @@ LANES = 4
 """Writers at once; no key is in the hands of two."""
 PACE = 0.02
 """Seconds between two writes of one of them: a load, not a flood."""
+TIRING = 1000
+"""Writes after which the pace halves, then thirds: what has to follow them on a slow machine is to come to an end."""
 RESTS = 0.1
 """How likely a write is the last one to its asset: a later one would hide that the index missed it."""
 MOST = 400
@@ -101,7 +103,7 @@ class Ledger:
         self._stopped = False
         while not self._stopped:
             await self._any(lane)
-            await asyncio.sleep(pace)
+            await asyncio.sleep(pace * (1 + self.count // TIRING))
 
     # --- one write
 

@@ -58,6 +58,8 @@ class RedisProcess:
             self._process.send_signal(number)
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"Redis ended with {self._process.returncode}"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as channel:
                 channel.sendall(b"PING\r\n")
@@ -70,8 +72,8 @@ class RedisProcess:
 def redis_process(folder: Path, *options: str) -> Iterator[RedisProcess]:
     """Run a Redis until the block ends."""
     process = RedisProcess(folder, *options)
-    process.start()
     try:
+        process.start()
         yield process
     finally:
         process.kill()

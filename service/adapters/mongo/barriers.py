@@ -55,7 +55,12 @@ class Barriers:
         return self._goal
 
     async def barrier(self) -> Token:
-        """Write a barrier and return its token."""
+        """Write a barrier and return its token, which a feed can start after."""
+        token = await self._mark()
+        return token if token.time else await self._with_streams(token)
+
+    async def _mark(self) -> Token:
+        """Write a barrier and return its token, which says whether a feed has passed it."""
         before = Counter(self._writes)
         collection = self._database.collection(MARKER)
         number, time = await self._write_marker()
@@ -64,8 +69,6 @@ class Barriers:
             async with self._database.time_limit():
                 await collection.delete_many({"_id": {"$in": old}})
         token = Token(self._identity, time=time, marker=number)
-        if not time:
-            token = await self._with_streams(token)
         if number > self._barrier.marker:
             self._barrier, self._covered = token, before
         self._database.record_seen(time)
@@ -93,7 +96,7 @@ class Barriers:
         if not self._database.has_cluster_time:
             covered = self._covered
             if covered is None or any(self._writes[kind] > covered[kind] for kind in kinds):
-                return await self.barrier()
+                return await self._mark()  # opening a stream for each kind would take longer than the write did
             return self._barrier
         time, many = max((self._newest.get(kind, (0, False)) for kind in kinds), default=(0, False))
         self._goal = max(self._goal, time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from service.adapters.mongo.options import AWAIT_SECONDS
 from service.adapters.mongo.token import ResumeToken, Token, as_timestamp
 from service.errors import HistoryLost
 from service.ports.store import MARKER
+
+log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 
@@ -95,13 +98,13 @@ class Streams:
             self._streams[name] = await self._opened(name, self._begun[name])
 
     async def close(self) -> None:
-        """Close every stream at the server."""
-        while self._streams:
-            _, stream = self._streams.popitem()
-            try:
-                await stream.close()
-            except PyMongoError:
-                continue  # the cursor is gone with its connection
+        """Close every stream at the server, all within the time of one operation: one that hangs is left to itself."""
+        streams, self._streams = list(self._streams.values()), {}
+        try:
+            async with asyncio.timeout(self._database.options.call_seconds):
+                await asyncio.gather(*map(_closed, streams))
+        except TimeoutError:
+            log.warning("%d change streams were left to the server to close: it does not answer", len(streams))
 
     async def read(self) -> list[tuple[str, Event]]:
         """Return the next events with the names of their streams; none if nothing arrived for a while.
@@ -144,6 +147,13 @@ class Streams:
             batch_size=self._limit,
             **begin,
         )
+
+
+async def _closed(stream: ChangeStream) -> None:
+    try:
+        await stream.close()
+    except PyMongoError:
+        return  # the cursor is gone with its connection
 
 
 async def _shielded(driver: Driver, stream: ChangeStream, limit: int) -> list[Event]:
