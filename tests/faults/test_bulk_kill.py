@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.test_reprocess_kill import items, progress, rows, run_and_kill
-from tests.support.examples import PROFILE
+from tests.support.examples import EXPLORING
 from tests.support.processes import Served, printed, served, until
 
 pytestmark = pytest.mark.processes
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.processes
 FILES, KILLS = 300, 3
 SEEDS = [
     pytest.param(seed, marks=[pytest.mark.soak, pytest.mark.timeout(600)] if seed else [], id=str(seed))
-    for seed in range(10 if PROFILE == "explore" else 3)
+    for seed in range(10 if EXPLORING else 3)
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.faults.test_reprocess_kill import progress
-from tests.support.examples import PROFILE
+from tests.support.examples import EXPLORING
 from tests.support.processes import printed, served, until
 
 pytestmark = pytest.mark.processes
@@ -23,7 +23,7 @@ KILLS = 2
 """Runs that are broken off; an export begins anew each time, and is given up when three were."""
 SEEDS = [
     pytest.param(seed, marks=[pytest.mark.soak, pytest.mark.timeout(600)] if seed else [], id=str(seed))
-    for seed in range(10 if PROFILE == "explore" else 3)
+    for seed in range(10 if EXPLORING else 3)
 ]
 EXPORTS: dict[str, tuple[str, dict[str, Any]]] = {
     "csv": ("/exports/search", {"query": "type:text", "format": "csv"}),

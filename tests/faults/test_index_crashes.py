@@ -76,7 +76,9 @@ async def test_bad_ways_lose_nothing(
 @pytest.mark.engines
 @pytest.mark.soak
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("kind", "number"), zip(cycle(PRODUCTION), range(FIRST, FIRST + len(ORDER), 3), strict=False))
+@pytest.mark.parametrize(
+    ("kind", "number"), list(zip(cycle(PRODUCTION), range(FIRST, FIRST + len(ORDER), 3), strict=False))
+)
 async def test_kills_lose_nothing_on_real_engines(tmp_path: Path, processes: Nursery, kind: str, number: int) -> None:
     if REAL not in os.environ:
         pytest.skip(f"{REAL} is not set")

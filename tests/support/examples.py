@@ -10,6 +10,9 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "same")
 THOROUGH = PROFILE != "same"
 """Whether there is time for all of it."""
 
+EXPLORING = PROFILE == "explore"
+"""Whether there is time for hours of it: soaks of processor time alone take their whole length only then."""
+
 _SHARE = 6
 _FEWEST = 25
 
