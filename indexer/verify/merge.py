@@ -1,91 +1,135 @@
-"""Joining two sorted streams of pages by key: how a verify reads a store and an index side by side."""
+"""Joining the pages of a store with the documents that have their keys: how a verify reads a store and an index.
+
+The keys of a page of records bound a range of documents. So the documents of the next pages can be asked for before
+those of this one have come, and the engine looks at what is in the range instead of all that comes after a key.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 L = TypeVar("L")
 R = TypeVar("R")
-T = TypeVar("T")
 
-Fetch = Callable[[str | None], Awaitable[Sequence[T]]]
-"""``await fetch(after)`` returns the next page after a key, in order of keys; an empty one at the end."""
+Pages = Callable[[str | None], Awaitable[Sequence[L]]]
+"""``await pages(after)`` returns the next page after a key, in order of keys; an empty one at the end."""
+
+Range = Callable[[str | None, str | None], Awaitable[Sequence[R]]]
+"""``await range(after, last)`` returns the next page after a key, up to and with ``last`` (None: to the end)."""
+
+Pair = tuple[str, L | None, R | None]
+
+AHEAD = 3
+"""Pages in memory: one that is compared, and those whose documents are being read meanwhile."""
 
 SLICE = 50
 """Pairs yielded at a time, after which other tasks of the event loop get a turn."""
 
 
-class _Side(Generic[T]):
-    """One stream, whose next page is fetched while the current one is used: at most two pages are in memory."""
+@dataclass(frozen=True, slots=True)
+class _Part(Generic[L, R]):
+    """A page of the left side, and what the right side has in its range, of which the first page is being read."""
 
-    def __init__(self, fetch: Fetch[T], key: Callable[[T], str], after: str | None) -> None:
-        self._fetch = fetch
-        self._key = key
-        self._page: deque[T] = deque()
-        self._coming: asyncio.Task[Sequence[T]] | None = asyncio.ensure_future(self._call(after))
+    left: Sequence[L]
+    last: str | None
+    first: asyncio.Future[Sequence[R]]
 
-    async def _call(self, after: str | None) -> Sequence[T]:
-        return await self._fetch(after)
 
-    async def head(self) -> str | None:
-        """Return the next key, None at the end."""
-        if not self._page and self._coming is not None:
-            page = await self._coming
-            self._page.extend(page)
-            self._coming = asyncio.ensure_future(self._call(self._key(page[-1]))) if page else None
-        return self._key(self._page[0]) if self._page else None
+class _Join(Generic[L, R]):
+    def __init__(
+        self, left: Pages[L], left_key: Callable[[L], str], right: Range[R], right_key: Callable[[R], str]
+    ) -> None:
+        self._left = left
+        self._left_key = left_key
+        self._right = right
+        self._right_key = right_key
+        self._room = asyncio.Semaphore(AHEAD)
+        self._parts: asyncio.Queue[_Part[L, R] | None] = asyncio.Queue()
+        self._started: set[asyncio.Future[Sequence[R]]] = set()
 
-    @property
-    def ready(self) -> bool:
-        """Whether the next key is known without waiting."""
-        return bool(self._page) or self._coming is None
+    async def slices(self, after: str | None) -> AsyncGenerator[list[Pair[L, R]], None]:
+        reading = asyncio.create_task(self._read(after))
+        try:
+            while (part := await self._parts.get()) is not None:
+                pairs: list[Pair[L, R]] = []
+                async for pair in self._pairs(part):
+                    pairs.append(pair)
+                    if len(pairs) == SLICE:
+                        yield pairs
+                        pairs = []
+                        await asyncio.sleep(0)
+                if pairs:
+                    yield pairs
+                self._room.release()
+            await reading  # it has ended, or failed
+        finally:
+            unfinished: list[asyncio.Future[Any]] = [reading, *self._started]
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
-    def peek(self) -> str | None:
-        """Return the next key of a side that is ready."""
-        return self._key(self._page[0]) if self._page else None
+    async def _read(self, after: str | None) -> None:
+        """Read the left side, and start to read what the right side has in the range of each page."""
+        try:
+            while True:
+                await self._room.acquire()
+                page = await self._left(after)
+                last = self._left_key(page[-1]) if page else None
+                first = asyncio.ensure_future(self._right_page(after, last))
+                self._started.add(first)
+                self._parts.put_nowait(_Part(page, last, first))
+                if last is None:
+                    return
+                after = last
+        finally:
+            self._parts.put_nowait(None)
 
-    def take(self) -> T:
-        """Return the next item and move past it."""
-        return self._page.popleft()
+    async def _right_page(self, after: str | None, last: str | None) -> Sequence[R]:
+        return await self._right(after, last)
 
-    async def close(self) -> None:
-        """Cancel the fetch in progress."""
-        if self._coming is not None:
-            self._coming.cancel()
-            await asyncio.gather(self._coming, return_exceptions=True)
+    async def _pairs(self, part: _Part[L, R]) -> AsyncIterator[Pair[L, R]]:
+        """Join a page with its range, in order of keys."""
+        left = deque(part.left)
+        async with aclosing(self._range(part)) as pages:
+            async for page in pages:
+                for theirs in page:
+                    key = self._right_key(theirs)
+                    while left and (mine := self._left_key(left[0])) < key:
+                        yield mine, left.popleft(), None
+                    same = bool(left) and self._left_key(left[0]) == key
+                    yield key, left.popleft() if same else None, theirs
+        for alone in left:
+            yield self._left_key(alone), alone, None
+
+    async def _range(self, part: _Part[L, R]) -> AsyncGenerator[Sequence[R], None]:
+        page = await part.first
+        self._started.discard(part.first)
+        while page:
+            yield page
+            after = self._right_key(page[-1])
+            if after == part.last:  # most ranges are one page, which ends where the range does
+                return
+            page = await self._right(after, part.last)
 
 
 async def merged(
-    left: Fetch[L],
+    left: Pages[L],
     left_key: Callable[[L], str],
-    right: Fetch[R],
+    right: Range[R],
     right_key: Callable[[R], str],
     *,
     after: str | None = None,
-) -> AsyncGenerator[list[tuple[str, L | None, R | None]], None]:
+) -> AsyncGenerator[list[Pair[L, R]], None]:
     """Yield slices of (key, left, right) in order of keys, after ``after``; a side without the key is None.
 
     Keys are compared by code point, which is the order of UTF-8 bytes, and must be unique on each side. Memory holds
-    two pages per side. Raises what a fetch raises.
+    :data:`AHEAD` pages of the left side, and a page of the right side for each of them. Raises what a fetch raises.
     """
-    one, other = _Side(left, left_key, after), _Side(right, right_key, after)
-    try:
-        while True:
-            if await one.head() is None and await other.head() is None:
-                return
-            await other.head()
-            pairs: list[tuple[str, L | None, R | None]] = []
-            while one.ready and other.ready and len(pairs) < SLICE:
-                mine, theirs = one.peek(), other.peek()
-                if mine is None and theirs is None:
-                    break
-                key = min(k for k in (mine, theirs) if k is not None)
-                pairs.append((key, one.take() if mine == key else None, other.take() if theirs == key else None))
+    async with aclosing(_Join(left, left_key, right, right_key).slices(after)) as slices:
+        async for pairs in slices:
             yield pairs
-            await asyncio.sleep(0)
-    finally:
-        await one.close()
-        await other.close()

@@ -103,7 +103,7 @@ class VerifyOptions:
 
     Attributes:
         page: Records and documents read at once, at most.
-        page_bytes: The approximate maximum size of a page of either: of large ones, fewer are read. Four are in memory.
+        page_bytes: The approximate maximum size of a page of either: of large ones, fewer are read. Six are in memory.
         recheck: Suspects checked again at once, at most.
         suspects: Keys collected before they are checked again, which waits once for the indexer.
         bodies: Compare contents too; otherwise only versions, which is several times as fast.
@@ -200,11 +200,11 @@ class Verify:
         self._page.seen(len(records), _page_bytes([record.body for record in records]))
         return records
 
-    async def _documents(self, after: str | None) -> Sequence[Indexed]:
-        """Return the next page of Assetry's documents; those of other programs are set aside."""
+    async def _documents(self, after: str | None, last: str | None) -> Sequence[Indexed]:
+        """Return the next page of Assetry's documents up to a key; those of other programs are set aside."""
         bodies = self._options.bodies
         while page := await self._engine.scan_documents(
-            self._index, after=after, limit=self._page.next if bodies else self._options.page, sources=bodies
+            self._index, after=after, last=last, limit=self._page.next if bodies else self._options.page, sources=bodies
         ):
             if bodies:
                 self._page.seen(len(page), _page_bytes([document.source for document in page]))

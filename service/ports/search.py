@@ -173,11 +173,14 @@ class SearchEngine(Protocol):
         """Make all earlier writes searchable."""
         ...
 
-    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
-        """Return up to ``limit`` (1-10,000) documents in order of ``asset_id``, after ``after``, including tombstones.
+    async def scan_documents(
+        self, index: str, *, after: str | None, last: str | None = None, limit: int, sources: bool = True
+    ) -> list[Indexed]:
+        """Return up to ``limit`` (1-10,000) documents in order of ``asset_id``, including tombstones.
 
-        It sees what has been refreshed, and only documents with an ``asset_id``. Without ``sources`` their content is
-        left out, which costs far less. A verify reads its index side with it.
+        They are those after ``after``, up to and with ``last`` where it is given. It sees what has been refreshed, and
+        only documents with an ``asset_id``. Without ``sources`` their content is left out, which costs far less. A
+        verify reads its index side with it.
         """
         ...
 

@@ -219,6 +219,28 @@ async def test_a_scan_walks_every_document_in_order_once(engine: SearchEngine) -
             assert document.source is None or document.source["rev"] == document.version
 
 
+@pytest.mark.parametrize(
+    ("after", "last", "limit", "found"),
+    [
+        (None, "asset_2", 10, ["asset_1", "asset_10", "asset_11", "asset_12", "asset_2"]),
+        (None, "asset_2", 2, ["asset_1", "asset_10"]),
+        ("asset_10", "asset_12", 10, ["asset_11", "asset_12"]),
+        ("asset_11", "asset_119", 10, []),
+        ("asset_12", "asset_12", 10, []),
+        ("asset_8", "asset_é", 10, ["asset_9"]),
+        ("asset_8", None, 10, ["asset_9"]),
+    ],
+)
+async def test_a_scan_ends_with_its_last_key(
+    engine: SearchEngine, after: str | None, last: str | None, limit: int, found: list[str]
+) -> None:
+    await engine.bulk(INDEX, [item(number, 1, deleted=number == 11) for number in range(1, 13)], refresh=True)
+    await engine.bulk(INDEX, [BulkItem("stray", 1, {"deleted": False})], refresh=True)
+    for sources in (True, False):
+        page = await engine.scan_documents(INDEX, after=after, last=last, limit=limit, sources=sources)
+        assert [document.id for document in page] == found
+
+
 async def test_documents_are_read_by_id_before_they_are_searchable(engine: SearchEngine) -> None:
     await engine.bulk(INDEX, [item(1, 7, title="Bergsee"), item(2, 3, deleted=True)])
     found = await engine.documents(INDEX, ["asset_2", "asset_1", "asset_9"])

@@ -220,10 +220,13 @@ class FakeEngine:
 
         return await self._call(work)
 
-    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
+    async def scan_documents(
+        self, index: str, *, after: str | None, last: str | None = None, limit: int, sources: bool = True
+    ) -> list[Indexed]:
         def work() -> list[Indexed]:
             shown = self._searchable(index).shown
             keys = sorted(key for key in shown if key > (after or "") and "asset_id" in shown[key].document)
+            keys = [key for key in keys if last is None or key <= last]
             return [_indexed(key, shown[key], sources=sources) for key in keys[:limit]]
 
         return await self._call(work)

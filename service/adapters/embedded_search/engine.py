@@ -252,9 +252,12 @@ class EmbeddedSearch:
         """Return those of these documents that exist."""
         return await self._running_engine().documents(index, ids)
 
-    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
+    async def scan_documents(
+        self, index: str, *, after: str | None, last: str | None = None, limit: int, sources: bool = True
+    ) -> list[Indexed]:
         """Return documents in order of ``asset_id``."""
-        return await self._running_engine().scan_documents(index, after=after, limit=limit, sources=sources)
+        engine = self._running_engine()
+        return await engine.scan_documents(index, after=after, last=last, limit=limit, sources=sources)
 
     async def ping(self) -> Mapping[str, Any]:
         """Return {"engine", "version"}."""

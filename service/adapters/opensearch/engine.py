@@ -227,10 +227,14 @@ class OpenSearchEngine:
         """Make all earlier writes searchable."""
         await self._ask(self._client.indices.refresh, index=index, timeout=self._connection.bulk_timeout)
 
-    async def scan_documents(self, index: str, *, after: str | None, limit: int, sources: bool = True) -> list[Indexed]:
-        """Return up to ``limit`` documents in order of ``asset_id``, after ``after``."""
+    async def scan_documents(
+        self, index: str, *, after: str | None, last: str | None = None, limit: int, sources: bool = True
+    ) -> list[Indexed]:
+        """Return up to ``limit`` documents in order of ``asset_id``, after ``after`` and up to ``last``."""
+        within = {name: key for name, key in (("gt", after), ("lte", last)) if key is not None}
         body: Json = {
-            "query": {"exists": {"field": "asset_id"}},
+            # A range is read from the terms within it; without one, all that comes after a key is looked at.
+            "query": {"exists": {"field": "asset_id"}} if last is None else {"range": {"asset_id": within}},
             "size": limit,
             "version": True,
             "sort": [{"asset_id": "asc"}],
@@ -238,7 +242,7 @@ class OpenSearchEngine:
         }
         if not sources:
             body["_source"] = ["asset_id", "deleted"]
-        if after is not None:
+        if after is not None and last is None:
             body["search_after"] = [after]
         hits = (await self.search(index, body, timeout=self._connection.bulk_timeout))["hits"]["hits"]
         return [_indexed(hit, sources=sources) for hit in hits]
