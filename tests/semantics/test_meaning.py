@@ -146,11 +146,13 @@ def test_by_hand(engine: Engine, library: Library, text: str) -> None:
     _agree(engine, library, text)
 
 
+@pytest.mark.timeout(600)
 def test_a_fixed_list(engine: Engine, library: Library) -> None:
     totals = [_agree(engine, library, text) for text in generated(examples(600), seed=7)]
     assert sum(0 < total < SIZE * 0.9 for total in totals) > len(totals) / 2
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=examples(360), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False))
 def test_whatever_the_query(engine: Engine, library: Library, rng: random.Random) -> None:
